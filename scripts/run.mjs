@@ -1,0 +1,40 @@
+// Runs a script of this repository under the Node that package-lock.json pins, whatever Node calls it: `node run.mjs
+// FILE [ARG ...]`. Installs the dependencies first where there are none, so that a fresh clone needs one command.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, realpathSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const bin = join(root, 'node_modules', '.bin');
+const installed = join(root, 'node_modules', '.package-lock.json');
+
+if (!existsSync(installed)) {
+  console.error('Installing dependencies (once) ...');
+  const install = spawnSync('npm', ['ci', '--loglevel=error', '--no-progress'], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'inherit'],
+    shell: process.platform === 'win32',
+  });
+  if (install.status !== 0) {
+    console.error('npm ci failed: the lines above say why.');
+    process.exit(1);
+  }
+}
+
+const pinned = join(bin, process.platform === 'win32' ? 'node.exe' : 'node');
+if (!existsSync(pinned)) {
+  console.error(`No Node 26 is packaged for ${process.platform} on ${process.arch}.`);
+  process.exit(1);
+}
+
+const [file, ...args] = process.argv.slice(2);
+const child = spawn(realpathSync(pinned), [join(root, file), ...args], {
+  stdio: 'inherit',
+  env: { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` },
+});
+// The terminal sends Ctrl-C to the whole group; what is sent to this process alone is passed on.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => signal === 'SIGINT' && process.stdin.isTTY ? undefined : child.kill(signal));
+}
+child.on('exit', (code, signal) => (signal ? process.kill(process.pid, signal) : process.exit(code ?? 1)));
