@@ -1,0 +1,69 @@
+import { CallerUnknown } from '../errors.ts';
+import type { Follower } from '../revisions/follower.ts';
+import type { Opened, TokenMethods } from '../tokens/token-method.ts';
+import { idOf, type TokenRecord } from '../tokens/token-record.ts';
+import type { ConsistentRecords } from '../validate/consistent-records.ts';
+import { decide } from '../validate/decide.ts';
+import type { Caller } from './act.ts';
+import { touchstoneAudience } from './rights.ts';
+
+/** A caller's credential is judged on what was true at most this many milliseconds ago. */
+const stalenessMax = 1_000;
+/** How many credentials are remembered; beyond it the one that was added first is forgotten. */
+const rememberedMax = 10_000;
+
+interface Remembered {
+  readonly record: TokenRecord | null;
+  readonly opened: Opened | null;
+}
+
+export interface AuthenticatePorts {
+  readonly methods: TokenMethods;
+  readonly records: ConsistentRecords;
+  readonly follower: Follower;
+}
+
+/** Who presents this credential. @throws CallerUnknown, StoreUnavailable */
+export type Authenticate = (credential: string) => Promise<Caller>;
+
+/**
+ * Authenticates callers by the same decision as any token. Their records are remembered, which is safe because all that
+ * can revoke them is in the watermarks; those are proven to be at most a second old, or the database is asked first.
+ */
+export function authenticator({ methods, records, follower }: AuthenticatePorts): Authenticate {
+  const remembered = new Map<string, Remembered>();
+  async function recall(credential: string): Promise<Remembered> {
+    const known = remembered.get(credential);
+    if (known) {
+      if (follower.age > stalenessMax) await follower.refresh();
+      return known;
+    }
+    const found = methods.locate(credential);
+    if (!found) throw new CallerUnknown();
+    const { record } = await records(found.located.key);
+    return { record, opened: record && found.method.open(found.located, record) };
+  }
+
+  return async (credential) => {
+    const known = await recall(credential);
+    const caller = callerOf(known, follower);
+    if (!remembered.has(credential)) {
+      if (remembered.size >= rememberedMax) remembered.delete(remembered.keys().next().value as string);
+      remembered.set(credential, known);
+    }
+    return caller;
+  };
+}
+
+function callerOf({ record, opened }: Remembered, { watermarks, databaseNow }: Follower): Caller {
+  // A credential is good for what its scopes say, which each RPC checks: here it must be one at all.
+  const demand = { tokenClass: 'credential', audience: touchstoneAudience, scopes: record?.scopes ?? [] } as const;
+  const decision = decide(record, () => opened, watermarks, demand, databaseNow);
+  if (!decision.active || !decision.opened.principal) throw new CallerUnknown();
+  return {
+    ...decision.opened.principal,
+    scopes: decision.opened.scopes,
+    credentialId: idOf(decision.record),
+    credentialExpiresAt: decision.opened.expiresAt,
+  };
+}

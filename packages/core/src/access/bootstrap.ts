@@ -1,0 +1,87 @@
+import type { AuditEvent } from '../audit/audit-event.ts';
+import { CredentialNotAllowed } from '../errors.ts';
+import type { CutTarget } from '../revisions/revision.ts';
+import type { RevocationWriter } from '../revoke/ports.ts';
+import { newRevocationId } from '../revoke/revocation-id.ts';
+import type { TokenRecord } from '../tokens/token-record.ts';
+import type { Principal } from './act.ts';
+import {
+  type CredentialPorts,
+  checkScopes,
+  type IssuedCredential,
+  platformTenantId,
+  principalSubject,
+  writeCredential,
+} from './issue-credential.ts';
+
+export interface BootstrapCommand {
+  /** The operator, for the audit trail. */
+  readonly name: string;
+  /** The tenants to act in; they need not exist yet. */
+  readonly tenantIds: readonly string[];
+  readonly scopes: readonly string[];
+  /** Seconds. */
+  readonly ttl: number;
+  /** Cuts off what was bootstrapped for the same operator before; without it that is a failure. */
+  readonly replace: boolean;
+}
+
+/** Remembers for whom credentials were bootstrapped. */
+export interface BootstrapLog {
+  /** Takes the name; false where it has been taken. @throws StoreUnavailable */
+  claim(operatorName: string): Promise<boolean>;
+}
+
+export interface BootstrapPorts extends Omit<CredentialPorts, 'registry'> {
+  readonly log: BootstrapLog;
+  readonly revocations: RevocationWriter;
+}
+
+/**
+ * Makes the first operator's credential, once: for whoever has the database and the master key. All others come from
+ * operators.
+ * @throws CredentialNotAllowed, StoreUnavailable
+ */
+export async function bootstrap(command: BootstrapCommand, ports: BootstrapPorts): Promise<IssuedCredential> {
+  const { name, tenantIds, scopes, ttl, replace } = command;
+  checkScopes('operator', scopes);
+  const principal: Principal = { kind: 'operator', name, tenantIds };
+  const isFirst = await ports.log.claim(name);
+  if (!isFirst && !replace) {
+    throw new CredentialNotAllowed(`${name} has been bootstrapped; replacing its credentials cuts off the former ones`);
+  }
+  if (!isFirst) await cutOffFormer(principal, ports);
+  const { sequence, now } = await ports.tokens.draw();
+  return writeCredential(principal, scopes, { sequence, now, expiresAt: now + ttl * 1_000 }, bootstrapped(name), ports);
+}
+
+/** An operator may have been homed in one tenant before and in several now, or the other way round. */
+async function cutOffFormer(principal: Principal, { handles, revocations }: BootstrapPorts): Promise<void> {
+  for (const tenantId of new Set([platformTenantId, ...principal.tenantIds])) {
+    const target: CutTarget = { kind: 'user', key: handles.handleOf(tenantId, principalSubject(principal)) };
+    await revocations.write({
+      revocationId: newRevocationId(),
+      target,
+      tenantId,
+      cuts: [{ ...target, tokenClass: 'credential' }],
+      reach: 'issued',
+      token: null,
+      disables: null,
+      includeCredentials: true,
+      sparedTokenId: null,
+      reason: 'replaced by a new bootstrap',
+      actor,
+      idempotencyKey: newRevocationId(),
+    });
+  }
+}
+
+const actor = { kind: 'bootstrap', name: 'bootstrap', credentialId: '', peer: '', traceId: '' } as const;
+
+const bootstrapped =
+  (name: string) =>
+  (record: TokenRecord): AuditEvent => ({
+    tenantId: record.tenantId,
+    actor,
+    act: { type: 'token_issued', record, credentialFor: `operator:${name}` },
+  });

@@ -1,0 +1,145 @@
+import { type AuditEvent, actorOf } from '../audit/audit-event.ts';
+import { AppUnknown, AudienceUnknown, CredentialNotAllowed, Disabled, InvalidField, TtlTooLong } from '../errors.ts';
+import type { TokenWriter, UserHandles } from '../issue/ports.ts';
+import type { Registry } from '../register/ports.ts';
+import { platformTtlMax } from '../register/registration.ts';
+import type { TokenMethods } from '../tokens/token-method.ts';
+import { idOf, type TokenRecord } from '../tokens/token-record.ts';
+import type { Act, CallerKind, Principal } from './act.ts';
+import { requireKind, requireScope, requireTenant, scopesOfKind, touchstoneAudience } from './rights.ts';
+
+/** The home of credentials that act in several tenants. No tenant can be created by this name. */
+export const platformTenantId = 'touchstone';
+
+/** For whom; the tenants of an app and of a resource server are their owners'. */
+export type PrincipalRequest =
+  | { readonly kind: 'app' | 'resource_server'; readonly name: string }
+  | {
+      readonly kind: 'identity_service' | 'operator' | 'auditor';
+      readonly name: string;
+      readonly tenantIds: readonly string[];
+    };
+
+export interface CredentialCommand {
+  readonly principal: PrincipalRequest;
+  /** At least one. */
+  readonly scopes: readonly string[];
+  /** Seconds. */
+  readonly ttl: number;
+}
+
+export interface IssuedCredential {
+  readonly credential: string;
+  readonly tokenId: string;
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+}
+
+export interface CredentialPorts {
+  readonly registry: Registry;
+  readonly methods: TokenMethods;
+  readonly handles: UserHandles;
+  readonly tokens: TokenWriter;
+}
+
+/**
+ * Makes a credential for another caller: never for the one that asks, and never with more than that one has.
+ * @throws CredentialNotAllowed, CallerNotAllowed, AppUnknown, AudienceUnknown, Disabled, TtlTooLong, StoreUnavailable
+ */
+export async function issueCredential(
+  act: Act,
+  command: CredentialCommand,
+  ports: CredentialPorts,
+): Promise<IssuedCredential> {
+  const { caller } = act;
+  requireKind(caller, 'operator');
+  requireScope(caller, 'credentials:issue');
+  const principal = await resolvePrincipal(act, command.principal, ports.registry);
+  for (const tenantId of principal.tenantIds) requireTenant(caller, tenantId);
+  checkNotMore(act, principal, command);
+  const { sequence, now } = await ports.tokens.draw(act.signal);
+  const expiresAt = now + command.ttl * 1_000;
+  if (holdsRights(principal.kind) && expiresAt > caller.credentialExpiresAt) {
+    throw new CredentialNotAllowed("it may not outlive its maker's credential", { field: 'ttl' });
+  }
+  const event = (record: TokenRecord): AuditEvent => ({
+    tenantId: record.tenantId,
+    actor: actorOf(act),
+    act: { type: 'token_issued', record, credentialFor: `${principal.kind}:${principal.name}` },
+  });
+  return writeCredential(principal, command.scopes, { sequence, now, expiresAt }, event, ports);
+}
+
+async function resolvePrincipal({ caller }: Act, asked: PrincipalRequest, registry: Registry): Promise<Principal> {
+  if ('tenantIds' in asked) return asked;
+  const owned = await registry.owner(asked.kind, asked.name);
+  if (!owned || !caller.tenantIds.includes(owned.tenantId)) {
+    throw asked.kind === 'app' ? new AppUnknown() : new AudienceUnknown();
+  }
+  if (owned.disabled) throw new Disabled(asked.kind);
+  return { ...asked, tenantIds: [owned.tenantId] };
+}
+
+/** Kinds that act on what others own: theirs are narrowed by what their maker has. */
+const holdsRights = (kind: CallerKind): boolean => kind === 'operator' || kind === 'auditor';
+
+function checkNotMore({ caller }: Act, principal: Principal, { scopes, ttl }: CredentialCommand): void {
+  checkScopes(principal.kind, scopes);
+  if (ttl > platformTtlMax) throw new TtlTooLong(platformTtlMax, 'installation');
+  if (scopes.includes('tokens:revoke_all')) {
+    throw new CredentialNotAllowed('tokens:revoke_all comes from the bootstrap command only', { field: 'scopes' });
+  }
+  if (principal.kind !== 'operator') return;
+  if (principal.name === caller.name) {
+    throw new CredentialNotAllowed('nobody makes a credential for itself', { field: 'operator.name' });
+  }
+  if (!scopes.every((scope) => caller.scopes.includes(scope))) {
+    throw new CredentialNotAllowed('it may not have scopes that its maker lacks', { field: 'scopes' });
+  }
+}
+
+/** @throws InvalidField, CredentialNotAllowed */
+export function checkScopes(kind: CallerKind, scopes: readonly string[]): void {
+  if (scopes.length === 0) throw new InvalidField('scopes', 'must name at least one');
+  if (!scopes.every((scope) => scopesOfKind[kind].includes(scope))) {
+    throw new CredentialNotAllowed(`this kind may have: ${scopesOfKind[kind].join(', ')}`, { field: 'scopes' });
+  }
+}
+
+/** A credential is a token of the default method; its user is its principal, so that all of one can be cut off. */
+export async function writeCredential(
+  principal: Principal,
+  scopes: readonly string[],
+  { sequence, now, expiresAt }: { readonly sequence: number; readonly now: number; readonly expiresAt: number },
+  event: (record: TokenRecord) => AuditEvent,
+  ports: Omit<CredentialPorts, 'registry'>,
+): Promise<IssuedCredential> {
+  const tenantId = homeOf(principal);
+  const { token, record } = ports.methods.named('reference').mint(
+    {
+      tokenClass: 'credential',
+      tenantId,
+      appId: principal.kind === 'app' ? principal.name : null,
+      userHandle: ports.handles.handleOf(tenantId, principalSubject(principal)),
+      consentId: null,
+      audience: touchstoneAudience,
+      scopes: [...new Set(scopes)],
+      usage: null,
+      policyVersion: 0,
+      confirmation: null,
+      lineage: [],
+      sequence,
+      issuedAt: now,
+      expiresAt,
+    },
+    { userId: null, claims: {}, principal },
+  );
+  await ports.tokens.insert(record, event(record));
+  return { credential: token, tokenId: idOf(record), expiresAt };
+}
+
+const homeOf = ({ tenantIds }: Principal): string =>
+  tenantIds.length === 1 ? (tenantIds[0] as string) : platformTenantId;
+
+/** What a credential's user handle is made from. */
+export const principalSubject = ({ kind, name }: Pick<Principal, 'kind' | 'name'>): string => `${kind}:${name}`;

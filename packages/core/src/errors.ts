@@ -1,0 +1,215 @@
+/** Every failure that a caller can act on; the edge has one row for each in its table of statuses. */
+export type ErrorCode =
+  | 'invalid_field'
+  | 'caller_unknown'
+  | 'caller_not_allowed'
+  | 'tenant_unknown'
+  | 'app_unknown'
+  | 'audience_unknown'
+  | 'consent_unknown'
+  | 'token_unknown'
+  | 'revocation_unknown'
+  | 'disabled'
+  | 'scope_not_allowed'
+  | 'ttl_too_long'
+  | 'method_not_allowed'
+  | 'claim_reserved'
+  | 'claims_too_large'
+  | 'already_exists'
+  | 'idempotency_key_reused'
+  | 'credential_not_allowed'
+  | 'store_unavailable'
+  | 'fenced'
+  | 'overloaded'
+  | 'deadline_exceeded'
+  | 'cancelled'
+  | 'internal';
+
+/**
+ * A failure with a stable code. Messages and metadata never hold a token, a key, a claim value or SQL: they reach the
+ * caller and the log as they are.
+ */
+export abstract class TouchstoneError extends Error {
+  abstract readonly code: ErrorCode;
+  readonly metadata: Readonly<Record<string, string>>;
+
+  constructor(message: string, metadata: Readonly<Record<string, string>> = {}, options?: ErrorOptions) {
+    super(message, options);
+    this.metadata = metadata;
+  }
+
+  override get name(): string {
+    return this.constructor.name;
+  }
+}
+
+export class InvalidField extends TouchstoneError {
+  readonly code = 'invalid_field';
+  /** @param rule what would be right, to stand after the field's name: `must be ...`. */
+  constructor(field: string, rule: string) {
+    super(`${field} ${rule}`, { field, rule });
+  }
+}
+
+/** No credential, or one that is not honoured: which of the two is nobody's business. */
+export class CallerUnknown extends TouchstoneError {
+  readonly code = 'caller_unknown';
+  constructor() {
+    super('send a credential that is honoured, as the metadata "authorization: Bearer <credential>"');
+  }
+}
+
+export class CallerNotAllowed extends TouchstoneError {
+  readonly code = 'caller_not_allowed';
+}
+
+export class TenantUnknown extends TouchstoneError {
+  readonly code = 'tenant_unknown';
+  constructor() {
+    super('there is no such tenant', { field: 'tenant_id' });
+  }
+}
+
+export class AppUnknown extends TouchstoneError {
+  readonly code = 'app_unknown';
+  constructor() {
+    super('the tenant has no such app', { field: 'app_id' });
+  }
+}
+
+export class AudienceUnknown extends TouchstoneError {
+  readonly code = 'audience_unknown';
+  constructor() {
+    super('the tenant has no resource server with this audience', { field: 'audience' });
+  }
+}
+
+export class ConsentUnknown extends TouchstoneError {
+  readonly code = 'consent_unknown';
+  constructor() {
+    super('the user has given the app no such consent', { field: 'consent_id' });
+  }
+}
+
+export class TokenUnknown extends TouchstoneError {
+  readonly code = 'token_unknown';
+  constructor() {
+    super('there is no such token', { field: 'token_id' });
+  }
+}
+
+export class RevocationUnknown extends TouchstoneError {
+  readonly code = 'revocation_unknown';
+  constructor() {
+    super('there is no such revocation', { field: 'revocation_id' });
+  }
+}
+
+export class Disabled extends TouchstoneError {
+  readonly code = 'disabled';
+  constructor(what: 'tenant' | 'app' | 'resource_server') {
+    super(`the ${what} is disabled`, { what });
+  }
+}
+
+export class ScopeNotAllowed extends TouchstoneError {
+  readonly code = 'scope_not_allowed';
+  constructor(scope: string, who: string) {
+    super(`${who} may not have this scope`, { field: 'scopes', scope });
+  }
+}
+
+export class TtlTooLong extends TouchstoneError {
+  readonly code = 'ttl_too_long';
+  constructor(maxSeconds: number, limitedBy: string) {
+    super(`ttl must be at most ${maxSeconds} seconds: the limit of the ${limitedBy}`, {
+      field: 'ttl',
+      max_seconds: String(maxSeconds),
+      limited_by: limitedBy,
+    });
+  }
+}
+
+export class MethodNotAllowed extends TouchstoneError {
+  readonly code = 'method_not_allowed';
+  constructor() {
+    super('the app may not have tokens made by this method', { field: 'method' });
+  }
+}
+
+export class ClaimReserved extends TouchstoneError {
+  readonly code = 'claim_reserved';
+  constructor(claim: string) {
+    super('claims must not use a name that the token itself uses', { field: 'claims', claim });
+  }
+}
+
+export class ClaimsTooLarge extends TouchstoneError {
+  readonly code = 'claims_too_large';
+  constructor(maxBytes: number) {
+    super(`claims must be at most ${maxBytes} bytes as JSON`, { field: 'claims', max_bytes: String(maxBytes) });
+  }
+}
+
+export class AlreadyExists extends TouchstoneError {
+  readonly code = 'already_exists';
+  constructor(what: 'tenant' | 'app' | 'resource_server') {
+    super(`this name is taken by another ${what}`, { what });
+  }
+}
+
+export class IdempotencyKeyReused extends TouchstoneError {
+  readonly code = 'idempotency_key_reused';
+  constructor() {
+    super('the idempotency key has been used for another request', { field: 'idempotency_key' });
+  }
+}
+
+export class CredentialNotAllowed extends TouchstoneError {
+  readonly code = 'credential_not_allowed';
+}
+
+/** The store can't be reached, or says what can't be. Nothing may be assumed about any token. */
+export class StoreUnavailable extends TouchstoneError {
+  readonly code = 'store_unavailable';
+  constructor(cause?: unknown) {
+    super('the database cannot be asked now; treat the token as refused and try again', {}, { cause });
+  }
+}
+
+/** This replica can't prove that the database it asks is still the one in force. */
+export class Fenced extends TouchstoneError {
+  readonly code = 'fenced';
+  constructor() {
+    super('this replica cannot prove that its database is the one in force; try another, or again');
+  }
+}
+
+export class Overloaded extends TouchstoneError {
+  readonly code = 'overloaded';
+  constructor() {
+    super('too many calls are waiting already; try again later');
+  }
+}
+
+export class DeadlineExceeded extends TouchstoneError {
+  readonly code = 'deadline_exceeded';
+  constructor() {
+    super("the call's deadline has passed");
+  }
+}
+
+export class Cancelled extends TouchstoneError {
+  readonly code = 'cancelled';
+  constructor() {
+    super('the caller has gone away');
+  }
+}
+
+/** A fault of ours. What it was stays in the log. */
+export class Internal extends TouchstoneError {
+  readonly code = 'internal';
+  constructor(cause: unknown) {
+    super('a fault on our side; the log tells more under the trace id', {}, { cause });
+  }
+}

@@ -1,0 +1,79 @@
+import { Cancelled, Overloaded } from './errors.ts';
+
+export interface GatherLimits {
+  /** The most requests sent together. */
+  readonly batchMax: number;
+  /** The most batches under way at once. */
+  readonly lanes: number;
+  /** The most requests that wait; one more is refused. */
+  readonly waitingMax: number;
+}
+
+interface Waiting<Request, Result> {
+  readonly request: Request;
+  readonly signal: AbortSignal | undefined;
+  readonly resolve: (result: Result) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Gathers concurrent requests into batches: what arrives while all lanes are busy is sent together once one is free. A
+ * request never joins a batch that has been sent: that one's snapshot may be older than the request.
+ *
+ * @param send one result or error a request, in order; when it throws, all of the batch fail alike.
+ */
+export function gather<Request, Result>(
+  send: (requests: readonly Request[]) => Promise<readonly (Result | Error)[]>,
+  { batchMax, lanes, waitingMax }: GatherLimits,
+): (request: Request, signal?: AbortSignal) => Promise<Result> {
+  let waiting: Waiting<Request, Result>[] = [];
+  let underWay = 0;
+  let scheduled = false;
+
+  // Everything that one turn of the event loop brings is sent together.
+  function schedule(): void {
+    if (scheduled || underWay >= lanes || waiting.length === 0) return;
+    scheduled = true;
+    setImmediate(() => {
+      scheduled = false;
+      const batch = takeBatch();
+      if (batch.length > 0) void carryOut(batch);
+      schedule();
+    });
+  }
+
+  function takeBatch(): Waiting<Request, Result>[] {
+    const batch: Waiting<Request, Result>[] = [];
+    const taken = waiting.slice(0, batchMax);
+    waiting = waiting.slice(batchMax);
+    for (const one of taken) {
+      if (one.signal?.aborted) one.reject(one.signal.reason ?? new Cancelled());
+      else batch.push(one);
+    }
+    return batch;
+  }
+
+  async function carryOut(batch: readonly Waiting<Request, Result>[]): Promise<void> {
+    underWay++;
+    try {
+      const results = await send(batch.map((one) => one.request));
+      batch.forEach((one, i) => {
+        const result = results[i];
+        if (result instanceof Error) one.reject(result);
+        else one.resolve(result as Result);
+      });
+    } catch (error) {
+      for (const one of batch) one.reject(error);
+    } finally {
+      underWay--;
+      schedule();
+    }
+  }
+
+  return (request, signal) =>
+    new Promise<Result>((resolve, reject) => {
+      if (waiting.length >= waitingMax) return reject(new Overloaded());
+      waiting.push({ request, signal, resolve, reject });
+      schedule();
+    });
+}

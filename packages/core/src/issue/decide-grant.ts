@@ -1,0 +1,64 @@
+import {
+  AppUnknown,
+  AudienceUnknown,
+  Disabled,
+  MethodNotAllowed,
+  ScopeNotAllowed,
+  TenantUnknown,
+  TtlTooLong,
+} from '../errors.ts';
+import type { Registration } from '../register/ports.ts';
+import { platformTtlMax } from '../register/registration.ts';
+import type { TokenMethodName } from '../tokens/token-record.ts';
+
+export interface GrantRequest {
+  readonly audience: string;
+  readonly scopes: readonly string[];
+  /** Seconds; null: as long as every limit allows, and never over `ttlDefault`. */
+  readonly ttl: number | null;
+  readonly method: TokenMethodName;
+}
+
+export interface Grant {
+  readonly scopes: readonly string[];
+  /** Seconds. */
+  readonly ttl: number;
+}
+
+/** Seconds. */
+const ttlDefault = 900;
+
+/**
+ * What an app may have, out of what is asked: every limit can only narrow, and what is beyond one is refused.
+ * @throws TenantUnknown, AppUnknown, AudienceUnknown, Disabled, ScopeNotAllowed, MethodNotAllowed, TtlTooLong
+ */
+export function decideGrant(registration: Registration, request: GrantRequest): Grant {
+  const { tenant, app, resourceServer } = registration;
+  if (!tenant) throw new TenantUnknown();
+  if (!app) throw new AppUnknown();
+  if (!resourceServer) throw new AudienceUnknown();
+  for (const what of registration.disabled) throw new Disabled(what);
+  if (!app.methods.includes(request.method)) throw new MethodNotAllowed();
+  const owned = new Set(resourceServer.scopes.map((scope) => scope.name));
+  const granted = new Set(app.grants.find((grant) => grant.audience === request.audience)?.scopes);
+  for (const scope of request.scopes) {
+    if (!owned.has(scope)) throw new ScopeNotAllowed(scope, 'tokens for this audience');
+    if (!granted.has(scope)) throw new ScopeNotAllowed(scope, 'the app');
+  }
+  return { scopes: [...new Set(request.scopes)], ttl: decideTtl(registration, request.ttl) };
+}
+
+function decideTtl({ tenant, app, resourceServer }: Registration, asked: number | null): number {
+  const limits: readonly (readonly [string, number | null | undefined])[] = [
+    ['installation', platformTtlMax],
+    ['tenant', tenant?.tokenTtlMax],
+    ['app', app?.tokenTtlMax],
+    ['resource server', resourceServer?.tokenTtlMax],
+  ];
+  let shortest = ttlDefault;
+  for (const [who, limit] of limits) {
+    if (asked !== null && limit != null && asked > limit) throw new TtlTooLong(limit, who);
+    shortest = Math.min(shortest, limit ?? shortest);
+  }
+  return asked ?? shortest;
+}

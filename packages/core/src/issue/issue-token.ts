@@ -1,0 +1,172 @@
+import type { Act } from '../access/act.ts';
+import { requireKind, requireScope, requireTenant } from '../access/rights.ts';
+import { type AuditEvent, actorOf } from '../audit/audit-event.ts';
+import { CallerNotAllowed, ConsentUnknown, StoreUnavailable, TouchstoneError } from '../errors.ts';
+import type { Registration, Registry } from '../register/ports.ts';
+import type { Follower } from '../revisions/follower.ts';
+import type { Head } from '../revisions/revision.ts';
+import type { Claims, MintedToken, TokenMethods } from '../tokens/token-method.ts';
+import { idOf, type TokenMethodName, type TokenRecord, type Usage } from '../tokens/token-record.ts';
+import { checkClaims } from './claims.ts';
+import { decideGrant, type Grant } from './decide-grant.ts';
+import type { AuditWriter, TokenWriter, UserHandles } from './ports.ts';
+
+export interface IssueCommand {
+  readonly tenantId: string;
+  readonly appId: string;
+  /** Null: the app acts for itself. */
+  readonly userId: string | null;
+  readonly audience: string;
+  /** At least one. */
+  readonly scopes: readonly string[];
+  /** Seconds; null: as long as the limits allow, within reason. */
+  readonly ttl: number | null;
+  readonly method: TokenMethodName;
+  readonly usage: Usage;
+  readonly claims: Claims;
+  readonly consentId: string | null;
+}
+
+export interface IssuedToken {
+  readonly token: string;
+  readonly tokenId: string;
+  readonly scopes: readonly string[];
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+  /** The latest revision that was known here. */
+  readonly head: Head;
+}
+
+export interface IssuePorts {
+  readonly registry: Registry;
+  readonly methods: TokenMethods;
+  readonly handles: UserHandles;
+  readonly tokens: TokenWriter;
+  readonly audit: AuditWriter;
+  readonly follower: Follower;
+}
+
+/** How often a token is decided anew because the registry changed under it. */
+const attemptsMax = 5;
+
+/**
+ * Makes a token. Once this resolves, a fully consistent validation on any replica accepts it.
+ * @throws what `decideGrant` and `checkClaims` throw, CallerNotAllowed, ConsentUnknown, StoreUnavailable, Overloaded
+ */
+export async function issueToken(act: Act, command: IssueCommand, ports: IssuePorts): Promise<IssuedToken> {
+  try {
+    authorise(act, command);
+    checkClaims(command.claims);
+    // Consents are not recorded yet, so none can be named.
+    if (command.consentId !== null) throw new ConsentUnknown();
+    return await issueUnderLatest(act, command, ports);
+  } catch (error) {
+    if (isRefusal(error)) await ports.audit.record(issueRefused(act, command, error));
+    throw error;
+  }
+}
+
+function authorise({ caller }: Act, command: IssueCommand): void {
+  requireKind(caller, 'identity_service', 'app');
+  requireTenant(caller, command.tenantId);
+  requireScope(caller, caller.kind === 'app' ? 'tokens:issue:self' : 'tokens:issue');
+  if (caller.kind === 'identity_service') return;
+  if (command.appId !== caller.name)
+    throw new CallerNotAllowed('an app gets tokens for itself only', { field: 'app_id' });
+  if (command.userId !== null)
+    throw new CallerNotAllowed('only an identity service speaks for users', { field: 'user_id' });
+  if (Object.keys(command.claims).length > 0) {
+    throw new CallerNotAllowed('only an identity service makes claims', { field: 'claims' });
+  }
+}
+
+/** What is remembered of the registry may be old: then nothing is written, or refused, before it has been read anew. */
+async function issueUnderLatest(act: Act, command: IssueCommand, ports: IssuePorts): Promise<IssuedToken> {
+  for (let attempt = 1; attempt <= attemptsMax; attempt++) {
+    const registration = await ports.registry.find(command.tenantId, command.appId, command.audience);
+    const grant = grantOrStale(registration, command, attempt > 1);
+    const issued = grant && (await write(act, command, registration, grant, ports));
+    if (issued) return issued;
+    ports.registry.forget(command.tenantId);
+  }
+  throw new StoreUnavailable(new Error("the tenant's registry does not stand still"));
+}
+
+function grantOrStale(registration: Registration, command: IssueCommand, fresh: boolean): Grant | null {
+  try {
+    return decideGrant(registration, command);
+  } catch (error) {
+    if (fresh) throw error;
+    return null;
+  }
+}
+
+async function write(
+  act: Act,
+  command: IssueCommand,
+  registration: Registration,
+  grant: Grant,
+  ports: IssuePorts,
+): Promise<IssuedToken | null> {
+  const birth = await ports.tokens.draw(act.signal);
+  const { token, record } = mint(command, registration.version, grant, birth, ports);
+  const inserted = await ports.tokens.insert(record, tokenIssued(act, record, ''), act.signal);
+  if (!inserted) return null;
+  const { scopes, expiresAt } = record;
+  return { token, tokenId: idOf(record), scopes, expiresAt, head: ports.follower.applied };
+}
+
+function mint(
+  command: IssueCommand,
+  policyVersion: number,
+  grant: Grant,
+  birth: { readonly sequence: number; readonly now: number },
+  ports: IssuePorts,
+): MintedToken {
+  const { tenantId, appId, userId, audience, usage, claims, consentId } = command;
+  return ports.methods.named(command.method).mint(
+    {
+      tokenClass: 'token',
+      tenantId,
+      appId,
+      userHandle: userId === null ? null : ports.handles.handleOf(tenantId, userId),
+      consentId,
+      audience,
+      scopes: grant.scopes,
+      usage,
+      policyVersion,
+      confirmation: null,
+      lineage: [],
+      sequence: birth.sequence,
+      issuedAt: birth.now,
+      expiresAt: birth.now + grant.ttl * 1_000,
+    },
+    { userId, claims, principal: null },
+  );
+}
+
+/** @param credentialFor for a credential, whom it is for, as `kind:name`; else empty. */
+export const tokenIssued = (act: Act, record: TokenRecord, credentialFor: string): AuditEvent => ({
+  tenantId: record.tenantId,
+  actor: actorOf(act),
+  act: { type: 'token_issued', record, credentialFor },
+});
+
+/** Failures of ours are no refusals. */
+const notRefusals = new Set([
+  'store_unavailable',
+  'overloaded',
+  'deadline_exceeded',
+  'cancelled',
+  'internal',
+  'fenced',
+]);
+const isRefusal = (error: unknown): error is TouchstoneError =>
+  error instanceof TouchstoneError && !notRefusals.has(error.code);
+
+/** On the trail of the caller's own tenant, whatever tenant it named. */
+const issueRefused = (act: Act, { appId, audience }: IssueCommand, error: TouchstoneError): AuditEvent => ({
+  tenantId: act.caller.tenantIds[0] ?? null,
+  actor: actorOf(act),
+  act: { type: 'issue_refused', appId, audience, reason: error.code },
+});

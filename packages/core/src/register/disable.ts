@@ -1,0 +1,74 @@
+import type { Act } from '../access/act.ts';
+import { principalSubject } from '../access/issue-credential.ts';
+import { actsIn, requireKind, requireScope } from '../access/rights.ts';
+import { actorOf } from '../audit/audit-event.ts';
+import { AppUnknown, AudienceUnknown, TenantUnknown } from '../errors.ts';
+import type { UserHandles } from '../issue/ports.ts';
+import type { CutTarget } from '../revisions/revision.ts';
+import type { Revocation, RevocationIntent, RevocationWriter } from '../revoke/ports.ts';
+import { newRevocationId } from '../revoke/revocation-id.ts';
+import type { Registry } from './ports.ts';
+import type { RegisteredKind } from './registration.ts';
+
+export interface DisableCommand {
+  readonly what: RegisteredKind;
+  readonly id: string;
+  readonly reason: string;
+}
+
+export interface DisablePorts {
+  readonly registry: Registry;
+  readonly handles: UserHandles;
+  readonly revocations: RevocationWriter;
+}
+
+/**
+ * Ends a tenant, an app or a resource server for good: nothing is issued any more, and all that was, credentials
+ * included, is refused. The acting credential alone is spared. Repeating it returns the first revision.
+ * @throws CallerNotAllowed, TenantUnknown, AppUnknown, AudienceUnknown, StoreUnavailable, Overloaded
+ */
+export async function disable(
+  act: Act,
+  { what, id, reason }: DisableCommand,
+  ports: DisablePorts,
+): Promise<Revocation> {
+  requireKind(act.caller, 'operator');
+  requireScope(act.caller, 'registry:write');
+  const owned = await ports.registry.owner(what, id);
+  if (!owned || !actsIn(act.caller, owned.tenantId)) throw unknown(what);
+  const revocation = await ports.revocations.write({
+    revocationId: newRevocationId(),
+    target: { kind: what, key: id },
+    tenantId: owned.tenantId,
+    cuts: [{ kind: what, key: id, tokenClass: 'token' }, credentialsOf(what, id, owned.tenantId, ports.handles)],
+    reach: 'forever',
+    token: null,
+    disables: { what, id },
+    includeCredentials: true,
+    sparedTokenId: act.caller.credentialId,
+    reason,
+    actor: actorOf(act),
+    idempotencyKey: null,
+  });
+  ports.registry.forget(owned.tenantId);
+  return revocation;
+}
+
+/** A resource server's credentials are for the audience `touchstone`, not for its own: they are found by whom they are for. */
+function credentialsOf(
+  what: RegisteredKind,
+  id: string,
+  tenantId: string,
+  handles: UserHandles,
+): RevocationIntent['cuts'][number] {
+  const target: CutTarget =
+    what === 'resource_server'
+      ? { kind: 'user', key: handles.handleOf(tenantId, principalSubject({ kind: what, name: id })) }
+      : { kind: what, key: id };
+  return { ...target, tokenClass: 'credential' };
+}
+
+function unknown(what: RegisteredKind): Error {
+  if (what === 'tenant') return new TenantUnknown();
+  return what === 'app' ? new AppUnknown() : new AudienceUnknown();
+}

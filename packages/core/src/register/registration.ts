@@ -1,0 +1,72 @@
+import type { TokenMethodName } from '../tokens/token-record.ts';
+
+export type ClientType = 'service' | 'web' | 'native' | 'browser' | 'partner';
+export type HostingType = 'first_party' | 'customer_cloud' | 'partner_cloud' | 'on_premises' | 'end_user_device';
+
+/** An organisation. */
+export interface Tenant {
+  readonly tenantId: string;
+  readonly displayName: string;
+  /** Seconds. */
+  readonly tokenTtlMax: number;
+}
+
+/** What an app may ask for at one resource server. */
+export interface AppGrant {
+  readonly audience: string;
+  readonly scopes: readonly string[];
+}
+
+/** A client that gets tokens. */
+export interface App {
+  readonly appId: string;
+  readonly tenantId: string;
+  readonly displayName: string;
+  readonly clientType: ClientType;
+  readonly hostingType: HostingType;
+  readonly grants: readonly AppGrant[];
+  readonly methods: readonly TokenMethodName[];
+  /** Seconds; null: the tenant's. */
+  readonly tokenTtlMax: number | null;
+}
+
+export interface Scope {
+  readonly name: string;
+  readonly description: string;
+}
+
+/** An API that accepts tokens. */
+export interface ResourceServer {
+  readonly audience: string;
+  readonly tenantId: string;
+  readonly displayName: string;
+  readonly scopes: readonly Scope[];
+  readonly releasedClaims: readonly string[];
+  /** Seconds; null: the tenant's. */
+  readonly tokenTtlMax: number | null;
+}
+
+/** What is registered, with its kind. */
+export type Registered =
+  | { readonly what: 'tenant'; readonly entry: Tenant }
+  | { readonly what: 'app'; readonly entry: App }
+  | { readonly what: 'resource_server'; readonly entry: ResourceServer };
+
+export type RegisteredKind = Registered['what'];
+
+/** The id of an entry, unique in the installation for its kind. */
+export function registeredId(registered: Registered): string {
+  switch (registered.what) {
+    case 'tenant':
+      return registered.entry.tenantId;
+    case 'app':
+      return registered.entry.appId;
+    case 'resource_server':
+      return registered.entry.audience;
+  }
+}
+
+/** The longest life of a token that any installation grants, in seconds: 90 days. Its partitions are made that far ahead. */
+export const platformTtlMax = 7_776_000;
+/** The longest life of a tenant's tokens where the tenant says nothing, in seconds. */
+export const tenantTtlDefault = 3_600;

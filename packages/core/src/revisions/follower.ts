@@ -1,0 +1,216 @@
+import { ageOf, type Clock, type Instant, instantOf } from '../clock.ts';
+import { StoreUnavailable } from '../errors.ts';
+import type { Chain } from './chain.ts';
+import type { HistoryReader, HistorySnapshot, Tail } from './ports.ts';
+import type { Head, SealedRevision } from './revision.ts';
+import { Watermarks } from './watermarks.ts';
+
+/** How many hashes back the follower remembers, to tell a late answer from another history. */
+const hashesRemembered = 4_096;
+
+/** When a question to the database was sent, and what was known then. */
+export interface Question {
+  readonly sentAt: Instant;
+  readonly revision: number;
+}
+
+/** What happens to a follower, for logs and metrics. */
+export interface FollowerEvents {
+  /** The database tells another history than the one followed (restored, failed over, forged): all was loaded anew. */
+  historyReplaced(before: Head, after: Head): void;
+  /** A source brought something that does not continue the chain. */
+  sourceDistrusted(revision: number): void;
+}
+
+/**
+ * Follows the chain of revisions and keeps the watermarks that it folds to. Revisions may come from anywhere, in any
+ * order: one is applied only if it continues the chain held; about everything else the database is asked.
+ */
+export class Follower {
+  readonly #reader: HistoryReader;
+  readonly #chain: Chain;
+  readonly #clock: Clock;
+  readonly #events: FollowerEvents;
+  #watermarks = new Watermarks();
+  #applied: Head;
+  #hashes = new Map<number, string>();
+  #provenAt: Instant | null = null;
+  /** What the database's clock said, to a question sent then. */
+  #databaseTime: { readonly now: number; readonly at: Instant };
+  #reloading: Promise<false> | null = null;
+  #refreshing: Promise<void> | null = null;
+
+  private constructor(
+    reader: HistoryReader,
+    chain: Chain,
+    clock: Clock,
+    events: FollowerEvents,
+    from: HistorySnapshot,
+  ) {
+    this.#reader = reader;
+    this.#chain = chain;
+    this.#clock = clock;
+    this.#events = events;
+    this.#applied = from.head;
+    this.#databaseTime = { now: from.now, at: instantOf(clock) };
+    this.#adopt(from);
+  }
+
+  /**
+   * Loads what is in force from the database.
+   * @throws StoreUnavailable when it can't be read, or when what it holds was not written by this installation's keys.
+   */
+  static async start(reader: HistoryReader, chain: Chain, clock: Clock, events: FollowerEvents): Promise<Follower> {
+    const sentAt = instantOf(clock);
+    const follower = new Follower(reader, chain, clock, events, checked(chain, await reader.load()));
+    follower.#provenAt = sentAt;
+    return follower;
+  }
+
+  /** The latest revision applied. */
+  get applied(): Head {
+    return this.#applied;
+  }
+
+  get watermarks(): Watermarks {
+    return this.#watermarks;
+  }
+
+  /** Milliseconds: everything that returned longer ago than this is known here. */
+  get age(): number {
+    return this.#provenAt ? ageOf(this.#provenAt, this.#clock) : Number.POSITIVE_INFINITY;
+  }
+
+  /** Takes a revision from a source; asks the database where it does not simply follow. */
+  offer(sealed: SealedRevision): void {
+    if (sealed.revision <= this.#applied.revision) {
+      if (this.#contradicts(sealed)) this.#distrust(sealed);
+    } else if (!this.#apply(sealed)) {
+      this.#distrust(sealed);
+    }
+  }
+
+  #distrust(sealed: SealedRevision): void {
+    this.#events.sourceDistrusted(sealed.revision);
+    // Whoever needs an answer asks for itself and sees the failure: this is only to be early.
+    this.refresh().catch(() => {});
+  }
+
+  /** The database's clock, milliseconds since 1970: what it said last and the time that has passed since. */
+  get databaseNow(): number {
+    return this.#databaseTime.now + ageOf(this.#databaseTime.at, this.#clock);
+  }
+
+  /**
+   * Takes what the database said of its history. Once this resolves to true, everything that had returned when the
+   * question was sent is applied. False: the history had been replaced and was loaded anew; what the answer brought
+   * belongs to the old one, so ask again.
+   * @throws StoreUnavailable
+   */
+  async absorb(question: Question, tail: Tail): Promise<boolean> {
+    for (const sealed of tail.missed) this.#apply(sealed);
+    while (this.#applied.revision < tail.head.revision) {
+      const before = this.#applied.revision;
+      const { missed } = await this.#reader.readAfter(before);
+      for (const sealed of missed) this.#apply(sealed);
+      // The revisions are there but don't continue the chain held: it is another history.
+      if (this.#applied.revision <= before) return this.#reload();
+    }
+    if (this.#isReplacedBy(tail.head, question)) return this.#reload();
+    this.#prove(question.sentAt);
+    this.#databaseTime = { now: tail.now, at: question.sentAt };
+    return true;
+  }
+
+  /** Asks the database where its history stands; callers that wait at the same time share a question sent after they came. */
+  async refresh(): Promise<void> {
+    // One under way was sent before this call: what it proves may be older than what is wanted.
+    await this.#refreshing?.catch(() => {});
+    this.#refreshing ??= this.askUntilCovered(async (question) => {
+      return { tail: await this.#reader.readAfter(question.revision) };
+    })
+      .then(() => {})
+      .finally(() => {
+        this.#refreshing = null;
+      });
+    return this.#refreshing;
+  }
+
+  /**
+   * Sends a question that brings the tail along, and absorbs that; again where the history was replaced meanwhile.
+   * @throws StoreUnavailable
+   */
+  async askUntilCovered<Answer extends { readonly tail: Tail }>(
+    send: (question: Question) => Promise<Answer>,
+  ): Promise<Answer> {
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const question: Question = { sentAt: instantOf(this.#clock), revision: this.#applied.revision };
+      const answer = await send(question);
+      if (await this.absorb(question, answer.tail)) return answer;
+    }
+    throw new StoreUnavailable(new Error('the history of revisions does not stand still'));
+  }
+
+  #apply(sealed: SealedRevision): boolean {
+    if (sealed.revision <= this.#applied.revision) return !this.#contradicts(sealed);
+    const content = this.#chain.continues(this.#applied, sealed);
+    if (!content) return false;
+    for (const cut of content.cuts) this.#watermarks.raise(cut);
+    this.#applied = { revision: sealed.revision, hash: sealed.hash };
+    this.#remember(this.#applied);
+    return true;
+  }
+
+  #contradicts(head: Head): boolean {
+    const known = this.#hashes.get(head.revision);
+    return known !== undefined && known !== head.hash;
+  }
+
+  /** A lower revision than the one applied may simply be a late answer; than the one applied when it was asked, never. */
+  #isReplacedBy(head: Head, question: Question): boolean {
+    return head.revision < question.revision || this.#contradicts(head);
+  }
+
+  #prove(sentAt: Instant): void {
+    if (!this.#provenAt || sentAt.monotonic > this.#provenAt.monotonic) this.#provenAt = sentAt;
+  }
+
+  #reload(): Promise<false> {
+    this.#reloading ??= this.#load().finally(() => {
+      this.#reloading = null;
+    });
+    return this.#reloading;
+  }
+
+  async #load(): Promise<false> {
+    const before = this.#applied;
+    this.#provenAt = null;
+    const sentAt = instantOf(this.#clock);
+    const snapshot = checked(this.#chain, await this.#reader.load());
+    this.#adopt(snapshot);
+    this.#prove(sentAt);
+    this.#events.historyReplaced(before, snapshot.head);
+    return false;
+  }
+
+  #adopt({ head, marks }: HistorySnapshot): void {
+    this.#watermarks = new Watermarks(marks);
+    this.#applied = head;
+    this.#hashes = new Map();
+    this.#remember(head);
+  }
+
+  #remember({ revision, hash }: Head): void {
+    this.#hashes.set(revision, hash);
+    this.#hashes.delete(revision - hashesRemembered);
+  }
+}
+
+/** Nothing that was not written under the installation's keys is loaded. */
+function checked(chain: Chain, snapshot: HistorySnapshot): HistorySnapshot {
+  const { head, digest, mac, marks } = snapshot;
+  if (chain.sealHistory(head, digest) !== mac || chain.digestOf(marks) !== digest) {
+    throw new StoreUnavailable(new Error('the watermarks in the database were not written under this key'));
+  }
+  return snapshot;
+}

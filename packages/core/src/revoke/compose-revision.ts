@@ -1,0 +1,166 @@
+import type { AuditEvent } from '../audit/audit-event.ts';
+import { IdempotencyKeyReused } from '../errors.ts';
+import { platformTtlMax } from '../register/registration.ts';
+import type { Chain } from '../revisions/chain.ts';
+import type { Cut, CutTarget, Head, SealedRevision } from '../revisions/revision.ts';
+import { type Mark, raise } from '../revisions/watermarks.ts';
+import type { TokenClass } from '../tokens/token-record.ts';
+import type { Revocation, RevocationIntent } from './ports.ts';
+
+/** What stands in the database, read after the lock on the head was had. */
+export interface LockedHistory {
+  readonly head: Head;
+  readonly digest: string;
+  /** The highest sequence drawn so far; 0 before the first. */
+  readonly lastSequence: number;
+  /** The database's clock, milliseconds since 1970. */
+  readonly now: number;
+  /** The marks of all targets that the intents cut. */
+  readonly marks: readonly Mark[];
+  /** Earlier revocations with an intent's idempotency key, and those of targets that are dead for good. */
+  readonly earlier: readonly Revocation[];
+}
+
+/** What is to be written, all of it in the transaction that holds the lock. */
+export interface ComposedRevision {
+  /** One an intent, in order: new, earlier, or the failure of that one. */
+  readonly outcomes: readonly (Revocation | Error)[];
+  /** Null where nothing is new. */
+  readonly write: {
+    readonly revision: SealedRevision;
+    readonly recordedAt: number;
+    readonly digest: string;
+    readonly mac: string;
+    readonly revocations: readonly Revocation[];
+    readonly intents: readonly RevocationIntent[];
+    readonly marks: readonly Mark[];
+    readonly events: readonly AuditEvent[];
+  } | null;
+}
+
+/** What tells one target from another. */
+export const targetText = ({ kind, key }: CutTarget, tokenClass: TokenClass): string => `${tokenClass} ${kind} ${key}`;
+
+/** What tells one request from another under the same idempotency key. */
+const requestTextOf = (intent: RevocationIntent): string =>
+  JSON.stringify([intent.target.kind, intent.target.key, intent.includeCredentials, intent.reason]);
+
+/** Puts intents into one revision: the ceiling of each is the last sequence drawn before the lock was had. */
+export function composeRevision(
+  locked: LockedHistory,
+  intents: readonly RevocationIntent[],
+  chain: Chain,
+): ComposedRevision {
+  const fresh: RevocationIntent[] = [];
+  const plans = intents.map((intent) => {
+    const twin = earlierOf(intent, locked.earlier) ?? fresh.find((other) => repeats(intent, other));
+    if (!twin) fresh.push(intent);
+    return twin ?? intent;
+  });
+  if (fresh.length === 0) return { outcomes: plans as (Revocation | Error)[], write: null };
+
+  const cuts = fresh.flatMap((intent) => cutsOf(intent, locked));
+  const revision = chain.next(locked.head, { recordedAt: locked.now, cuts });
+  const revocations = fresh.map((intent) => revocationOf(intent, revision, locked));
+  const { marks, digest } = raiseAll(locked, cuts, chain);
+  const outcomes = plans.map((plan) =>
+    plan instanceof Error
+      ? plan
+      : (revocations.find((one) => one.revocationId === plan.revocationId) ?? (plan as Revocation)),
+  );
+  const mac = chain.sealHistory(revision, digest);
+  const events = fresh.flatMap((intent) => eventsOf(intent, revision.revision));
+  return {
+    outcomes,
+    write: { revision, recordedAt: locked.now, digest, mac, revocations, intents: fresh, marks, events },
+  };
+}
+
+function earlierOf(intent: RevocationIntent, earlier: readonly Revocation[]): Revocation | Error | undefined {
+  const { idempotencyKey, actor, target } = intent;
+  if (idempotencyKey === null) {
+    return earlier.find(
+      (one) => one.ceiling === null && one.target.kind === target.kind && one.target.key === target.key,
+    );
+  }
+  const same = earlier.find(
+    (one) => one.idempotencyKey === idempotencyKey && one.actor.kind === actor.kind && one.actor.name === actor.name,
+  );
+  return same && same.requestText !== requestTextOf(intent) ? new IdempotencyKeyReused() : same;
+}
+
+/** Whether one intent of a batch asks for what another of it does. */
+function repeats(intent: RevocationIntent, other: RevocationIntent): boolean {
+  if (intent.idempotencyKey !== other.idempotencyKey || requestTextOf(intent) !== requestTextOf(other)) return false;
+  return (
+    intent.idempotencyKey === null || (intent.actor.kind === other.actor.kind && intent.actor.name === other.actor.name)
+  );
+}
+
+function cutsOf(intent: RevocationIntent, { lastSequence, now }: LockedHistory): Cut[] {
+  const { revocationId, sparedTokenId, token, reach } = intent;
+  const ceiling = reach === 'forever' ? null : lastSequence;
+  const coversUntil = token?.expiresAt ?? (reach === 'forever' ? null : now + platformTtlMax * 1_000);
+  return intent.cuts.map(({ kind, key, tokenClass }) => ({
+    revocationId,
+    kind,
+    key,
+    tokenClass,
+    ceiling,
+    sparedTokenId: tokenClass === 'credential' ? sparedTokenId : null,
+    coversUntil,
+  }));
+}
+
+function revocationOf(intent: RevocationIntent, revision: SealedRevision, locked: LockedHistory): Revocation {
+  const { kind, name, credentialId } = intent.actor;
+  return {
+    revocationId: intent.revocationId,
+    head: { revision: revision.revision, hash: revision.hash },
+    target: intent.target,
+    tenantId: intent.tenantId,
+    ceiling: intent.reach === 'forever' ? null : locked.lastSequence,
+    includeCredentials: intent.includeCredentials,
+    reason: intent.reason,
+    actor: { kind, name, credentialId },
+    requestText: requestTextOf(intent),
+    idempotencyKey: intent.idempotencyKey,
+    recordedAt: locked.now,
+  };
+}
+
+function raiseAll(
+  locked: LockedHistory,
+  cuts: readonly Cut[],
+  chain: Chain,
+): { marks: readonly Mark[]; digest: string } {
+  const before = new Map(locked.marks.map((mark) => [targetText(mark, mark.tokenClass), mark]));
+  const after = new Map<string, Mark>();
+  for (const cut of cuts) {
+    const target = targetText(cut, cut.tokenClass);
+    after.set(target, raise(after.get(target) ?? before.get(target), cut));
+  }
+  let digest = locked.digest;
+  for (const [target, mark] of after) digest = chain.digestReplacing(digest, before.get(target), mark);
+  return { marks: [...after.values()], digest };
+}
+
+function eventsOf(intent: RevocationIntent, revision: number): AuditEvent[] {
+  const { tenantId, actor, revocationId, target, reason, includeCredentials, disables } = intent;
+  const revoked: AuditEvent = {
+    tenantId,
+    actor,
+    act: {
+      type: 'tokens_revoked',
+      revocationId,
+      targetKind: target.kind,
+      targetKey: target.key,
+      revision,
+      reason,
+      includeCredentials,
+    },
+  };
+  if (!disables) return [revoked];
+  const { what, id } = disables;
+  return [{ tenantId, actor, act: { type: 'registry_changed', what, id, change: 'disabled', reason } }, revoked];
+}

@@ -1,0 +1,64 @@
+import type { Actor } from '../audit/audit-event.ts';
+import type { RegisteredKind } from '../register/registration.ts';
+import type { CutTarget, Head } from '../revisions/revision.ts';
+import type { TokenKey } from '../tokens/token-key.ts';
+import type { TokenClass } from '../tokens/token-record.ts';
+
+/** A revocation that is wanted. */
+export interface RevocationIntent {
+  readonly revocationId: string;
+  /** What it is about, as it was asked for. */
+  readonly target: CutTarget;
+  /** The target's tenant; null for all. */
+  readonly tenantId: string | null;
+  /** What is cut: the target's tokens, and what else belongs to it. */
+  readonly cuts: readonly (CutTarget & { readonly tokenClass: TokenClass })[];
+  /** `issued`: the tokens whose sequence has been drawn by now; `forever`: also all that are to come. */
+  readonly reach: 'issued' | 'forever';
+  /** The one token meant, whose row is marked; null for more than one. */
+  readonly token: { readonly key: TokenKey; readonly expiresAt: number } | null;
+  /** What is disabled in the same transaction. */
+  readonly disables: { readonly what: RegisteredKind; readonly id: string } | null;
+  readonly includeCredentials: boolean;
+  readonly sparedTokenId: string | null;
+  readonly reason: string;
+  readonly actor: Actor;
+  /** Unique for who acts. Null: repeats are told by the target. */
+  readonly idempotencyKey: string | null;
+}
+
+/** A revocation as it was recorded. */
+export interface Revocation {
+  readonly revocationId: string;
+  readonly head: Head;
+  readonly target: CutTarget;
+  readonly tenantId: string | null;
+  /** Null: no ceiling. */
+  readonly ceiling: number | null;
+  readonly includeCredentials: boolean;
+  readonly reason: string;
+  /** The kind, the name and the credential's id of who did it. */
+  readonly actor: Pick<Actor, 'kind' | 'name' | 'credentialId'>;
+  /** Tells whether a request with the same key is the same. */
+  readonly requestText: string;
+  readonly idempotencyKey: string | null;
+  /** Milliseconds since 1970, by the database's clock. */
+  readonly recordedAt: number;
+}
+
+/** Writes revocations. */
+export interface RevocationWriter {
+  /**
+   * Writes the revocation, its revision and its events together, or none of them; once this resolves, a fully consistent
+   * validation refuses. A repeat (the same idempotency key, or a target that is dead for good already) does nothing and
+   * returns the first one.
+   * @throws IdempotencyKeyReused, StoreUnavailable, Overloaded
+   */
+  write(intent: RevocationIntent): Promise<Revocation>;
+}
+
+/** Reads revocations. */
+export interface RevocationReader {
+  /** Null where there is none. @throws StoreUnavailable */
+  find(revocationId: string): Promise<Revocation | null>;
+}

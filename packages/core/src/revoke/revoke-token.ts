@@ -1,0 +1,99 @@
+import type { Act } from '../access/act.ts';
+import { platformTenantId } from '../access/issue-credential.ts';
+import { actsIn, requireKind } from '../access/rights.ts';
+import { actorOf } from '../audit/audit-event.ts';
+import { CallerNotAllowed, InvalidField, TokenUnknown } from '../errors.ts';
+import type { Follower } from '../revisions/follower.ts';
+import type { Head } from '../revisions/revision.ts';
+import { parseTokenId, type TokenKey } from '../tokens/token-key.ts';
+import type { TokenMethods } from '../tokens/token-method.ts';
+import { idOf, type TokenRecord } from '../tokens/token-record.ts';
+import type { ConsistentRecords } from '../validate/consistent-records.ts';
+import type { RevocationIntent, RevocationWriter } from './ports.ts';
+import { newRevocationId } from './revocation-id.ts';
+
+/** Which token: by the string, or by the id that logs and the audit trail hold. */
+export type RevokeTokenCommand = ({ readonly token: string } | { readonly tokenId: string }) & {
+  readonly reason: string;
+};
+
+/** The revocation's id is null where there was no token to revoke. */
+export interface TokenRevoked {
+  readonly revocationId: string | null;
+  readonly head: Head;
+}
+
+export interface RevokeTokenPorts {
+  readonly methods: TokenMethods;
+  readonly records: ConsistentRecords;
+  readonly revocations: RevocationWriter;
+  readonly follower: Follower;
+}
+
+/**
+ * Takes back one token, and whatever was derived from it. Repeating it returns the first revocation.
+ * @throws CallerNotAllowed, InvalidField, TokenUnknown, StoreUnavailable, Overloaded
+ */
+export async function revokeToken(
+  act: Act,
+  command: RevokeTokenCommand,
+  ports: RevokeTokenPorts,
+): Promise<TokenRevoked> {
+  requireKind(act.caller, 'operator', 'identity_service', 'app');
+  const byId = 'tokenId' in command;
+  if (byId && act.caller.kind === 'app') {
+    throw new CallerNotAllowed('an app revokes the token that it holds', { field: 'token_id' });
+  }
+  const key = byId ? keyOf(command.tokenId) : ports.methods.locate(command.token)?.located.key;
+  const record = key ? (await ports.records(key, act.signal)).record : null;
+  if (byId && (!record || !reaches(act, record))) throw new TokenUnknown();
+  // RFC 7009 section 2.2: what is no token can't be honoured either, so there is nothing left to do.
+  if (!record) return { revocationId: null, head: ports.follower.applied };
+  if (!mayRevoke(act, record)) throw new CallerNotAllowed('this token is not for the caller to revoke');
+  return ports.revocations.write(intentOf(act, record, command.reason));
+}
+
+function keyOf(tokenId: string): TokenKey {
+  const key = parseTokenId(tokenId);
+  if (!key) throw new InvalidField('token_id', 'must be an id as IssueToken gave it: tok_ and 26 letters and digits');
+  return key;
+}
+
+/** Whether the caller may know that there is such a token. */
+function reaches({ caller }: Act, { tenantId }: TokenRecord): boolean {
+  return actsIn(caller, tenantId) || (tenantId === platformTenantId && caller.scopes.includes('tokens:revoke_all'));
+}
+
+function mayRevoke(act: Act, record: TokenRecord): boolean {
+  const { caller } = act;
+  if (!reaches(act, record)) return false;
+  switch (caller.kind) {
+    case 'operator':
+      return caller.scopes.includes('tokens:revoke');
+    case 'identity_service':
+      return caller.scopes.includes('tokens:issue') && record.tokenClass === 'token' && record.userHandle !== null;
+    case 'app':
+      return record.tokenClass === 'token' && record.appId === caller.name;
+    default:
+      return false;
+  }
+}
+
+/** The ceiling is infinite: nothing derived from the token can be born later. */
+function intentOf(act: Act, record: TokenRecord, reason: string): RevocationIntent {
+  const target = { kind: 'token', key: idOf(record) } as const;
+  return {
+    revocationId: newRevocationId(),
+    target,
+    tenantId: record.tenantId,
+    cuts: [{ ...target, tokenClass: record.tokenClass }],
+    reach: 'forever',
+    token: { key: record.key, expiresAt: record.expiresAt },
+    disables: null,
+    includeCredentials: record.tokenClass === 'credential',
+    sparedTokenId: null,
+    reason,
+    actor: actorOf(act),
+    idempotencyKey: null,
+  };
+}

@@ -1,0 +1,88 @@
+import { type TokenKey, tokenIdOf } from './token-key.ts';
+
+/** Tokens that apps hold, or the credentials of Touchstone's own callers. */
+export type TokenClass = 'token' | 'credential';
+export type TokenMethodName = 'reference';
+export type Usage = 'interactive' | 'batch' | 'automation' | 'test';
+
+/** A token that this one was derived from. */
+export interface Ancestor {
+  readonly tokenId: string;
+  readonly sequence: number;
+  readonly tenantId: string;
+  readonly appId: string | null;
+  readonly userHandle: string | null;
+  readonly audience: string;
+}
+
+/** What decides about a token: whatever of it is changed in the database, the token is refused from then on. */
+export interface Authorisation {
+  readonly key: TokenKey;
+  readonly tokenClass: TokenClass;
+  readonly tenantId: string;
+  /** The app that holds it; null for the credentials of others. */
+  readonly appId: string | null;
+  /** A keyed hash that stands for the user; null without one. */
+  readonly userHandle: string | null;
+  readonly consentId: string | null;
+  readonly audience: string;
+  /** At least one. */
+  readonly scopes: readonly string[];
+  /** Null for credentials. */
+  readonly usage: Usage | null;
+  readonly method: TokenMethodName;
+  readonly signingKeyId: string | null;
+  /** The version of the tenant's registry that it was issued under. */
+  readonly policyVersion: number;
+  /** What its holder must prove to have (RFC 7800), as JSON; null: nothing. */
+  readonly confirmation: string | null;
+  /** Nearest first; at most four. */
+  readonly lineage: readonly Ancestor[];
+  /** The number that the database gave it. */
+  readonly sequence: number;
+  /** Milliseconds since 1970, by the database's clock. */
+  readonly issuedAt: number;
+  /** Milliseconds since 1970: from this instant on it is refused. */
+  readonly expiresAt: number;
+}
+
+/** The row that every token has, whatever its method. */
+export interface TokenRecord extends Authorisation {
+  /** SHA-256 of the string handed out, in hexadecimal digits, so that leaked hashes can be matched. */
+  readonly tokenHash: string;
+  readonly tagKeyId: number;
+  readonly sealKeyId: number;
+  /** What only the token's string and the service's key open together. */
+  readonly sealed: Buffer;
+  /** The revision that revoked this token alone; null while none did. */
+  readonly revokedRevision: number | null;
+}
+
+/** The record's deciding columns as bytes, the same for the same columns and for no others. */
+export function authorisationBytes(record: Authorisation): Buffer {
+  return Buffer.from(
+    JSON.stringify([
+      record.key.partition,
+      record.key.key,
+      record.tokenClass,
+      record.tenantId,
+      record.appId,
+      record.userHandle,
+      record.consentId,
+      record.audience,
+      record.scopes,
+      record.usage,
+      record.method,
+      record.signingKeyId,
+      record.policyVersion,
+      record.confirmation,
+      record.lineage.map((a) => [a.tokenId, a.sequence, a.tenantId, a.appId, a.userHandle, a.audience]),
+      record.sequence,
+      record.issuedAt,
+      record.expiresAt,
+    ]),
+  );
+}
+
+/** The record's name in logs and on the audit trail. */
+export const idOf = (record: Authorisation): string => tokenIdOf(record.key);

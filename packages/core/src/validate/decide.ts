@@ -1,0 +1,55 @@
+import type { Watermarks } from '../revisions/watermarks.ts';
+import type { Opened } from '../tokens/token-method.ts';
+import type { TokenClass, TokenRecord } from '../tokens/token-record.ts';
+
+/** Why a token is refused. */
+export type RefusalReason =
+  | 'malformed'
+  | 'unknown'
+  | 'revoked'
+  | 'tampered'
+  | 'audience_mismatch'
+  | 'expired'
+  | 'scope_missing';
+
+/** What the token is to be good for. */
+export interface Demand {
+  readonly tokenClass: TokenClass;
+  readonly audience: string;
+  /** At least one: a token is never good for nothing in particular. */
+  readonly scopes: readonly string[];
+}
+
+export type Decision =
+  | { readonly active: true; readonly record: TokenRecord; readonly opened: Opened }
+  | { readonly active: false; readonly reason: RefusalReason };
+
+/**
+ * The one place where it is decided whether a token may be honoured: a function of what is known, and of nothing else.
+ *
+ * @param record null where there is none.
+ * @param open what the presented string tells and allows; called only for a token that is known and not revoked.
+ * @param now milliseconds since 1970, by the database's clock.
+ */
+export function decide(
+  record: TokenRecord | null,
+  open: (record: TokenRecord) => Opened | null,
+  watermarks: Watermarks,
+  demand: Demand,
+  now: number,
+): Decision {
+  if (!record) return refused('unknown');
+  if (record.revokedRevision !== null || watermarks.revokes(record)) return refused('revoked');
+  const opened = open(record);
+  if (!opened) return refused('tampered');
+  if (record.audience !== demand.audience || record.tokenClass !== demand.tokenClass)
+    return refused('audience_mismatch');
+  if (now >= Math.min(opened.expiresAt, record.expiresAt)) return refused('expired');
+  if (!covers(opened.scopes, demand.scopes)) return refused('scope_missing');
+  return { active: true, record, opened };
+}
+
+const refused = (reason: RefusalReason): Decision => ({ active: false, reason });
+
+const covers = (allowed: readonly string[], demanded: readonly string[]): boolean =>
+  demanded.length > 0 && demanded.every((scope) => allowed.includes(scope));
