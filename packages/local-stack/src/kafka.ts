@@ -1,0 +1,135 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { ServerUnavailable } from './errors.ts';
+import { makeParents } from './folders.ts';
+import { javaEnvironment, javaProgram, javaVersion } from './java.ts';
+import { fetchKafkaJars, jarsAreCached, logSettingsFile, mavenRuns } from './kafka-jars.ts';
+import { kafkaAnswers } from './kafka-probe.ts';
+import { type KafkaNode, kafkaSettings } from './kafka-settings.ts';
+import { requireFreePort } from './ports.ts';
+import { untilLeft } from './previous-run.ts';
+import { openServerLog } from './server-log.ts';
+import { type ServerCommand, type ServerProcess, startServerProcess, untilReady } from './server-process.ts';
+import { makeWholeFolder } from './whole-folder.ts';
+
+/** Where a local Kafka keeps its data and listens. */
+export interface KafkaOptions extends KafkaNode {
+  /** Folder of the data, made when it does not exist. The log is beside it, in `<dataDir>-log/kafka.log`. */
+  readonly dataDir: string;
+  /** Takes a line for a person at each step that takes time. */
+  readonly onProgress?: (line: string) => void;
+}
+
+/** A running Kafka of one node. When this process ends, in whatever way, it is shut down. */
+export interface LocalKafka extends AsyncDisposable {
+  /** Addresses for clients, `host:port`. */
+  readonly brokers: string[];
+  /** The folder of the data, absolute and without symbolic links. */
+  readonly dataDir: string;
+  /** Process id of its Java machine. */
+  readonly pid: number;
+  /** Shuts down in order. Resolves when it has ended; a second time is no error. */
+  stop(): Promise<void>;
+  /** Crashes it with SIGKILL. Resolves when it is dead and can be started again. */
+  kill(): Promise<void>;
+}
+
+/** Whether a local Kafka can be started on this machine, and what it lacks. */
+export type KafkaAvailability = { readonly ok: true } | { readonly ok: false; readonly why: string };
+
+const run = promisify(execFile);
+const javaVersionMin = 17;
+const readyTimeoutMs = 120_000;
+
+/** Says whether Java is here, and either Kafka's jars or the Maven that fetches them. Fetches nothing. */
+export async function kafkaAvailable(): Promise<KafkaAvailability> {
+  const java = await javaVersion();
+  if (java === undefined) return { ok: false, why: `Kafka needs Java ${javaVersionMin} or newer, and there is none` };
+  if (java < javaVersionMin)
+    return { ok: false, why: `Kafka needs Java ${javaVersionMin} or newer, and this is ${java}` };
+  if ((await jarsAreCached()) || (await mavenRuns())) return { ok: true };
+  return { ok: false, why: "Kafka's jars were not fetched yet, and there is no Maven (mvn) to fetch them" };
+}
+
+/**
+ * Starts Apache Kafka, a single KRaft node that creates no topic unasked, and resolves when it answers. The data
+ * folder may be started again on other ports.
+ *
+ * @throws ServerUnavailable when Java or the jars are missing and cannot be fetched.
+ * @throws PortTaken when another process listens on a port.
+ * @throws AlreadyRunning when a Kafka still runs on the folder after 10 s.
+ * @throws ServerFailed with the end of the log when it ends instead of getting ready.
+ */
+export async function startKafka(options: KafkaOptions): Promise<LocalKafka> {
+  const { onProgress = () => {} } = options;
+  const available = await kafkaAvailable();
+  if (!available.ok) throw new ServerUnavailable(available.why);
+  const node = { ...options, dataDir: await makeParents(options.dataDir) };
+  await untilFree(node, onProgress);
+  const jars = await fetchKafkaJars(onProgress);
+  await prepareNode(node, jars, onProgress);
+  onProgress(`Starting Kafka on port ${node.port} ...`);
+  const { pid, stop, kill } = await startServer(node, jars);
+  return { brokers: [`127.0.0.1:${node.port}`], dataDir: node.dataDir, pid, stop, kill, [Symbol.asyncDispose]: stop };
+}
+
+async function untilFree(node: KafkaNode, onProgress: (line: string) => void): Promise<void> {
+  const { dataDir } = node;
+  const argument = settingsFile(dataDir);
+  await untilLeft({ dataDir, pidFile: pidFile(dataDir), program: 'kafka.Kafka', argument }, onProgress);
+  await requireFreePort('Kafka', node.port);
+  await requireFreePort("Kafka's controller", node.controllerPort);
+}
+
+async function prepareNode(node: KafkaNode, jars: string, onProgress: (line: string) => void): Promise<void> {
+  await makeWholeFolder(node.dataDir, async (folder) => {
+    onProgress(`Formatting ${node.dataDir} for Kafka (once) ...`);
+    await format({ ...node, dataDir: folder }, jars);
+  });
+  await writeFile(settingsFile(node.dataDir), kafkaSettings(node));
+}
+
+async function format(node: KafkaNode, jars: string): Promise<void> {
+  const settings = settingsFile(node.dataDir);
+  await writeFile(settings, kafkaSettings(node));
+  const clusterId = randomBytes(16).toString('base64url');
+  const tool = ['kafka.tools.StorageTool', 'format', '--standalone', '--cluster-id', clusterId, '--config', settings];
+  await run(javaProgram(), [...javaArguments(jars), ...tool], { env: javaEnvironment() });
+}
+
+async function startServer({ dataDir, port }: KafkaNode, jars: string): Promise<ServerProcess> {
+  const command: ServerCommand = {
+    name: 'Kafka',
+    file: javaProgram(),
+    args: [...javaArguments(jars), 'kafka.Kafka', settingsFile(dataDir)],
+    env: javaEnvironment(),
+    log: await openServerLog(dataDir, 'kafka'),
+    signals: { ask: 'SIGTERM', force: 'SIGKILL' },
+  };
+  const server = await startServerProcess(command);
+  try {
+    await writeFile(pidFile(dataDir), `${server.pid}\n`);
+    await untilReady(command, server, () => kafkaAnswers(port), readyTimeoutMs);
+    return server;
+  } catch (error) {
+    await server.kill();
+    throw error;
+  }
+}
+
+// Kafka takes folders of its data folder for topics, and leaves files alone.
+const settingsFile = (dataDir: string): string => join(dataDir, 'server.properties');
+const pidFile = (dataDir: string): string => join(dataDir, 'kafka.pid');
+
+function javaArguments(jars: string): string[] {
+  return [
+    '-Xmx512m',
+    '-XX:+ExitOnOutOfMemoryError',
+    `-Dlog4j2.configurationFile=${logSettingsFile}`,
+    '-cp',
+    `${jars}/*`,
+  ];
+}

@@ -1,0 +1,172 @@
+import { StoreUnavailable } from '@touchstone/core';
+import pg from 'pg';
+
+export interface DatabaseOptions {
+  /** A postgres:// URL; its role is a login that has been granted one of the touchstone_* roles. */
+  readonly url: string;
+  /** Shown by the server beside each connection. */
+  readonly applicationName: string;
+  /** The most connections. */
+  readonly connectionsMax: number;
+  /** What happens to idle connections, for the log. */
+  readonly onError?: (error: Error) => void;
+}
+
+/** Milliseconds. A statement that takes longer is given up: its caller must not wait for ever. */
+const statementMilliseconds = 5_000;
+const connectMilliseconds = 2_000;
+
+const types = new pg.TypeOverrides();
+// Sequences and revisions stay far below 2^53.
+types.setTypeParser(pg.types.builtins.INT8, Number);
+
+export type Row = readonly unknown[];
+
+/** One statement; with a name it is prepared once a connection. */
+export interface Statement {
+  readonly name?: string;
+  readonly text: string;
+  readonly values?: readonly unknown[];
+}
+
+/** Runs a statement and returns its rows as arrays. @throws StoreUnavailable, StatementRefused */
+export type Query = (statement: Statement) => Promise<Row[]>;
+
+/** The server took the statement and refused it, by its SQLSTATE: a constraint, a missing table. Stays in this package. */
+export class StatementRefused extends Error {
+  readonly sqlState: string;
+  readonly constraint: string | undefined;
+  constructor(error: pg.DatabaseError) {
+    super(`statement refused: ${error.code}`, { cause: error });
+    this.sqlState = error.code ?? '';
+    this.constraint = error.constraint;
+  }
+}
+
+export const undefinedTable = '42P01';
+export const uniqueViolation = '23505';
+export const lockNotAvailable = '55P03';
+export const queryCanceled = '57014';
+
+export interface Database extends AsyncDisposable {
+  readonly query: Query;
+  /** A statement that commits by itself. Once it resolves, what it wrote is safe wherever a commit must be. */
+  readonly write: Query;
+  /** Commits what `work` did, or nothing of it. */
+  transaction<Result>(work: (query: Query) => Promise<Result>, mode?: 'repeatable read'): Promise<Result>;
+  /** A connection of its own, for locks and notifications that last. */
+  connect(): Promise<pg.Client>;
+}
+
+/** Opens a pool. Connects when first used: an absent server shows as StoreUnavailable then, and heals by itself. */
+export function openDatabase({ url, applicationName, connectionsMax, onError }: DatabaseOptions): Database {
+  const settings: pg.ClientConfig = {
+    connectionString: url,
+    application_name: applicationName,
+    connectionTimeoutMillis: connectMilliseconds,
+    query_timeout: statementMilliseconds + 1_000,
+    types,
+    // Without this the server would keep working for a client that has gone.
+    options: `-c search_path=touchstone -c timezone=UTC -c statement_timeout=${statementMilliseconds} -c idle_in_transaction_session_timeout=${statementMilliseconds} -c lock_timeout=${statementMilliseconds}`,
+  };
+  const pool = new pg.Pool({ ...settings, max: connectionsMax, idleTimeoutMillis: 60_000 });
+  pool.on('error', (error) => onError?.(error));
+
+  return {
+    query: (statement) => translated(() => run(pool, statement)),
+    write: (statement) => translated(() => writeOnce(pool, statement)),
+    transaction: (work, mode) => translated(() => inTransaction(pool, work, mode)),
+    connect: () =>
+      translated(async () => {
+        const client = new pg.Client({ ...settings, query_timeout: 0, keepAlive: true });
+        client.on('error', (error) => onError?.(error));
+        await client.connect();
+        return client;
+      }),
+    [Symbol.asyncDispose]: () => pool.end(),
+  };
+}
+
+/** Runs one statement on a connection or a pool. */
+export async function run(client: pg.Pool | pg.ClientBase, { name, text, values }: Statement): Promise<Row[]> {
+  const query = {
+    text,
+    values: values as unknown[],
+    rowMode: 'array' as const,
+    ...(name === undefined ? {} : { name }),
+  };
+  return (await client.query<unknown[]>(query)).rows;
+}
+
+async function inTransaction<Result>(
+  pool: pg.Pool,
+  work: (query: Query) => Promise<Result>,
+  mode: 'repeatable read' | undefined,
+): Promise<Result> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query(mode ? `begin isolation level ${mode}` : 'begin');
+    const result = await work((statement) => run(client, statement));
+    await committed(client, () => client.query('commit'));
+    return result;
+  } catch (error) {
+    await client.query('rollback').catch((failure) => {
+      broken = failure;
+    });
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+async function writeOnce(pool: pg.Pool, statement: Statement): Promise<Row[]> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    return await committed(client, () => run(client, statement));
+  } catch (error) {
+    // Refused by the server the connection is as good as before; else its state is not known.
+    if (!(error instanceof pg.DatabaseError)) broken = error as Error;
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+/**
+ * A commit whose wait for the standby was cancelled is committed here and nowhere else: the server only warns of it, and
+ * it must not be taken for a success.
+ */
+async function committed<Result>(client: pg.PoolClient, work: () => Promise<Result>): Promise<Result> {
+  let warning: string | undefined;
+  const listen = (notice: { message?: string | undefined }) => {
+    warning = notice.message;
+  };
+  client.on('notice', listen);
+  try {
+    const result = await work();
+    if (warning !== undefined) throw new Error(warning);
+    return result;
+  } finally {
+    client.off('notice', listen);
+  }
+}
+
+/** SQLSTATE classes that say that the server, not the statement, is the trouble. */
+const serverTrouble = ['08', '53', '55', '57', '58', 'XX', '25', '40'];
+
+async function translated<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof pg.DatabaseError && !serverTrouble.includes(error.code?.slice(0, 2) ?? '')) {
+      throw new StatementRefused(error);
+    }
+    throw error instanceof Error && isOurs(error) ? error : new StoreUnavailable(error);
+  }
+}
+
+/** What our own code threw inside a transaction goes on as it is. */
+const isOurs = (error: Error): boolean =>
+  'code' in error && typeof error.code === 'string' && /^[a-z_]+$/.test(error.code);

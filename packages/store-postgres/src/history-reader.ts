@@ -1,0 +1,30 @@
+import type { Chain, HistoryReader } from '@touchstone/core';
+import { emptyDigest, genesis } from '@touchstone/core';
+import type { Database } from './database.ts';
+import { markColumns, markOf, tailOf, tailSelect } from './history-rows.ts';
+
+/** The history of revisions, as the primary has it. */
+export function historyReader(database: Database): HistoryReader {
+  return {
+    load: () =>
+      database.transaction(async (query) => {
+        const [row] = await query({
+          text: 'select revision, hash, digest, mac, (extract(epoch from now()) * 1000)::bigint from history',
+        });
+        if (!row) throw new Error('the history has not been initialised: run the bootstrap command');
+        const [revision, hash, digest, mac, now] = row as [number, string, string, string, number];
+        const marks = await query({ text: `select ${markColumns} from watermark w` });
+        return { head: { revision, hash }, digest, mac, now, marks: marks.map(markOf) };
+      }, 'repeatable read'),
+
+    readAfter: async (revision) => tailOf(await database.query({ name: 'tail', text: tailSelect, values: [revision] })),
+  };
+}
+
+/** Writes the beginning of the history where there is none yet. For the bootstrap command. */
+export async function initialiseHistory(database: Database, chain: Chain): Promise<void> {
+  await database.query({
+    text: 'insert into history (revision, hash, digest, mac) values ($1, $2, $3, $4) on conflict do nothing',
+    values: [genesis.revision, genesis.hash, emptyDigest, chain.sealHistory(genesis, emptyDigest)],
+  });
+}

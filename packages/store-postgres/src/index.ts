@@ -1,0 +1,14 @@
+export * from './audit-writer.ts';
+export * from './bootstrap-log.ts';
+export * from './census.ts';
+export { type Database, type DatabaseOptions, openDatabase } from './database.ts';
+export * from './history-reader.ts';
+export * from './migrate.ts';
+export * from './outbox.ts';
+export { type UpkeepDone, upkeep } from './partitions.ts';
+export * from './record-reader.ts';
+export { registry, releaseReader } from './registry.ts';
+export * from './revision-source.ts';
+export { revocationReader } from './revocation-rows.ts';
+export { revocationWriter } from './revocation-writer.ts';
+export * from './token-writer.ts';

@@ -1,0 +1,97 @@
+import type { AuditRecord, Outbox, OutboxLeader } from '@touchstone/core';
+import type pg from 'pg';
+import { type Database, type Row, run } from './database.ts';
+import { outboxBlock } from './partitions.ts';
+
+/** The advisory lock that the relay holds. */
+const relayLock = 7_003_001;
+
+const revisionsStatement = `
+  select r.revision, r.hash, r.previous_hash, r.content from revision r
+   where r.revision > (select revision from relay_position) order by r.revision limit $1`;
+
+/** The events that wait to be published. */
+export function outbox(database: Database): Outbox {
+  return {
+    async lead() {
+      const connection = await database.connect();
+      const [row] = await run(connection, { text: 'select pg_try_advisory_lock($1)', values: [relayLock] }).catch(
+        () => [],
+      );
+      if (row?.[0] === true) return outboxLeader(database, connection);
+      await connection.end();
+      return null;
+    },
+  };
+}
+
+function outboxLeader(database: Database, connection: pg.Client): OutboxLeader {
+  const lost = new AbortController();
+  connection.once('end', () => lost.abort());
+  connection.once('error', () => lost.abort());
+  let last: { transactionId: string; id: number } | null = null;
+
+  return {
+    lost: lost.signal,
+
+    async nextRevisions(limit) {
+      const rows = await database.query({ name: 'relay revisions', text: revisionsStatement, values: [limit] });
+      return rows.map(([revision, hash, previousHash, content]) => ({
+        revision: revision as number,
+        hash: hash as string,
+        previousHash: previousHash as string,
+        content: content as Buffer,
+      }));
+    },
+
+    async markRevisions(revision) {
+      await database.query({ text: 'update relay_position set revision = $1', values: [revision] });
+    },
+
+    async nextAuditRecords(limit) {
+      const rows = await readAudit(database, limit);
+      const end = rows.at(-1);
+      last = end ? { transactionId: end[0] as string, id: end[1] as number } : null;
+      return rows.map(auditRecordOf);
+    },
+
+    async markAuditRecords() {
+      if (!last) return;
+      const text = 'update relay_position set transaction_id = $1, outbox_id = $2';
+      await database.query({ text, values: [last.transactionId, last.id] });
+    },
+
+    async [Symbol.asyncDispose]() {
+      await connection.end();
+    },
+  };
+}
+
+/**
+ * In the order of transactions, and only of those that no open one can still come before. An id may be drawn long before
+ * its transaction commits, but not as long as a whole partition takes to fill: one partition back is far enough.
+ */
+async function readAudit(database: Database, limit: number): Promise<Row[]> {
+  const [position] = await database.query({
+    name: 'relay position',
+    text: 'select transaction_id::text, outbox_id from relay_position',
+  });
+  const [transactionId, id] = position as [string, number];
+  const from = Math.max(0, Math.floor(id / outboxBlock) - 1) * outboxBlock;
+  return database.query({
+    // Not prepared: with the bound in its text the plan leaves out the partitions before it.
+    text: `select o.transaction_id::text, o.id, o.event_id, o.tenant_id, o.payload,
+                  (extract(epoch from o.occurred_at) * 1000)::bigint, o.writer, o.writer_sequence
+             from outbox o
+            where o.id >= ${from} and o.id < ${from + 4 * outboxBlock}
+              and (o.transaction_id, o.id) > ($1::xid8, $2)
+              and o.transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+            order by o.transaction_id, o.id limit $3`,
+    values: [transactionId, id, limit],
+  });
+}
+
+function auditRecordOf(row: Row): AuditRecord {
+  const [eventId, tenantId, payload, occurredAt, writer, writerSequence] = row.slice(2);
+  return { eventId, tenantId, payload, occurredAt, writer, writerSequence } as AuditRecord;
+}

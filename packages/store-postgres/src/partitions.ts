@@ -1,0 +1,100 @@
+import { partitionOf, platformTtlMax } from '@touchstone/core';
+import type pg from 'pg';
+import { type Database, lockNotAvailable, queryCanceled } from './database.ts';
+
+/** How many events an outbox partition holds. */
+export const outboxBlock = 2_000_000;
+/** How many outbox partitions stand ready beyond the one in use. */
+const outboxAhead = 8;
+/** Days beyond the longest life for which partitions stand ready: upkeep may be away for that long. */
+const daysAhead = 7;
+/** Days for which expired records are kept, so that it can be told why one was refused. */
+const daysKept = 2;
+
+/** What one round of upkeep did. */
+export interface UpkeepDone {
+  readonly made: number;
+  readonly dropped: readonly string[];
+  /** Couldn't be had without making others wait, and will be tried again. */
+  readonly postponed: readonly string[];
+}
+
+/**
+ * Makes the partitions that will be needed and drops those that are not any more. Nobody waits for it: what can't be
+ * locked at once is left to the next round. For the role touchstone_upkeep.
+ * @throws StoreUnavailable
+ */
+export async function upkeep(database: Database): Promise<UpkeepDone> {
+  const [row] = await database.query({
+    text: `select (extract(epoch from now()) * 1000)::bigint, (select last_value from outbox_id),
+                  (select outbox_id from relay_position)`,
+  });
+  const [now, outboxLast, outboxSent] = row as [number, number, number];
+  const today = partitionOf(now);
+  const lastDay = partitionOf(now + platformTtlMax * 1_000) + daysAhead;
+  const lastBlock = Math.floor(outboxLast / outboxBlock) + outboxAhead;
+  const made =
+    (await makeTokenPartitions(database, today, lastDay)) + (await makeOutboxPartitions(database, lastBlock));
+  const spent = [
+    ...(await spentPartitions(database, 'token', today - daysKept)),
+    ...(await spentPartitions(database, 'outbox', Math.floor(outboxSent / outboxBlock) - 1)),
+  ];
+  const dropped: string[] = [];
+  const postponed: string[] = [];
+  for (const partition of spent) ((await drop(database, partition)) ? dropped : postponed).push(partition.name);
+  await database.query({ text: `delete from census where beat_at < now() - interval '1 day'` });
+  return { made, dropped, postponed };
+}
+
+async function makeTokenPartitions(database: Database, first: number, last: number): Promise<number> {
+  const text = `select attach_token_partition(day) from generate_series($1::int, $2::int) day
+                 where to_regclass('touchstone.token_' || day) is null`;
+  return (await database.query({ text, values: [first, last] })).length;
+}
+
+async function makeOutboxPartitions(database: Database, last: number): Promise<number> {
+  const text = `select attach_outbox_partition(block, $2::bigint)
+                  from generate_series(greatest(0, $1::bigint - ${outboxAhead}), $1::bigint) block
+                 where to_regclass('touchstone.outbox_' || block) is null`;
+  return (await database.query({ text, values: [last, outboxBlock] })).length;
+}
+
+interface Partition {
+  readonly parent: 'token' | 'outbox';
+  readonly name: string;
+  /** Detaching was begun and broken off. */
+  readonly isPending: boolean;
+  readonly isAttached: boolean;
+}
+
+/** The partitions, attached or not, whose number is below `first`. */
+async function spentPartitions(database: Database, parent: 'token' | 'outbox', first: number): Promise<Partition[]> {
+  const rows = await database.query({
+    text: `select c.relname, coalesce(i.inhdetachpending, false), i.inhrelid is not null
+             from pg_class c left join pg_inherits i on i.inhrelid = c.oid
+            where c.relnamespace = 'touchstone'::regnamespace and c.relkind = 'r' and c.relname ~ ('^' || $1 || '_[0-9]+$')
+              and substring(c.relname from '[0-9]+$')::bigint < $2 order by c.relname`,
+    values: [parent, first],
+  });
+  return rows.map(([name, isPending, isAttached]) => ({ parent, name, isPending, isAttached }) as Partition);
+}
+
+/** False where a reader is in the way: whoever comes after it must not queue behind us. */
+async function drop(database: Database, { parent, name, isPending, isAttached }: Partition): Promise<boolean> {
+  const connection = await database.connect();
+  try {
+    await connection.query(`set lock_timeout = '200ms'; set statement_timeout = '2s'`);
+    if (isAttached) {
+      const how = isPending ? 'finalize' : 'concurrently';
+      await connection.query(`alter table touchstone.${parent} detach partition touchstone.${name} ${how}`);
+    }
+    await connection.query(`drop table touchstone.${name}`);
+    return true;
+  } catch (error) {
+    const { code = '' } = error as pg.DatabaseError;
+    if (code === lockNotAvailable || code === queryCanceled) return false;
+    throw error;
+  } finally {
+    await connection.end();
+  }
+}

@@ -1,0 +1,64 @@
+import type { Revocation, RevocationReader } from '@touchstone/core';
+import type { Database, Row } from './database.ts';
+
+export const revocationColumns = `
+  v.revocation_id, v.revision, r.hash, v.target_kind, v.target_key, v.tenant_id, v.ceiling, v.include_credentials,
+  v.reason, v.actor_kind, v.actor_name, v.actor_credential_id, v.idempotency_key, v.request_text,
+  (extract(epoch from v.recorded_at) * 1000)::bigint`;
+
+export function revocationOf(row: Row): Revocation {
+  return {
+    revocationId: row[0] as string,
+    head: { revision: row[1] as number, hash: row[2] as string },
+    target: { kind: row[3], key: row[4] } as Revocation['target'],
+    tenantId: row[5] as string | null,
+    ceiling: row[6] as number | null,
+    includeCredentials: row[7] as boolean,
+    reason: row[8] as string,
+    actor: { kind: row[9], name: row[10], credentialId: row[11] } as Revocation['actor'],
+    idempotencyKey: row[12] as string | null,
+    requestText: row[13] as string,
+    recordedAt: row[14] as number,
+  };
+}
+
+/** The revocation as an object for json_to_recordset, as `revocationFields` declares it. */
+export function revocationFieldsOf(revocation: Revocation): Record<string, unknown> {
+  const { head, target, actor } = revocation;
+  return {
+    revocation_id: revocation.revocationId,
+    revision: head.revision,
+    target_kind: target.kind,
+    target_key: target.key,
+    tenant_id: revocation.tenantId,
+    ceiling: revocation.ceiling,
+    include_credentials: revocation.includeCredentials,
+    reason: revocation.reason,
+    actor_kind: actor.kind,
+    actor_name: actor.name,
+    actor_credential_id: actor.credentialId,
+    idempotency_key: revocation.idempotencyKey,
+    request_text: revocation.requestText,
+    recorded_at: new Date(revocation.recordedAt),
+  };
+}
+
+export const revocationInsertColumns = `
+  revocation_id, revision, target_kind, target_key, tenant_id, ceiling, include_credentials, reason, actor_kind,
+  actor_name, actor_credential_id, idempotency_key, request_text, recorded_at`;
+
+export const revocationFields = `
+  revocation_id text, revision bigint, target_kind text, target_key text, tenant_id text, ceiling bigint,
+  include_credentials boolean, reason text, actor_kind text, actor_name text, actor_credential_id text,
+  idempotency_key text, request_text text, recorded_at timestamptz`;
+
+/** Revocations by their id. */
+export function revocationReader(database: Database): RevocationReader {
+  const text = `select ${revocationColumns} from revocation v join revision r using (revision) where v.revocation_id = $1`;
+  return {
+    async find(revocationId) {
+      const [row] = await database.query({ name: 'revocation', text, values: [revocationId] });
+      return row ? revocationOf(row) : null;
+    },
+  };
+}

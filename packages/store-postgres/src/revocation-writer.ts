@@ -1,0 +1,196 @@
+import {
+  type AuditCodec,
+  type Chain,
+  type ComposedRevision,
+  composeRevision,
+  gather,
+  type LockedHistory,
+  type Mark,
+  type Revocation,
+  type RevocationIntent,
+  type RevocationWriter,
+} from '@touchstone/core';
+import { insertEvents } from './audit-writer.ts';
+import type { Database, Query } from './database.ts';
+import { markColumns, markOf } from './history-rows.ts';
+import { OutboxWriter } from './outbox-rows.ts';
+import {
+  revocationColumns,
+  revocationFields,
+  revocationFieldsOf,
+  revocationInsertColumns,
+  revocationOf,
+} from './revocation-rows.ts';
+
+/** The channel on which followers that poll learn that there is something new. A hint only. */
+export const revisionChannel = 'touchstone_revision';
+
+export interface RevocationWriterOptions {
+  readonly chain: Chain;
+  readonly codec: AuditCodec;
+  readonly instanceId: string;
+}
+
+/** Writes revocations: what is wanted at the same time becomes one revision. */
+export function revocationWriter(
+  database: Database,
+  { chain, codec, instanceId }: RevocationWriterOptions,
+): RevocationWriter {
+  const outbox = new OutboxWriter(instanceId, codec);
+
+  const write = gather(
+    async (intents: readonly RevocationIntent[]) => {
+      const { outcomes } = await outbox.writing(() =>
+        database.transaction(async (query) => {
+          const locked = await lockHistory(query, intents);
+          const composed = composeRevision(locked, intents, chain);
+          if (composed.write) await writeRevision(query, composed.write, outbox);
+          return { outcomes: composed.outcomes, written: composed.write?.events.length ?? 0 };
+        }),
+      );
+      return outcomes;
+    },
+    // The lock lets one transaction at a time through anyway.
+    { batchMax: 500, lanes: 1, waitingMax: 20_000 },
+  );
+
+  return { write: (intent) => write(intent) };
+}
+
+/**
+ * Two statements, and in this order: what a single one reads can be older than the lock that it takes.
+ */
+async function lockHistory(query: Query, intents: readonly RevocationIntent[]): Promise<LockedHistory> {
+  const [head] = await query({ name: 'lock', text: 'select revision, hash, digest from history for update' });
+  if (!head) throw new Error('the history has not been initialised: run the bootstrap command');
+  const [revision, hash, digest] = head as [number, string, string];
+  // A fresh sequence says 1 before its first number has been drawn.
+  const [reading] = await query({
+    name: 'ceiling',
+    text: `select case when is_called then last_value else last_value - 1 end,
+                  (extract(epoch from clock_timestamp()) * 1000)::bigint from token_sequence`,
+  });
+  const [lastSequence, now] = reading as [number, number];
+  const marks = await readMarks(query, intents);
+  const earlier = await readEarlier(query, intents);
+  return { head: { revision, hash }, digest, lastSequence, now, marks, earlier };
+}
+
+async function readMarks(query: Query, intents: readonly RevocationIntent[]): Promise<Mark[]> {
+  const cuts = intents.flatMap((intent) => intent.cuts);
+  const rows = await query({
+    name: 'marks',
+    text: `select ${markColumns} from watermark w
+             join unnest($1::text[], $2::text[], $3::text[]) as c (token_class, kind, key) using (token_class, kind, key)`,
+    values: [cuts.map((c) => c.tokenClass), cuts.map((c) => c.kind), cuts.map((c) => c.key)],
+  });
+  return rows.map(markOf);
+}
+
+async function readEarlier(query: Query, intents: readonly RevocationIntent[]): Promise<Revocation[]> {
+  const keyed = intents.filter((intent) => intent.idempotencyKey !== null);
+  const rows = await query({
+    name: 'earlier',
+    text: `select ${revocationColumns} from revocation v join revision r using (revision)
+             join unnest($1::text[], $2::text[], $3::text[]) as k (kind, name, key)
+               on v.actor_kind = k.kind and v.actor_name = k.name and v.idempotency_key = k.key
+           union all
+           select ${revocationColumns} from revocation v join revision r using (revision)
+             join unnest($4::text[], $5::text[]) as t (kind, key)
+               on v.target_kind = t.kind and v.target_key = t.key and v.ceiling is null`,
+    values: [
+      keyed.map((intent) => intent.actor.kind),
+      keyed.map((intent) => intent.actor.name),
+      keyed.map((intent) => intent.idempotencyKey),
+      intents.map((intent) => intent.target.kind),
+      intents.map((intent) => intent.target.key),
+    ],
+  });
+  return rows.map(revocationOf);
+}
+
+type Write = NonNullable<ComposedRevision['write']>;
+
+async function writeRevision(query: Query, write: Write, outbox: OutboxWriter): Promise<void> {
+  const { revision, recordedAt } = write;
+  await query({
+    name: 'revise',
+    text: `insert into revision (revision, previous_hash, content, hash, recorded_at) values ($1, $2, $3, $4, $5)`,
+    values: [
+      revision.revision,
+      revision.previousHash,
+      Buffer.from(revision.content),
+      revision.hash,
+      new Date(recordedAt),
+    ],
+  });
+  await query({
+    name: 'advance',
+    text: 'update history set revision = $1, hash = $2, digest = $3, mac = $4',
+    values: [revision.revision, revision.hash, write.digest, write.mac],
+  });
+  await query({
+    name: 'revoke',
+    text: `insert into revocation (${revocationInsertColumns})
+           select ${revocationInsertColumns} from json_to_recordset($1) as v (${revocationFields})`,
+    values: [JSON.stringify(write.revocations.map(revocationFieldsOf))],
+  });
+  await raiseMarks(query, write.marks);
+  await markRecords(query, write);
+  await disableEntries(query, write);
+  await insertEvents(query, outbox, write.events, recordedAt);
+  await query({ text: `notify ${revisionChannel}` });
+}
+
+async function raiseMarks(query: Query, marks: readonly Mark[]): Promise<void> {
+  const fields = marks.map((mark) => ({
+    token_class: mark.tokenClass,
+    kind: mark.kind,
+    key: mark.key,
+    ceiling: mark.ceiling,
+    spared_token_id: mark.sparedTokenId,
+    spared_ceiling: mark.sparedCeiling,
+    covers_until: mark.coversUntil === null ? null : new Date(mark.coversUntil),
+  }));
+  await query({
+    name: 'raise',
+    text: `insert into watermark (token_class, kind, key, ceiling, spared_token_id, spared_ceiling, covers_until)
+           select * from json_to_recordset($1) as m (token_class text, kind text, key text, ceiling bigint,
+             spared_token_id text, spared_ceiling bigint, covers_until timestamptz)
+           on conflict (token_class, kind, key) do update
+             set ceiling = excluded.ceiling, spared_token_id = excluded.spared_token_id,
+                 spared_ceiling = excluded.spared_ceiling, covers_until = excluded.covers_until`,
+    values: [JSON.stringify(fields)],
+  });
+}
+
+/** Marks the rows of single tokens: the watermark decides, the mark is there for whoever looks at the row. */
+async function markRecords(query: Query, { intents, revision }: Write): Promise<void> {
+  const tokens = intents.flatMap(({ token }) => (token ? [token.key] : []));
+  for (const [partition, keys] of Map.groupBy(tokens, (key) => key.partition)) {
+    await query({
+      name: `mark ${partition}`,
+      text: `update token_${Math.trunc(partition)} set revoked_revision = $1 where id = any($2::uuid[])`,
+      values: [revision.revision, keys.map(({ key }) => key)],
+    });
+  }
+}
+
+async function disableEntries(query: Query, { intents, revision }: Write): Promise<void> {
+  for (const { disables, tenantId } of intents) {
+    if (!disables) continue;
+    const [table, column] = {
+      tenant: ['tenant', 'tenant_id'],
+      app: ['app', 'app_id'],
+      resource_server: ['resource_server', 'audience'],
+    }[disables.what] as [string, string];
+    await query({
+      text: `update ${table} set disabled_revision = $1 where ${column} = $2 and disabled_revision is null`,
+      values: [revision.revision, disables.id],
+    });
+    await query({
+      text: 'update tenant set registry_version = registry_version + 1 where tenant_id = $1',
+      values: [tenantId],
+    });
+  }
+}

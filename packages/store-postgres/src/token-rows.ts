@@ -1,0 +1,75 @@
+import type { Ancestor, TokenRecord, Usage } from '@touchstone/core';
+
+/** The columns of a record, in the order in which `recordOf` takes them. */
+export const recordColumns = `
+  t.expiry_day, t.id, t.token_class, t.tenant_id, t.app_id, t.user_handle, t.consent_id, t.audience, t.scopes, t.usage,
+  t.method, t.signing_key_id, t.policy_version, t.confirmation, t.lineage, t.sequence,
+  (extract(epoch from t.issued_at) * 1000)::bigint, (extract(epoch from t.expires_at) * 1000)::bigint,
+  t.token_hash, t.tag_key_id, t.seal_key_id, t.sealed, t.revoked_revision`;
+
+/** Makes the record out of a row's columns, which start at `at`. */
+export function recordOf(row: readonly unknown[], at: number): TokenRecord {
+  return {
+    key: { partition: row[at] as number, key: (row[at + 1] as string).replaceAll('-', '') },
+    tokenClass: row[at + 2] as TokenRecord['tokenClass'],
+    tenantId: row[at + 3] as string,
+    appId: row[at + 4] as string | null,
+    userHandle: row[at + 5] as string | null,
+    consentId: row[at + 6] as string | null,
+    audience: row[at + 7] as string,
+    scopes: row[at + 8] as string[],
+    usage: row[at + 9] as Usage | null,
+    method: row[at + 10] as TokenRecord['method'],
+    signingKeyId: row[at + 11] as string | null,
+    policyVersion: row[at + 12] as number,
+    confirmation: row[at + 13] as string | null,
+    lineage: (row[at + 14] as Ancestor[] | null) ?? [],
+    sequence: row[at + 15] as number,
+    issuedAt: row[at + 16] as number,
+    expiresAt: row[at + 17] as number,
+    tokenHash: (row[at + 18] as Buffer).toString('hex'),
+    tagKeyId: row[at + 19] as number,
+    sealKeyId: row[at + 20] as number,
+    sealed: row[at + 21] as Buffer,
+    revokedRevision: row[at + 22] as number | null,
+  };
+}
+
+/** The record as an object for json_to_recordset: names and types as `recordFields` declares them. */
+export function fieldsOf(record: TokenRecord): Record<string, unknown> {
+  return {
+    expiry_day: record.key.partition,
+    id: record.key.key,
+    token_class: record.tokenClass,
+    tenant_id: record.tenantId,
+    app_id: record.appId,
+    user_handle: record.userHandle,
+    consent_id: record.consentId,
+    audience: record.audience,
+    scopes: record.scopes,
+    usage: record.usage,
+    method: record.method,
+    signing_key_id: record.signingKeyId,
+    policy_version: record.policyVersion,
+    confirmation: record.confirmation,
+    lineage: record.lineage.length > 0 ? record.lineage : null,
+    sequence: record.sequence,
+    issued_at: new Date(record.issuedAt),
+    expires_at: new Date(record.expiresAt),
+    token_hash: `\\x${record.tokenHash}`,
+    tag_key_id: record.tagKeyId,
+    seal_key_id: record.sealKeyId,
+    sealed: `\\x${record.sealed.toString('hex')}`,
+  };
+}
+
+export const insertColumns = `
+  expiry_day, id, token_class, tenant_id, app_id, user_handle, consent_id, audience, scopes, usage, method,
+  signing_key_id, policy_version, confirmation, lineage, sequence, issued_at, expires_at, token_hash, tag_key_id,
+  seal_key_id, sealed`;
+
+export const recordFields = `
+  expiry_day int, id uuid, token_class text, tenant_id text, app_id text, user_handle text, consent_id text,
+  audience text, scopes text[], usage text, method text, signing_key_id text, policy_version bigint, confirmation text,
+  lineage jsonb, sequence bigint, issued_at timestamptz, expires_at timestamptz, token_hash bytea, tag_key_id smallint,
+  seal_key_id smallint, sealed bytea`;

@@ -1,0 +1,49 @@
+import { hkdfSync } from 'node:crypto';
+import type { Mac, UserHandles } from '@touchstone/core';
+import { encodeBase62 } from '@touchstone/core';
+import { hmacSha256 } from './hmac.ts';
+
+/** Names the keys that a token was made under, in the token and in its record. One for now. */
+export const currentKeyId = 1;
+
+/** The keys of the installation, each for one purpose, all derived from the master key (RFC 5869). */
+export interface KeyRing {
+  /** For the chain of revisions, the watermarks and the registry's entries. */
+  readonly mac: Mac;
+  readonly handles: UserHandles;
+  /** Over a token's identifying part: tells made-up strings without a look into the database. */
+  tag(message: Uint8Array): Buffer;
+  /** From a token's random part, the key of its record. */
+  lookup(random: Uint8Array): Buffer;
+  /** From a token's random part, the key that its record is sealed under. */
+  seal(random: Uint8Array): Buffer;
+}
+
+/** @param master 32 bytes. */
+export function openKeyRing(master: Uint8Array): KeyRing {
+  const derive = (purpose: string) =>
+    hmacSha256(new Uint8Array(hkdfSync('sha256', master, '', `touchstone ${purpose}`, 32)));
+  const integrity = derive('integrity v1');
+  const userHandle = derive('user handle v1');
+  return {
+    mac: (...parts) => integrity(delimited(parts)).toString('hex'),
+    handles: {
+      handleOf: (tenantId, userId) => encodeBase62(userHandle(delimited([tenantId, userId])).subarray(0, 16)),
+    },
+    tag: derive('token tag v1'),
+    lookup: derive('token lookup v1'),
+    seal: derive('token seal v1'),
+  };
+}
+
+/** Each part with its length before it: no two lists of parts give the same bytes. */
+function delimited(parts: readonly (string | Uint8Array)[]): Buffer {
+  const chunks: Uint8Array[] = [];
+  for (const part of parts) {
+    const bytes = typeof part === 'string' ? Buffer.from(part) : part;
+    const length = Buffer.allocUnsafe(4);
+    length.writeUInt32BE(bytes.length);
+    chunks.push(length, bytes);
+  }
+  return Buffer.concat(chunks);
+}

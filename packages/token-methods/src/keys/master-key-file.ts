@@ -1,0 +1,35 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, open, readFile, stat } from 'node:fs/promises';
+
+const header = 'touchstone-master-key-v1';
+const keyBytes = 32;
+
+/** The master key can't be used: the message says which file and why, and holds nothing of the key. */
+export class MasterKeyUnusable extends Error {
+  override readonly name = 'MasterKeyUnusable';
+}
+
+/**
+ * Makes a new master key in a file that only its owner can read. Back the file up where the database's backups are not:
+ * without it no token can be validated any more, and no user handle made again.
+ * @throws when the file is there already: a master key is never written over.
+ */
+export async function createMasterKeyFile(path: string): Promise<void> {
+  await using file = await open(path, 'wx', 0o600);
+  await file.writeFile(`${header} ${randomBytes(keyBytes).toString('base64url')}\n`);
+  await file.sync();
+  await chmod(path, 0o600);
+}
+
+/** @throws MasterKeyUnusable where others than the owner may read the file, or it holds no master key. */
+export async function readMasterKeyFile(path: string): Promise<Buffer> {
+  const mode = (await stat(path).catch(() => null))?.mode;
+  if (mode === undefined) throw new MasterKeyUnusable(`${path}: there is no such file`);
+  if ((mode & 0o077) !== 0 && process.platform !== 'win32') {
+    throw new MasterKeyUnusable(`${path}: others than its owner may read it; chmod 600 it, and consider it leaked`);
+  }
+  const [word, text = ''] = (await readFile(path, 'utf8')).trim().split(' ');
+  const key = Buffer.from(text, 'base64url');
+  if (word !== header || key.length !== keyBytes) throw new MasterKeyUnusable(`${path}: this is no ${header}`);
+  return key;
+}

@@ -1,0 +1,65 @@
+import { hash, randomBytes } from 'node:crypto';
+import {
+  authorisationBytes,
+  type Located,
+  partitionOf,
+  type TokenDraft,
+  type TokenKey,
+  type TokenMethod,
+  type TokenRecord,
+} from '@touchstone/core';
+import { currentKeyId, type KeyRing } from '../keys/key-ring.ts';
+import { formatReference, parseReference } from './reference-string.ts';
+import { seal, unseal } from './seal.ts';
+
+const letter = 'r';
+
+/**
+ * REFERENCE: a random string that points to a record. It tells its holder nothing but the day on which it expires, and
+ * costs one row. The record's key and the key that its claims are sealed under are each derived from the random part
+ * and a key of the service: the database alone opens nothing, nor does the token alone.
+ */
+export function referenceMethod(keys: KeyRing): TokenMethod {
+  const keyOf = (partition: number, random: Uint8Array): TokenKey => ({
+    partition,
+    key: keys.lookup(random).toString('hex', 0, 16),
+  });
+
+  return {
+    name: 'reference',
+    letter,
+
+    mint(draft: TokenDraft, secrets) {
+      const random = randomBytes(32);
+      const partition = partitionOf(draft.expiresAt);
+      const token = formatReference(letter, { partition, tagKeyId: currentKeyId, random }, keys.tag);
+      const authorisation = {
+        ...draft,
+        key: keyOf(partition, random),
+        method: 'reference',
+        signingKeyId: null,
+      } as const;
+      const record: TokenRecord = {
+        ...authorisation,
+        tokenHash: hash('sha256', token),
+        tagKeyId: currentKeyId,
+        sealKeyId: currentKeyId,
+        sealed: seal(keys.seal(random), secrets, authorisationBytes(authorisation)),
+        revokedRevision: null,
+      };
+      return { token, record };
+    },
+
+    locate(token) {
+      const parts = parseReference(letter, token, keys.tag);
+      if (parts?.tagKeyId !== currentKeyId) return null;
+      return { key: keyOf(parts.partition, parts.random), material: parts.random };
+    },
+
+    open({ material }: Located, record: TokenRecord) {
+      if (record.method !== 'reference' || record.sealKeyId !== currentKeyId) return null;
+      const secrets = unseal(keys.seal(material as Buffer), record.sealed, authorisationBytes(record));
+      return secrets && { ...secrets, scopes: record.scopes, expiresAt: record.expiresAt };
+    },
+  };
+}
