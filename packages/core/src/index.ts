@@ -19,6 +19,7 @@ export * from './revisions/chain.ts';
 export * from './revisions/follower.ts';
 export * from './revisions/ports.ts';
 export * from './revisions/revision.ts';
+export * from './revisions/revision-text.ts';
 export * from './revisions/watermarks.ts';
 export * from './revoke/compose-revision.ts';
 export * from './revoke/get-revocation.ts';

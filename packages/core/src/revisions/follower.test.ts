@@ -1,0 +1,216 @@
+import { createHmac } from 'node:crypto';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Clock } from '../clock.ts';
+import { StoreUnavailable } from '../errors.ts';
+import { Chain, emptyDigest } from './chain.ts';
+import { Follower, type FollowerEvents } from './follower.ts';
+import type { HistoryReader, Mac, RevisionCodec, Tail } from './ports.ts';
+import { type Cut, genesis, type Head, type SealedRevision } from './revision.ts';
+import { type Mark, raise } from './watermarks.ts';
+
+const macUnder =
+  (key: string): Mac =>
+  (...parts) => {
+    const hmac = createHmac('sha256', key);
+    for (const part of parts) hmac.update(`${part.length}:`).update(part);
+    return hmac.digest('hex');
+  };
+const codec: RevisionCodec = {
+  encode: (content) => Buffer.from(JSON.stringify(content)),
+  decode: (bytes) => JSON.parse(Buffer.from(bytes).toString()),
+};
+const chain = new Chain(macUnder('ours'), codec);
+const quiet: FollowerEvents = { historyReplaced() {}, sourceDistrusted() {} };
+
+const cut = (key: string, ceiling: number): Cut => ({
+  revocationId: 'r',
+  kind: 'user',
+  key,
+  tokenClass: 'token',
+  ceiling,
+  sparedTokenId: null,
+  coversUntil: null,
+});
+
+/** The database's history, in memory. */
+class History implements HistoryReader {
+  head: Head = genesis;
+  revisions: SealedRevision[] = [];
+  marks = new Map<string, Mark>();
+  digest = emptyDigest;
+  away = false;
+  /** How many revisions one question brings along. */
+  depth = 2;
+
+  write(key: string, ceiling: number): SealedRevision {
+    const sealed = chain.next(this.head, { recordedAt: 0, cuts: [cut(key, ceiling)] });
+    const before = this.marks.get(key);
+    const after = raise(before, cut(key, ceiling));
+    this.digest = chain.digestReplacing(this.digest, before, after);
+    this.marks.set(key, after);
+    this.revisions.push(sealed);
+    this.head = { revision: sealed.revision, hash: sealed.hash };
+    return sealed;
+  }
+
+  async load() {
+    if (this.away) throw new StoreUnavailable();
+    const { head, digest } = this;
+    return { head, digest, mac: chain.sealHistory(head, digest), marks: [...this.marks.values()], now: 0 };
+  }
+
+  async readAfter(revision: number): Promise<Tail> {
+    if (this.away) throw new StoreUnavailable();
+    const missed = this.revisions.filter((one) => one.revision > revision).slice(0, this.depth);
+    return { head: this.head, missed, now: 0 };
+  }
+}
+
+const still: Clock = { wall: () => 0, monotonic: () => 0 };
+const follow = (history: History, clock = still, events = quiet) => Follower.start(history, chain, clock, events);
+
+const token = (userHandle: string, sequence: number) =>
+  ({
+    tokenClass: 'token',
+    key: { partition: 0, key: '0'.repeat(32) },
+    tenantId: 't',
+    appId: null,
+    userHandle,
+    audience: 's',
+    sequence,
+    lineage: [],
+  }) as never;
+
+test('starts from what is in force, without the revisions that led there', async () => {
+  const history = new History();
+  for (let i = 1; i <= 10; i++) history.write('ada', i);
+  const follower = await follow(history);
+  expect(follower.applied).toEqual(history.head);
+  expect(follower.watermarks.revokes(token('ada', 10))).toBe(true);
+  expect(follower.watermarks.revokes(token('ada', 11))).toBe(false);
+});
+
+test.each([
+  ['a watermark is gone', (h: History) => h.marks.delete('ada')],
+  ['a watermark has been lowered', (h: History) => h.marks.set('ada', { ...(h.marks.get('ada') as Mark), ceiling: 1 })],
+  ['the digest has been replaced', (h: History) => Object.assign(h, { digest: emptyDigest })],
+])('does not start when %s', async (_, tamper) => {
+  const history = new History();
+  history.write('ada', 5);
+  tamper(history);
+  await expect(follow(history)).rejects.toThrow(StoreUnavailable);
+});
+
+test('whatever a source loses, doubles, reorders, alters or makes up, an answer rests on exactly the history', async () => {
+  const prank = fc.constantFrom('pass', 'lose', 'double', 'alter', 'foreign key', 'renumber', 'swap');
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(fc.constantFrom('ada', 'bob'), fc.integer({ min: 1, max: 9 }), prank), { maxLength: 12 }),
+      async (steps) => {
+        const history = new History();
+        const follower = await follow(history);
+        let held: SealedRevision | null = null;
+        for (const [key, ceiling, how] of steps) {
+          const sealed = history.write(key, ceiling);
+          const foreign = new Chain(macUnder('theirs'), codec);
+          if (how === 'pass' || how === 'double') follower.offer(sealed);
+          if (how === 'double') follower.offer(sealed);
+          if (how === 'alter')
+            follower.offer({ ...sealed, content: codec.encode({ recordedAt: 0, cuts: [cut('eve', 9)] }) });
+          if (how === 'foreign key')
+            follower.offer(foreign.next(follower.applied, { recordedAt: 0, cuts: [cut('eve', 9)] }));
+          if (how === 'renumber') follower.offer({ ...sealed, revision: sealed.revision + 1 });
+          if (how === 'swap') held = sealed;
+          else if (held) follower.offer(held);
+        }
+        await follower.refresh();
+        expect(follower.applied).toEqual(history.head);
+        for (const key of ['ada', 'bob', 'eve']) {
+          for (let sequence = 1; sequence <= 10; sequence++) {
+            const ceiling = history.marks.get(key)?.ceiling ?? 0;
+            expect(follower.watermarks.revokes(token(key, sequence))).toBe(sequence <= ceiling);
+          }
+        }
+      },
+    ),
+  );
+});
+
+test('another history with the same numbers is noticed, and nothing of the old one is kept', async () => {
+  const history = new History();
+  history.write('ada', 1);
+  const restored = structuredClone({ head: history.head, revisions: history.revisions, digest: history.digest });
+  const marks = new Map(history.marks);
+  history.write('ada', 9);
+  const replaced: Head[] = [];
+  const follower = await follow(history, still, { ...quiet, historyReplaced: (_, after) => void replaced.push(after) });
+  Object.assign(history, restored, { marks });
+  history.write('bob', 3);
+  expect(history.head.revision).toBe(follower.applied.revision);
+  await follower.refresh();
+  expect(replaced).toEqual([history.head]);
+  expect(follower.watermarks.revokes(token('ada', 9))).toBe(false);
+  expect(follower.watermarks.revokes(token('bob', 3))).toBe(true);
+});
+
+test('a history that went back is noticed, but an answer that merely came late is not taken for one', async () => {
+  const history = new History();
+  history.write('ada', 1);
+  let reloads = 0;
+  const follower = await follow(history, still, { ...quiet, historyReplaced: () => void reloads++ });
+  const question = { sentAt: { wall: 0, monotonic: 0 }, revision: follower.applied.revision };
+  const late = await history.readAfter(question.revision);
+  follower.offer(history.write('ada', 2));
+  expect(await follower.absorb(question, late)).toBe(true);
+  expect(reloads).toBe(0);
+  expect(await follower.absorb({ ...question, revision: 2 }, late)).toBe(false);
+  expect(reloads).toBe(1);
+});
+
+test('the age counts from the sending of the question, on whichever clock more time has passed', async () => {
+  const time = { wall: 0, monotonic: 0 };
+  const history = new History();
+  const clock: Clock = { wall: () => time.wall, monotonic: () => time.monotonic };
+  const follower = await follow(history, clock);
+  const slow: HistoryReader['readAfter'] = History.prototype.readAfter;
+  history.readAfter = async (revision) => {
+    time.wall += 40;
+    time.monotonic += 40;
+    return slow.call(history, revision);
+  };
+  await follower.refresh();
+  expect(follower.age).toBe(40);
+  // The machine was suspended: its monotonic clock stood still.
+  time.wall += 5_000;
+  expect(follower.age).toBe(5_040);
+  time.wall -= 3_600_000;
+  time.monotonic += 100;
+  expect(follower.age).toBe(140);
+});
+
+test('without the database there is no proof and no answer', async () => {
+  const history = new History();
+  const follower = await follow(history);
+  history.away = true;
+  await expect(follower.refresh()).rejects.toThrow(StoreUnavailable);
+});
+
+test('questions that come together share one that is sent after them', async () => {
+  const history = new History();
+  const follower = await follow(history);
+  let sent = 0;
+  const read = history.readAfter.bind(history);
+  history.readAfter = async (revision) => {
+    sent++;
+    await new Promise<void>((resolve) => setTimeout(resolve, 5));
+    return read(revision);
+  };
+  await Promise.all(Array.from({ length: 50 }, () => follower.refresh()));
+  expect(sent).toBe(1);
+  const first = follower.refresh();
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  // What has been sent may be too old for who comes now.
+  await Promise.all([first, follower.refresh(), follower.refresh()]);
+  expect(sent).toBe(3);
+});

@@ -1,0 +1,13 @@
+import { encodeBase62 } from '../tokens/base62.ts';
+import type { Head } from './revision.ts';
+
+/** How many bytes of a hash tell one history from another. */
+const hashBytes = 7;
+
+/** A revision as callers see it: opaque. It holds the number and the beginning of the hash. */
+export function formatRevision({ revision, hash }: Head): string {
+  const bytes = Buffer.alloc(8 + hashBytes);
+  bytes.writeBigUInt64BE(BigInt(revision));
+  bytes.write(hash.slice(0, 2 * hashBytes), 8, 'hex');
+  return encodeBase62(bytes);
+}

@@ -1,0 +1,2 @@
+export * from './replica.ts';
+export * from './replica-log.ts';

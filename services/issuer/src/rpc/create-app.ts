@@ -1,0 +1,44 @@
+import { ClientType, HostingType, type RegistryService } from '@touchstone/contracts';
+import { type ClientType as ClientTypeName, createApp, type HostingType as HostingTypeName } from '@touchstone/core';
+import type { UnaryHandler } from '@touchstone/service-kit';
+import type { IssuerContext } from '../context.ts';
+import { toSeconds } from './duration.ts';
+import { required } from './required.ts';
+
+const clientTypeNames: Readonly<Record<Exclude<ClientType, typeof ClientType.UNSPECIFIED>, ClientTypeName>> = {
+  [ClientType.SERVICE]: 'service',
+  [ClientType.WEB]: 'web',
+  [ClientType.NATIVE]: 'native',
+  [ClientType.BROWSER]: 'browser',
+  [ClientType.PARTNER]: 'partner',
+};
+
+const hostingTypeNames: Readonly<Record<Exclude<HostingType, typeof HostingType.UNSPECIFIED>, HostingTypeName>> = {
+  [HostingType.FIRST_PARTY]: 'first_party',
+  [HostingType.CUSTOMER_CLOUD]: 'customer_cloud',
+  [HostingType.PARTNER_CLOUD]: 'partner_cloud',
+  [HostingType.ON_PREMISES]: 'on_premises',
+  [HostingType.END_USER_DEVICE]: 'end_user_device',
+};
+
+export const createAppHandler =
+  ({ registering }: IssuerContext): UnaryHandler<typeof RegistryService.method.createApp> =>
+  async (request, { act }) => {
+    const app = required(request.app);
+    const { appId, tenantId, displayName, grants } = app;
+    await createApp(
+      act,
+      {
+        appId,
+        tenantId,
+        displayName,
+        clientType: clientTypeNames[app.clientType as keyof typeof clientTypeNames],
+        hostingType: hostingTypeNames[app.hostingType as keyof typeof hostingTypeNames],
+        grants: grants.map(({ audience, scopes }) => ({ audience, scopes })),
+        methods: ['reference'],
+        tokenTtlMax: toSeconds('app.token_ttl_max', app.tokenTtlMax),
+      },
+      registering.registry,
+    );
+    return { app };
+  };

@@ -1,0 +1,26 @@
+import type { RegistryService } from '@touchstone/contracts';
+import { createResourceServer } from '@touchstone/core';
+import type { UnaryHandler } from '@touchstone/service-kit';
+import type { IssuerContext } from '../context.ts';
+import { toSeconds } from './duration.ts';
+import { required } from './required.ts';
+
+export const createResourceServerHandler =
+  ({ registering }: IssuerContext): UnaryHandler<typeof RegistryService.method.createResourceServer> =>
+  async (request, { act }) => {
+    const resourceServer = required(request.resourceServer);
+    const { audience, tenantId, displayName, scopes, releasedClaims } = resourceServer;
+    await createResourceServer(
+      act,
+      {
+        audience,
+        tenantId,
+        displayName,
+        scopes: scopes.map(({ name, description }) => ({ name, description })),
+        releasedClaims,
+        tokenTtlMax: toSeconds('resource_server.token_ttl_max', resourceServer.tokenTtlMax),
+      },
+      registering.registry,
+    );
+    return { resourceServer };
+  };

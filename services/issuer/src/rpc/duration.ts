@@ -1,0 +1,9 @@
+import type { Duration } from '@bufbuild/protobuf/wkt';
+import { InvalidField } from '@touchstone/core';
+
+/** Null where there is none. @throws InvalidField unless the duration is of whole seconds. */
+export function toSeconds(field: string, duration: Duration | undefined): number | null {
+  if (!duration) return null;
+  if (duration.nanos !== 0) throw new InvalidField(field, 'must be of whole seconds');
+  return Number(duration.seconds);
+}

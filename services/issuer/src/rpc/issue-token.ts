@@ -1,0 +1,62 @@
+import type { MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import {
+  type IssuerService,
+  type IssueTokenRequestSchema,
+  type IssueTokenResponseSchema,
+  TokenMethod,
+  Usage,
+} from '@touchstone/contracts';
+import {
+  type Claims,
+  formatRevision,
+  type IssueCommand,
+  type IssuedToken,
+  issueToken,
+  type TokenMethodName,
+  type Usage as UsageName,
+} from '@touchstone/core';
+import type { UnaryHandler } from '@touchstone/service-kit';
+import type { IssuerContext } from '../context.ts';
+import { toSeconds } from './duration.ts';
+
+export const issueTokenHandler =
+  (context: IssuerContext): UnaryHandler<typeof IssuerService.method.issueToken> =>
+  async (request, { act }) =>
+    fromIssuedToken(await issueToken(act, toIssueCommand(request), context.issuing));
+
+const methodNames: Readonly<Record<TokenMethod, TokenMethodName>> = {
+  [TokenMethod.UNSPECIFIED]: 'reference',
+  [TokenMethod.REFERENCE]: 'reference',
+};
+
+const usageNames: Readonly<Record<Exclude<Usage, typeof Usage.UNSPECIFIED>, UsageName>> = {
+  [Usage.INTERACTIVE]: 'interactive',
+  [Usage.BATCH]: 'batch',
+  [Usage.AUTOMATION]: 'automation',
+  [Usage.TEST]: 'test',
+};
+
+/** @throws InvalidField */
+export function toIssueCommand(request: MessageShape<typeof IssueTokenRequestSchema>): IssueCommand {
+  return {
+    tenantId: request.tenantId,
+    appId: request.appId,
+    userId: request.userId || null,
+    audience: request.audience,
+    scopes: request.scopes,
+    ttl: toSeconds('ttl', request.ttl),
+    method: methodNames[request.method],
+    usage: usageNames[request.usage as keyof typeof usageNames],
+    claims: (request.claims ?? {}) as Claims,
+    consentId: request.consentId || null,
+  };
+}
+
+export const fromIssuedToken = (issued: IssuedToken): MessageInitShape<typeof IssueTokenResponseSchema> => ({
+  token: issued.token,
+  tokenId: issued.tokenId,
+  scopes: [...issued.scopes],
+  expiresAt: timestampFromMs(issued.expiresAt),
+  revision: formatRevision(issued.head),
+});
