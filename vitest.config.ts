@@ -2,9 +2,35 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['{packages,services}/*/src/**/*.test.ts', 'scripts/**/*.test.ts', 'test/**/*.test.ts'],
     // Real servers start in before-hooks; a single test that needs longer says so itself.
-    hookTimeout: 120_000,
+    hookTimeout: 180_000,
     testTimeout: 30_000,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'unit', include: ['{packages,services}/*/src/**/*.test.ts'] },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'repository',
+          include: ['test/repository/**/*.test.ts', 'test/harness/**/*.test.ts', 'test/contracts/**/*.test.ts'],
+        },
+      },
+      {
+        extends: true,
+        // One stack serves all of these; each file works in a tenant of its own.
+        test: {
+          name: 'system',
+          include: ['test/e2e/**/*.test.ts', 'test/interop/**/*.test.ts'],
+          globalSetup: 'test/harness/shared-stack.ts',
+        },
+      },
+      {
+        extends: true,
+        // Each of these breaks a stack of its own, one after the other.
+        test: { name: 'faults', include: ['test/faults/**/*.test.ts'], fileParallelism: false, testTimeout: 120_000 },
+      },
+    ],
   },
 });

@@ -1,0 +1,31 @@
+import { type BootstrapCommand, bootstrap, Chain, type IssuedCredential, tokenMethods } from '@touchstone/core';
+import { auditCodec, revisionCodec } from '@touchstone/events';
+import { bootstrapLog, initialiseHistory, openDatabase, revocationWriter, tokenWriter } from '@touchstone/store-postgres';
+import { openKeyRing, readMasterKeyFile, referenceMethod } from '@touchstone/token-methods';
+
+export interface BootstrapOptions {
+  /** A login that may write everything: the one that migrates. */
+  readonly databaseUrl: string;
+  readonly masterKeyFile: string;
+}
+
+/**
+ * Begins the history, where that has not been done, and makes the first operator's credential.
+ * @throws CredentialNotAllowed, StoreUnavailable, MasterKeyUnusable
+ */
+export async function bootstrapOperator(
+  command: BootstrapCommand,
+  { databaseUrl, masterKeyFile }: BootstrapOptions,
+): Promise<IssuedCredential> {
+  const keys = openKeyRing(await readMasterKeyFile(masterKeyFile));
+  await using database = openDatabase({ url: databaseUrl, applicationName: 'touchstone bootstrap', connectionsMax: 2 });
+  const chain = new Chain(keys.mac, revisionCodec);
+  await initialiseHistory(database, chain);
+  return bootstrap(command, {
+    methods: tokenMethods([referenceMethod(keys)]),
+    handles: keys.handles,
+    tokens: tokenWriter(database, 'bootstrap', auditCodec),
+    revocations: revocationWriter(database, { chain, codec: auditCodec, instanceId: 'bootstrap' }),
+    log: bootstrapLog(database),
+  });
+}

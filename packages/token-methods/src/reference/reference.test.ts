@@ -1,0 +1,25 @@
+import { hash, randomBytes } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { openKeyRing } from '../keys/key-ring.ts';
+import { describeTokenMethod, draft, secrets } from '../token-method.contract.ts';
+import { referenceMethod } from './reference.ts';
+
+describeTokenMethod('REFERENCE', (master) => referenceMethod(openKeyRing(master)));
+
+const method = referenceMethod(openKeyRing(randomBytes(32)));
+
+test('the string looks as secret scanners expect: a fixed prefix, letters and digits, a checksum', () => {
+  const { token } = method.mint(draft, secrets);
+  expect(token).toMatch(/^tks_r[0-9A-Za-z]{63}_[0-9A-Za-z]{6}$/);
+});
+
+test('the record keeps the SHA-256 of the string, so that leaked hashes can be matched', () => {
+  const { token, record } = method.mint(draft, secrets);
+  expect(record.tokenHash).toBe(hash('sha256', token));
+});
+
+test('neither the record nor the string holds a claim or the user', () => {
+  const { token, record } = method.mint(draft, secrets);
+  const everything = token + JSON.stringify({ ...record, sealed: record.sealed.toString('latin1') });
+  for (const canary of ['ada@example.org', 'Ada', 'nested']) expect(everything).not.toContain(canary);
+});
