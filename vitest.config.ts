@@ -14,7 +14,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'repository',
-          include: ['test/repository/**/*.test.ts', 'test/harness/**/*.test.ts', 'test/contracts/**/*.test.ts'],
+          include: ['test/repository/**/*.test.ts', 'test/harness/**/*.test.ts', 'test/store/**/*.test.ts'],
         },
       },
       {

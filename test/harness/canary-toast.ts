@@ -49,7 +49,7 @@ function* joined(name: string, values: ReadonlyMap<number, Chunk[]>): Generator<
 function* chunksOf(table: Bytes): Generator<Chunk> {
   for (let at = 0; at < table.size; at += pageBytes) {
     const page = table.read(at, pageBytes);
-    if (page.length < pageBytes || page.readUInt16LE(18) >> 8 !== pageBytes >> 8) return;
+    if (page.length < pageBytes || page.readUInt16LE(18) >> 8 !== pageBytes >> 8) continue;
     const pointersEnd = Math.min(page.readUInt16LE(12), pageBytes);
     for (let pointer = pageHeaderBytes; pointer + 4 <= pointersEnd; pointer += 4) {
       const chunk = chunkAt(page, page.readUInt32LE(pointer));

@@ -34,8 +34,8 @@ export class Backoff {
 }
 
 /** Waits that long; ends early, without an error, when the signal aborts. */
-export async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  await sleep(milliseconds, undefined, { signal }).catch(() => {});
+export async function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  await sleep(milliseconds, undefined, signal ? { signal } : {}).catch(() => {});
 }
 
 /** Settles as the promise does, but rejects at once when the signal aborts; what the promise does then is dropped. */

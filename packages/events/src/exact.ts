@@ -21,3 +21,9 @@ export function wholeNumber(value: number | bigint, field: string, least = 0): n
   if (!Number.isSafeInteger(number) || number < least) throw new Unreadable(`${field} is ${value}`);
   return number;
 }
+
+/** The text, if it is one: half a character would be encoded as another. */
+export function wholeText(text: string, field: string): string {
+  if (!text.isWellFormed()) throw new Unreadable(`${field} ends within a character`);
+  return text;
+}

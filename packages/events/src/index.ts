@@ -1,8 +1,11 @@
 export * from './audit-codec.ts';
-export * from './kafka/connection.ts';
+export type { Delays } from './backoff.ts';
+export { Unreadable } from './exact.ts';
+export { type KafkaConnection, KafkaUnavailable, type Topics, topics } from './kafka/connection.ts';
 export * from './kafka/publisher.ts';
 export * from './kafka/source.ts';
 export * from './kafka/topics.ts';
+export type { Log } from './log.ts';
 export * from './relay.ts';
-export * from './revision-codec.ts';
+export { revisionCodec } from './revision-codec.ts';
 export * from './revision-event.ts';

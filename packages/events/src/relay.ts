@@ -1,5 +1,5 @@
-import { type AuditRecord, type Clock, type Outbox, type OutboxLeader, systemClock } from '@touchstone/core';
 import type { SealedRevision } from '@touchstone/core';
+import { type AuditRecord, type Clock, type Outbox, type OutboxLeader, systemClock } from '@touchstone/core';
 import { type Delays, pause } from './backoff.ts';
 import type { Log } from './log.ts';
 import { auditLane, type LaneOptions, revisionLane, runLane } from './relay-lane.ts';

@@ -2,7 +2,7 @@ import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/p
 import { type Timestamp, timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
 import * as wire from '@touchstone/contracts/events';
 import type { Cut, CutKind, RevisionCodec, RevisionContent, TokenClass } from '@touchstone/core';
-import { decodeExactly, Unreadable, wholeNumber } from './exact.ts';
+import { decodeExactly, Unreadable, wholeNumber, wholeText } from './exact.ts';
 
 /**
  * Revisions as touchstone.events.v1.RevisionContent. What it encodes it decodes, and it decodes nothing else: not a byte
@@ -46,12 +46,12 @@ function messageOf({ recordedAt, cuts }: RevisionContent): wire.RevisionContent 
 function cutMessageOf(cut: Cut): MessageInitShape<typeof wire.CutSchema> {
   requireTarget(cut);
   return {
-    revocationId: cut.revocationId,
+    revocationId: wholeText(cut.revocationId, 'revocation_id'),
     kind: kinds[cut.kind],
-    key: cut.key,
+    key: wholeText(cut.key, 'key'),
     tokenClass: tokenClasses[cut.tokenClass],
     ...(cut.ceiling !== null && { ceiling: BigInt(wholeNumber(cut.ceiling, 'ceiling')) }),
-    ...(cut.sparedTokenId !== null && { sparedTokenId: cut.sparedTokenId }),
+    ...(cut.sparedTokenId !== null && { sparedTokenId: wholeText(cut.sparedTokenId, 'spared_token_id') }),
     ...(cut.coversUntil !== null && { coversUntil: timestampOf(cut.coversUntil, 'covers_until') }),
   };
 }

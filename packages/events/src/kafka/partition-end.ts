@@ -1,0 +1,97 @@
+import { type KafkaConnection, kafkaConfig } from './connection.ts';
+import { Cluster, createLogger } from './kafkajs-internals.ts';
+import { Sockets } from './sockets.ts';
+
+/** Reads a partition from what was its end when it was opened. */
+export interface PartitionEnd extends Disposable {
+  /** The values of the messages that came since the last call; waits a while for some. @throws when the reading broke. */
+  read(): Promise<readonly (Uint8Array | null)[]>;
+}
+
+const partition = 0;
+const maxWaitTime = 500;
+const maxBytes = 10 * 1024 * 1024;
+// Nothing on the topic is sent in transactions: a foreign one that stays open must not hold up what comes after it.
+const isolationLevel = 0;
+
+/**
+ * Opens the end of a topic's first partition, in no consumer group. Whatever goes wrong afterwards, a read throws, and it
+ * is opened anew: that is also how changes of the cluster are followed.
+ */
+export async function openPartitionEnd(
+  connection: KafkaConnection,
+  topic: string,
+  signal: AbortSignal,
+): Promise<PartitionEnd> {
+  using opening = new DisposableStack();
+  const sockets = opening.use(new Sockets());
+  const onAbort = () => sockets[Symbol.dispose]();
+  signal.addEventListener('abort', onAbort);
+  opening.defer(() => signal.removeEventListener('abort', onAbort));
+  const cluster = await connect(connection, sockets, topic);
+  const position = new Position(await endOf(cluster, topic));
+  const resources = opening.move();
+  return {
+    read: async () => position.advance(await fetch(cluster, topic, position.next)),
+    [Symbol.dispose]: () => resources.dispose(),
+  };
+}
+
+async function connect(connection: KafkaConnection, sockets: Sockets, topic: string): Promise<Cluster> {
+  const config = kafkaConfig(connection, sockets);
+  const cluster = new Cluster({
+    ...config,
+    logger: createLogger({ level: config.logLevel, logCreator: config.logCreator }),
+    requestTimeout: 3_000,
+    metadataMaxAge: 300_000,
+    allowAutoTopicCreation: false,
+    isolationLevel,
+  });
+  await cluster.connect();
+  await cluster.addTargetTopic(topic);
+  return cluster;
+}
+
+async function endOf(cluster: Cluster, topic: string): Promise<bigint> {
+  const [found] = await cluster.fetchTopicsOffset([{ topic, partitions: [{ partition }], fromBeginning: false }]);
+  const offset = found?.partitions[0]?.offset;
+  if (offset === undefined) throw new Error('the partition has no leader');
+  return BigInt(offset);
+}
+
+type Fetched = Awaited<ReturnType<typeof fetch>>;
+
+async function fetch(cluster: Cluster, topic: string, from: bigint) {
+  const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]));
+  if (nodeId === undefined) throw new Error('the partition has no leader');
+  const broker = await cluster.findBroker({ nodeId });
+  const partitions = [{ partition, fetchOffset: from.toString(), maxBytes }];
+  const answer = await broker.fetch({
+    maxWaitTime,
+    minBytes: 1,
+    maxBytes,
+    isolationLevel,
+    topics: [{ topic, partitions }],
+  });
+  const fetched = answer.responses[0]?.partitions[0];
+  if (!fetched) throw new Error('the answer lacks the partition');
+  return fetched;
+}
+
+/** Up to where a partition has been read. */
+class Position {
+  next: bigint;
+
+  constructor(end: bigint) {
+    this.next = end;
+  }
+
+  advance({ messages, highWatermark }: Fetched): (Uint8Array | null)[] {
+    const fresh = messages.filter(({ offset }) => BigInt(offset) >= this.next);
+    const last = fresh.at(-1);
+    // Compacted away, or skipped otherwise: asking again would bring the same, at once.
+    if (!last && BigInt(highWatermark) > this.next) throw new Error(`nothing can be read at ${this.next}`);
+    if (last) this.next = BigInt(last.offset) + 1n;
+    return fresh.filter((message) => !message.isControlRecord).map((message) => message.value);
+  }
+}

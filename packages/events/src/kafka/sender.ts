@@ -1,0 +1,116 @@
+import kafkajs, { type Producer } from 'kafkajs';
+import { pause } from '../backoff.ts';
+import type { CloudEvent } from './cloud-event.ts';
+import { type KafkaConnection, KafkaUnavailable, kafkaConfig } from './connection.ts';
+import { Sockets } from './sockets.ts';
+
+/** A message, and its partition where the key does not decide. */
+export type Message = CloudEvent & { readonly partition?: number };
+
+/** A producer, and the partitions that the batch under way has been spread over. */
+interface OpenProducer extends AsyncDisposable {
+  readonly producer: Producer;
+  readonly partitions: Set<number>;
+}
+
+// A broker takes a batch of 1 MiB unless told otherwise.
+const batchBytesMax = 512 * 1024;
+const headerBytes = 400;
+const ackMilliseconds = 5_000;
+const disconnectMilliseconds = 1_000;
+
+/**
+ * Sends to one topic, one batch after the other, acknowledged by all in-sync replicas, by an idempotent producer.
+ *
+ * A producer that has failed once is never used again. It may not know whether its last batch was stored, and would number
+ * the next one like that one: where it was stored and they are of one length, the broker takes the next for a repeat,
+ * acknowledges it and drops it.
+ */
+export class Sender implements AsyncDisposable {
+  readonly #connection: KafkaConnection;
+  readonly #topic: string;
+  #producer: OpenProducer | null = null;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(connection: KafkaConnection, topic: string) {
+    this.#connection = connection;
+    this.#topic = topic;
+  }
+
+  /** Resolves when all are stored; in order within a partition. @throws KafkaUnavailable when any may not be. */
+  send(messages: readonly Message[]): Promise<void> {
+    const sent = this.#last.then(() => this.#sendAll(messages));
+    this.#last = sent.catch(() => {});
+    return sent;
+  }
+
+  async #sendAll(messages: readonly Message[]): Promise<void> {
+    try {
+      for (const batch of batchesOf(messages)) await this.#sendBatch(batch);
+    } catch (error) {
+      await this[Symbol.asyncDispose]();
+      throw new KafkaUnavailable(`sending to ${this.#topic}`, error);
+    }
+  }
+
+  async #sendBatch(messages: Message[]): Promise<void> {
+    this.#producer ??= await openProducer(this.#connection);
+    const { producer, partitions } = this.#producer;
+    partitions.clear();
+    const acks = await producer.send({ topic: this.#topic, messages, acks: -1, timeout: ackMilliseconds });
+    // When a leader changes during a send, kafkajs can leave out a partition without a word.
+    for (const ack of acks) partitions.delete(ack.partition);
+    if (partitions.size > 0) throw new Error('a partition did not acknowledge');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#producer?.[Symbol.asyncDispose]();
+    this.#producer = null;
+  }
+}
+
+async function openProducer(connection: KafkaConnection): Promise<OpenProducer> {
+  using opening = new DisposableStack();
+  const sockets = opening.use(new Sockets());
+  const partitions = new Set<number>();
+  const config = kafkaConfig(connection, sockets);
+  const producer = new kafkajs.Kafka(config).producer({
+    idempotent: true,
+    allowAutoTopicCreation: false,
+    retry: config.retry,
+    createPartitioner: () => {
+      const choose = kafkajs.Partitioners.DefaultPartitioner();
+      return (message) => {
+        const partition = choose(message);
+        partitions.add(partition);
+        return partition;
+      };
+    },
+  });
+  await producer.connect();
+  const resources = opening.move();
+  return {
+    producer,
+    partitions,
+    async [Symbol.asyncDispose]() {
+      await Promise.race([producer.disconnect().catch(() => {}), pause(disconnectMilliseconds)]);
+      resources.dispose();
+    },
+  };
+}
+
+/** Parts that a broker takes as one batch each. */
+function batchesOf(messages: readonly Message[]): Message[][] {
+  const batches: Message[][] = [];
+  let room = 0;
+  for (const message of messages) {
+    const size = message.value.length + headerBytes;
+    if (size > room) {
+      batches.push([]);
+      room = batchBytesMax;
+    }
+    batches.at(-1)?.push(message);
+    room -= size;
+  }
+  return batches;
+}

@@ -1,0 +1,103 @@
+import { type AuditEvent, partitionOf, type TokenRecord } from '@touchstone/core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
+
+let store: TestDatabase;
+beforeAll(async () => {
+  store = await openTestDatabase();
+});
+afterAll(() => store[Symbol.asyncDispose]());
+
+const actor = { kind: 'operator', name: 'op', credentialId: 'tok_x', peer: '', traceId: '' } as const;
+const eventOf = (record: TokenRecord): AuditEvent => ({
+  tenantId: record.tenantId,
+  actor,
+  act: { type: 'token_issued', record, credentialFor: '' },
+});
+
+async function mint(over: Partial<TokenRecord> = {}): Promise<TokenRecord> {
+  const { sequence, now } = await store.tokens.draw();
+  const draft = {
+    tokenClass: 'token',
+    tenantId: 'acme',
+    appId: 'app',
+    userHandle: 'handle',
+    consentId: null,
+    audience: 'orders',
+    scopes: ['read'],
+    usage: 'test',
+    policyVersion: 0,
+    confirmation: null,
+    lineage: [],
+    sequence,
+    issuedAt: now,
+    expiresAt: now + 60_000,
+  } as const;
+  return { ...store.method.mint(draft, { userId: 'ada', claims: {}, principal: null }).record, ...over };
+}
+
+const insert = (record: TokenRecord) => store.tokens.insert(record, eventOf(record));
+const read = async (record: TokenRecord) => (await store.records.read([record.key], 0)).records[0];
+
+test('a record comes back as it was written, to the last column', async () => {
+  const lineage = [
+    { tokenId: 'tok_p', sequence: 1, tenantId: 'acme', appId: 'a', userHandle: null, audience: 'orders' },
+  ] as const;
+  const record = await mint({ lineage, confirmation: '{"x5t#S256":"abc"}', consentId: 'c', signingKeyId: 'k' });
+  expect(await insert(record)).toBe(true);
+  expect(await read(record)).toEqual(record);
+});
+
+test('sequences rise, and none is given twice', async () => {
+  const births = await Promise.all(Array.from({ length: 200 }, () => store.tokens.draw()));
+  expect(new Set(births.map((birth) => birth.sequence)).size).toBe(200);
+  const { sequence } = await store.tokens.draw();
+  expect(sequence).toBeGreaterThan(Math.max(...births.map((birth) => birth.sequence)));
+});
+
+test('one bad row among forty gathered ones fails alone', async () => {
+  const records = await Promise.all(Array.from({ length: 40 }, () => mint()));
+  // No scopes: the database's own constraint refuses what nothing before it let through.
+  records[13] = await mint({ scopes: [] });
+  const outcomes = await Promise.allSettled(records.map(insert));
+  expect(outcomes.map((one) => one.status)).toEqual(records.map((_, i) => (i === 13 ? 'rejected' : 'fulfilled')));
+  for (const [i, record] of records.entries()) expect(await read(record)).toEqual(i === 13 ? null : record);
+});
+
+test('a record beyond the partitions that there are fails alone, and is not stored elsewhere', async () => {
+  const far = Date.now() + 400 * 86_400_000;
+  const late = await mint();
+  const beyond = { ...late, expiresAt: far, key: { ...late.key, partition: partitionOf(far) } };
+  const outcomes = await Promise.allSettled([insert(await mint()), insert(beyond)]);
+  expect(outcomes.map((one) => one.status)).toEqual(['fulfilled', 'rejected']);
+});
+
+test('under a version of the registry that is no longer in force nothing is stored', async () => {
+  await store.database.query({
+    text: `insert into tenant (tenant_id, display_name, token_ttl_max, mac, registry_version) values ('versioned', '', 60, '', 7)`,
+  });
+  const [current, stale] = [await mint({ tenantId: 'versioned', policyVersion: 7 }), await mint({ tenantId: 'versioned', policyVersion: 6 })];
+  expect(await Promise.all([insert(current), insert(stale)])).toEqual([true, false]);
+  expect(await read(stale)).toBeNull();
+});
+
+test('a read of a partition that does not exist finds nothing, and still tells the history', async () => {
+  const known = await mint();
+  await insert(known);
+  const { records, tail } = await store.records.read([{ partition: 60_000, key: 'a'.repeat(32) }, known.key], 0);
+  expect(records).toEqual([null, known]);
+  expect(tail.head.revision).toBeGreaterThanOrEqual(0);
+});
+
+test('every stored token has one event, and the events of a writer are counted without a gap', async () => {
+  const rows = await store.database.query({
+    text: `select (select count(*) from token), (select count(*) from outbox),
+                  (select bool_and(first = 1 and last = events and distinct_events = events) from (
+                     select min(writer_sequence) first, max(writer_sequence) last, count(*) events,
+                            count(distinct writer_sequence) distinct_events
+                       from outbox group by writer) w)`,
+  });
+  const [tokens, events, counted] = rows[0] as [number, number, boolean];
+  expect(events).toBe(tokens);
+  expect(counted).toBe(true);
+});
