@@ -4,8 +4,6 @@ create function attach_token_partition(day integer) returns void language plpgsq
 declare
   name text := format('token_%s', day);
 begin
-  -- One at a time: another replica may be at the same.
-  perform pg_advisory_xact_lock(7003002);
   if to_regclass('touchstone.' || name) is not null then return; end if;
   -- Room in each page, so that marking a row as revoked needs no new index entry.
   execute format('create table touchstone.%I (like touchstone.token including all, check (expiry_day = %s)) with (fillfactor = 90)', name, day);
@@ -21,8 +19,6 @@ declare
   name text := format('outbox_%s', block);
   first bigint := block * rows;
 begin
-  -- One at a time: another replica may be at the same.
-  perform pg_advisory_xact_lock(7003002);
   if to_regclass('touchstone.' || name) is not null then return; end if;
   execute format('create table touchstone.%I (like touchstone.outbox including all, check (id >= %s and id < %s))', name, first, first + rows);
   execute format('grant insert on touchstone.%I to touchstone_issuer', name);

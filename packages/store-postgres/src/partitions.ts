@@ -1,6 +1,6 @@
 import { partitionOf, platformTtlMax } from '@touchstone/core';
 import type pg from 'pg';
-import { type Database, lockNotAvailable, queryCanceled } from './database.ts';
+import { type Database, lockNotAvailable, type Query, queryCanceled } from './database.ts';
 
 /** How many events an outbox partition holds. */
 export const outboxBlock = 2_000_000;
@@ -10,6 +10,8 @@ const outboxAhead = 8;
 const daysAhead = 7;
 /** Days for which expired records are kept, so that it can be told why one was refused. */
 const daysKept = 2;
+/** The advisory lock that lets one make partitions at a time. */
+const upkeepLock = 7_003_002;
 
 /** What one round of upkeep did. */
 export interface UpkeepDone {
@@ -33,8 +35,11 @@ export async function upkeep(database: Database): Promise<UpkeepDone> {
   const today = partitionOf(now);
   const lastDay = partitionOf(now + platformTtlMax * 1_000) + daysAhead;
   const lastBlock = Math.floor(outboxLast / outboxBlock) + outboxAhead;
-  const made =
-    (await makeTokenPartitions(database, today, lastDay)) + (await makeOutboxPartitions(database, lastBlock));
+  const made = await database.transaction(async (query) => {
+    // Another replica may be at the same.
+    await query({ text: 'select pg_advisory_xact_lock($1)', values: [upkeepLock] });
+    return (await makeTokenPartitions(query, today, lastDay)) + (await makeOutboxPartitions(query, lastBlock));
+  });
   const spent = [
     ...(await spentPartitions(database, 'token', today - daysKept)),
     ...(await spentPartitions(database, 'outbox', Math.floor(outboxSent / outboxBlock) - 1)),
@@ -46,17 +51,17 @@ export async function upkeep(database: Database): Promise<UpkeepDone> {
   return { made, dropped, postponed };
 }
 
-async function makeTokenPartitions(database: Database, first: number, last: number): Promise<number> {
+async function makeTokenPartitions(query: Query, first: number, last: number): Promise<number> {
   const text = `select attach_token_partition(day) from generate_series($1::int, $2::int) day
                  where to_regclass('touchstone.token_' || day) is null`;
-  return (await database.query({ text, values: [first, last] })).length;
+  return (await query({ text, values: [first, last] })).length;
 }
 
-async function makeOutboxPartitions(database: Database, last: number): Promise<number> {
+async function makeOutboxPartitions(query: Query, last: number): Promise<number> {
   const text = `select attach_outbox_partition(block, $2::bigint)
                   from generate_series(greatest(0, $1::bigint - ${outboxAhead}), $1::bigint) block
                  where to_regclass('touchstone.outbox_' || block) is null`;
-  return (await database.query({ text, values: [last, outboxBlock] })).length;
+  return (await query({ text, values: [last, outboxBlock] })).length;
 }
 
 interface Partition {
