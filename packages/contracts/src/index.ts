@@ -1,4 +1,3 @@
-export * from './gen/google/rpc/error_details_pb.ts';
 export * from './gen/touchstone/v1/errors_pb.ts';
 export * from './gen/touchstone/v1/issuer_pb.ts';
 export * from './gen/touchstone/v1/options_pb.ts';

@@ -1,0 +1,30 @@
+import type { DescMethod, DescMethodUnary, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import type { Act } from '@touchstone/core';
+
+/** What a handler knows of its call: nothing of the transport that brought it. */
+export interface CallContext {
+  readonly act: Act;
+}
+
+/** Carries out one RPC: turns the request into a command, and the result into a response. */
+export type UnaryHandler<Method extends DescMethod> = (
+  request: MessageShape<Method['input']>,
+  call: CallContext,
+) => Promise<MessageInitShape<Method['output']>>;
+
+/** A handler for each method of a service: a missing one does not compile. */
+export type Handlers<Service extends DescService> = {
+  readonly [Name in keyof Service['method']]: UnaryHandler<Service['method'][Name]>;
+};
+
+/** A service with its handlers, to be mounted on every transport. */
+export interface Route {
+  readonly service: DescService;
+  readonly handlers: Readonly<Record<string, UnaryHandler<DescMethodUnary>>>;
+}
+
+/** Puts a service together with its handlers. */
+export const route = <Service extends DescService>(service: Service, handlers: Handlers<Service>): Route => ({
+  service,
+  handlers: handlers as unknown as Route['handlers'],
+});

@@ -1,0 +1,100 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+
+/** The environment can't be used: a line for each variable, with what would be right and never its value. */
+export class SettingsWrong extends Error {
+  override readonly name = 'SettingsWrong';
+  constructor(problems: readonly string[]) {
+    super(`these settings are wrong:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+  }
+}
+
+/** A TCP port; 0 picks a free one. */
+const port = (usual: number, what: string) =>
+  z.coerce.number().int().min(0).max(65_535).default(usual).describe(`Port of the ${what}; 0 picks a free one.`);
+
+const wholeNumber = (usual: number, min: number, what: string) =>
+  z.coerce.number().int().min(min).default(usual).describe(what);
+
+/** What every service reads from its environment; a service adds its own to it. */
+export const commonSettings = <Name extends string>(service: Name, grpcPort: number, httpPort: number) =>
+  z
+    .object({
+      [`${service}_GRPC_PORT`]: port(grpcPort, 'gRPC listener'),
+      [`${service}_HTTP_PORT`]: port(httpPort, 'HTTP listener'),
+    } as Record<`${Name}_GRPC_PORT` | `${Name}_HTTP_PORT`, ReturnType<typeof port>>)
+    .extend({
+      HOST: z.string().min(1).default('127.0.0.1').describe('Address to listen on.'),
+      DATABASE_URL: secret("PostgreSQL's URL, for a login that has been granted this service's role."),
+      DATABASE_CONNECTIONS_MAX: wholeNumber(8, 2, 'The most connections to PostgreSQL.'),
+      MASTER_KEY_FILE: z.string().min(1).describe('File of the master key, readable by its owner alone.'),
+      KAFKA_BROKERS: z
+        .string()
+        .default('')
+        .transform((text) => text.split(',').filter(Boolean))
+        .describe(
+          'Kafka brokers, host:port, separated by commas; none: revisions come from PostgreSQL, and audit events wait.',
+        ),
+      FENCE_MILLISECONDS: wholeNumber(
+        5_000,
+        1_000,
+        'After this long without a commit to the census nothing is answered.',
+      ),
+      MESSAGE_BYTES_MAX: wholeNumber(4_194_304, 1_024, 'The largest request, in bytes.'),
+      DRAIN_MILLISECONDS: wholeNumber(0, 0, 'How long to go on serving after having told that it stops.'),
+      STOP_MILLISECONDS: wholeNumber(10_000, 0, 'How long calls in flight may take to end when it stops.'),
+      LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').describe('What is logged.'),
+    });
+
+/** A value that can also be given as the name of a file that holds it, by the variable's name and `_FILE`. */
+export const secret = (what: string) =>
+  z.string().min(1).describe(`${what} Secret; or a file that holds it, as the variable of the same name and _FILE.`);
+
+/** Reads the settings from an environment. @throws SettingsWrong */
+export function readSettings<Schema extends z.ZodObject>(schema: Schema, env: NodeJS.ProcessEnv): z.output<Schema> {
+  const given: Record<string, string> = {};
+  const problems: string[] = [];
+  for (const name of Object.keys(schema.shape)) {
+    const value = env[name] || fromFile(env[`${name}_FILE`], `${name}_FILE`, problems);
+    if (value) given[name] = value;
+  }
+  const read = schema.safeParse(given);
+  if (read.success && problems.length === 0) return read.data;
+  for (const { path, message, code } of read.error?.issues ?? []) {
+    const name = String(path[0]);
+    problems.push(given[name] === undefined && code === 'invalid_type' ? `${name} is missing` : `${name}: ${message}`);
+  }
+  throw new SettingsWrong(problems);
+}
+
+function fromFile(path: string | undefined, name: string, problems: string[]): string | undefined {
+  if (!path) return undefined;
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    problems.push(`${name}: the file can't be read`);
+    return undefined;
+  }
+}
+
+/** A setting as the documentation lists it. */
+export interface DescribedSetting {
+  readonly name: string;
+  readonly description: string;
+  /** Null: it must be given. */
+  readonly usual: string | null;
+}
+
+/** The settings of a schema, for documentation. */
+export const describeSettings = (schema: z.ZodObject): DescribedSetting[] =>
+  Object.entries(schema.shape).map(([name, field]) => {
+    const { description = '' } = field as z.ZodType;
+    const usual = (field as z.ZodType).safeParse(undefined);
+    const isDefault = usual.success ? (field as z.ZodType) : null;
+    return { name, description, usual: isDefault ? defaultOf(isDefault) : null };
+  });
+
+function defaultOf(field: z.ZodType): string {
+  const value = field.safeParse(undefined).data;
+  return Array.isArray(value) ? value.join(',') : String(value ?? '');
+}

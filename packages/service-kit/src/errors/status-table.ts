@@ -1,0 +1,63 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { status as Status } from '@grpc/grpc-js';
+import { ErrorReason, ErrorReasonSchema, type StatusSchema } from '@touchstone/contracts';
+import { type ErrorCode, Internal, TouchstoneError } from '@touchstone/core';
+
+/** Where errors meet gRPC: a new code without a row does not compile. */
+const statusOf: Readonly<Record<ErrorCode, readonly [Status, ErrorReason]>> = {
+  invalid_field: [Status.INVALID_ARGUMENT, ErrorReason.INVALID_FIELD],
+  caller_unknown: [Status.UNAUTHENTICATED, ErrorReason.CALLER_UNKNOWN],
+  caller_not_allowed: [Status.PERMISSION_DENIED, ErrorReason.CALLER_NOT_ALLOWED],
+  tenant_unknown: [Status.NOT_FOUND, ErrorReason.TENANT_UNKNOWN],
+  app_unknown: [Status.NOT_FOUND, ErrorReason.APP_UNKNOWN],
+  audience_unknown: [Status.NOT_FOUND, ErrorReason.AUDIENCE_UNKNOWN],
+  consent_unknown: [Status.NOT_FOUND, ErrorReason.CONSENT_UNKNOWN],
+  token_unknown: [Status.NOT_FOUND, ErrorReason.TOKEN_UNKNOWN],
+  revocation_unknown: [Status.NOT_FOUND, ErrorReason.REVOCATION_UNKNOWN],
+  disabled: [Status.FAILED_PRECONDITION, ErrorReason.DISABLED],
+  scope_not_allowed: [Status.PERMISSION_DENIED, ErrorReason.SCOPE_NOT_ALLOWED],
+  ttl_too_long: [Status.INVALID_ARGUMENT, ErrorReason.TTL_TOO_LONG],
+  method_not_allowed: [Status.PERMISSION_DENIED, ErrorReason.METHOD_NOT_ALLOWED],
+  claim_reserved: [Status.INVALID_ARGUMENT, ErrorReason.CLAIM_RESERVED],
+  claims_too_large: [Status.INVALID_ARGUMENT, ErrorReason.CLAIMS_TOO_LARGE],
+  already_exists: [Status.ALREADY_EXISTS, ErrorReason.ALREADY_EXISTS],
+  idempotency_key_reused: [Status.FAILED_PRECONDITION, ErrorReason.IDEMPOTENCY_KEY_REUSED],
+  credential_not_allowed: [Status.PERMISSION_DENIED, ErrorReason.CREDENTIAL_NOT_ALLOWED],
+  store_unavailable: [Status.UNAVAILABLE, ErrorReason.STORE_UNAVAILABLE],
+  fenced: [Status.UNAVAILABLE, ErrorReason.FENCED],
+  overloaded: [Status.UNAVAILABLE, ErrorReason.OVERLOADED],
+  deadline_exceeded: [Status.DEADLINE_EXCEEDED, ErrorReason.DEADLINE_EXCEEDED],
+  cancelled: [Status.CANCELLED, ErrorReason.CANCELLED],
+  internal: [Status.INTERNAL, ErrorReason.INTERNAL],
+};
+
+/** The name under which programs know the reasons' home. */
+export const errorDomain = 'touchstone';
+
+/** A failure as callers are told of it. */
+export interface Failure {
+  readonly code: Status;
+  readonly reason: ErrorReason;
+  readonly message: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** What is not ours to tell becomes a fault of ours, of which nothing but the fact is told. */
+export const asTouchstoneError = (error: unknown): TouchstoneError =>
+  error instanceof TouchstoneError ? error : new Internal(error);
+
+/** What callers are told of an error. */
+export function failureOf(error: unknown): Failure {
+  const known = asTouchstoneError(error);
+  const [code, reason] = statusOf[known.code];
+  return { code, reason, message: known.message, metadata: known.metadata };
+}
+
+/** An error as a result inside a batch. */
+export const toStatus = (error: unknown): MessageInitShape<typeof StatusSchema> => {
+  const { code, reason, message, metadata } = failureOf(error);
+  return { code, reason, message, metadata: { ...metadata } };
+};
+
+/** The reason's name in google.rpc.ErrorInfo: without the prefix of its enum. */
+export const reasonName = (reason: ErrorReason): string => ErrorReasonSchema.value[reason]?.localName ?? 'INTERNAL';

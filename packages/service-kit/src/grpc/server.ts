@@ -1,0 +1,106 @@
+import { type DescMethodUnary, fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
+import {
+  Metadata,
+  type MethodDefinition,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type ServiceDefinition,
+  type sendUnaryData,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import type { Endpoint } from '../call/pipeline.ts';
+import { statusDetailsOf } from '../errors/error-details.ts';
+import { failureOf } from '../errors/status-table.ts';
+import { PortTaken } from '../lifecycle/port-taken.ts';
+
+/** A service's methods with what serves them. */
+export interface MountedService {
+  readonly typeName: string;
+  readonly endpoints: readonly (readonly [DescMethodUnary, Endpoint])[];
+}
+
+export interface GrpcServerOptions {
+  readonly host: string;
+  readonly port: number;
+  /** The variable that sets the port, for the message where it is taken. */
+  readonly portSetting: string;
+  readonly messageBytesMax: number;
+}
+
+/** Makes a server; nothing listens yet. */
+export function createGrpcServer({ messageBytesMax }: Pick<GrpcServerOptions, 'messageBytesMax'>): Server {
+  return new Server({
+    'grpc.max_receive_message_length': messageBytesMax,
+    'grpc.max_send_message_length': -1,
+    'grpc.max_concurrent_streams': 1_000,
+    // Tells callers that are gone from those that are silent.
+    'grpc.keepalive_time_ms': 60_000,
+    'grpc.keepalive_timeout_ms': 20_000,
+  });
+}
+
+/** Listens. @returns the port. @throws PortTaken */
+export function listen(server: Server, { host, port, portSetting }: GrpcServerOptions): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+      if (error) reject(new PortTaken(port, portSetting, error));
+      else resolve(bound);
+    });
+  });
+}
+
+/** Serves the endpoints over gRPC. */
+export function mount(server: Server, { typeName, endpoints }: MountedService): void {
+  const definition: Record<string, MethodDefinition<Message, Message>> = {};
+  const implementation: UntypedServiceImplementation = {};
+  for (const [method, serve] of endpoints) {
+    definition[method.name] = methodDefinition(typeName, method);
+    implementation[method.name] = (call: ServerUnaryCall<Message, Message>, callback: sendUnaryData<Message>) =>
+      answer(call, callback, serve);
+  }
+  server.addService(definition as ServiceDefinition, implementation);
+}
+
+function methodDefinition(typeName: string, method: DescMethodUnary): MethodDefinition<Message, Message> {
+  return {
+    path: `/${typeName}/${method.name}`,
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: (message) => Buffer.from(toBinary(method.input, message)),
+    requestDeserialize: (bytes) => fromBinary(method.input, bytes),
+    responseSerialize: (message) => asBuffer(toBinary(method.output, message)),
+    responseDeserialize: (bytes) => fromBinary(method.output, bytes),
+  };
+}
+
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+async function answer(
+  call: ServerUnaryCall<Message, Message>,
+  callback: sendUnaryData<Message>,
+  serve: Endpoint,
+): Promise<void> {
+  const { metadata } = call;
+  const deadline = call.getDeadline();
+  try {
+    const response = await serve(call.request, {
+      peer: call.getPeer(),
+      deadline: deadline instanceof Date ? deadline.getTime() : deadline,
+      header: (name) => metadata.get(name)[0] as string | undefined,
+      signal: cancellationOf(call),
+    });
+    callback(null, response);
+  } catch (error) {
+    const failure = failureOf(error);
+    const trailers = new Metadata();
+    trailers.set('grpc-status-details-bin', Buffer.from(statusDetailsOf(failure)));
+    callback({ code: failure.code, details: failure.message, metadata: trailers });
+  }
+}
+
+function cancellationOf(call: ServerUnaryCall<Message, Message>): AbortSignal {
+  const controller = new AbortController();
+  call.once('cancelled', () => controller.abort());
+  return controller.signal;
+}

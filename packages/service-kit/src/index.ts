@@ -1,0 +1,21 @@
+export { validateMessage } from './call/field-rules.ts';
+export type { CallContext, Handlers, Route, UnaryHandler } from './call/handler.ts';
+export { route } from './call/handler.ts';
+export {
+  commonSettings,
+  type DescribedSetting,
+  describeSettings,
+  readSettings,
+  SettingsWrong,
+  secret,
+} from './config/settings.ts';
+export { toStatus } from './errors/status-table.ts';
+export type { Readiness } from './lifecycle/readiness.ts';
+export {
+  runService,
+  type ServedContext,
+  type Service,
+  type ServiceRuntime,
+  type ServiceSettings,
+} from './lifecycle/run-service.ts';
+export type { Metrics } from './telemetry/metrics.ts';
