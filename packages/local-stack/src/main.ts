@@ -118,6 +118,7 @@ await new Command('npm start --')
   .action(async (flags: Flags) => {
     await main(flags).catch((error: unknown) => {
       console.error(`\nTouchstone did not start: ${error instanceof Error ? error.message : error}`);
+      if (error instanceof Error && error.cause instanceof Error) console.error(`  ${error.cause.message}`);
       process.exitCode = 1;
     });
   })

@@ -1,4 +1,4 @@
-import { IssuerService, RefusalReason, RevocationService, Usage, ValidatorService } from '@touchstone/contracts';
+import { IssuerService, RefusalReasonSchema, RevocationService, Usage, ValidatorService } from '@touchstone/contracts';
 import { clientOf } from './demo-tenant.ts';
 import type { Stack } from './stack.ts';
 
@@ -42,5 +42,5 @@ export async function showMainJob({ services, demo }: Stack, print: (line: strin
   });
   print(`  revoke    ${revocationId}`);
   const refused = await validate(issued.token);
-  print(`  validate  active=${refused.active}  reason=${RefusalReason[refused.reason]}`);
+  print(`  validate  active=${refused.active}  reason=${RefusalReasonSchema.value[refused.reason]?.localName}`);
 }

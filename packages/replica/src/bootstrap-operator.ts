@@ -1,6 +1,12 @@
 import { type BootstrapCommand, bootstrap, Chain, type IssuedCredential, tokenMethods } from '@touchstone/core';
 import { auditCodec, revisionCodec } from '@touchstone/events';
-import { bootstrapLog, initialiseHistory, openDatabase, revocationWriter, tokenWriter } from '@touchstone/store-postgres';
+import {
+  bootstrapLog,
+  initialiseHistory,
+  openDatabase,
+  revocationWriter,
+  tokenWriter,
+} from '@touchstone/store-postgres';
 import { openKeyRing, readMasterKeyFile, referenceMethod } from '@touchstone/token-methods';
 
 export interface BootstrapOptions {
@@ -21,7 +27,7 @@ export async function bootstrapOperator(
   await using database = openDatabase({ url: databaseUrl, applicationName: 'touchstone bootstrap', connectionsMax: 2 });
   const chain = new Chain(keys.mac, revisionCodec);
   await initialiseHistory(database, chain);
-  return bootstrap(command, {
+  return await bootstrap(command, {
     methods: tokenMethods([referenceMethod(keys)]),
     handles: keys.handles,
     tokens: tokenWriter(database, 'bootstrap', auditCodec),

@@ -1,3 +1,3 @@
+export * from './bootstrap-operator.ts';
 export * from './replica.ts';
 export * from './replica-log.ts';
-export * from './bootstrap-operator.ts';

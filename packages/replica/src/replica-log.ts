@@ -1,13 +1,61 @@
 import type { FollowerEvents } from '@touchstone/core';
 
+type LogMethod = (fields: object, message: string) => void;
+
+/** What a service gives to its replica, to tell what happens. */
+export interface ReplicaRuntime {
+  readonly logger: Readonly<Record<'debug' | 'info' | 'warn' | 'error', LogMethod>>;
+  readonly metrics: { counter(name: string, help: string): { inc(by?: number): void } };
+  readonly readiness: { set(reason: string, why: string | null): void };
+  /** Ends the waiting for a database that is away. */
+  readonly signal: AbortSignal;
+}
+
 /** What happens to a replica that its operator wants to know. */
 export interface ReplicaLog extends FollowerEvents {
   /** The database is away, not set up, or was not written under this master key. */
   waitingForDatabase(error: Error): void;
   /** A connection broke; the pool makes another. */
   databaseTrouble(error: Error): void;
+  beatCommitted(): void;
   /** The replica's row in the census could not be committed: beyond the fence it answers UNAVAILABLE. */
   beatFailed(error: unknown): void;
   /** What the Kafka client says. */
   kafka(level: 'debug' | 'info' | 'warn' | 'error', message: string, details?: Readonly<Record<string, unknown>>): void;
+}
+
+/** Tells it to the service's log, metrics and readiness. */
+export function replicaLog({ logger, metrics, readiness }: ReplicaRuntime): ReplicaLog {
+  const replaced = metrics.counter(
+    'touchstone_histories_replaced',
+    'How often the history of revisions was another one.',
+  );
+  const distrusted = metrics.counter('touchstone_revisions_distrusted', 'Revisions that did not continue the chain.');
+  let lastWhy = '';
+  return {
+    historyReplaced(before, after) {
+      replaced.inc();
+      logger.error(
+        { before: before.revision, after: after.revision },
+        'the database tells another history: all was loaded anew',
+      );
+    },
+    sourceDistrusted(revision) {
+      distrusted.inc();
+      logger.debug({ revision }, 'a revision does not continue the chain: the database is asked');
+    },
+    waitingForDatabase({ cause }) {
+      const why = cause instanceof Error && cause.message ? cause.message : 'it does not answer';
+      readiness.set('database', `waiting for the database: ${why}`);
+      if (why !== lastWhy) logger.warn({ why }, 'waiting for the database');
+      lastWhy = why;
+    },
+    databaseTrouble: ({ message }) => logger.warn({ why: message }, 'a connection to the database broke'),
+    beatCommitted: () => readiness.set('database', null),
+    beatFailed() {
+      readiness.set('database', 'the row in the census can not be committed');
+      logger.warn({}, 'the row in the census can not be committed');
+    },
+    kafka: (level, message, details = {}) => logger[level]({ ...details }, message),
+  };
 }

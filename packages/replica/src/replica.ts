@@ -4,7 +4,6 @@ import {
   type Authenticate,
   authenticator,
   Chain,
-  type Clock,
   type ConsistentRecords,
   consistentRecords,
   Follower,
@@ -25,23 +24,17 @@ import {
   recordReader,
 } from '@touchstone/store-postgres';
 import { type KeyRing, openKeyRing, readMasterKeyFile, referenceMethod } from '@touchstone/token-methods';
-import type { ReplicaLog } from './replica-log.ts';
+import { type ReplicaLog, type ReplicaRuntime, replicaLog } from './replica-log.ts';
 
-export interface ReplicaOptions {
-  readonly service: string;
-  /** Where callers reach it, as the census lists it. */
-  readonly address: string;
-  readonly build: string;
-  readonly databaseUrl: string;
-  readonly databaseConnectionsMax: number;
-  readonly masterKeyFile: string;
+/** The settings of a service that concern its replica. */
+export interface ReplicaConfig {
+  readonly HOST: string;
+  readonly DATABASE_URL: string;
+  readonly DATABASE_CONNECTIONS_MAX: number;
+  readonly MASTER_KEY_FILE: string;
   /** None: revisions come from Postgres alone. */
-  readonly kafkaBrokers: readonly string[];
-  readonly fenceMilliseconds: number;
-  readonly clock?: Clock;
-  readonly log: ReplicaLog;
-  /** Ends the waiting for a database that is away. */
-  readonly signal: AbortSignal;
+  readonly KAFKA_BROKERS: readonly string[];
+  readonly FENCE_MILLISECONDS: number;
 }
 
 /** What every replica of every service has: its database, keys, view of the history, and who its callers are. */
@@ -62,30 +55,31 @@ const beatMilliseconds = 1_000;
 const pollMilliseconds = 1_000;
 const retryMilliseconds = 500;
 
-/** Opens a replica; waits, and says so, while the database is away or not set up. @throws MasterKeyUnusable */
-export async function openReplica(options: ReplicaOptions): Promise<Replica> {
+/**
+ * Opens a replica; waits, and says so, while the database is away or not set up.
+ * @param service its name, as the census and the logs of the database show it.
+ * @throws MasterKeyUnusable
+ */
+export async function openReplica(service: string, config: ReplicaConfig, runtime: ReplicaRuntime): Promise<Replica> {
   await using opening = new AsyncDisposableStack();
-  const { service, address, build, log, clock = systemClock } = options;
-  const keys = openKeyRing(await readMasterKeyFile(options.masterKeyFile));
+  const log = replicaLog(runtime);
+  const keys = openKeyRing(await readMasterKeyFile(config.MASTER_KEY_FILE));
   const instanceId = `${service}-${randomUUID()}`;
   const database = opening.use(
     openDatabase({
-      url: options.databaseUrl,
+      url: config.DATABASE_URL,
       applicationName: `touchstone ${service}`,
-      connectionsMax: options.databaseConnectionsMax,
+      connectionsMax: config.DATABASE_CONNECTIONS_MAX,
       onError: log.databaseTrouble,
     }),
   );
   const chain = new Chain(keys.mac, revisionCodec);
-  const follower = await untilReached(options, () => Follower.start(historyReader(database), chain, clock, log));
-  for (const source of sourcesOf(options, database)) opening.use(await follow(follower, source));
-  const presence = new Presence(
-    census(database, { instanceId, service, address, build }),
-    follower,
-    clock,
-    options.fenceMilliseconds,
-  );
-  await untilReached(options, () => presence.beat());
+  const start = () => Follower.start(historyReader(database), chain, systemClock, log);
+  const follower = await untilReached(start, log, runtime.signal);
+  for (const source of sourcesOf(service, config, database, log)) opening.use(await follow(follower, source));
+  const row = { instanceId, service, address: config.HOST, build: process.env.npm_package_version ?? '' };
+  const presence = new Presence(census(database, row), follower, systemClock, config.FENCE_MILLISECONDS);
+  await untilReached(() => presence.beat(), log, runtime.signal);
   opening.use(beating(presence, log));
   const methods = tokenMethods([referenceMethod(keys)]);
   const records = consistentRecords(recordReader(database), follower, { batchMax: 200, lanes: 2, waitingMax: 20_000 });
@@ -105,7 +99,11 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   };
 }
 
-async function untilReached<Result>({ log, signal }: ReplicaOptions, attempt: () => Promise<Result>): Promise<Result> {
+async function untilReached<Result>(
+  attempt: () => Promise<Result>,
+  log: ReplicaLog,
+  signal: AbortSignal,
+): Promise<Result> {
   for (;;) {
     try {
       return await attempt();
@@ -117,13 +115,15 @@ async function untilReached<Result>({ log, signal }: ReplicaOptions, attempt: ()
   }
 }
 
-function sourcesOf({ kafkaBrokers, service, log }: ReplicaOptions, database: Database): RevisionSource[] {
+function sourcesOf(
+  service: string,
+  { KAFKA_BROKERS: brokers }: ReplicaConfig,
+  database: Database,
+  log: ReplicaLog,
+): RevisionSource[] {
   const postgres = postgresRevisionSource(database, pollMilliseconds);
-  if (kafkaBrokers.length === 0) return [postgres];
-  return [
-    postgres,
-    kafkaRevisionSource({ brokers: [...kafkaBrokers], clientId: `touchstone-${service}`, log: log.kafka }),
-  ];
+  if (brokers.length === 0) return [postgres];
+  return [postgres, kafkaRevisionSource({ brokers, clientId: `touchstone-${service}`, log: log.kafka })];
 }
 
 /** Hints that come while a question is under way share the next one. */
@@ -139,7 +139,7 @@ function beating(presence: Presence, log: ReplicaLog): Disposable {
   const timer = setInterval(async () => {
     if (underWay) return;
     underWay = true;
-    await presence.beat().catch(log.beatFailed);
+    await presence.beat().then(log.beatCommitted, log.beatFailed);
     underWay = false;
   }, beatMilliseconds);
   return { [Symbol.dispose]: () => clearInterval(timer) };

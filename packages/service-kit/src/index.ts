@@ -2,6 +2,7 @@ export { validateMessage } from './call/field-rules.ts';
 export type { CallContext, Handlers, Route, UnaryHandler } from './call/handler.ts';
 export { route } from './call/handler.ts';
 export {
+  type CommonConfig,
   commonSettings,
   type DescribedSetting,
   describeSettings,
@@ -16,6 +17,5 @@ export {
   type ServedContext,
   type Service,
   type ServiceRuntime,
-  type ServiceSettings,
 } from './lifecycle/run-service.ts';
 export type { Metrics } from './telemetry/metrics.ts';

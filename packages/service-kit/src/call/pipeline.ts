@@ -43,24 +43,34 @@ export interface PipelineOptions {
   readonly events: CallEvents;
 }
 
-/** The order is the same for every RPC: deadline, caller, its right to the RPC, field rules, handler, log. */
+/**
+ * The order is the same for every RPC: deadline, caller, its right to the RPC, field rules, handler, log.
+ *
+ * @param handler gives null while the service is not ready.
+ */
 export function endpoint<Method extends DescMethodUnary>(
   method: Method,
-  handler: UnaryHandler<Method>,
+  handler: () => UnaryHandler<DescMethodUnary> | null,
   { authenticate, events }: PipelineOptions,
 ): Endpoint {
   const scopes = getOption(method, caller_scopes);
   const name = `${method.parent.typeName}/${method.name}`;
 
-  async function handle(request: MessageShape<Method['input']>, call: IncomingCall, traceId: string): Promise<Handled> {
+  async function carryOut(
+    request: MessageShape<Method['input']>,
+    call: IncomingCall,
+    traceId: string,
+  ): Promise<Handled> {
     if (call.deadline <= Date.now()) throw new DeadlineExceeded();
     const caller = await callerOf(call, authenticate());
     requireOneOf(scopes, caller);
+    const handle = handler();
+    if (!handle) throw notReady();
     const invalid = validateMessage(method.input, request);
     if (invalid) throw new CallFailed(invalid, caller);
     const act: Act = { caller, peer: call.peer, traceId, ...(call.signal ? { signal: call.signal } : {}) };
     try {
-      const response = await withinDeadline(handler(request, { act }), call);
+      const response = await withinDeadline(handle(request, { act }), call);
       return { caller, response: create(method.output, response as MessageInitShape<Method['output']>) };
     } catch (error) {
       throw new CallFailed(error, caller);
@@ -71,7 +81,7 @@ export function endpoint<Method extends DescMethodUnary>(
     const started = performance.now();
     const traceId = traceIdOf(call.header('traceparent'));
     try {
-      const { caller, response } = await handle(request as MessageShape<Method['input']>, call, traceId);
+      const { caller, response } = await carryOut(request as MessageShape<Method['input']>, call, traceId);
       events.answered({ method: name, peer: call.peer, traceId, caller, milliseconds: performance.now() - started });
       return response;
     } catch (failure) {
@@ -85,6 +95,8 @@ export function endpoint<Method extends DescMethodUnary>(
     }
   };
 }
+
+const notReady = () => new StoreUnavailable(new Error('the service is not ready'));
 
 interface Handled {
   readonly caller: Caller;
@@ -103,7 +115,7 @@ class CallFailed {
 
 /** Credentials come as bearer tokens (RFC 6750 section 2.1). Other ways to authenticate are chosen here. */
 async function callerOf(call: IncomingCall, authenticate: Authenticate | null): Promise<Caller> {
-  if (!authenticate) throw new StoreUnavailable(new Error('the service is not ready'));
+  if (!authenticate) throw notReady();
   const authorization = call.header('authorization');
   if (authorization?.slice(0, 7).toLowerCase() !== 'bearer ') throw new CallerUnknown();
   return authenticate(authorization.slice(7));

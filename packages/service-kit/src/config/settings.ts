@@ -46,6 +46,9 @@ export const commonSettings = <Name extends string>(service: Name, grpcPort: num
       LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').describe('What is logged.'),
     });
 
+/** The settings that every service has. */
+export type CommonConfig = z.output<ReturnType<typeof commonSettings<string>>>;
+
 /** A value that can also be given as the name of a file that holds it, by the variable's name and `_FILE`. */
 export const secret = (what: string) =>
   z.string().min(1).describe(`${what} Secret; or a file that holds it, as the variable of the same name and _FILE.`);

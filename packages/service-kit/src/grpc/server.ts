@@ -1,4 +1,4 @@
-import { type DescMethodUnary, fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
+import { type DescMethodUnary, type DescService, fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
 import {
   Metadata,
   type MethodDefinition,
@@ -16,20 +16,20 @@ import { PortTaken } from '../lifecycle/port-taken.ts';
 
 /** A service's methods with what serves them. */
 export interface MountedService {
-  readonly typeName: string;
+  readonly service: DescService;
   readonly endpoints: readonly (readonly [DescMethodUnary, Endpoint])[];
 }
 
-export interface GrpcServerOptions {
+/** Where to listen. */
+export interface Listener {
   readonly host: string;
   readonly port: number;
   /** The variable that sets the port, for the message where it is taken. */
   readonly portSetting: string;
-  readonly messageBytesMax: number;
 }
 
 /** Makes a server; nothing listens yet. */
-export function createGrpcServer({ messageBytesMax }: Pick<GrpcServerOptions, 'messageBytesMax'>): Server {
+export function createGrpcServer(messageBytesMax: number): Server {
   return new Server({
     'grpc.max_receive_message_length': messageBytesMax,
     'grpc.max_send_message_length': -1,
@@ -41,7 +41,7 @@ export function createGrpcServer({ messageBytesMax }: Pick<GrpcServerOptions, 'm
 }
 
 /** Listens. @returns the port. @throws PortTaken */
-export function listen(server: Server, { host, port, portSetting }: GrpcServerOptions): Promise<number> {
+export function listen(server: Server, { host, port, portSetting }: Listener): Promise<number> {
   return new Promise((resolve, reject) => {
     server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
       if (error) reject(new PortTaken(port, portSetting, error));
@@ -51,11 +51,11 @@ export function listen(server: Server, { host, port, portSetting }: GrpcServerOp
 }
 
 /** Serves the endpoints over gRPC. */
-export function mount(server: Server, { typeName, endpoints }: MountedService): void {
+export function mount(server: Server, { service, endpoints }: MountedService): void {
   const definition: Record<string, MethodDefinition<Message, Message>> = {};
   const implementation: UntypedServiceImplementation = {};
   for (const [method, serve] of endpoints) {
-    definition[method.name] = methodDefinition(typeName, method);
+    definition[method.name] = methodDefinition(service.typeName, method);
     implementation[method.name] = (call: ServerUnaryCall<Message, Message>, callback: sendUnaryData<Message>) =>
       answer(call, callback, serve);
   }

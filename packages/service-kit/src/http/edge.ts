@@ -1,33 +1,28 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { DescMethodUnary, Message } from '@bufbuild/protobuf';
-import { type Code, ConnectError, type ConnectRouter, type HandlerContext } from '@connectrpc/connect';
+import { type Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { ErrorInfoSchema } from '@touchstone/contracts/google-rpc';
 import type { Endpoint } from '../call/pipeline.ts';
 import { errorInfoOf } from '../errors/error-details.ts';
 import { failureOf } from '../errors/status-table.ts';
-import type { MountedService } from '../grpc/server.ts';
+import type { Listener, MountedService } from '../grpc/server.ts';
 import { PortTaken } from '../lifecycle/port-taken.ts';
 import type { Readiness } from '../lifecycle/readiness.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
-/** The same endpoints over Connect, gRPC-Web and JSON. */
-export interface HttpRoute extends MountedService {
-  readonly service: Parameters<ConnectRouter['service']>[0];
-}
-
 export interface HttpEdgeOptions {
-  readonly routes: readonly HttpRoute[];
+  readonly mounted: readonly MountedService[];
   readonly readiness: Readiness;
   readonly metrics: Metrics;
   readonly messageBytesMax: number;
 }
 
 /** Serves the endpoints, `/healthz`, `/readyz` and `/metrics`; nothing listens yet. */
-export function createHttpEdge({ routes, readiness, metrics, messageBytesMax }: HttpEdgeOptions): Server {
+export function createHttpEdge({ mounted, readiness, metrics, messageBytesMax }: HttpEdgeOptions): Server {
   const rpc = connectNodeAdapter({
     routes: (router) => {
-      for (const { service, endpoints } of routes) router.service(service, implementationOf(endpoints));
+      for (const { service, endpoints } of mounted) router.service(service, implementationOf(endpoints));
     },
     readMaxBytes: messageBytesMax,
     grpc: false,
@@ -86,7 +81,7 @@ function asConnectError(error: unknown): ConnectError {
 }
 
 /** Listens. @returns the port. @throws PortTaken */
-export function listenHttp(server: Server, host: string, port: number, portSetting: string): Promise<number> {
+export function listenHttp(server: Server, { host, port, portSetting }: Listener): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(new PortTaken(port, portSetting, error)));
     server.listen(port, host, () => {

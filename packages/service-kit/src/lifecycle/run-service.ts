@@ -1,30 +1,20 @@
 import type { Server as HttpServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DescMethodUnary } from '@bufbuild/protobuf';
+import type { DescMethodUnary, DescService } from '@bufbuild/protobuf';
 import type { Server as GrpcServer } from '@grpc/grpc-js';
 import type { Authenticate } from '@touchstone/core';
 import type { Logger } from 'pino';
-import type { Route } from '../call/handler.ts';
+import type { Route, UnaryHandler } from '../call/handler.ts';
 import { endpoint, type PipelineOptions } from '../call/pipeline.ts';
+import type { CommonConfig } from '../config/settings.ts';
 import { addHealth } from '../grpc/health.ts';
 import { addReflection } from '../grpc/reflection.ts';
-import { createGrpcServer, listen, mount } from '../grpc/server.ts';
-import { createHttpEdge, type HttpRoute, listenHttp } from '../http/edge.ts';
+import { createGrpcServer, listen, type MountedService, mount } from '../grpc/server.ts';
+import { createHttpEdge, listenHttp } from '../http/edge.ts';
 import { callEvents } from '../telemetry/call-events.ts';
 import { openLogger } from '../telemetry/logger.ts';
 import { type Metrics, openMetrics } from '../telemetry/metrics.ts';
 import { openReadiness, type Readiness } from './readiness.ts';
-
-/** Where and how a service listens. */
-export interface ServiceSettings {
-  readonly host: string;
-  readonly grpcPort: number;
-  readonly httpPort: number;
-  readonly messageBytesMax: number;
-  readonly drainMilliseconds: number;
-  readonly stopMilliseconds: number;
-  readonly logLevel: string;
-}
 
 /** What a service works with while it opens and runs. */
 export interface ServiceRuntime {
@@ -37,29 +27,30 @@ export interface ServiceRuntime {
 
 /** What a service's context gives to its servers. */
 export interface ServedContext extends AsyncDisposable {
-  readonly authenticate: Authenticate;
+  readonly replica: { readonly authenticate: Authenticate };
 }
 
-export interface Service<Config, Context extends ServedContext> {
+/** A service: the same parts in each. */
+export interface Service<Config extends CommonConfig, Context extends ServedContext> {
   readonly name: string;
+  /** What its ports serve. */
+  readonly services: readonly DescService[];
   readConfig(env: NodeJS.ProcessEnv): Config;
-  settings(config: Config): ServiceSettings;
   /** May wait long; the servers are up meanwhile, and say that they are not ready. */
   openContext(config: Config, runtime: ServiceRuntime): Promise<Context>;
-  /** The context is asked for at each call: it comes after the routes have been mounted. */
-  routes(context: () => Context): readonly Route[];
+  /** A route for each of `services`. */
+  routes(context: Context): readonly Route[];
 }
 
 /** Runs a service until it is told to stop; the process's exit code says how that went. */
-export async function runService<Config, Context extends ServedContext>(
+export async function runService<Config extends CommonConfig, Context extends ServedContext>(
   service: Service<Config, Context>,
 ): Promise<void> {
   let logger: ReturnType<typeof openLogger> | undefined;
   try {
     const config = service.readConfig(process.env);
-    const settings = service.settings(config);
-    logger = openLogger(service.name, settings.logLevel);
-    await serveUntilStopped(service, config, settings, logger);
+    logger = openLogger(service.name, config.LOG_LEVEL);
+    await serveUntilStopped(service, config, logger);
   } catch (error) {
     // Before there is a log, and for a person who starts it by hand.
     console.error(`${service.name} ends: ${error instanceof Error ? error.message : error}`);
@@ -71,10 +62,9 @@ export async function runService<Config, Context extends ServedContext>(
   process.exit();
 }
 
-async function serveUntilStopped<Config, Context extends ServedContext>(
+async function serveUntilStopped<Config extends CommonConfig, Context extends ServedContext>(
   service: Service<Config, Context>,
   config: Config,
-  settings: ServiceSettings,
   logger: Logger,
 ): Promise<void> {
   const stopping = new AbortController();
@@ -87,25 +77,28 @@ async function serveUntilStopped<Config, Context extends ServedContext>(
   const readiness = openReadiness();
   readiness.set('starting', 'the service is starting');
   const metrics = openMetrics(service.name);
+  const events = callEvents(logger, metrics);
   let context: Context | null = null;
-  const servers = await startServers(
-    service.routes(() => context as Context),
-    settings,
-    { authenticate: () => context?.authenticate ?? null, events: callEvents(logger, metrics) },
-    readiness,
-    metrics,
-    service.name,
-  );
+  let routes: readonly Route[] = [];
+  const handlerOf: HandlerOf = ({ parent, localName }) =>
+    routes.find((one) => one.service.typeName === parent.typeName)?.handlers[localName] ?? null;
+  const endpoints = mountedServices(service, handlerOf, {
+    authenticate: () => context?.replica.authenticate ?? null,
+    events,
+  });
+  const servers = await startServers(service, endpoints, config, { readiness, metrics });
   logger.info({ grpc: servers.grpcPort, http: servers.httpPort }, 'listening');
   try {
-    context = await service.openContext(config, { logger, metrics, readiness, signal: stopping.signal });
+    const opened = await service.openContext(config, { logger, metrics, readiness, signal: stopping.signal });
+    routes = service.routes(opened);
+    context = opened;
     readiness.set('starting', null);
     logger.info('ready');
     await aborted(stopping.signal);
   } catch (error) {
     if (!stopping.signal.aborted) throw error;
   } finally {
-    await stop(servers, settings, readiness);
+    await stop(servers, config, readiness);
     await (context as Context | null)?.[Symbol.asyncDispose]();
     logger.info('stopped');
   }
@@ -123,58 +116,54 @@ interface Servers {
   readonly httpPort: number;
 }
 
-async function startServers(
-  routes: readonly Route[],
-  settings: ServiceSettings,
+/** Null until the service is ready, and for what it does not serve. */
+type HandlerOf = (method: DescMethodUnary) => UnaryHandler<DescMethodUnary> | null;
+
+const mountedServices = (
+  { services }: { readonly services: readonly DescService[] },
+  handlerOf: HandlerOf,
   pipeline: PipelineOptions,
-  readiness: Readiness,
-  metrics: Metrics,
-  name: string,
-): Promise<Servers> {
-  const { host, messageBytesMax } = settings;
-  const mounted: HttpRoute[] = routes.map(({ service, handlers }) => ({
+): MountedService[] =>
+  services.map((service) => ({
     service,
-    typeName: service.typeName,
     endpoints: service.methods.map((method) => {
       const unary = method as DescMethodUnary;
-      const handler = handlers[method.localName];
-      if (!handler) throw new Error(`${service.typeName}.${method.name} has no handler`);
-      return [unary, endpoint(unary, handler, pipeline)] as const;
+      return [unary, endpoint(unary, () => handlerOf(unary), pipeline)] as const;
     }),
   }));
-  const grpc = createGrpcServer({ messageBytesMax });
-  for (const one of mounted) mount(grpc, one);
-  addHealth(
-    grpc,
-    mounted.map((one) => one.typeName),
-    readiness,
-  );
-  addReflection(
-    grpc,
-    routes.map((one) => one.service),
-  );
-  const http = createHttpEdge({ routes: mounted, readiness, metrics, messageBytesMax });
+
+async function startServers(
+  { name, services }: { readonly name: string; readonly services: readonly DescService[] },
+  mounted: readonly MountedService[],
+  config: CommonConfig,
+  { readiness, metrics }: Pick<ServiceRuntime, 'readiness' | 'metrics'>,
+): Promise<Servers> {
   const prefix = name.toUpperCase();
-  const grpcPort = await listen(grpc, {
-    host,
-    port: settings.grpcPort,
-    portSetting: `${prefix}_GRPC_PORT`,
-    messageBytesMax,
+  const port = (kind: 'GRPC' | 'HTTP') => ({
+    portSetting: `${prefix}_${kind}_PORT`,
+    port: config[`${prefix}_${kind}_PORT`] as number,
   });
-  const httpPort = await listenHttp(http, host, settings.httpPort, `${prefix}_HTTP_PORT`);
+  const messageBytesMax = config.MESSAGE_BYTES_MAX;
+  const grpc = createGrpcServer(messageBytesMax);
+  for (const one of mounted) mount(grpc, one);
+  addHealth(grpc, services, readiness);
+  addReflection(grpc, services);
+  const http = createHttpEdge({ mounted, readiness, metrics, messageBytesMax });
+  const grpcPort = await listen(grpc, { host: config.HOST, ...port('GRPC') });
+  const httpPort = await listenHttp(http, { host: config.HOST, ...port('HTTP') });
   return { grpc, http, grpcPort, httpPort };
 }
 
 /** Readiness goes first; then nothing new is taken, and what is in flight ends. */
-async function stop({ grpc, http }: Servers, settings: ServiceSettings, readiness: Readiness): Promise<void> {
+async function stop({ grpc, http }: Servers, config: CommonConfig, readiness: Readiness): Promise<void> {
   readiness.set('stopping', 'the service is stopping');
-  await sleep(settings.drainMilliseconds);
+  await sleep(config.DRAIN_MILLISECONDS);
   const ended = Promise.all([
     new Promise<void>((resolve) => grpc.tryShutdown(() => resolve())),
     new Promise<void>((resolve) => http.close(() => resolve())),
   ]);
   http.closeIdleConnections();
-  await Promise.race([ended, sleep(settings.stopMilliseconds)]);
+  await Promise.race([ended, sleep(config.STOP_MILLISECONDS)]);
   grpc.forceShutdown();
   http.closeAllConnections();
 }

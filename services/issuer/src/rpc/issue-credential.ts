@@ -31,6 +31,6 @@ function toPrincipal(principal: Principal): PrincipalRequest {
     case 'auditor':
       return { kind: 'auditor', name: principal.value.name, tenantIds: principal.value.tenantIds };
     default:
-      return required(undefined);
+      return required<PrincipalRequest>(undefined);
   }
 }

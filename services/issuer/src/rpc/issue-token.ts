@@ -19,6 +19,7 @@ import {
 import type { UnaryHandler } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
 import { toSeconds } from './duration.ts';
+import { required } from './required.ts';
 
 export const issueTokenHandler =
   (context: IssuerContext): UnaryHandler<typeof IssuerService.method.issueToken> =>
@@ -46,8 +47,8 @@ export function toIssueCommand(request: MessageShape<typeof IssueTokenRequestSch
     audience: request.audience,
     scopes: request.scopes,
     ttl: toSeconds('ttl', request.ttl),
-    method: methodNames[request.method],
-    usage: usageNames[request.usage as keyof typeof usageNames],
+    method: required(methodNames[request.method]),
+    usage: required(usageNames[request.usage as keyof typeof usageNames]),
     claims: (request.claims ?? {}) as Claims,
     consentId: request.consentId || null,
   };

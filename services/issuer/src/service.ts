@@ -1,0 +1,35 @@
+import { IssuerService, RegistryService } from '@touchstone/contracts';
+import { route, type Service } from '@touchstone/service-kit';
+import { type IssuerConfig, readConfig } from './config.ts';
+import { type IssuerContext, openContext } from './context.ts';
+import { batchIssueTokensHandler } from './rpc/batch-issue-tokens.ts';
+import { createAppHandler } from './rpc/create-app.ts';
+import { createResourceServerHandler } from './rpc/create-resource-server.ts';
+import { createTenantHandler } from './rpc/create-tenant.ts';
+import { disableAppHandler } from './rpc/disable-app.ts';
+import { disableResourceServerHandler } from './rpc/disable-resource-server.ts';
+import { disableTenantHandler } from './rpc/disable-tenant.ts';
+import { issueCredentialHandler } from './rpc/issue-credential.ts';
+import { issueTokenHandler } from './rpc/issue-token.ts';
+
+export const issuer: Service<IssuerConfig, IssuerContext> = {
+  name: 'issuer',
+  services: [IssuerService, RegistryService],
+  readConfig,
+  openContext,
+  routes: (context) => [
+    route(IssuerService, {
+      issueToken: issueTokenHandler(context),
+      batchIssueTokens: batchIssueTokensHandler(context),
+    }),
+    route(RegistryService, {
+      createTenant: createTenantHandler(context),
+      disableTenant: disableTenantHandler(context),
+      createApp: createAppHandler(context),
+      disableApp: disableAppHandler(context),
+      createResourceServer: createResourceServerHandler(context),
+      disableResourceServer: disableResourceServerHandler(context),
+      issueCredential: issueCredentialHandler(context),
+    }),
+  ],
+};

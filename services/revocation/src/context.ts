@@ -1,0 +1,33 @@
+import type { RevocationReader, RevokeTokenPorts, RevokeTokensPorts } from '@touchstone/core';
+import { auditCodec } from '@touchstone/events';
+import { openReplica, type Replica } from '@touchstone/replica';
+import type { ServiceRuntime } from '@touchstone/service-kit';
+import { registry, revocationReader, revocationWriter } from '@touchstone/store-postgres';
+import type { RevocationConfig } from './config.ts';
+import { startJobs } from './jobs.ts';
+
+/** What the revocation service's handlers work with. */
+export interface RevocationContext extends AsyncDisposable {
+  readonly replica: Replica;
+  readonly revoking: RevokeTokenPorts;
+  readonly revokingMany: RevokeTokensPorts;
+  readonly revocations: RevocationReader;
+}
+
+/** Waits, and says so, while the database is away. */
+export async function openContext(config: RevocationConfig, runtime: ServiceRuntime): Promise<RevocationContext> {
+  await using opening = new AsyncDisposableStack();
+  const replica = opening.use(await openReplica('revocation', config, runtime));
+  const { database, keys, chain, methods, records, follower, instanceId } = replica;
+  const revocations = revocationWriter(database, { chain, codec: auditCodec, instanceId });
+  const entries = registry(database, { mac: keys.mac, codec: auditCodec, instanceId });
+  opening.use(startJobs(config, database, runtime));
+  const resources = opening.move();
+  return {
+    replica,
+    revoking: { methods, records, revocations, follower },
+    revokingMany: { registry: entries, handles: keys.handles, revocations },
+    revocations: revocationReader(database),
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}

@@ -1,0 +1,104 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { checkTopics, ensureTopics, openKafkaPublisher, runRelay } from '@touchstone/events';
+import type { ServiceRuntime } from '@touchstone/service-kit';
+import { type Database, openDatabase, outbox, upkeep } from '@touchstone/store-postgres';
+import type { RevocationConfig } from './config.ts';
+
+const upkeepMilliseconds = 60_000;
+const topicsMilliseconds = 5_000;
+const relayPollMilliseconds = 20;
+
+/** Work that goes on in the background; one replica at a time does it. */
+export function startJobs(config: RevocationConfig, database: Database, runtime: ServiceRuntime): AsyncDisposable {
+  const stopping = new AbortController();
+  const jobs = [keepUp(config, runtime, stopping.signal)];
+  if (config.KAFKA_BROKERS.length > 0) jobs.push(relay(config, database, runtime, stopping.signal));
+  return {
+    async [Symbol.asyncDispose]() {
+      stopping.abort();
+      await Promise.all(jobs);
+    },
+  };
+}
+
+/** Makes the partitions that will be needed, drops those that are not any more. */
+async function keepUp(config: RevocationConfig, { logger }: ServiceRuntime, signal: AbortSignal): Promise<void> {
+  const database = openDatabase({
+    url: config.UPKEEP_DATABASE_URL,
+    applicationName: 'touchstone upkeep',
+    connectionsMax: 1,
+    onError: ({ message }) => logger.warn({ why: message }, 'a connection to the database broke'),
+  });
+  await using _ = database;
+  await every(
+    upkeepMilliseconds,
+    signal,
+    async () => {
+      const done = await upkeep(database);
+      if (done.made + done.dropped.length + done.postponed.length > 0) logger.info(done, 'upkeep');
+    },
+    (error) => logger.warn({ why: String(error) }, 'upkeep failed; it is tried again'),
+  );
+}
+
+async function relay(
+  config: RevocationConfig,
+  database: Database,
+  { logger, metrics }: ServiceRuntime,
+  signal: AbortSignal,
+): Promise<void> {
+  const connection = {
+    brokers: config.KAFKA_BROKERS,
+    clientId: 'touchstone-relay',
+    log: (level: 'debug' | 'info' | 'warn' | 'error', message: string, details: object = {}) =>
+      logger[level](details, message),
+  };
+  const lag = { revisions: 0, auditSeconds: 0 };
+  metrics.gauge('touchstone_relay_waiting_revisions', 'Revisions that wait to be published.', () => lag.revisions);
+  metrics.gauge(
+    'touchstone_relay_audit_age_seconds',
+    'Age of the oldest audit event that waits to be published.',
+    () => lag.auditSeconds,
+  );
+  await prepareTopics(connection, logger, signal);
+  await using publisher = openKafkaPublisher(connection);
+  await runRelay(outbox(database), publisher, {
+    pollMilliseconds: relayPollMilliseconds,
+    log: connection.log,
+    signal,
+    onLag: (change) => void Object.assign(lag, change),
+  });
+}
+
+/** Makes the topics where they are missing, and warns where events could be lost. Waits for Kafka. */
+async function prepareTopics(
+  connection: Parameters<typeof ensureTopics>[0],
+  logger: ServiceRuntime['logger'],
+  signal: AbortSignal,
+): Promise<void> {
+  const ready = new AbortController();
+  const either = AbortSignal.any([signal, ready.signal]);
+  await every(
+    topicsMilliseconds,
+    either,
+    async () => {
+      await ensureTopics(connection);
+      for (const warning of await checkTopics(connection)) logger.warn({ warning }, 'events could be lost');
+      ready.abort();
+    },
+    () => logger.warn({}, 'Kafka is away: events wait in the database'),
+  );
+}
+
+/** Does something at once and again after each pause, until the signal aborts. */
+async function every(
+  milliseconds: number,
+  signal: AbortSignal,
+  work: () => Promise<void>,
+  failed: (error: unknown) => void,
+): Promise<void> {
+  while (!signal.aborted) {
+    await work().catch(failed);
+    await sleep(milliseconds, undefined, { signal }).catch(() => {});
+  }
+}

@@ -1,0 +1,4 @@
+import { runService } from '@touchstone/service-kit';
+import { revocation } from './service.ts';
+
+await runService(revocation);

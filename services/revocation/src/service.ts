@@ -1,0 +1,21 @@
+import { RevocationService } from '@touchstone/contracts';
+import { route, type Service } from '@touchstone/service-kit';
+import { type RevocationConfig, readConfig } from './config.ts';
+import { openContext, type RevocationContext } from './context.ts';
+import { getRevocationHandler } from './rpc/get-revocation.ts';
+import { revokeTokenHandler } from './rpc/revoke-token.ts';
+import { revokeTokensHandler } from './rpc/revoke-tokens.ts';
+
+export const revocation: Service<RevocationConfig, RevocationContext> = {
+  name: 'revocation',
+  services: [RevocationService],
+  readConfig,
+  openContext,
+  routes: (context) => [
+    route(RevocationService, {
+      revokeToken: revokeTokenHandler(context),
+      revokeTokens: revokeTokensHandler(context),
+      getRevocation: getRevocationHandler(context),
+    }),
+  ],
+};

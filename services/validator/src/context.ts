@@ -1,0 +1,22 @@
+import type { ValidatePorts } from '@touchstone/core';
+import { openReplica, type Replica } from '@touchstone/replica';
+import type { ServiceRuntime } from '@touchstone/service-kit';
+import { releaseReader } from '@touchstone/store-postgres';
+import type { ValidatorConfig } from './config.ts';
+
+/** What the validator's handlers work with. */
+export interface ValidatorContext extends AsyncDisposable {
+  readonly replica: Replica;
+  readonly validating: ValidatePorts;
+}
+
+/** Waits, and says so, while the database is away. */
+export async function openContext(config: ValidatorConfig, runtime: ServiceRuntime): Promise<ValidatorContext> {
+  const replica = await openReplica('validator', config, runtime);
+  const { database, keys, methods, records, follower, presence } = replica;
+  return {
+    replica,
+    validating: { methods, records, follower, presence, releases: releaseReader(database, keys.mac) },
+    [Symbol.asyncDispose]: () => replica[Symbol.asyncDispose](),
+  };
+}

@@ -1,0 +1,4 @@
+import { runService } from '@touchstone/service-kit';
+import { validator } from './service.ts';
+
+await runService(validator);

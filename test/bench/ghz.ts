@@ -1,0 +1,114 @@
+import { execFile, spawn } from 'node:child_process';
+import { access, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { promisify } from 'node:util';
+
+const version = 'v0.121.0';
+
+/** The load cannot be made. The message says what to do. */
+export class GhzUnavailable extends Error {
+  override readonly name = 'GhzUnavailable';
+}
+
+/** Builds ghz, where that has not been done, and returns its path. @throws GhzUnavailable */
+export async function installGhz(root: string, onProgress: (line: string) => void): Promise<string> {
+  const folder = join(root, '.cache', 'bin', `ghz-${version}`);
+  const file = join(folder, process.platform === 'win32' ? 'ghz.exe' : 'ghz');
+  if (await isThere(file)) return file;
+  onProgress(`Building ghz ${version} (once) ...`);
+  await mkdir(folder, { recursive: true });
+  try {
+    await promisify(execFile)('go', ['install', `github.com/bojand/ghz/cmd/ghz@${version}`], {
+      env: { ...process.env, GOBIN: folder },
+    });
+  } catch (error) {
+    const { code, stderr } = error as { code?: unknown; stderr?: string };
+    const why = code === 'ENOENT' ? 'there is no go on the PATH (install Go 1.23 or later)' : String(stderr);
+    throw new GhzUnavailable(`The load comes from ghz, which is built through Go, and ${why}`);
+  }
+  return file;
+}
+
+const isThere = (file: string): Promise<boolean> =>
+  access(file).then(
+    () => true,
+    () => false,
+  );
+
+/** What ghz is to send. */
+export interface GhzRun {
+  /** `host:port`. */
+  readonly address: string;
+  /** `package.Service/Method`. */
+  readonly call: string;
+  readonly protosetFile: string;
+  /** Requests, each with its size before it, taken in turn from the first on. */
+  readonly requestsFile: string;
+  readonly credential: string | null;
+  readonly concurrency: number;
+  readonly connections: number;
+  /** Calls a second; null: as many as it takes. */
+  readonly rate: number | null;
+  /** Ends it: after so many calls, or so many seconds. */
+  readonly end: { readonly calls: number } | { readonly seconds: number };
+}
+
+/** A call that was made. */
+export interface GhzCall {
+  /** Milliseconds since 1970. */
+  readonly endedAt: number;
+  readonly milliseconds: number;
+}
+
+interface Report {
+  readonly details: readonly { readonly timestamp: string; readonly latency: number }[];
+  readonly errorDistribution: Readonly<Record<string, number>>;
+}
+
+/** What runs ghz. */
+export interface GhzHome {
+  /** The program. */
+  readonly ghz: string;
+  /** Where its configuration is written. */
+  readonly folder: string;
+  /** Ends it early. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs ghz and returns all calls, in about the order of their ends; one that failed fails the run. What it is given
+ * stands in a file that only its owner can read: other users can read arguments.
+ */
+export async function runGhz(home: GhzHome, run: GhzRun, onStart?: (pid: number) => void): Promise<GhzCall[]> {
+  const configFile = join(home.folder, 'ghz.json');
+  await writeFile(configFile, JSON.stringify(configOf(run)), { mode: 0o600 });
+  const child = spawn(home.ghz, ['--config', configFile], { stdio: ['ignore', 'pipe', 'pipe'], signal: home.signal });
+  const ended = new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
+  if (child.pid !== undefined) onStart?.(child.pid);
+  const [output, complaint, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+  if (code !== 0) throw new Error(`ghz failed on ${run.call}: ${complaint}`);
+  const { details, errorDistribution }: Report = JSON.parse(output);
+  const errors = Object.keys(errorDistribution);
+  if (errors.length > 0) throw new Error(`${run.call} failed: ${errors.slice(0, 3).join('; ')}`);
+  return details.map(({ timestamp, latency }) => ({ endedAt: Date.parse(timestamp), milliseconds: latency / 1e6 }));
+}
+
+const configOf = ({ end, ...run }: GhzRun): Record<string, unknown> => ({
+  insecure: true,
+  host: run.address,
+  call: run.call,
+  protoset: run.protosetFile,
+  'binary-file': run.requestsFile,
+  ...(run.credential === null ? {} : { metadata: { authorization: `Bearer ${run.credential}` } }),
+  concurrency: run.concurrency,
+  connections: run.connections,
+  ...(run.rate === null ? {} : { rps: Math.max(1, Math.round(run.rate)) }),
+  ...('calls' in end ? { total: end.calls } : { duration: `${Math.round(end.seconds * 1_000)}ms` }),
+  // What is under way when the time is over is waited for and counted.
+  'duration-stop': 'wait',
+  // Templates in requests would be worked out anew for each call.
+  'disable-template-data': true,
+  'disable-template-functions': true,
+  format: 'json',
+});
