@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 
-const version = 'v0.121.0';
+/** The version that is built. */
+export const ghzVersion = 'v0.121.0';
 
 /** The load cannot be made. The message says what to do. */
 export class GhzUnavailable extends Error {
@@ -13,13 +14,13 @@ export class GhzUnavailable extends Error {
 
 /** Builds ghz, where that has not been done, and returns its path. @throws GhzUnavailable */
 export async function installGhz(root: string, onProgress: (line: string) => void): Promise<string> {
-  const folder = join(root, '.cache', 'bin', `ghz-${version}`);
+  const folder = join(root, '.cache', 'bin', `ghz-${ghzVersion}`);
   const file = join(folder, process.platform === 'win32' ? 'ghz.exe' : 'ghz');
   if (await isThere(file)) return file;
-  onProgress(`Building ghz ${version} (once) ...`);
+  onProgress(`Building ghz ${ghzVersion} (once) ...`);
   await mkdir(folder, { recursive: true });
   try {
-    await promisify(execFile)('go', ['install', `github.com/bojand/ghz/cmd/ghz@${version}`], {
+    await promisify(execFile)('go', ['install', `github.com/bojand/ghz/cmd/ghz@${ghzVersion}`], {
       env: { ...process.env, GOBIN: folder },
     });
   } catch (error) {

@@ -6,7 +6,6 @@ import {
   BatchValidateTokensRequestSchema,
   IssueTokenRequestSchema,
   RevokeTokenRequestSchema,
-  RevokeTokensRequestSchema,
   Usage,
   ValidateTokenRequestSchema,
 } from '@touchstone/contracts';
@@ -17,12 +16,13 @@ import { claimsOf, userIdOf } from './users.ts';
 
 /** Tokens in a call of the batch RPCs. */
 export const batchSize = 100;
+/** How many of those calls are under way at a time. */
+export const batchConcurrency = 16;
 
 const single = { concurrency: 128, connections: 8 } as const;
-const batch = { concurrency: 16, connections: 4 } as const;
-/** Distinct calls of the batch RPCs: together they hold as many tokens as ghz can keep. */
-const batchRequestsMax = 1_000;
-/** Distinct users in calls of IssueToken. */
+const batch = { concurrency: batchConcurrency, connections: 4 } as const;
+/** Distinct calls of a batch RPC, and distinct users: more would only fill ghz's memory. */
+const batchesMax = 1_000;
 const usersMax = 20_000;
 
 /** The echo that everything is compared with. */
@@ -34,21 +34,101 @@ export const nullLoad = (server: Server): Load => ({
   requests: () => [encode(StringValueSchema, { value: 'ping' })],
 });
 
-/** The loads of the stack. Each request of a token is for another one, drawn at random from those that are alive. */
-export function stackLoads({ services, demo }: Stack, tokens: Tokens) {
-  const { tenantId, appId, audience, scopes } = demo;
-  const server = ({ grpc, pid }: { grpc: string; pid: number }): Server => ({ address: grpc, pid });
-  const [issuer, validator, revocation] = [services.issuer, services.validator, services.revocation].map(server);
-  const validating = (token: string) => ({ token, audience, requiredScopes: scopes.slice(0, 1) });
-  const issuing = (user: number) => ({
-    tenantId,
-    appId,
-    userId: userIdOf(user),
-    audience,
-    scopes: [...scopes],
-    usage: Usage.INTERACTIVE,
-    claims: claimsOf(user),
-  });
-  const batches = (countMax: number) => Array.from({ length: Math.min(countMax, batchRequestsMax) }, (_, at) => at);
-  return {};
+/** The validator's standard health check, of the whole server. */
+export const healthLoad = ({ services }: Stack): Load => ({
+  ...nullLoad(serverOf(services.validator)),
+  call: 'grpc.health.v1.Health/Check',
+  requests: () => [encode(StringValueSchema, {})],
+});
+
+/** ValidateToken and its batch, fully consistent: each call with other tokens, drawn at random from those alive. */
+export function validateLoads({ services, demo }: Stack, tokens: Tokens): Record<'one' | 'batch', Load> {
+  const about = { server: serverOf(services.validator), credential: demo.resourceServerToken };
+  const requestOf = (token: string) => validateRequest(demo, token);
+  return {
+    one: {
+      ...single,
+      ...about,
+      call: 'touchstone.v1.ValidatorService/ValidateToken',
+      requests: (countMax) =>
+        tokens.draw(countMax).map((token) => encode(ValidateTokenRequestSchema, requestOf(token))),
+    },
+    batch: {
+      ...batch,
+      ...about,
+      call: 'touchstone.v1.ValidatorService/BatchValidateTokens',
+      requests: (countMax) =>
+        batchesOf(tokens.draw(Math.min(countMax, batchesMax) * batchSize)).map((chunk) =>
+          encode(BatchValidateTokensRequestSchema, { requests: chunk.map(requestOf) }),
+        ),
+    },
+  };
 }
+
+/** IssueToken and its batch: each token for another user, with claims. */
+export function issueLoads({ services, demo }: Stack): Record<'one' | 'batch', Load> {
+  const about = { server: serverOf(services.issuer), credential: demo.identityToken };
+  const users = (countMax: number) => Array.from({ length: Math.min(countMax, usersMax) }, (_, user) => user);
+  return {
+    one: {
+      ...single,
+      ...about,
+      call: 'touchstone.v1.IssuerService/IssueToken',
+      requests: (countMax) => users(countMax).map((user) => encode(IssueTokenRequestSchema, issueRequest(demo, user))),
+    },
+    batch: {
+      ...batch,
+      ...about,
+      call: 'touchstone.v1.IssuerService/BatchIssueTokens',
+      requests: (countMax) =>
+        batchesOf(users(countMax * batchSize)).map((chunk) =>
+          encode(BatchIssueTokensRequestSchema, { requests: chunk.map((user) => issueRequest(demo, user)) }),
+        ),
+    },
+  };
+}
+
+/** RevokeToken: each call of a token that is alive. */
+export const revokeLoad = ({ services, demo }: Stack, tokens: Tokens): Load => ({
+  ...single,
+  call: 'touchstone.v1.RevocationService/RevokeToken',
+  server: serverOf(services.revocation),
+  credential: demo.operatorToken,
+  requests: (countMax) =>
+    tokens
+      .take(countMax)
+      .map((token) =>
+        encode(RevokeTokenRequestSchema, { tokenOrId: { case: 'token', value: token }, reason: 'bench' }),
+      ),
+  isOnce: true,
+});
+
+/** What is asked of a token: one of the scopes that it has, at its own audience. */
+export const validateRequest = ({ audience, scopes }: Stack['demo'], token: string) => ({
+  token,
+  audience,
+  requiredScopes: scopes.slice(0, 1),
+});
+
+/** A token for one of the bench's users. */
+export const issueRequest = ({ tenantId, appId, audience, scopes }: Stack['demo'], user: number) => ({
+  tenantId,
+  appId,
+  userId: userIdOf(user),
+  audience,
+  scopes: [...scopes],
+  usage: Usage.INTERACTIVE,
+  claims: claimsOf(user),
+});
+
+/** The request with its size before it, as ghz reads it. */
+export const encode = <Message extends DescMessage>(schema: Message, request: MessageInitShape<Message>): Uint8Array =>
+  sizeDelimitedEncode(schema, create(schema, request));
+
+const serverOf = ({ grpc, pid }: Stack['services']['issuer']): Server => ({ address: grpc, pid });
+
+/** The tokens, or whatever, of one call each; what does not fill the last one is left out. */
+export const batchesOf = <Item>(items: readonly Item[]): Item[][] =>
+  Array.from({ length: Math.floor(items.length / batchSize) }, (_, at) =>
+    items.slice(at * batchSize, (at + 1) * batchSize),
+  );

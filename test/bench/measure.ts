@@ -108,7 +108,10 @@ function summarise(calls: readonly GhzCall[], samples: readonly Sample[], second
     callsPerSecond: measured.length / seconds,
     p50: percentile(milliseconds, 0.5),
     p99: percentile(milliseconds, 0.99),
-    cpu: cpuOfEach(calls, samples.filter(({ at }) => at >= from && at < to)),
+    cpu: cpuOfEach(
+      calls,
+      samples.filter(({ at }) => at >= from && at < to),
+    ),
   };
 }
 

@@ -1,11 +1,12 @@
 // The yardstick: the least that an RPC can cost on grpc-js under this Node. Echoes the bytes of each request.
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { type handleUnaryCall, Server, ServerCredentials } from '@grpc/grpc-js';
 
 const raw = (bytes: Buffer) => bytes;
 const path = '/touchstone.bench.Null/Echo';
 const shape = { path, requestStream: false, responseStream: false } as const;
 const codec = { requestSerialize: raw, requestDeserialize: raw, responseSerialize: raw, responseDeserialize: raw };
+const echo: handleUnaryCall<Buffer, Buffer> = (call, done) => done(null, call.request);
 const server = new Server();
-server.addService({ Echo: { ...shape, ...codec } }, { Echo: (call, done) => done(null, call.request) });
+server.addService({ Echo: { ...shape, ...codec } }, { Echo: echo });
 server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) => console.log(error ?? port));
 process.stdin.resume().on('end', () => process.exit()); // Whoever started this process is gone.

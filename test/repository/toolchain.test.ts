@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { configurationPage, exampleEnvironment } from '../../scripts/describe-configuration.ts';
 import { takeThirdPartyProtos } from '../../scripts/third-party-protos.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -50,3 +51,8 @@ async function contents(folder: string): Promise<Map<string, string>> {
     await Promise.all(files.map(async (file) => [file, await readFile(join(folder, file), 'utf8')] as const)),
   );
 }
+
+test('the pages on configuration are what the settings say', async () => {
+  expect(await readFile(join(root, 'docs/configuration.md'), 'utf8')).toBe(configurationPage());
+  expect(await readFile(join(root, 'example.env'), 'utf8')).toBe(exampleEnvironment());
+});

@@ -6,6 +6,11 @@ export const freePair = async (): Promise<ServicePorts> => [await getPort(), awa
 
 /** Ports for a whole stack that nobody listens on, so that stacks run side by side. */
 export async function freePorts(): Promise<StackPorts> {
-  const [issuer, validator, revocation, kafka] = [await freePair(), await freePair(), await freePair(), await freePair()];
+  const [issuer, validator, revocation, kafka] = [
+    await freePair(),
+    await freePair(),
+    await freePair(),
+    await freePair(),
+  ];
   return { issuer, validator, revocation, kafka, postgres: await getPort() };
 }

@@ -31,7 +31,9 @@ export async function showMainJob({ services, demo }: Stack, print: (line: strin
     usage: Usage.INTERACTIVE,
     claims: articleClaims,
   });
-  print(`  issue     ${issued.token.slice(0, 24)}...  (${issued.token.length} characters; claims sealed inside the store)`);
+  print(
+    `  issue     ${issued.token.slice(0, 24)}...  (${issued.token.length} characters; claims sealed inside the store)`,
+  );
   const honoured = await validate(issued.token);
   const claims = Object.entries(honoured.claims ?? {}).map(([name, value]) => `${name}=${value}`);
   print(`  validate  active=${honoured.active}  subject=${honoured.subject}  ${claims.join('  ')}`);

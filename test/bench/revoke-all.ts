@@ -1,0 +1,62 @@
+import { randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { RevokeTokensRequestSchema } from '@touchstone/contracts';
+import type { Stack } from '@touchstone/local-stack';
+import pg from 'pg';
+import { runGhz } from './ghz.ts';
+import { encode } from './loads.ts';
+import { type Bench, median, percentile } from './measure.ts';
+
+/** What it costs to revoke every token, one call after the other. */
+export interface RevokedAll {
+  readonly records: number;
+  readonly calls: number;
+  /** Milliseconds. */
+  readonly median: number;
+  readonly p99: number;
+}
+
+const warmUpCalls = 20;
+const calls = 40;
+
+/** Revokes all tokens, again and again, each time under a key of its own. */
+export async function measureRevokeAll(bench: Bench, stack: Stack, records: number): Promise<RevokedAll> {
+  bench.onProgress(`RevokeTokens(all) with ${records.toLocaleString('en')} records ...`);
+  await checkpoint(stack.postgres.adminUrl);
+  const requestsFile = join(bench.folder, 'requests.bin');
+  const requests = Array.from({ length: warmUpCalls + calls }, () =>
+    encode(RevokeTokensRequestSchema, revokeAllRequest()),
+  );
+  await writeFile(requestsFile, Buffer.concat(requests), { mode: 0o600 });
+  const made = await runGhz(bench, {
+    address: stack.services.revocation.grpc,
+    call: 'touchstone.v1.RevocationService/RevokeTokens',
+    protosetFile: bench.protosetFile,
+    requestsFile,
+    credential: stack.demo.operatorToken,
+    concurrency: 1,
+    connections: 1,
+    rate: null,
+    end: { calls: requests.length },
+  });
+  const milliseconds = made.slice(warmUpCalls).map((call) => call.milliseconds);
+  const sorted = milliseconds.toSorted((a, b) => a - b);
+  return { records, calls: sorted.length, median: median(sorted), p99: percentile(sorted, 0.99) };
+}
+
+/** A request to revoke every token, unlike any other. */
+export const revokeAllRequest = () =>
+  ({
+    target: { target: { case: 'all', value: {} } },
+    reason: 'bench',
+    idempotencyKey: `bench-${randomUUID()}`,
+  }) as const;
+
+/** After one, each page that is touched is written in full once: the same for few and many records. */
+async function checkpoint(adminUrl: string): Promise<void> {
+  const client = new pg.Client({ connectionString: adminUrl });
+  await client.connect();
+  await client.query('checkpoint');
+  await client.end();
+}

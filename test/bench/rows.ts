@@ -1,0 +1,88 @@
+import type { Stack } from '@touchstone/local-stack';
+import { requireHonoured, requireIssued, requireRefused, requireRevokeAllHolds } from './checks.ts';
+import { type Compared, compare } from './compare.ts';
+import { batchSize, healthLoad, issueLoads, revokeLoad, validateLoads } from './loads.ts';
+import type { Bench, Load } from './measure.ts';
+import { measureRevokeAll } from './revoke-all.ts';
+import { seedTokens } from './seed.ts';
+import type { Results } from './targets.ts';
+import { shuffled, type Tokens } from './tokens.ts';
+
+/** The rows that are held to a share of the null RPC are measured so often, by turns with it. */
+const roundsOfTargets = 3;
+const fewRecords = 1_000;
+/** Of what has been revoked, so many are shown to be. */
+const sampleSize = 2_000;
+
+/** Measures everything, and checks between that the answers are right. @throws WrongAnswer */
+export async function measureRows(
+  bench: Bench,
+  stack: Stack,
+  records: number,
+): Promise<Omit<Results, 'idleMebibytes'>> {
+  const one = (name: string, load: Load) => compare(bench, { name, load, tokensPerCall: 1, rounds: roundsOfTargets });
+  const inBatches = (name: string, load: Load) =>
+    compare(bench, { name: `${name} of ${batchSize}`, load, tokensPerCall: batchSize, rounds: 1 });
+
+  const few = await seed(bench, stack, fewRecords);
+  const revokeAllFew = await revokeAll(bench, stack, few, fewRecords);
+
+  const tokens = await seed(bench, stack, records);
+  const health = await one('Health check', healthLoad(stack));
+  const validateLoad = validateLoads(stack, tokens);
+  const validate = await one('ValidateToken', validateLoad.one);
+  const validateBatch = await inBatches('BatchValidateTokens', validateLoad.batch);
+  await requireHonoured(stack, tokens);
+  const revoke = await revokeOneByOne(bench, stack, tokens);
+  const revokeAllMany = await revokeAll(bench, stack, tokens, records);
+
+  // Last, for they add records.
+  const issueLoad = issueLoads(stack);
+  const issue = await one('IssueToken', issueLoad.one);
+  const issueBatch = await inBatches('BatchIssueTokens', issueLoad.batch);
+  await requireIssued(stack);
+  return { health, validate, validateBatch, issue, issueBatch, revoke, revokeAllFew, revokeAllMany };
+}
+
+async function seed({ signal, onProgress }: Bench, stack: Stack, count: number): Promise<Tokens> {
+  const source = { ...stack.demo, adminUrl: stack.postgres.adminUrl, masterKeyFile: stack.masterKeyFile };
+  let shown = 0;
+  const tokens = shuffled(
+    await seedTokens(source, count, {
+      signal,
+      onProgress: (made) => {
+        if (made < shown) return;
+        onProgress(`Records: ${made.toLocaleString('en')} of ${count.toLocaleString('en')} ...`);
+        shown = made + count / 5;
+      },
+    }),
+  );
+  await requireHonoured(stack, tokens);
+  return tokens;
+}
+
+async function revokeOneByOne(bench: Bench, stack: Stack, tokens: Tokens): Promise<Compared> {
+  const revoked: string[] = [];
+  const noting: Tokens = {
+    draw: tokens.draw,
+    take(countMax) {
+      const taken = tokens.take(countMax);
+      // Requests are sent in turn: of those at the front it is known that they were.
+      revoked.push(...taken.slice(0, sampleSize));
+      return taken;
+    },
+  };
+  const load = revokeLoad(stack, noting);
+  const compared = await compare(bench, { name: 'RevokeToken', load, tokensPerCall: 1, rounds: 1 });
+  await requireRefused(stack, revoked);
+  return compared;
+}
+
+async function revokeAll(bench: Bench, stack: Stack, tokens: Tokens, records: number) {
+  const alive = tokens.draw(sampleSize);
+  await requireHonoured(stack, tokens);
+  const measured = await measureRevokeAll(bench, stack, records);
+  await requireRefused(stack, alive);
+  await requireRevokeAllHolds(stack);
+  return measured;
+}

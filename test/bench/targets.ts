@@ -1,0 +1,53 @@
+import type { Compared } from './compare.ts';
+import type { RevokedAll } from './revoke-all.ts';
+
+/** Something that is to be reached, and whether it was. */
+export interface Verdict {
+  readonly target: string;
+  readonly measured: string;
+  readonly isMet: boolean;
+}
+
+/** All that the bench measures. */
+export interface Results {
+  /** MiB of each service right after the start; null where that can't be read. */
+  readonly idleMebibytes: Readonly<Record<string, number | null>>;
+  readonly health: Compared;
+  readonly validate: Compared;
+  readonly validateBatch: Compared;
+  readonly issue: Compared;
+  readonly issueBatch: Compared;
+  readonly revoke: Compared;
+  readonly revokeAllFew: RevokedAll;
+  readonly revokeAllMany: RevokedAll;
+}
+
+/** What this is to reach, and what it did. */
+export function judge(results: Results): Verdict[] {
+  const { health, validate, validateBatch, issue, revokeAllFew, revokeAllMany } = results;
+  return [
+    atLeast('health check / null RPC, calls a second', health.ratio, 0.9),
+    atLeast('ValidateToken / null RPC, calls a second', validate.ratio, 0.5),
+    atMost('ValidateToken / null RPC, p99 at 70%', validate.p99Ratio, 2.5),
+    atLeast(
+      'BatchValidateTokens / ValidateToken, tokens a second',
+      validateBatch.tokensPerSecond / validate.tokensPerSecond,
+      5,
+    ),
+    atLeast('IssueToken / null RPC, calls a second', issue.ratio, 0.4),
+    atMost('RevokeTokens(all), many records / few, median', revokeAllMany.median / revokeAllFew.median, 1.5),
+    ...Object.entries(results.idleMebibytes).map(([name, mebibytes]) => atMost(`${name} idle, MiB`, mebibytes, 150)),
+  ];
+}
+
+const atLeast = (what: string, measured: number, limit: number): Verdict => ({
+  target: `${what} >= ${limit}`,
+  measured: measured.toFixed(2),
+  isMet: measured >= limit,
+});
+
+const atMost = (what: string, measured: number | null, limit: number): Verdict => ({
+  target: `${what} <= ${limit}`,
+  measured: measured === null ? 'not known here' : measured.toFixed(measured < 100 ? 2 : 0),
+  isMet: measured !== null && measured <= limit,
+});
