@@ -67,6 +67,9 @@ interface Report {
   readonly errorDistribution: Readonly<Record<string, number>>;
 }
 
+/** Each of its workers may complain of the same thing. */
+const complaintMax = 500;
+
 /** What runs ghz. */
 export interface GhzHome {
   /** The program. */
@@ -88,7 +91,7 @@ export async function runGhz(home: GhzHome, run: GhzRun, onStart?: (pid: number)
   const ended = new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
   if (child.pid !== undefined) onStart?.(child.pid);
   const [output, complaint, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
-  if (code !== 0) throw new Error(`ghz failed on ${run.call}: ${complaint}`);
+  if (code !== 0) throw new Error(`ghz failed on ${run.call}: ${complaint.slice(0, complaintMax)}`);
   const { details, errorDistribution }: Report = JSON.parse(output);
   const errors = Object.keys(errorDistribution);
   if (errors.length > 0) throw new Error(`${run.call} failed: ${errors.slice(0, 3).join('; ')}`);

@@ -58,6 +58,15 @@ export interface Pace {
   readonly seconds: number;
 }
 
+/** There were fewer records than calls. */
+export class RequestsSpent extends Error {
+  override readonly name = 'RequestsSpent';
+
+  constructor(call: string) {
+    super(`there are too few records for ${call}: raise --records or lower --seconds`);
+  }
+}
+
 type Consumer = 'server' | 'postgres' | 'ghz';
 
 /** Milliseconds of CPU so far. */
@@ -73,6 +82,7 @@ export async function measure(bench: Bench, load: Load, { rate, rateMax, seconds
   const runSeconds = warmUpMilliseconds / 1_000 + seconds + 0.1;
   const requestsFile = join(bench.folder, 'requests.bin');
   const requests = load.requests(Math.ceil((rate ?? rateMax) * runSeconds) + load.concurrency);
+  if (requests.length === 0) throw new RequestsSpent(load.call);
   await writeFile(requestsFile, Buffer.concat(requests), { mode: 0o600 });
 
   let ghzPid = 0;
@@ -86,9 +96,7 @@ export async function measure(bench: Bench, load: Load, { rate, rateMax, seconds
     ghzPid = pid;
   };
   const calls = await runGhz(bench, { ...run, end: { seconds: runSeconds } }, onStart);
-  if (load.isOnce && calls.length > requests.length) {
-    throw new Error(`${load.call}: ${requests.length} requests did not suffice: raise --records or lower --seconds`);
-  }
+  if (load.isOnce && calls.length > requests.length) throw new RequestsSpent(load.call);
   return summarise(calls, sampler.samples, seconds);
 }
 
