@@ -1,3 +1,4 @@
+import type { Signal } from './access/act.ts';
 import { Cancelled, Overloaded } from './errors.ts';
 
 export interface GatherLimits {
@@ -11,7 +12,7 @@ export interface GatherLimits {
 
 interface Waiting<Request, Result> {
   readonly request: Request;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: Signal | undefined;
   readonly resolve: (result: Result) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -25,7 +26,7 @@ interface Waiting<Request, Result> {
 export function gather<Request, Result>(
   send: (requests: readonly Request[]) => Promise<readonly (Result | Error)[]>,
   { batchMax, lanes, waitingMax }: GatherLimits,
-): (request: Request, signal?: AbortSignal) => Promise<Result> {
+): (request: Request, signal?: Signal) => Promise<Result> {
   let waiting: Waiting<Request, Result>[] = [];
   let underWay = 0;
   let scheduled = false;
@@ -47,7 +48,7 @@ export function gather<Request, Result>(
     const taken = waiting.slice(0, batchMax);
     waiting = waiting.slice(batchMax);
     for (const one of taken) {
-      if (one.signal?.aborted) one.reject(one.signal.reason ?? new Cancelled());
+      if (one.signal?.aborted) one.reject(new Cancelled());
       else batch.push(one);
     }
     return batch;

@@ -19,6 +19,11 @@ export interface Caller extends Principal {
   readonly credentialExpiresAt: number;
 }
 
+/** Tells that nobody waits for the answer any more. An AbortSignal is one. */
+export interface Signal {
+  readonly aborted: boolean;
+}
+
 /** Who does something, from where, and as part of what: the first argument of every use case. */
 export interface Act {
   readonly caller: Caller;
@@ -26,6 +31,6 @@ export interface Act {
   readonly peer: string;
   /** W3C Trace Context trace id: 32 hexadecimal digits. */
   readonly traceId: string;
-  /** Aborts when the caller has gone or the deadline has passed: what has not been started then, is not. */
-  readonly signal?: AbortSignal;
+  /** Set once the caller has gone or the deadline has passed: what has not been started then, is not. */
+  readonly signal?: Signal;
 }

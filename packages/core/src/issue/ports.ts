@@ -1,3 +1,4 @@
+import type { Signal } from '../access/act.ts';
 import type { AuditEvent } from '../audit/audit-event.ts';
 import type { TokenRecord } from '../tokens/token-record.ts';
 
@@ -16,14 +17,14 @@ export interface TokenWriter {
    * ceiling of a revocation that has returned.
    * @throws StoreUnavailable, Overloaded
    */
-  draw(signal?: AbortSignal): Promise<Birth>;
+  draw(signal?: Signal): Promise<Birth>;
   /**
    * Stores the record and its event together, or neither. Once this resolves, a fully consistent read on any replica
    * finds the record, also after a crash. False, and nothing stored, where the tenant's registry is no longer at the
    * record's `policyVersion`.
    * @throws StoreUnavailable, Overloaded
    */
-  insert(record: TokenRecord, event: AuditEvent, signal?: AbortSignal): Promise<boolean>;
+  insert(record: TokenRecord, event: AuditEvent, signal?: Signal): Promise<boolean>;
 }
 
 /** Writes events of acts that change nothing else. */

@@ -1,3 +1,4 @@
+import type { Signal } from '../access/act.ts';
 import { type GatherLimits, gather } from '../gather.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Head } from '../revisions/revision.ts';
@@ -14,7 +15,7 @@ export interface RecordAsOf {
 }
 
 /** @throws StoreUnavailable, Overloaded */
-export type ConsistentRecords = (key: TokenKey, signal?: AbortSignal) => Promise<RecordAsOf>;
+export type ConsistentRecords = (key: TokenKey, signal?: Signal) => Promise<RecordAsOf>;
 
 /**
  * Fully consistent reads: gathered into one statement on the primary, whose snapshot is younger than every request in

@@ -30,12 +30,15 @@ export interface IncomingCall {
   readonly deadline: number;
   /** Metadata by its name in lower case. */
   header(name: string): string | undefined;
-  /** Aborts when the caller has gone. */
-  readonly signal?: AbortSignal | undefined;
+  /** Calls the listener when the caller has gone. */
+  onCancel(listener: () => void): void;
 }
 
 /** One RPC, from the message that came to the message that goes, whatever transport they travel on. */
 export type Endpoint = (request: Message, call: IncomingCall) => Promise<Message>;
+
+/** A longer timer would fire at once. */
+const timerMillisecondsMax = 2 ** 31 - 1;
 
 export interface PipelineOptions {
   /** Null while the service is not ready. */
@@ -68,9 +71,11 @@ export function endpoint<Method extends DescMethodUnary>(
     if (!handle) throw notReady();
     const invalid = validateMessage(method.input, request);
     if (invalid) throw new CallFailed(invalid, caller);
-    const act: Act = { caller, peer: call.peer, traceId, ...(call.signal ? { signal: call.signal } : {}) };
+    // A plain flag: an AbortController costs more than the rest of this function.
+    const signal = { aborted: false };
+    const act: Act = { caller, peer: call.peer, traceId, signal };
     try {
-      const response = await withinDeadline(handle(request, { act }), call);
+      const response = await withinDeadline(handle(request, { act }), call, signal);
       return { caller, response: create(method.output, response as MessageInitShape<Method['output']>) };
     } catch (error) {
       throw new CallFailed(error, caller);
@@ -130,23 +135,24 @@ function requireOneOf(scopes: readonly string[], caller: Caller): void {
 }
 
 /** The caller is answered when its time is up, also while the work still goes on. */
-async function withinDeadline<Result>(work: Promise<Result>, { deadline, signal }: IncomingCall): Promise<Result> {
-  if (deadline === Number.POSITIVE_INFINITY && !signal) return work;
-  let timer: NodeJS.Timeout | undefined;
-  let cancel: (() => void) | undefined;
-  const end = new Promise<never>((_, reject) => {
-    if (deadline < Number.POSITIVE_INFINITY) {
-      timer = setTimeout(() => reject(new DeadlineExceeded()), Math.min(deadline - Date.now(), 2 ** 31 - 1));
+function withinDeadline<Result>(
+  work: Promise<Result>,
+  call: IncomingCall,
+  signal: { aborted: boolean },
+): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined;
+    const end = (error: Error) => {
+      signal.aborted = true;
+      reject(error);
+    };
+    if (call.deadline < Number.POSITIVE_INFINITY) {
+      const milliseconds = Math.min(call.deadline - Date.now(), timerMillisecondsMax);
+      timer = setTimeout(() => end(new DeadlineExceeded()), milliseconds);
     }
-    cancel = () => reject(new Cancelled());
-    signal?.addEventListener('abort', cancel, { once: true });
+    call.onCancel(() => end(new Cancelled()));
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
   });
-  try {
-    return await Promise.race([work, end]);
-  } finally {
-    clearTimeout(timer);
-    if (cancel) signal?.removeEventListener('abort', cancel);
-  }
 }
 
 /** Of the caller's trace (W3C Trace Context), or a new one. */

@@ -88,7 +88,7 @@ async function answer(
       peer: call.getPeer(),
       deadline: deadline instanceof Date ? deadline.getTime() : deadline,
       header: (name) => metadata.get(name)[0] as string | undefined,
-      signal: cancellationOf(call),
+      onCancel: (listener) => void call.once('cancelled', listener),
     });
     callback(null, response);
   } catch (error) {
@@ -97,10 +97,4 @@ async function answer(
     trailers.set('grpc-status-details-bin', Buffer.from(statusDetailsOf(failure)));
     callback({ code: failure.code, details: failure.message, metadata: trailers });
   }
-}
-
-function cancellationOf(call: ServerUnaryCall<Message, Message>): AbortSignal {
-  const controller = new AbortController();
-  call.once('cancelled', () => controller.abort());
-  return controller.signal;
 }

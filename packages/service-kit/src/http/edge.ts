@@ -63,7 +63,7 @@ const answering =
         peer: peerOf(context),
         deadline: timeout === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeout,
         header: (name) => context.requestHeader.get(name) ?? undefined,
-        signal: context.signal,
+        onCancel: (listener) => context.signal.addEventListener('abort', listener, { once: true }),
       });
     } catch (error) {
       throw asConnectError(error);
