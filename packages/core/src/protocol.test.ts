@@ -157,14 +157,16 @@ const someTarget: fc.Arbitrary<CutTarget> = fc.constantFrom(
   { kind: 'app', key: 'a1' },
 );
 const someToken = fc.record({ userHandle: fc.constantFrom('u1', 'u2'), appId: fc.constantFrom('a1', 'a2') });
+/** Something, and how many steps it waits before it begins: so that things come after as well as across one another. */
+const delayed = <Value>(value: fc.Arbitrary<Value>, stepsMax: number) => fc.tuple(value, fc.nat({ max: stepsMax }));
 
 test('under any interleaving a token is refused after a revocation that came after it, active before and beyond, and once refused for ever', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.scheduler(),
-      fc.array(someToken, { minLength: 1, maxLength: 4 }),
-      fc.array(someTarget, { minLength: 1, maxLength: 3 }),
-      fc.array(fc.nat(), { minLength: 2, maxLength: 6 }),
+      fc.array(delayed(someToken, 12), { minLength: 1, maxLength: 4 }),
+      fc.array(delayed(someTarget, 12), { minLength: 1, maxLength: 3 }),
+      fc.array(delayed(fc.nat(), 30), { minLength: 4, maxLength: 12 }),
       async (scheduler, tokens, targets, validations) => {
         let time = 0;
         const tick = () => ++time;
@@ -181,14 +183,17 @@ test('under any interleaving a token is refused after a revocation that came aft
         const revoked: (Interval & { target: CutTarget })[] = [];
         const answered: (Interval & { key: string; active: boolean })[] = [];
 
-        const issue = async (over: Partial<TokenRecord>, i: number) => {
-          await step('ask for a token');
+        const wait = async (steps: number) => {
+          for (let i = 0; i <= steps; i++) await step('wait');
+        };
+        const issue = async ([over, steps]: readonly [Partial<TokenRecord>, number], i: number) => {
+          await wait(steps);
           const start = tick();
           const record = await database.issue(over, String(i));
           issued.push({ start, end: tick(), record });
         };
-        const revoke = async (target: CutTarget, i: number) => {
-          await step('ask for a revocation');
+        const revoke = async ([target, steps]: readonly [CutTarget, number], i: number) => {
+          await wait(steps);
           const start = tick();
           await database.revoke([intentOf(target, i)]);
           revoked.push({ start, end: tick(), target });
@@ -196,8 +201,8 @@ test('under any interleaving a token is refused after a revocation that came aft
           const some = database.revisions.at(i % 2 ? -1 : 0);
           if (some) follower.offer(some);
         };
-        const validate = async (pick: number) => {
-          await step('ask for an answer');
+        const validate = async ([pick, steps]: readonly [number, number]) => {
+          await wait(steps);
           const key = String(pick % tokens.length);
           const start = tick();
           const { record } = await records({ partition: 1, key });
@@ -221,7 +226,7 @@ test('under any interleaving a token is refused after a revocation that came aft
         for (const token of issued) await check(token, revoked, answered);
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 400 },
   );
 });
 
