@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import type { Message, MessageInitShape } from '@bufbuild/protobuf';
 import type { Client } from '@connectrpc/connect';
 import {
   ClientType,
   HostingType,
+  type IssueCredentialRequestSchema,
   IssuerService,
+  type IssueTokenRequestSchema,
   RegistryService,
   RevocationService,
   Usage,
@@ -31,6 +34,8 @@ export const clientsOf = (stack: SharedStack, credential: string): Clients => ({
   revocation: clientOf(RevocationService, stack.revocation, credential),
 });
 
+type IssueRequest = Exclude<MessageInitShape<typeof IssueTokenRequestSchema>, Message>;
+
 /** A tenant with an app and a resource server, and a caller of each kind. */
 export interface World {
   readonly tenantId: string;
@@ -42,7 +47,7 @@ export interface World {
   readonly resourceServer: Clients;
   readonly auditor: Clients;
   /** A request for a token of the world's app, for a user. */
-  request(over?: Record<string, unknown>): Parameters<Clients['issuer']['issueToken']>[0] & { ttl?: never };
+  request(over?: Record<string, unknown>): IssueRequest;
   /** Issues such a token. */
   issue(over?: Record<string, unknown>): ReturnType<Clients['issuer']['issueToken']>;
   /** What the resource server is told of a token. */
@@ -58,7 +63,11 @@ const ttl = { seconds: 3_600n };
 export const unique = (prefix: string): string => `${prefix}-${randomBytes(5).toString('hex')}`;
 
 /** A credential straight from the database and the master key, as the bootstrap command makes it. */
-export async function bootstrapped(stack: SharedStack, tenantIds: readonly string[], more: readonly string[] = []): Promise<Clients> {
+export async function bootstrapped(
+  stack: SharedStack,
+  tenantIds: readonly string[],
+  more: readonly string[] = [],
+): Promise<Clients> {
   const command = {
     name: unique('operator'),
     tenantIds,
@@ -66,7 +75,10 @@ export async function bootstrapped(stack: SharedStack, tenantIds: readonly strin
     ttl: 86_400,
     replace: false,
   };
-  const { credential } = await bootstrapOperator(command, { databaseUrl: stack.adminUrl, masterKeyFile: stack.masterKeyFile });
+  const { credential } = await bootstrapOperator(command, {
+    databaseUrl: stack.adminUrl,
+    masterKeyFile: stack.masterKeyFile,
+  });
   return clientsOf(stack, credential);
 }
 
@@ -77,7 +89,12 @@ export async function openWorld(stack: SharedStack): Promise<World> {
   const operator = await bootstrapped(stack, [tenantId]);
   const { registry } = operator;
   await registry.createTenant({ tenant: { tenantId } });
-  const resourceServer = { audience, tenantId, scopes: scopes.map((name) => ({ name })), releasedClaims: ['name', 'email'] };
+  const resourceServer = {
+    audience,
+    tenantId,
+    scopes: scopes.map((name) => ({ name })),
+    releasedClaims: ['name', 'email'],
+  };
   await registry.createResourceServer({ resourceServer });
   const addApp = async () => {
     const appId = unique('app');
@@ -93,8 +110,12 @@ export async function openWorld(stack: SharedStack): Promise<World> {
     return appId;
   };
   const appId = await addApp();
-  const credential = async (request: Parameters<Clients['registry']['issueCredential']>[0]) =>
-    clientsOf(stack, (await registry.issueCredential({ ttl, ...request })).credential);
+  const credential = async (request: Partial<MessageInitShape<typeof IssueCredentialRequestSchema>>) =>
+    clientsOf(
+      stack,
+      (await registry.issueCredential({ ttl, ...request } as MessageInitShape<typeof IssueCredentialRequestSchema>))
+        .credential,
+    );
 
   const world: World = {
     tenantId,

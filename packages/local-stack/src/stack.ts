@@ -55,7 +55,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   await access(masterKeyFile).catch(() => createMasterKeyFile(masterKeyFile));
 
   const { postgres, kafka } = await startServers(options, folder, opening);
-  const kafkaBrokers = kafka?.brokers ?? (options.kafka instanceof Array ? options.kafka : []);
+  const kafkaBrokers = kafka?.brokers ?? (typeof options.kafka === 'string' ? [] : (options.kafka ?? []));
   onProgress('Bringing the database up to date ...');
   await migrate(postgres.adminUrl);
   const databaseUrls = await makeLogins(postgres.adminUrl);
