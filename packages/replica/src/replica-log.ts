@@ -7,6 +7,8 @@ export interface ReplicaRuntime {
   readonly logger: Readonly<Record<'debug' | 'info' | 'warn' | 'error', LogMethod>>;
   readonly metrics: { counter(name: string, help: string): { inc(by?: number): void } };
   readonly readiness: { set(reason: string, why: string | null): void };
+  /** Where callers reach the service, for the census. */
+  readonly grpcPort: number;
   /** Ends the waiting for a database that is away. */
   readonly signal: AbortSignal;
 }

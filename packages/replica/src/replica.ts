@@ -24,6 +24,7 @@ import {
   recordReader,
 } from '@touchstone/store-postgres';
 import { type KeyRing, openKeyRing, readMasterKeyFile, referenceMethod } from '@touchstone/token-methods';
+import packageJson from '../package.json' with { type: 'json' };
 import { type ReplicaLog, type ReplicaRuntime, replicaLog } from './replica-log.ts';
 
 /** The settings of a service that concern its replica. */
@@ -77,7 +78,7 @@ export async function openReplica(service: string, config: ReplicaConfig, runtim
   const start = () => Follower.start(historyReader(database), chain, systemClock, log);
   const follower = await untilReached(start, log, runtime.signal);
   for (const source of sourcesOf(service, config, database, log)) opening.use(await follow(follower, source));
-  const row = { instanceId, service, address: config.HOST, build: process.env.npm_package_version ?? '' };
+  const row = { instanceId, service, address: `${config.HOST}:${runtime.grpcPort}`, build: packageJson.version };
   const presence = new Presence(census(database, row), follower, systemClock, config.FENCE_MILLISECONDS);
   await untilReached(() => presence.beat(), log, runtime.signal);
   opening.use(beating(presence, log));

@@ -21,6 +21,8 @@ export interface ServiceRuntime {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly readiness: Readiness;
+  /** The port that was listened on. */
+  readonly grpcPort: number;
   /** Aborts when the service is to stop. */
   readonly signal: AbortSignal;
 }
@@ -89,7 +91,13 @@ async function serveUntilStopped<Config extends CommonConfig, Context extends Se
   const servers = await startServers(service, endpoints, config, { readiness, metrics });
   logger.info({ grpc: servers.grpcPort, http: servers.httpPort }, 'listening');
   try {
-    const opened = await service.openContext(config, { logger, metrics, readiness, signal: stopping.signal });
+    const opened = await service.openContext(config, {
+      logger,
+      metrics,
+      readiness,
+      grpcPort: servers.grpcPort,
+      signal: stopping.signal,
+    });
     routes = service.routes(opened);
     context = opened;
     readiness.set('starting', null);

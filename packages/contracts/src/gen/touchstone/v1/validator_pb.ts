@@ -46,7 +46,7 @@ export type ValidateTokenRequest = Message<"touchstone.v1.ValidateTokenRequest">
   requiredScopes: string[];
 
   /**
-   * How fresh the answer must be. Absent: fully consistent.
+   * How fresh the answer must be. Absent: fully consistent, the only choice for now.
    *
    * @generated from field: touchstone.v1.Consistency consistency = 4;
    */
