@@ -57,6 +57,8 @@ export function endpoint<Method extends DescMethodUnary>(
   { authenticate, events }: PipelineOptions,
 ): Endpoint {
   const scopes = getOption(method, caller_scopes);
+  // Rules are compiled at their first use: better now than in the first call.
+  validateMessage(method.input, create(method.input));
   const name = `${method.parent.typeName}/${method.name}`;
 
   async function carryOut(
@@ -64,13 +66,14 @@ export function endpoint<Method extends DescMethodUnary>(
     call: IncomingCall,
     traceId: string,
   ): Promise<Handled> {
-    if (call.deadline <= Date.now()) throw new DeadlineExceeded();
+    requireTime(call);
     const caller = await callerOf(call, authenticate());
     requireOneOf(scopes, caller);
     const handle = handler();
     if (!handle) throw notReady();
     const invalid = validateMessage(method.input, request);
     if (invalid) throw new CallFailed(invalid, caller);
+    requireTime(call);
     // A plain flag: an AbortController costs more than the rest of this function.
     const signal = { aborted: false };
     const act: Act = { caller, peer: call.peer, traceId, signal };
@@ -126,6 +129,10 @@ async function callerOf(call: IncomingCall, authenticate: Authenticate | null): 
   return authenticate(authorization.slice(7));
 }
 
+function requireTime({ deadline }: IncomingCall): void {
+  if (deadline <= Date.now()) throw new DeadlineExceeded();
+}
+
 function requireOneOf(scopes: readonly string[], caller: Caller): void {
   if (scopes.some((scope) => caller.scopes.includes(scope))) return;
   throw new CallFailed(
@@ -147,7 +154,7 @@ function withinDeadline<Result>(
       reject(error);
     };
     if (call.deadline < Number.POSITIVE_INFINITY) {
-      const milliseconds = Math.min(call.deadline - Date.now(), timerMillisecondsMax);
+      const milliseconds = Math.min(Math.max(call.deadline - Date.now(), 0), timerMillisecondsMax);
       timer = setTimeout(() => end(new DeadlineExceeded()), milliseconds);
     }
     call.onCancel(() => end(new Cancelled()));
