@@ -2,6 +2,7 @@ import type { DescService } from '@bufbuild/protobuf';
 import { type Client, Code, ConnectError, createClient, type Interceptor } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import { ClientType, HostingType, RegistryService } from '@touchstone/contracts';
+import { scopesOfKind } from '@touchstone/core';
 
 /** The tenant that demonstrations and tests work in, and a credential for each kind of caller. */
 export interface DemoTenant {
@@ -26,15 +27,7 @@ const ttl = { seconds: 7n * 86_400n };
 export const demoOperator = {
   name: 'local-operator',
   tenantIds: [tenantId],
-  scopes: [
-    'registry:read',
-    'registry:write',
-    'credentials:issue',
-    'tokens:revoke',
-    'tokens:explain',
-    'drills:run',
-    'tokens:revoke_all',
-  ],
+  scopes: scopesOfKind.operator,
   ttl: 30 * 86_400,
   // Credentials are made afresh at each start; those of the last one end with that.
   replace: true,
