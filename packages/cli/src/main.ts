@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { Command } from 'commander';
 import { bootstrapCommand } from './commands/bootstrap.ts';
 import { masterKeyCommand } from './commands/master-key.ts';
