@@ -9,6 +9,9 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 takeThirdPartyProtos(root);
 execFileSync('buf', ['generate'], { cwd: root, stdio: 'inherit' });
+// With comments, for reflection: the generated code has none at run time.
+const descriptors = join(root, 'packages/contracts/src/gen/descriptors.binpb');
+execFileSync('buf', ['build', '--as-file-descriptor-set', '-o', descriptors], { cwd: root, stdio: 'inherit' });
 
 // After the generated code is there: the services are made with it.
 const { configurationPage, exampleEnvironment } = await import('./describe-configuration.ts');

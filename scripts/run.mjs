@@ -32,7 +32,12 @@ if (!existsSync(pinned)) {
 const [file, ...args] = process.argv.slice(2);
 const child = spawn(realpathSync(pinned), [join(root, file), ...args], {
   stdio: 'inherit',
-  env: { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` },
+  env: {
+    ...process.env,
+    PATH: `${bin}${delimiter}${process.env.PATH}`,
+    // What has been compiled, and stripped of its types, once need not be again: quicker starts, and less memory.
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, 'node_modules', '.cache', 'compiled'),
+  },
 });
 // The terminal sends Ctrl-C to the whole group; what is sent to this process alone is passed on.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {

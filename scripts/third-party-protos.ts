@@ -9,10 +9,13 @@ const protovalidate = 'github.com/bufbuild/protovalidate@v1.2.2';
 export function takeThirdPartyProtos(root: string): void {
   const download = execFileSync('go', ['mod', 'download', '-json', protovalidate], { encoding: 'utf8' });
   const goModule: string = JSON.parse(download).Dir;
-  const googleProtos = dirname(createRequire(import.meta.url).resolve('google-proto-files/package.json'));
+  const require = createRequire(import.meta.url);
+  const googleProtos = dirname(require.resolve('google-proto-files/package.json'));
+  const health = dirname(require.resolve('grpc-health-check/package.json'));
   const wanted = {
     'buf/validate/validate.proto': join(goModule, 'proto/protovalidate/buf/validate/validate.proto'),
     'google/rpc/error_details.proto': join(googleProtos, 'google/rpc/error_details.proto'),
+    'grpc/health/v1/health.proto': join(health, 'proto/health/v1/health.proto'),
     'google/rpc/status.proto': join(googleProtos, 'google/rpc/status.proto'),
   };
   for (const [path, source] of Object.entries(wanted)) {

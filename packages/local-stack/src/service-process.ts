@@ -47,9 +47,11 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
   const command = {
     name: `The ${label} service`,
     file: process.execPath,
-    args: [join(servicesFolder, name, 'src', 'main.ts')],
+    // Requests leave little behind: a small nursery keeps an idle service small, and costs nothing under load.
+    args: ['--max-semi-space-size=8', join(servicesFolder, name, 'src', 'main.ts')],
     env: {
       PATH: process.env.PATH,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
       [`${prefix}_GRPC_PORT`]: String(grpcPort),
       [`${prefix}_HTTP_PORT`]: String(httpPort),
       ...environment,

@@ -37,7 +37,9 @@ create table revocation (
   recorded_at timestamptz(3) not null
 );
 
-create unique index on revocation (actor_kind, actor_name, idempotency_key) where idempotency_key is not null;
+-- Names of actors are unique within a tenant only.
+create unique index on revocation (actor_kind, actor_name, idempotency_key, coalesce(tenant_id, ''))
+  where idempotency_key is not null;
 create index on revocation (target_kind, target_key) where ceiling is null;
 
 -- What folding the revocations of one target gives.

@@ -11,7 +11,7 @@ import {
   type RevocationWriter,
 } from '@touchstone/core';
 import { insertEvents } from './audit-writer.ts';
-import type { Database, Query } from './database.ts';
+import { type Database, type Query, StatementRefused } from './database.ts';
 import { markColumns, markOf } from './history-rows.ts';
 import { OutboxWriter } from './outbox-rows.ts';
 import {
@@ -38,21 +38,35 @@ export function revocationWriter(
 ): RevocationWriter {
   const outbox = new OutboxWriter(instanceId, codec);
 
-  const write = gather(
-    async (intents: readonly RevocationIntent[]) => {
-      const { outcomes } = await outbox.writing(() =>
-        database.transaction(async (query) => {
-          const locked = await lockHistory(query, intents);
-          const composed = composeRevision(locked, intents, chain);
-          if (composed.write) await writeRevision(query, composed.write, outbox);
-          return { outcomes: composed.outcomes, written: composed.write?.events.length ?? 0 };
-        }),
-      );
+  async function writeAll(intents: readonly RevocationIntent[]): Promise<readonly (Revocation | Error)[]> {
+    const { outcomes } = await outbox.writing(() =>
+      database.transaction(async (query) => {
+        const locked = await lockHistory(query, intents);
+        const composed = composeRevision(locked, intents, chain);
+        if (composed.write) await writeRevision(query, composed.write, outbox);
+        return { outcomes: composed.outcomes, written: composed.write?.events.length ?? 0 };
+      }),
+    );
+    return outcomes;
+  }
+
+  async function writeEach(intents: readonly RevocationIntent[]): Promise<readonly (Revocation | Error)[]> {
+    try {
+      return await writeAll(intents);
+    } catch (error) {
+      if (!(error instanceof StatementRefused) || intents.length === 1) throw error;
+      // One that the database refuses must not keep the others from being revoked: alone, each shows which it is.
+      const outcomes: (Revocation | Error)[] = [];
+      for (const intent of intents) {
+        const [outcome] = await writeEach([intent]).catch((failure: Error) => [failure]);
+        outcomes.push(outcome as Revocation | Error);
+      }
       return outcomes;
-    },
-    // The lock lets one transaction at a time through anyway.
-    { batchMax: 500, lanes: 1, waitingMax: 20_000 },
-  );
+    }
+  }
+
+  // The lock lets one transaction at a time through anyway.
+  const write = gather(writeEach, { batchMax: 500, lanes: 1, waitingMax: 20_000 });
 
   return { write: (intent) => write(intent) };
 }
@@ -92,8 +106,9 @@ async function readEarlier(query: Query, intents: readonly RevocationIntent[]): 
   const rows = await query({
     name: 'earlier',
     text: `select ${revocationColumns} from revocation v join revision r using (revision)
-             join unnest($1::text[], $2::text[], $3::text[]) as k (kind, name, key)
+             join unnest($1::text[], $2::text[], $3::text[], $6::text[]) as k (kind, name, key, tenant_id)
                on v.actor_kind = k.kind and v.actor_name = k.name and v.idempotency_key = k.key
+              and coalesce(v.tenant_id, '') = k.tenant_id
            union all
            select ${revocationColumns} from revocation v join revision r using (revision)
              join unnest($4::text[], $5::text[]) as t (kind, key)
@@ -104,6 +119,7 @@ async function readEarlier(query: Query, intents: readonly RevocationIntent[]): 
       keyed.map((intent) => intent.idempotencyKey),
       intents.map((intent) => intent.target.kind),
       intents.map((intent) => intent.target.key),
+      keyed.map((intent) => intent.tenantId ?? ''),
     ],
   });
   return rows.map(revocationOf);

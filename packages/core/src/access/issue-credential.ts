@@ -1,5 +1,13 @@
 import { type AuditEvent, actorOf } from '../audit/audit-event.ts';
-import { AppUnknown, AudienceUnknown, CredentialNotAllowed, Disabled, InvalidField, TtlTooLong } from '../errors.ts';
+import {
+  AppUnknown,
+  AudienceUnknown,
+  CredentialNotAllowed,
+  Disabled,
+  InvalidField,
+  TenantUnknown,
+  TtlTooLong,
+} from '../errors.ts';
 import type { TokenWriter, UserHandles } from '../issue/ports.ts';
 import type { Registry } from '../register/ports.ts';
 import { platformTtlMax } from '../register/registration.ts';
@@ -44,7 +52,7 @@ export interface CredentialPorts {
 
 /**
  * Makes a credential for another caller: never for the one that asks, and never with more than that one has.
- * @throws CredentialNotAllowed, CallerNotAllowed, AppUnknown, AudienceUnknown, Disabled, TtlTooLong, StoreUnavailable
+ * @throws CredentialNotAllowed, CallerNotAllowed, TenantUnknown, AppUnknown, AudienceUnknown, Disabled, TtlTooLong, StoreUnavailable
  */
 export async function issueCredential(
   act: Act,
@@ -56,6 +64,7 @@ export async function issueCredential(
   requireScope(caller, 'credentials:issue');
   const principal = await resolvePrincipal(act, command.principal, ports.registry);
   for (const tenantId of principal.tenantIds) requireTenant(caller, tenantId);
+  if (principal.kind === 'identity_service') await requireTenants(principal.tenantIds, ports.registry);
   checkNotMore(act, principal, command);
   const { sequence, now } = await ports.tokens.draw(act.signal);
   const expiresAt = now + command.ttl * 1_000;
@@ -78,6 +87,15 @@ async function resolvePrincipal({ caller }: Act, asked: PrincipalRequest, regist
   }
   if (owned.disabled) throw new Disabled(asked.kind);
   return { ...asked, tenantIds: [owned.tenantId] };
+}
+
+/** An operator may be made before its tenants are; what serves a tenant may not. @throws TenantUnknown, Disabled */
+async function requireTenants(tenantIds: readonly string[], registry: Registry): Promise<void> {
+  for (const tenantId of tenantIds) {
+    const owned = await registry.owner('tenant', tenantId);
+    if (!owned) throw new TenantUnknown();
+    if (owned.disabled) throw new Disabled('tenant');
+  }
 }
 
 /** Kinds that act on what others own: theirs are narrowed by what their maker has. */

@@ -2,7 +2,7 @@ import type { Act } from '../access/act.ts';
 import { platformTenantId } from '../access/issue-credential.ts';
 import { requireKind, requireScope, requireTenant, touchstoneAudience } from '../access/rights.ts';
 import { type AuditEvent, actorOf } from '../audit/audit-event.ts';
-import { AudienceUnknown, InvalidField, ScopeNotAllowed } from '../errors.ts';
+import { AudienceUnknown, Disabled, InvalidField, ScopeNotAllowed } from '../errors.ts';
 import type { Registry } from './ports.ts';
 import { type App, type Registered, type ResourceServer, registeredId, type Tenant } from './registration.ts';
 
@@ -17,8 +17,9 @@ export async function createTenant(act: Act, tenant: Tenant, registry: Registry)
 export async function createApp(act: Act, app: App, registry: Registry): Promise<void> {
   authorise(act, app.tenantId);
   for (const grant of app.grants) {
-    const { resourceServer } = await registry.find(app.tenantId, app.appId, grant.audience);
+    const { resourceServer, disabled } = await registry.find(app.tenantId, app.appId, grant.audience);
     if (!resourceServer) throw new AudienceUnknown();
+    if (disabled.has('resource_server')) throw new Disabled('resource_server');
     const missing = grant.scopes.find((scope) => !resourceServer.scopes.some((owned) => owned.name === scope));
     if (missing !== undefined) throw new ScopeNotAllowed(missing, 'tokens for this audience');
   }

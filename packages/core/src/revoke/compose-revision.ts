@@ -77,14 +77,19 @@ export function composeRevision(
 }
 
 function earlierOf(intent: RevocationIntent, earlier: readonly Revocation[]): Revocation | Error | undefined {
-  const { idempotencyKey, actor, target } = intent;
+  const { idempotencyKey, actor, target, tenantId } = intent;
   if (idempotencyKey === null) {
     return earlier.find(
       (one) => one.ceiling === null && one.target.kind === target.kind && one.target.key === target.key,
     );
   }
+  // Names are unique within a tenant only: what another tenant's caller of the same name did is none of this one's.
   const same = earlier.find(
-    (one) => one.idempotencyKey === idempotencyKey && one.actor.kind === actor.kind && one.actor.name === actor.name,
+    (one) =>
+      one.idempotencyKey === idempotencyKey &&
+      one.tenantId === tenantId &&
+      one.actor.kind === actor.kind &&
+      one.actor.name === actor.name,
   );
   return same && same.requestText !== requestTextOf(intent) ? new IdempotencyKeyReused() : same;
 }

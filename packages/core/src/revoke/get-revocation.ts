@@ -15,8 +15,10 @@ export async function getRevocation(
   return revocation;
 }
 
-function maySee({ caller }: Act, { tenantId, target }: Revocation): boolean {
+function maySee({ caller }: Act, { tenantId, target, includeCredentials }: Revocation): boolean {
   if (tenantId === null) return caller.scopes.includes('tokens:revoke_all');
   if (!actsIn(caller, tenantId)) return false;
-  return caller.kind === 'operator' || target.kind === 'user' || target.kind === 'app_user' || target.kind === 'token';
+  if (caller.kind === 'operator') return caller.scopes.includes('tokens:revoke');
+  // An identity service sees what concerns its tenant's users.
+  return target.kind === 'user' || target.kind === 'app_user' || (target.kind === 'token' && !includeCredentials);
 }

@@ -60,8 +60,10 @@ function keyOf(tokenId: string): TokenKey {
 }
 
 /** Whether the caller may know that there is such a token. */
-function reaches({ caller }: Act, { tenantId }: TokenRecord): boolean {
-  return actsIn(caller, tenantId) || (tenantId === platformTenantId && caller.scopes.includes('tokens:revoke_all'));
+function reaches({ caller }: Act, record: TokenRecord): boolean {
+  // Credentials that act in several tenants are at home in none of them: but everyone may give up their own.
+  if (record.tenantId !== platformTenantId) return actsIn(caller, record.tenantId);
+  return caller.scopes.includes('tokens:revoke_all') || idOf(record) === caller.credentialId;
 }
 
 function mayRevoke(act: Act, record: TokenRecord): boolean {

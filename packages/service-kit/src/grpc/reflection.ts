@@ -1,18 +1,119 @@
-import { type DescFile, type DescService, toBinary } from '@bufbuild/protobuf';
-import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
-import type { Server } from '@grpc/grpc-js';
-import { ReflectionService } from '@grpc/reflection';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { type DescService, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+import { type Server, type ServerDuplexStream, type ServiceDefinition, status } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { descriptorSetFile } from '@touchstone/contracts/descriptors';
 
-/** Server reflection, so that grpcurl and its like need no proto files. */
+const require = createRequire(import.meta.url);
+const reflectionFolder = join(dirname(require.resolve('@grpc/reflection')), '../proto');
+
+/** The part of grpc.reflection.v1 that is used. */
+interface Question {
+  readonly fileByFilename?: string;
+  readonly fileContainingSymbol?: string;
+  readonly fileContainingExtension?: { readonly containingType: string; readonly extensionNumber: number };
+  readonly allExtensionNumbersOfType?: string;
+  readonly listServices?: string;
+}
+
+/**
+ * Server reflection, so that grpcurl and its like need no proto files. The files are told byte for byte as they were
+ * compiled, with their comments, field rules and options.
+ */
 export function addReflection(server: Server, services: readonly DescService[]): void {
-  const files = new Map<string, Buffer>();
-  const add = ({ proto, dependencies }: DescFile) => {
-    if (files.has(proto.name)) return;
-    for (const dependency of dependencies) add(dependency);
-    files.set(proto.name, Buffer.from(toBinary(FileDescriptorProtoSchema, proto)));
+  const files = filesByName();
+  const symbols = new Map<string, string>();
+  for (const file of files.values()) for (const symbol of symbolsOf(file)) symbols.set(symbol, file.name);
+  const names = [...services.map((service) => service.typeName), 'grpc.health.v1.Health'];
+  for (const version of ['v1', 'v1alpha']) {
+    const name = `grpc.reflection.${version}.ServerReflection`;
+    const loaded = loadSync(`grpc/reflection/${version}/reflection.proto`, {
+      includeDirs: [reflectionFolder],
+      oneofs: false,
+    });
+    server.addService(loaded[name] as ServiceDefinition, {
+      ServerReflectionInfo: (call: ServerDuplexStream<Question, object>) => {
+        call.on('data', (question) =>
+          call.write({ originalRequest: question, ...answerTo(question, { files, symbols, names }) }),
+        );
+        call.on('end', () => call.end());
+      },
+    });
+  }
+}
+
+interface Known {
+  readonly files: ReadonlyMap<string, FileDescriptorProto>;
+  /** The file that declares each symbol. */
+  readonly symbols: ReadonlyMap<string, string>;
+  readonly names: readonly string[];
+}
+
+function answerTo(question: Question, { files, symbols, names }: Known): object {
+  if (question.listServices !== undefined)
+    return { listServicesResponse: { service: names.map((name) => ({ name })) } };
+  const file =
+    question.fileByFilename !== undefined
+      ? files.get(question.fileByFilename)
+      : question.fileContainingSymbol !== undefined
+        ? files.get(symbols.get(question.fileContainingSymbol) ?? '')
+        : question.fileContainingExtension && extending(files, question.fileContainingExtension);
+  if (file) return { fileDescriptorResponse: { fileDescriptorProto: closureOf(file, files) } };
+  if (question.allExtensionNumbersOfType !== undefined) {
+    const type = question.allExtensionNumbersOfType;
+    const extensionNumber = [...files.values()].flatMap((one) =>
+      one.extension.filter(({ extendee }) => extendee === `.${type}`).map((one) => one.number),
+    );
+    return { allExtensionNumbersResponse: { baseTypeName: type, extensionNumber } };
+  }
+  return { errorResponse: { errorCode: status.NOT_FOUND, errorMessage: 'there is no such file or symbol' } };
+}
+
+const extending = (
+  files: Known['files'],
+  { containingType, extensionNumber }: { readonly containingType: string; readonly extensionNumber: number },
+) =>
+  [...files.values()].find((file) =>
+    file.extension.some(({ extendee, number }) => extendee === `.${containingType}` && number === extensionNumber),
+  );
+
+/** The file and all that it imports. */
+function closureOf(file: FileDescriptorProto, files: Known['files']): Uint8Array[] {
+  const wanted = new Set([file]);
+  for (const one of wanted) {
+    for (const name of one.dependency) {
+      const imported = files.get(name);
+      if (imported) wanted.add(imported);
+    }
+  }
+  return [...wanted].map((one) => toBinary(FileDescriptorProtoSchema, one));
+}
+
+function symbolsOf(file: FileDescriptorProto): string[] {
+  const inside = (prefix: string, message: FileDescriptorProto['messageType'][number]): string[] => {
+    const name = `${prefix}.${message.name}`;
+    return [
+      name,
+      ...message.field.map((field) => `${name}.${field.name}`),
+      ...message.enumType.map((one) => `${name}.${one.name}`),
+      ...message.nestedType.flatMap((nested) => inside(name, nested)),
+    ];
   };
-  for (const { file } of services) add(file);
-  // All that the package looks at; the files go as they are, since proto-loader's own reading loses imports.
-  const definition = { files: { fileDescriptorProtos: [...files.values()] } } as never;
-  new ReflectionService(definition, { services: services.map((service) => service.typeName) }).addToServer(server);
+  return [
+    ...file.messageType.flatMap((message) => inside(file.package, message)),
+    ...file.enumType.map((one) => `${file.package}.${one.name}`),
+    ...file.extension.map((one) => `${file.package}.${one.name}`),
+    ...file.service.flatMap((one) => [
+      `${file.package}.${one.name}`,
+      ...one.method.map((method) => `${file.package}.${one.name}.${method.name}`),
+    ]),
+  ];
+}
+
+function filesByName(): Map<string, FileDescriptorProto> {
+  const ours = fromBinary(FileDescriptorSetSchema, readFileSync(descriptorSetFile)).file;
+  return new Map(ours.map((file) => [file.name, file]));
 }

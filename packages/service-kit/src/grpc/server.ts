@@ -9,6 +9,7 @@ import {
   type sendUnaryData,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
+import { InvalidField } from '@touchstone/core';
 import type { Endpoint } from '../call/pipeline.ts';
 import { statusDetailsOf } from '../errors/error-details.ts';
 import { failureOf } from '../errors/status-table.ts';
@@ -52,23 +53,35 @@ export function listen(server: Server, { host, port, portSetting }: Listener): P
 
 /** Serves the endpoints over gRPC. */
 export function mount(server: Server, { service, endpoints }: MountedService): void {
-  const definition: Record<string, MethodDefinition<Message, Message>> = {};
+  const definition: Record<string, MethodDefinition<Request, Message>> = {};
   const implementation: UntypedServiceImplementation = {};
   for (const [method, serve] of endpoints) {
     definition[method.name] = methodDefinition(service.typeName, method);
-    implementation[method.name] = (call: ServerUnaryCall<Message, Message>, callback: sendUnaryData<Message>) =>
+    implementation[method.name] = (call: ServerUnaryCall<Request, Message>, callback: sendUnaryData<Message>) =>
       answer(call, callback, serve);
   }
   server.addService(definition as ServiceDefinition, implementation);
 }
 
-function methodDefinition(typeName: string, method: DescMethodUnary): MethodDefinition<Message, Message> {
+/** Stands for bytes that are no message: were the deserialiser to throw, grpc-js would call it a fault of the server. */
+const noMessage = { $typeName: '' } as const;
+type Request = Message | typeof noMessage;
+
+function decode(method: DescMethodUnary, bytes: Uint8Array): Request {
+  try {
+    return fromBinary(method.input, bytes);
+  } catch {
+    return noMessage;
+  }
+}
+
+function methodDefinition(typeName: string, method: DescMethodUnary): MethodDefinition<Request, Message> {
   return {
     path: `/${typeName}/${method.name}`,
     requestStream: false,
     responseStream: false,
-    requestSerialize: (message) => Buffer.from(toBinary(method.input, message)),
-    requestDeserialize: (bytes) => fromBinary(method.input, bytes),
+    requestSerialize: (message) => Buffer.from(toBinary(method.input, message as Message)),
+    requestDeserialize: (bytes) => decode(method, bytes),
     responseSerialize: (message) => asBuffer(toBinary(method.output, message)),
     responseDeserialize: (bytes) => fromBinary(method.output, bytes),
   };
@@ -77,13 +90,14 @@ function methodDefinition(typeName: string, method: DescMethodUnary): MethodDefi
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 async function answer(
-  call: ServerUnaryCall<Message, Message>,
+  call: ServerUnaryCall<Request, Message>,
   callback: sendUnaryData<Message>,
   serve: Endpoint,
 ): Promise<void> {
   const { metadata } = call;
   const deadline = call.getDeadline();
   try {
+    if (call.request === noMessage) throw new InvalidField('request', 'must be a message of this RPC, in protobuf');
     const response = await serve(call.request, {
       peer: call.getPeer(),
       deadline: deadline instanceof Date ? deadline.getTime() : deadline,

@@ -1,6 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { DescMethodUnary, Message } from '@bufbuild/protobuf';
-import { type Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
+import {
+  type Code,
+  ConnectError,
+  createContextKey,
+  createContextValues,
+  type HandlerContext,
+} from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { ErrorInfoSchema } from '@touchstone/contracts/google-rpc';
 import type { Endpoint } from '../call/pipeline.ts';
@@ -25,6 +31,7 @@ export function createHttpEdge({ mounted, readiness, metrics, messageBytesMax }:
       for (const { service, endpoints } of mounted) router.service(service, implementationOf(endpoints));
     },
     readMaxBytes: messageBytesMax,
+    contextValues: ({ socket }) => createContextValues().set(peerKey, `${socket.remoteAddress}:${socket.remotePort}`),
     grpc: false,
   });
   const pages: Readonly<Record<string, (response: ServerResponse) => void | Promise<void>>> = {
@@ -60,7 +67,7 @@ const answering =
     try {
       const timeout = context.timeoutMs();
       return await serve(request, {
-        peer: peerOf(context),
+        peer: context.values.get(peerKey),
         deadline: timeout === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeout,
         header: (name) => context.requestHeader.get(name) ?? undefined,
         onCancel: (listener) => context.signal.addEventListener('abort', listener, { once: true }),
@@ -70,8 +77,8 @@ const answering =
     }
   };
 
-/** Connect does not tell the address of its peer. */
-const peerOf = (context: HandlerContext): string => context.requestHeader.get('x-forwarded-for') ?? 'http';
+/** The address that the call came from; what a header says of it, any caller can write. */
+const peerKey = createContextKey('');
 
 function asConnectError(error: unknown): ConnectError {
   const failure = failureOf(error);

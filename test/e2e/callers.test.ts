@@ -1,0 +1,618 @@
+import type { DescService } from '@bufbuild/protobuf';
+import * as contracts from '@touchstone/contracts';
+import { ClientType, HostingType, RevocationState } from '@touchstone/contracts';
+import { type CallerKind, scopesOfKind } from '@touchstone/core';
+import { freePorts, openTemporaryFolder, startStack } from '@touchstone/local-stack';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { type SharedStack, shared } from '../harness/shared-stack.ts';
+import { bootstrapped, type Clients, clientsOf, openWorld, unique, type World } from '../harness/world.ts';
+import {
+  addAudience,
+  bootstrapCredential,
+  type Callers,
+  isKnown,
+  type Known,
+  knownKinds,
+  openCallers,
+  type Unknown,
+  unknownKinds,
+  untilRefused,
+} from './support-callers.ts';
+import { failureOf, outcomeInBatch, outcomeOf } from './support-outcome.ts';
+import { unknownString } from './support-strings.ts';
+
+// A stack of its own: revoking all that there is would take the tokens of the other tests.
+let stack: SharedStack;
+let callers: Callers;
+let own: World;
+let foreign: World;
+const resources = new AsyncDisposableStack();
+beforeAll(async () => {
+  const { path: folder } = resources.use(await openTemporaryFolder());
+  stack = shared(resources.use(await startStack({ folder, ports: await freePorts(), kafka: null })));
+  callers = await openCallers(stack);
+  ({ own, foreign } = callers);
+});
+afterAll(() => resources.disposeAsync());
+
+const denied = 'PermissionDenied CALLER_NOT_ALLOWED';
+const notFound = (what: string) => `NotFound ${what}_UNKNOWN`;
+const ttl = { seconds: 60n };
+
+/** What each kind of caller is told; a kind that is not named may not. */
+type Outcomes = Partial<Record<Known, string>>;
+type Row = readonly [rpc: string, target: string, call: (clients: Clients) => Promise<unknown>, outcomes: Outcomes];
+
+const issuers = (identity: string, app: string): Outcomes => ({ 'identity service': identity, app });
+const registrars = (outcome: string): Outcomes => ({
+  operator: outcome,
+  'operator with registry:write alone': outcome,
+});
+const makers = (outcome: string, narrow = outcome): Outcomes => ({
+  operator: outcome,
+  'operator with credentials:issue alone': narrow,
+});
+const revokers = (operator: string, more: Outcomes = {}): Outcomes => ({
+  operator,
+  'operator with tokens:revoke alone': operator,
+  ...more,
+});
+const validators = (outcome: string): Outcomes => ({ 'resource server': outcome });
+
+type IssueOver = Record<string, unknown>;
+const alone = { userId: '', claims: {} };
+const issue =
+  (over: () => IssueOver) =>
+  ({ issuer }: Clients) =>
+    issuer.issueToken(own.request(over()));
+const issueInBatch =
+  (over: () => IssueOver) =>
+  ({ issuer }: Clients) =>
+    outcomeInBatch(issuer.batchIssueTokens({ requests: [own.request(over())] }));
+
+const issueTargets: readonly (readonly [string, () => IssueOver, Outcomes])[] = [
+  ['for a user', () => ({}), issuers('ok', denied)],
+  ['for an app alone', () => alone, issuers('ok', 'ok')],
+  ['with claims, for an app alone', () => ({ userId: '' }), issuers('ok', denied)],
+  ['for another app', () => ({ ...alone, appId: callers.otherApp }), issuers('ok', denied)],
+  ["for another tenant's app", () => ({ ...alone, appId: foreign.appId }), issuers(notFound('APP'), denied)],
+  [
+    "for another tenant's audience",
+    () => ({ ...alone, audience: foreign.audience }),
+    issuers(notFound('AUDIENCE'), notFound('AUDIENCE')),
+  ],
+  ['in another tenant', () => foreign.request(alone) as IssueOver, issuers(denied, denied)],
+  ['in a tenant that does not exist', () => ({ ...alone, tenantId: unique('none') }), issuers(denied, denied)],
+  [
+    'for Touchstone itself',
+    () => ({ ...alone, audience: 'touchstone' }),
+    issuers(notFound('AUDIENCE'), notFound('AUDIENCE')),
+  ],
+];
+
+const validation = (audience: string) => ({ token: 'tks_rubbish', audience, requiredScopes: ['orders:read'] });
+const validationTargets: readonly (readonly [string, () => string, Outcomes])[] = [
+  ['for its own audience', () => own.audience, validators('ok')],
+  ['for another audience of its tenant', () => callers.otherAudience, validators(denied)],
+  ["for another tenant's audience", () => foreign.audience, validators(denied)],
+  ['for Touchstone itself', () => 'touchstone', validators(denied)],
+];
+
+const app = (tenantId: string, over: object = {}) => ({
+  app: { appId: unique('app'), tenantId, clientType: ClientType.WEB, hostingType: HostingType.FIRST_PARTY, ...over },
+});
+const resourceServer = (tenantId: string) => ({
+  resourceServer: { audience: unique('api'), tenantId, scopes: [{ name: 'orders:read' }] },
+});
+
+const registryRows: readonly Row[] = [
+  [
+    'RegistryService.CreateTenant',
+    'that it names',
+    ({ registry }) => registry.createTenant({ tenant: { tenantId: callers.spareTenantId() } }),
+    registrars('ok'),
+  ],
+  [
+    'RegistryService.CreateTenant',
+    'that it does not name',
+    ({ registry }) => registry.createTenant({ tenant: { tenantId: unique('none') } }),
+    registrars(denied),
+  ],
+  [
+    'RegistryService.DisableTenant',
+    'that it names',
+    async ({ registry }) => registry.disableTenant({ tenantId: await callers.spareTenant() }),
+    registrars('ok'),
+  ],
+  [
+    'RegistryService.DisableTenant',
+    'that it does not name',
+    ({ registry }) => registry.disableTenant({ tenantId: foreign.tenantId }),
+    registrars(notFound('TENANT')),
+  ],
+  [
+    'RegistryService.DisableTenant',
+    'that does not exist',
+    ({ registry }) => registry.disableTenant({ tenantId: callers.spareTenantId() }),
+    registrars(notFound('TENANT')),
+  ],
+  [
+    'RegistryService.CreateApp',
+    'in its tenant',
+    ({ registry }) => registry.createApp(app(own.tenantId)),
+    registrars('ok'),
+  ],
+  [
+    'RegistryService.CreateApp',
+    'in another tenant',
+    ({ registry }) => registry.createApp(app(foreign.tenantId)),
+    registrars(denied),
+  ],
+  [
+    'RegistryService.CreateApp',
+    "with another tenant's audience",
+    ({ registry }) =>
+      registry.createApp(app(own.tenantId, { grants: [{ audience: foreign.audience, scopes: ['orders:read'] }] })),
+    registrars(notFound('AUDIENCE')),
+  ],
+  [
+    'RegistryService.DisableApp',
+    'of its tenant',
+    async ({ registry }) => registry.disableApp({ appId: await own.addApp() }),
+    registrars('ok'),
+  ],
+  [
+    'RegistryService.DisableApp',
+    'of another tenant',
+    ({ registry }) => registry.disableApp({ appId: foreign.appId }),
+    registrars(notFound('APP')),
+  ],
+  [
+    'RegistryService.CreateResourceServer',
+    'in its tenant',
+    ({ registry }) => registry.createResourceServer(resourceServer(own.tenantId)),
+    registrars('ok'),
+  ],
+  [
+    'RegistryService.CreateResourceServer',
+    'in another tenant',
+    ({ registry }) => registry.createResourceServer(resourceServer(foreign.tenantId)),
+    registrars(denied),
+  ],
+  [
+    'RegistryService.DisableResourceServer',
+    'of its tenant',
+    async ({ registry }) => registry.disableResourceServer({ audience: await addAudience(own) }),
+    registrars('ok'),
+  ],
+  [
+    'RegistryService.DisableResourceServer',
+    'of another tenant',
+    ({ registry }) => registry.disableResourceServer({ audience: foreign.audience }),
+    registrars(notFound('AUDIENCE')),
+  ],
+];
+
+type CredentialRequest = Parameters<Clients['registry']['issueCredential']>[0];
+/** A request for a credential of each kind, in the tenant of a world. */
+const credentialFor: Readonly<Record<CallerKind, (world: World) => CredentialRequest>> = {
+  identity_service: ({ tenantId }) => ({
+    principal: { case: 'identityService', value: { tenantId, name: 'new' } },
+    scopes: ['tokens:issue'],
+    ttl,
+  }),
+  app: ({ appId }) => ({ principal: { case: 'app', value: { appId } }, scopes: ['tokens:issue:self'], ttl }),
+  resource_server: ({ audience }) => ({
+    principal: { case: 'resourceServer', value: { audience } },
+    scopes: ['tokens:validate'],
+    ttl,
+  }),
+  operator: ({ tenantId }) => ({
+    principal: { case: 'operator', value: { name: 'new', tenantIds: [tenantId] } },
+    scopes: ['registry:read'],
+    ttl,
+  }),
+  auditor: ({ tenantId }) => ({
+    principal: { case: 'auditor', value: { name: 'new', tenantIds: [tenantId] } },
+    scopes: ['audit:read'],
+    ttl,
+  }),
+};
+const inForeign: Readonly<Record<CallerKind, string>> = {
+  identity_service: denied,
+  app: notFound('APP'),
+  resource_server: notFound('AUDIENCE'),
+  operator: denied,
+  auditor: denied,
+};
+const kinds = Object.keys(credentialFor) as CallerKind[];
+const credentialRows: readonly Row[] = kinds.flatMap((kind): Row[] => [
+  [
+    'RegistryService.IssueCredential',
+    `of kind ${kind} in its tenant`,
+    ({ registry }) => registry.issueCredential(credentialFor[kind](own)),
+    makers('ok', kind === 'operator' ? 'PermissionDenied CREDENTIAL_NOT_ALLOWED' : 'ok'),
+  ],
+  [
+    'RegistryService.IssueCredential',
+    `of kind ${kind} in another tenant`,
+    ({ registry }) => registry.issueCredential(credentialFor[kind](foreign)),
+    makers(inForeign[kind]),
+  ],
+]);
+
+type Token = Promise<{ readonly token: string; readonly tokenId: string }>;
+const credentialToken = async (): Token => {
+  const { credential, tokenId } = await own.operator.registry.issueCredential(credentialFor.identity_service(own));
+  return { token: credential, tokenId };
+};
+const unknownTokenId = `tok_${'0'.repeat(26)}`;
+const nothing = async (): Token => ({ token: await unknownString(stack.masterKeyFile), tokenId: unknownTokenId });
+
+/** By the string, and by the id, of which an app can name none. */
+const tokenTargets: readonly (readonly [target: string, token: () => Token, byString: Outcomes, byId: Outcomes])[] = [
+  [
+    "a user's token of the app",
+    () => own.issue(),
+    revokers('ok', { 'identity service': 'ok', app: 'ok' }),
+    revokers('ok', { 'identity service': 'ok' }),
+  ],
+  ["the app's token without a user", () => own.issue(alone), revokers('ok', { app: 'ok' }), revokers('ok')],
+  [
+    'a token of another app',
+    () => own.issue({ appId: callers.otherApp }),
+    revokers('ok', { 'identity service': 'ok' }),
+    revokers('ok', { 'identity service': 'ok' }),
+  ],
+  [
+    "another tenant's token",
+    () => foreign.issue(),
+    {},
+    revokers(notFound('TOKEN'), { 'identity service': notFound('TOKEN') }),
+  ],
+  ['a credential of the tenant', credentialToken, revokers('ok'), revokers('ok')],
+  [
+    'a token that does not exist',
+    nothing,
+    revokers('ok', { 'identity service': 'ok', app: 'ok' }),
+    revokers(notFound('TOKEN'), { 'identity service': notFound('TOKEN') }),
+  ],
+];
+const revokeTokenRows: readonly Row[] = tokenTargets.flatMap(([target, make, byString, byId]): Row[] => [
+  [
+    'RevocationService.RevokeToken',
+    `${target}, by its string`,
+    async ({ revocation }) => revocation.revokeToken({ tokenOrId: { case: 'token', value: (await make()).token } }),
+    byString,
+  ],
+  [
+    'RevocationService.RevokeToken',
+    `${target}, by its id`,
+    async ({ revocation }) => revocation.revokeToken({ tokenOrId: { case: 'tokenId', value: (await make()).tokenId } }),
+    byId,
+  ],
+]);
+
+type Target = NonNullable<NonNullable<Parameters<Clients['revocation']['revokeTokens']>[0]['target']>['target']>;
+const revoke = ({ revocation }: Clients, target: Target, includeCredentials = false) =>
+  revocation.revokeTokens({
+    target: { target },
+    reason: 'test',
+    idempotencyKey: unique('incident'),
+    includeCredentials,
+  });
+
+/** With what is read of such a revocation afterwards; null: there is none to read. */
+const bulkTargets: readonly (readonly [
+  target: string,
+  make: () => Promise<Target> | Target,
+  revoked: Outcomes,
+  read: Outcomes | null,
+])[] = [
+  [
+    'a user of its tenant',
+    () => ({ case: 'user', value: { tenantId: own.tenantId, userId: unique('user') } }),
+    revokers('ok', { 'identity service': 'ok' }),
+    revokers('ok', { 'identity service': 'ok', 'platform operator': notFound('REVOCATION') }),
+  ],
+  [
+    'a user of another tenant',
+    () => ({ case: 'user', value: { tenantId: foreign.tenantId, userId: 'ada' } }),
+    revokers(denied),
+    null,
+  ],
+  [
+    'an app of its tenant',
+    async () => ({ case: 'app', value: { appId: await own.addApp() } }),
+    revokers('ok'),
+    revokers('ok', { 'identity service': notFound('REVOCATION'), 'platform operator': notFound('REVOCATION') }),
+  ],
+  [
+    'an app of another tenant',
+    () => ({ case: 'app', value: { appId: foreign.appId } }),
+    revokers(notFound('APP')),
+    null,
+  ],
+  [
+    'an app of its tenant for a user',
+    () => ({ case: 'appUser', value: { appId: own.appId, userId: unique('user') } }),
+    revokers('ok', { 'identity service': 'ok' }),
+    revokers('ok', { 'identity service': 'ok', 'platform operator': notFound('REVOCATION') }),
+  ],
+  [
+    'an app of another tenant for a user',
+    () => ({ case: 'appUser', value: { appId: foreign.appId, userId: 'ada' } }),
+    revokers(notFound('APP'), { 'identity service': notFound('APP') }),
+    null,
+  ],
+  [
+    'its tenant',
+    async () => ({ case: 'tenant', value: { tenantId: await callers.spareTenant() } }),
+    revokers('ok'),
+    revokers('ok', { 'identity service': notFound('REVOCATION'), 'platform operator': notFound('REVOCATION') }),
+  ],
+  ['another tenant', () => ({ case: 'tenant', value: { tenantId: foreign.tenantId } }), revokers(denied), null],
+  [
+    'a tenant that does not exist',
+    () => ({ case: 'tenant', value: { tenantId: callers.spareTenantId() } }),
+    revokers(notFound('TENANT')),
+    null,
+  ],
+  [
+    'all',
+    () => ({ case: 'all', value: {} }),
+    { 'platform operator': 'ok' },
+    revokers(notFound('REVOCATION'), { 'identity service': notFound('REVOCATION'), 'platform operator': 'ok' }),
+  ],
+];
+
+/** Makes a revocation for others to read. */
+const revokedBy = async (target: Target): Promise<string> => {
+  const clients = callers.of(target.case === 'all' ? 'platform operator' : 'operator', 'operator');
+  return (await revoke(clients, target)).revocationId;
+};
+
+const bulkRows: readonly Row[] = bulkTargets.flatMap(([target, make, revoked, read]): Row[] => {
+  const rpc = 'RevocationService.RevokeTokens';
+  const withCredentials = { ...revoked };
+  // Only an operator revokes credentials.
+  delete withCredentials['identity service'];
+  const rows: Row[] = [
+    [rpc, `of ${target}`, async (clients) => revoke(clients, await make()), revoked],
+    // What belongs to all would take the callers of the other cells.
+    ...(target === 'all'
+      ? []
+      : ([
+          [
+            rpc,
+            `of ${target}, credentials included`,
+            async (clients) => revoke(clients, await make(), true),
+            withCredentials,
+          ],
+        ] as Row[])),
+  ];
+  if (read) {
+    const call = async ({ revocation }: Clients) =>
+      revocation.getRevocation({ revocationId: await revokedBy(await make()) });
+    rows.push(['RevocationService.GetRevocation', `of ${target}`, call, read]);
+  }
+  return rows;
+});
+
+const rows: readonly Row[] = [
+  ...issueTargets.map(([target, over, outcomes]): Row => ['IssuerService.IssueToken', target, issue(over), outcomes]),
+  // Whoever may ask at all is answered for each request by itself.
+  ...issueTargets.map(
+    ([target, over, outcomes]): Row => ['IssuerService.BatchIssueTokens', target, issueInBatch(over), outcomes],
+  ),
+  ...validationTargets.map(
+    ([target, audience, outcomes]): Row => [
+      'ValidatorService.ValidateToken',
+      target,
+      ({ validator }) => validator.validateToken(validation(audience())),
+      outcomes,
+    ],
+  ),
+  ...validationTargets.map(
+    ([target, audience, outcomes]): Row => [
+      'ValidatorService.BatchValidateTokens',
+      target,
+      ({ validator }) => outcomeInBatch(validator.batchValidateTokens({ requests: [validation(audience())] })),
+      outcomes,
+    ],
+  ),
+  ...registryRows,
+  ...credentialRows,
+  ...revokeTokenRows,
+  [
+    'RevocationService.GetRevocation',
+    "of another tenant's",
+    async ({ revocation }) => {
+      const target = { case: 'app', value: { appId: foreign.appId } } as const;
+      const { revocationId } = await revoke(foreign.operator, target);
+      return revocation.getRevocation({ revocationId });
+    },
+    revokers(notFound('REVOCATION'), {
+      'identity service': notFound('REVOCATION'),
+      'platform operator': notFound('REVOCATION'),
+    }),
+  ],
+  [
+    'RevocationService.GetRevocation',
+    'that does not exist',
+    ({ revocation }) => revocation.getRevocation({ revocationId: 'rvk_0' }),
+    revokers(notFound('REVOCATION'), {
+      'identity service': notFound('REVOCATION'),
+      'platform operator': notFound('REVOCATION'),
+    }),
+  ],
+  ...bulkRows,
+];
+
+/** Whose credential it would take: one that has expired or has been revoked is one of these. */
+const allowedBy: Readonly<Record<string, Known>> = {
+  IssuerService: 'identity service',
+  RegistryService: 'operator',
+  ValidatorService: 'resource server',
+  RevocationService: 'operator',
+};
+
+type Cell = readonly [
+  rpc: string,
+  target: string,
+  kind: Known | Unknown,
+  outcome: string,
+  call: Row[2],
+  instead: Known,
+];
+const cells: readonly Cell[] = rows.flatMap(([rpc, target, call, outcomes]) => {
+  const instead = (Object.keys(outcomes) as Known[]).find(
+    (kind) => outcomes[kind] === 'ok' && !kind.includes(' alone'),
+  );
+  const usual = instead ?? allowedBy[rpc.split('.')[0] as string] ?? 'operator';
+  return [
+    ...unknownKinds.map((kind): Cell => [rpc, target, kind, 'Unauthenticated CALLER_UNKNOWN', call, usual]),
+    ...knownKinds.map((kind): Cell => [rpc, target, kind, outcomes[kind] ?? denied, call, usual]),
+  ];
+});
+
+describe('who may what', () => {
+  const services = Object.values(contracts).filter(
+    (one): one is typeof one & DescService =>
+      typeof one === 'object' && 'kind' in one && (one.kind as string) === 'service',
+  );
+  const rpcs = services.flatMap((service) => service.methods.map(({ name }) => `${service.name}.${name}`));
+
+  test.each(rpcs)('%s has its rows in the table', (rpc) => {
+    expect(rows.some(([inTable]) => inTable === rpc)).toBe(true);
+  });
+
+  test.concurrent.each(cells)('%s %s: %s: %s', async (_rpc, _target, kind, outcome, call, instead) => {
+    expect(await outcomeOf(call(callers.of(kind, instead)))).toBe(outcome);
+  });
+});
+
+describe('a credential', () => {
+  const principalOf = (kind: CallerKind, over: object): CredentialRequest => ({ ...credentialFor[kind](own), ...over });
+  const made = (clients: Clients, request: CredentialRequest) => clients.registry.issueCredential(request);
+
+  test.each(
+    kinds.flatMap((kind) =>
+      [...new Set([...Object.values(scopesOfKind).flat(), 'made:up', '*', ''])]
+        .filter((scope) => !scopesOfKind[kind].includes(scope))
+        .map((scope) => [kind, scope] as const),
+    ),
+  )('of kind %s is not made with the scope %o', async (kind, scope) => {
+    expect(await failureOf(made(own.operator, principalOf(kind, { scopes: [scope] })))).toMatchObject({
+      reason: 'CREDENTIAL_NOT_ALLOWED',
+      metadata: { field: 'scopes' },
+    });
+  });
+
+  test('with tokens:revoke_all comes from the bootstrap command only', async () => {
+    const platform = await bootstrapped(stack, [own.tenantId], ['tokens:revoke_all']);
+    const refused = made(platform, principalOf('operator', { scopes: ['tokens:revoke_all'] }));
+    expect(await failureOf(refused)).toMatchObject({ reason: 'CREDENTIAL_NOT_ALLOWED', metadata: { field: 'scopes' } });
+  });
+
+  test('is made by nobody for itself', async () => {
+    const name = unique('operator');
+    const { credential } = await bootstrapCredential(stack, [own.tenantId], ['credentials:issue', 'registry:read'], {
+      name,
+    });
+    const self = principalOf('operator', {
+      principal: { case: 'operator', value: { name, tenantIds: [own.tenantId] } },
+    });
+    expect(await failureOf(made(clientsOf(stack, credential), self))).toMatchObject({
+      reason: 'CREDENTIAL_NOT_ALLOWED',
+      metadata: { field: 'operator.name' },
+    });
+  });
+
+  test.each(['operator', 'auditor'] as const)('of an %s has no tenant that its maker lacks', async (kind) => {
+    const tenantIds = [own.tenantId, foreign.tenantId];
+    const value = { name: 'new', tenantIds };
+    const request = principalOf(kind, { principal: { case: kind, value } });
+    expect(await outcomeOf(made(own.operator, request))).toBe(denied);
+  });
+
+  test.each([
+    ['operator', 'CREDENTIAL_NOT_ALLOWED'],
+    ['auditor', 'CREDENTIAL_NOT_ALLOWED'],
+    ['identity_service', null],
+    ['app', null],
+    ['resource_server', null],
+  ] as const)("of kind %s made to outlive its maker's: %s", async (kind, reason) => {
+    const { credential } = await bootstrapCredential(stack, [own.tenantId], ['credentials:issue', 'registry:read'], {
+      ttl: 600,
+    });
+    const outcome = await outcomeOf(made(clientsOf(stack, credential), principalOf(kind, { ttl: { seconds: 601n } })));
+    expect(outcome).toBe(reason === null ? 'ok' : `PermissionDenied ${reason}`);
+  });
+
+  test.each([
+    ['of an app that is disabled', 'Disabled'],
+    ['of a resource server that is disabled', 'Disabled'],
+    ['of an identity service of a tenant that is disabled', 'Disabled'],
+    ['of an identity service of a tenant that does not exist', 'Unknown'],
+  ])('%s is not made', async (what, why) => {
+    const spare = why === 'Unknown' ? callers.spareTenantId() : await callers.spareTenant();
+    const operator = callers.of('operator', 'operator');
+    const [appId, audience] = [await own.addApp(), await addAudience(own)];
+    if (what.includes('app')) await operator.registry.disableApp({ appId });
+    if (what.includes('server')) await operator.registry.disableResourceServer({ audience });
+    if (what.includes('tenant that is')) await operator.registry.disableTenant({ tenantId: spare });
+    const kind = what.includes('app') ? 'app' : what.includes('server') ? 'resource_server' : 'identity_service';
+    const outcome = await outcomeOf(made(operator, credentialFor[kind]({ ...own, appId, audience, tenantId: spare })));
+    expect(outcome).toBe(why === 'Unknown' ? notFound('TENANT') : 'FailedPrecondition DISABLED');
+  });
+});
+
+describe('credentials included', () => {
+  const targets: readonly (readonly [string, (world: World) => Target, readonly (keyof World)[]])[] = [
+    ['an app', ({ appId }) => ({ case: 'app', value: { appId } }), ['app']],
+    [
+      'a tenant',
+      ({ tenantId }) => ({ case: 'tenant', value: { tenantId } }),
+      ['identity', 'app', 'resourceServer', 'auditor'],
+    ],
+    ['all', () => ({ case: 'all', value: {} }), ['identity', 'app', 'resourceServer', 'auditor']],
+  ];
+
+  test.each(targets)(
+    'of %s die with it, the one that acts excepted; it can be cut off by its id',
+    async (what, targetOf, dying) => {
+      const world = await openWorld(stack);
+      const { credential, tokenId } = await bootstrapCredential(
+        stack,
+        [world.tenantId],
+        ['tokens:revoke', 'tokens:revoke_all'],
+      );
+      const acting = clientsOf(stack, credential);
+      const target = targetOf(world);
+      // Without being included, none dies.
+      await revoke(acting, target);
+      for (const who of ['identity', 'app', 'resourceServer', 'auditor'] as const)
+        expect([who, await isKnown(world[who])]).toEqual([who, true]);
+
+      await expect(revoke(acting, target, true)).resolves.toMatchObject({ state: RevocationState.IN_FORCE });
+      for (const who of dying) await untilRefused(world[who] as Clients);
+      const living = (['identity', 'app', 'resourceServer', 'auditor'] as const).filter((who) => !dying.includes(who));
+      for (const who of living) expect([what, who, await isKnown(world[who])]).toEqual([what, who, true]);
+      expect(await isKnown(acting)).toBe(true);
+
+      await acting.revocation.revokeToken({ tokenOrId: { case: 'tokenId', value: tokenId } });
+      await untilRefused(acting);
+    },
+  );
+
+  test('of an operator that acts in several tenants: it can cut off its own by the id as well', async () => {
+    const tenantIds = [unique('tenant'), unique('tenant')];
+    const { credential, tokenId } = await bootstrapCredential(stack, tenantIds, ['tokens:revoke']);
+    const acting = clientsOf(stack, credential);
+    expect(await outcomeOf(acting.revocation.revokeToken({ tokenOrId: { case: 'tokenId', value: tokenId } }))).toBe(
+      'ok',
+    );
+    await vi.waitUntil(async () => !(await isKnown(acting)), { timeout: 5_000 });
+  });
+});

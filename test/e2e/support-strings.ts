@@ -1,0 +1,30 @@
+import { randomBytes } from 'node:crypto';
+import type { TokenDraft } from '@touchstone/core';
+import { type KeyRing, openKeyRing, readMasterKeyFile, referenceMethod } from '@touchstone/token-methods';
+
+const draft: TokenDraft = {
+  tokenClass: 'token',
+  tenantId: 'nobody',
+  appId: 'nothing',
+  userHandle: null,
+  consentId: null,
+  audience: 'nowhere',
+  scopes: ['orders:read'],
+  usage: 'test',
+  policyVersion: 0,
+  confirmation: null,
+  lineage: [],
+  sequence: 1,
+  issuedAt: Date.now(),
+  expiresAt: Date.now() + 3_600_000,
+};
+
+const stringUnder = (keys: KeyRing, over: Partial<TokenDraft>): string =>
+  referenceMethod(keys).mint({ ...draft, ...over }, { userId: null, claims: {}, principal: null }).token;
+
+/** A string that only the installation itself could have made, of which there is no record. */
+export const unknownString = async (masterKeyFile: string, over: Partial<TokenDraft> = {}): Promise<string> =>
+  stringUnder(openKeyRing(await readMasterKeyFile(masterKeyFile)), over);
+
+/** A string of the right form, prefix and checksum, made up under keys of somebody else. */
+export const forgedString = (): string => stringUnder(openKeyRing(randomBytes(32)), {});
