@@ -32,6 +32,8 @@ export interface Compared {
   readonly nullP99: number;
   /** Of the p99 in one round. */
   readonly p99Ratio: number;
+  /** How much of the 70% was carried: clearly below 1 the latencies are those of an overload. */
+  readonly carried: number;
   /** Microseconds of CPU a call at saturation. */
   readonly cpu: Run['cpu'];
   readonly rounds: readonly Round[];
@@ -78,6 +80,7 @@ function summarise(name: string, tokensPerCall: number, rounds: readonly Round[]
     p99: of(({ at70 }) => at70.p99),
     nullP99: of(({ nullAt70 }) => nullAt70.p99),
     p99Ratio: of(({ at70, nullAt70 }) => at70.p99 / nullAt70.p99),
+    carried: of(({ at70, saturated }) => at70.callsPerSecond / (part * saturated.callsPerSecond)),
     cpu: {
       server: of(({ saturated }) => saturated.cpu.server),
       postgres: of(({ saturated }) => saturated.cpu.postgres),

@@ -1,15 +1,16 @@
-import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
+import { availableParallelism, cpus, totalmem } from 'node:os';
 import type { Stack } from '@touchstone/local-stack';
 import { ghzVersion } from './ghz.ts';
 import { residentMebibytes } from './usage.ts';
 
 /** Where it was measured: numbers of two machines can't be compared. */
-export function machineFacts(postgresVersion: string) {
+export function machineFacts(loadBefore: number, postgresVersion: string) {
   return {
     cores: availableParallelism(),
     processor: cpus()[0]?.model ?? 'unknown',
     'memory, GiB': Math.round(totalmem() / 2 ** 30),
-    'load before': loadavg()[0]?.toFixed(2) ?? 'unknown',
+    // Of what else runs here: where it is not near 0 the numbers are worth little.
+    'load before': loadBefore.toFixed(2),
     node: process.version,
     postgres: postgresVersion,
     ghz: ghzVersion,

@@ -5,6 +5,7 @@
  *   npm run bench -- [--json FILE] [--records 1000000] [--seconds 5] [--kafka]
  */
 import { mkdir, writeFile } from 'node:fs/promises';
+import { loadavg } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -46,6 +47,7 @@ function readOptions(): Options {
 }
 
 async function bench({ json, records, seconds, kafka }: Options, signal: AbortSignal): Promise<void> {
+  const [loadBefore = Number.NaN] = loadavg();
   const ghz = await installGhz(root, onProgress);
   await using temporary = await openTemporaryFolder();
   const folder = temporary.path;
@@ -57,7 +59,13 @@ async function bench({ json, records, seconds, kafka }: Options, signal: AbortSi
   });
   const idleMebibytes = memoryOf(stack);
   const postgres = await requireDurability(stack.postgres.adminUrl);
-  const facts = { ...machineFacts(postgres.version), kafka, records, 'seconds a run': seconds, ...postgres.settings };
+  const facts = {
+    ...machineFacts(loadBefore, postgres.version),
+    kafka,
+    records,
+    'seconds a run': seconds,
+    ...postgres.settings,
+  };
   console.log(`${describe(facts)}\n`);
 
   await using nullRpc = await startNullServer();
@@ -92,7 +100,8 @@ const describe = (facts: Facts): string =>
 
 const explanation =
   'calls/s: at saturation. p50, p99: at 70% of that. null: a bare echo on grpc-js, measured by turns with the row, each\n' +
-  'at 70% of its own saturation; the ratios are of neighbouring runs, and everything is the median of the rounds.';
+  'at 70% of its own saturation; the ratios are of neighbouring runs, and everything is the median of the rounds.\n' +
+  '!: the machine had become slower meanwhile and could not carry the 70%.';
 
 /** Ctrl-C ends what runs, in order, and leaves nothing behind. */
 async function main(): Promise<void> {

@@ -75,7 +75,7 @@ interface Sample extends Readonly<Record<Consumer, number>> {
 }
 
 const warmUpMilliseconds = 1_000;
-const sampleMilliseconds = 25;
+const sampleMilliseconds = 100;
 
 /** Runs the load once; every call must succeed. */
 export async function measure(bench: Bench, load: Load, { rate, rateMax, seconds }: Pace): Promise<Run> {

@@ -15,15 +15,17 @@ const loadHead = [
   'calls/s',
   'tokens/s',
   'null/s',
-  'of null',
+  'calls/null',
   'p50 ms',
   'p99 ms',
   'null p99',
-  'of null',
+  'p99/null',
   'CPU us a call: server',
   'Postgres',
   'ghz',
 ];
+
+const carriedMin = 0.95;
 
 /** The loads: throughput at saturation, latency at 70% of it. */
 export const loadTable = (rows: readonly Compared[]): string =>
@@ -34,9 +36,9 @@ export const loadTable = (rows: readonly Compared[]): string =>
       whole(row.callsPerSecond),
       whole(row.tokensPerSecond),
       whole(row.nullCallsPerSecond),
-      row.ratio.toFixed(2),
+      row.ratio.toFixed(row.ratio < 0.1 ? 3 : 2),
       row.p50.toFixed(2),
-      row.p99.toFixed(2),
+      row.p99.toFixed(2) + (row.carried < carriedMin ? '!' : ''),
       row.nullP99.toFixed(2),
       row.p99Ratio.toFixed(2),
       whole(row.cpu.server),
