@@ -1,6 +1,6 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { authorisationBytes, partitionOf, type Secrets, type TokenDraft, type TokenMethod } from '@touchstone/core';
-import { hmacSha256 } from './keys/hmac.ts';
+import { hmac } from './keys/hmac.ts';
 import { describeTokenMethod } from './token-method.contract.ts';
 
 /**
@@ -8,7 +8,7 @@ import { describeTokenMethod } from './token-method.contract.ts';
  * in place of a seal. It shows that the port asks for no more than methods by value can give.
  */
 function toyMethod(master: Uint8Array): TokenMethod {
-  const mac = hmacSha256(master);
+  const mac = hmac('sha256', master);
   const read = (text: string) => JSON.parse(Buffer.from(text, 'base64url').toString());
   return {
     name: 'reference',

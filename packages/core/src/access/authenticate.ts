@@ -15,6 +15,7 @@ const rememberedMax = 10_000;
 interface Remembered {
   readonly record: TokenRecord | null;
   readonly opened: Opened | null;
+  readonly credentialId: string;
 }
 
 export interface AuthenticatePorts {
@@ -41,7 +42,8 @@ export function authenticator({ methods, records, follower }: AuthenticatePorts)
     const found = methods.locate(credential);
     if (!found) throw new CallerUnknown();
     const { record } = await records(found.located.key);
-    return { record, opened: record && found.method.open(found.located, record) };
+    const opened = record && found.method.open(found.located, record);
+    return { record, opened, credentialId: record ? idOf(record) : '' };
   }
 
   return async (credential) => {
@@ -55,7 +57,7 @@ export function authenticator({ methods, records, follower }: AuthenticatePorts)
   };
 }
 
-function callerOf({ record, opened }: Remembered, { watermarks, databaseNow }: Follower): Caller {
+function callerOf({ record, opened, credentialId }: Remembered, { watermarks, databaseNow }: Follower): Caller {
   // A credential is good for what its scopes say, which each RPC checks: here it must be one at all.
   const demand = { tokenClass: 'credential', audience: touchstoneAudience, scopes: record?.scopes ?? [] } as const;
   const decision = decide(record, () => opened, watermarks, demand, databaseNow);
@@ -63,7 +65,7 @@ function callerOf({ record, opened }: Remembered, { watermarks, databaseNow }: F
   return {
     ...decision.opened.principal,
     scopes: decision.opened.scopes,
-    credentialId: idOf(decision.record),
+    credentialId,
     credentialExpiresAt: decision.opened.expiresAt,
   };
 }

@@ -69,12 +69,13 @@ export class Watermarks {
   /** Whether the token, or one that it was derived from, is revoked. */
   revokes(record: TokenRecord): boolean {
     return (
-      this.#revokes(record.tokenClass, idOf(record), record) ||
-      record.lineage.some((ancestor) => this.#revokes('token', ancestor.tokenId, ancestor))
+      this.#revokes(record.tokenClass, () => idOf(record), record) ||
+      record.lineage.some((ancestor) => this.#revokes('token', () => ancestor.tokenId, ancestor))
     );
   }
 
-  #revokes(tokenClass: TokenClass, tokenId: string, token: Ancestor | TokenRecord): boolean {
+  /** @param tokenId is made only where a mark asks for it: most tokens meet none. */
+  #revokes(tokenClass: TokenClass, tokenId: () => string, token: Ancestor | TokenRecord): boolean {
     const marks = this.#marks[tokenClass];
     const { sequence, appId, userHandle } = token;
     const cut = (kind: CutKind, key: string) => isBelow(marks[kind].get(key), tokenId, sequence);
@@ -84,11 +85,17 @@ export class Watermarks {
       cut('resource_server', token.audience) ||
       (appId !== null && cut('app', appId)) ||
       (userHandle !== null && cut('user', userHandle)) ||
-      (appId !== null && userHandle !== null && cut('app_user', appUserKey(appId, userHandle))) ||
-      cut('token', tokenId)
+      (appId !== null &&
+        userHandle !== null &&
+        marks.app_user.size > 0 &&
+        cut('app_user', appUserKey(appId, userHandle))) ||
+      (marks.token.size > 0 && cut('token', tokenId()))
     );
   }
 }
 
-const isBelow = (mark: Mark | undefined, tokenId: string, sequence: number): boolean =>
-  mark !== undefined && sequence <= height(mark.sparedTokenId === tokenId ? mark.sparedCeiling : mark.ceiling);
+const isBelow = (mark: Mark | undefined, tokenId: () => string, sequence: number): boolean => {
+  if (mark === undefined) return false;
+  const isSpared = mark.sparedTokenId !== null && mark.sparedTokenId === tokenId();
+  return sequence <= height(isSpared ? mark.sparedCeiling : mark.ceiling);
+};

@@ -149,16 +149,32 @@ function withinDeadline<Result>(
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined;
-    const end = (error: Error) => {
+    let isOver = false;
+    // gRPC tells of every call that it has ended, answered or not: an error is made only where it is wanted.
+    const end = (Failure: typeof DeadlineExceeded | typeof Cancelled) => {
+      if (isOver) return;
       signal.aborted = true;
-      reject(error);
+      reject(new Failure());
     };
     if (call.deadline < Number.POSITIVE_INFINITY) {
       const milliseconds = Math.min(Math.max(call.deadline - Date.now(), 0), timerMillisecondsMax);
-      timer = setTimeout(() => end(new DeadlineExceeded()), milliseconds);
+      timer = setTimeout(() => end(DeadlineExceeded), milliseconds);
     }
-    call.onCancel(() => end(new Cancelled()));
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
+    call.onCancel(() => end(Cancelled));
+    const over = () => {
+      isOver = true;
+      clearTimeout(timer);
+    };
+    work.then(
+      (result) => {
+        over();
+        resolve(result);
+      },
+      (error) => {
+        over();
+        reject(error);
+      },
+    );
   });
 }
 

@@ -1,7 +1,7 @@
 import { hkdfSync } from 'node:crypto';
 import type { Mac, UserHandles } from '@touchstone/core';
 import { encodeBase62 } from '@touchstone/core';
-import { hmacSha256 } from './hmac.ts';
+import { type Hmac, hmac } from './hmac.ts';
 
 /** Names the keys that a token was made under, in the token and in its record. One for now. */
 export const currentKeyId = 1;
@@ -12,27 +12,37 @@ export interface KeyRing {
   readonly mac: Mac;
   readonly handles: UserHandles;
   /** Over a token's identifying part: tells made-up strings without a look into the database. */
-  tag(message: Uint8Array): Buffer;
-  /** From a token's random part, the key of its record. */
-  lookup(random: Uint8Array): Buffer;
-  /** From a token's random part, the key that its record is sealed under. */
-  seal(random: Uint8Array): Buffer;
+  readonly tag: Hmac;
+  /** The secrets of one token, from its random part. */
+  tokenKeys(random: Uint8Array): TokenKeys;
+}
+
+/** Neither tells anything of the other, nor of the random part. */
+export interface TokenKeys {
+  /** 16 bytes: the key of the token's record. */
+  readonly lookup: Buffer;
+  /** 32 bytes: the key that the record is sealed under. */
+  readonly seal: Buffer;
 }
 
 /** @param master 32 bytes. */
 export function openKeyRing(master: Uint8Array): KeyRing {
-  const derive = (purpose: string) =>
-    hmacSha256(new Uint8Array(hkdfSync('sha256', master, '', `touchstone ${purpose}`, 32)));
+  const derive = (purpose: string, algorithm: 'sha256' | 'sha512' = 'sha256') =>
+    hmac(algorithm, new Uint8Array(hkdfSync('sha256', master, '', `touchstone ${purpose}`, 32)));
   const integrity = derive('integrity v1');
   const userHandle = derive('user handle v1');
+  const tokenKeys = derive('token keys v1', 'sha512');
   return {
     mac: (...parts) => integrity(delimited(parts)).toString('hex'),
     handles: {
       handleOf: (tenantId, userId) => encodeBase62(userHandle(delimited([tenantId, userId])).subarray(0, 16)),
     },
     tag: derive('token tag v1'),
-    lookup: derive('token lookup v1'),
-    seal: derive('token seal v1'),
+    tokenKeys(random) {
+      // One pseudo-random function's output, cut into parts that are independent of one another.
+      const bytes = tokenKeys(random);
+      return { lookup: bytes.subarray(0, 16), seal: bytes.subarray(32) };
+    },
   };
 }
 

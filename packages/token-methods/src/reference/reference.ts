@@ -8,7 +8,7 @@ import {
   type TokenMethod,
   type TokenRecord,
 } from '@touchstone/core';
-import { currentKeyId, type KeyRing } from '../keys/key-ring.ts';
+import { currentKeyId, type KeyRing, type TokenKeys } from '../keys/key-ring.ts';
 import { formatReference, parseReference } from './reference-string.ts';
 import { seal, unseal } from './seal.ts';
 
@@ -20,10 +20,7 @@ const letter = 'r';
  * and a key of the service: the database alone opens nothing, nor does the token alone.
  */
 export function referenceMethod(keys: KeyRing): TokenMethod {
-  const keyOf = (partition: number, random: Uint8Array): TokenKey => ({
-    partition,
-    key: keys.lookup(random).toString('hex', 0, 16),
-  });
+  const keyOf = (partition: number, { lookup }: TokenKeys): TokenKey => ({ partition, key: lookup.toString('hex') });
 
   return {
     name: 'reference',
@@ -32,10 +29,11 @@ export function referenceMethod(keys: KeyRing): TokenMethod {
     mint(draft: TokenDraft, secrets) {
       const random = randomBytes(32);
       const partition = partitionOf(draft.expiresAt);
+      const tokenKeys = keys.tokenKeys(random);
       const token = formatReference(letter, { partition, tagKeyId: currentKeyId, random }, keys.tag);
       const authorisation = {
         ...draft,
-        key: keyOf(partition, random),
+        key: keyOf(partition, tokenKeys),
         method: 'reference',
         signingKeyId: null,
       } as const;
@@ -44,7 +42,7 @@ export function referenceMethod(keys: KeyRing): TokenMethod {
         tokenHash: hash('sha256', token),
         tagKeyId: currentKeyId,
         sealKeyId: currentKeyId,
-        sealed: seal(keys.seal(random), secrets, authorisationBytes(authorisation)),
+        sealed: seal(tokenKeys.seal, secrets, authorisationBytes(authorisation)),
         revokedRevision: null,
       };
       return { token, record };
@@ -53,12 +51,13 @@ export function referenceMethod(keys: KeyRing): TokenMethod {
     locate(token) {
       const parts = parseReference(letter, token, keys.tag);
       if (parts?.tagKeyId !== currentKeyId) return null;
-      return { key: keyOf(parts.partition, parts.random), material: parts.random };
+      const tokenKeys = keys.tokenKeys(parts.random);
+      return { key: keyOf(parts.partition, tokenKeys), material: tokenKeys.seal };
     },
 
     open({ material }: Located, record: TokenRecord) {
       if (record.method !== 'reference' || record.sealKeyId !== currentKeyId) return null;
-      const secrets = unseal(keys.seal(material as Buffer), record.sealed, authorisationBytes(record));
+      const secrets = unseal(material as Buffer, record.sealed, authorisationBytes(record));
       return secrets && { ...secrets, scopes: record.scopes, expiresAt: record.expiresAt };
     },
   };

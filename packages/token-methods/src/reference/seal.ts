@@ -28,7 +28,9 @@ export function unseal(key: Uint8Array, sealed: Uint8Array, associated: Uint8Arr
   decipher.setAuthTag(sealed.subarray(ivBytes, start));
   decipher.setAAD(associated);
   try {
-    const text = decipher.update(sealed.subarray(start), undefined, 'utf8') + decipher.final('utf8');
+    const text = decipher.update(sealed.subarray(start), undefined, 'utf8');
+    // Throws where anything was changed; nothing has been looked at before.
+    decipher.final();
     const [userId, claims, principal] = JSON.parse(text);
     return { userId, claims, principal };
   } catch {
