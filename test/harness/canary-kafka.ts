@@ -71,7 +71,7 @@ async function* batches(
     missing.delete(partition);
     if (missing.size === 0) void writer.close().catch(() => undefined);
   });
-  consumer.on(consumer.events.CRASH, ({ payload }) => abort(payload.error));
+  consumer.on(consumer.events.CRASH, ({ payload }) => payload.restart || abort(payload.error));
   try {
     await consumer.connect();
     await consumer.subscribe({ topics: [...topics], fromBeginning: true });

@@ -23,7 +23,7 @@ const viewsQuery = `
 /**
  * What a dump of the database shows and more: every row of every table and sequence, the system
  * catalogues too (planner statistics hold sample values, functions their source, large objects their
- * data), and the views that show the queries of others. Rows come as text, some hundred to a source;
+ * data), and the views that show the queries of others. Columns come as text, some hundred rows to a source;
  * each `bytea` also by itself as raw bytes.
  *
  * The client should be a superuser's and must not be in a transaction. What it may not read is an
@@ -47,7 +47,7 @@ async function namesOf(client: Client, query: string): Promise<string[]> {
 }
 
 async function* relation(client: Client, name: string, only: string): AsyncIterable<Source> {
-  await client.query(`declare canary_rows no scroll cursor for select r::text, r.* from ${only}${name} r`);
+  await client.query(`declare canary_rows no scroll cursor for select r.* from ${only}${name} r`);
   for (let first = 0; ; first += pageRows) {
     const rows = await fetchRows(client);
     if (rows.length === 0) break;
@@ -72,7 +72,6 @@ function bytesOf(hex: string): Buffer {
   return Buffer.from(hex.slice(2), 'hex');
 }
 
-/** The rows as text, which doubles quotes and backslashes, and each column as it is. */
 function textOf(rows: readonly Row[]): Buffer {
   const lines = rows.map((columns) => columns.filter((column) => typeof column === 'string').join('\n'));
   return Buffer.from(lines.join('\n'));

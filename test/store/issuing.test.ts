@@ -76,7 +76,10 @@ test('under a version of the registry that is no longer in force nothing is stor
   await store.database.query({
     text: `insert into tenant (tenant_id, display_name, token_ttl_max, mac, registry_version) values ('versioned', '', 60, '', 7)`,
   });
-  const [current, stale] = [await mint({ tenantId: 'versioned', policyVersion: 7 }), await mint({ tenantId: 'versioned', policyVersion: 6 })];
+  const [current, stale] = [
+    await mint({ tenantId: 'versioned', policyVersion: 7 }),
+    await mint({ tenantId: 'versioned', policyVersion: 6 }),
+  ];
   expect(await Promise.all([insert(current), insert(stale)])).toEqual([true, false]);
   expect(await read(stale)).toBeNull();
 });

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { systemClock } from './clock.ts';
-import { Chain, emptyDigest } from './revisions/chain.ts';
+import { Chain } from './revisions/chain.ts';
 import { Follower } from './revisions/follower.ts';
 import type { HistoryReader, Mac, RevisionCodec } from './revisions/ports.ts';
 import { type CutTarget, genesis, type Head, type SealedRevision } from './revisions/revision.ts';
@@ -38,7 +38,7 @@ class Database implements HistoryReader, RecordReader {
   readonly #step: Step;
   sequence = 0;
   head: Head = genesis;
-  digest = emptyDigest;
+  digest = chain.digestOf([], genesis);
   readonly records = new Map<string, TokenRecord>();
   readonly revisions: SealedRevision[] = [];
   readonly marks = new Map<string, Mark>();
@@ -68,7 +68,8 @@ class Database implements HistoryReader, RecordReader {
     const { head, digest } = this;
     await this.#step('read the ceiling');
     const marks = [...this.marks.values()];
-    const locked = { head, digest, lastSequence: this.sequence, now: 0, marks, earlier: [] };
+    const mac = chain.sealHistory(head, digest);
+    const locked = { head, digest, mac, lastSequence: this.sequence, now: 0, marks, earlier: [] };
     const { write } = composeRevision(locked, intents, chain);
     await this.#step('commit');
     if (write) {

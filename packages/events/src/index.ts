@@ -1,7 +1,6 @@
 export * from './audit-codec.ts';
 export type { Delays } from './backoff.ts';
-export { Unreadable } from './exact.ts';
-export { type KafkaConnection, KafkaUnavailable, type Topics, topics } from './kafka/connection.ts';
+export { type KafkaConnection, type Topics, topics } from './kafka/connection.ts';
 export * from './kafka/publisher.ts';
 export * from './kafka/source.ts';
 export * from './kafka/topics.ts';

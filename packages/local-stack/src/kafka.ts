@@ -96,7 +96,7 @@ async function format(node: KafkaNode, jars: string): Promise<void> {
   const settings = settingsFile(node.dataDir);
   await writeFile(settings, kafkaSettings(node));
   const clusterId = randomBytes(16).toString('base64url');
-  const tool = ['kafka.tools.StorageTool', 'format', '--standalone', '--cluster-id', clusterId, '--config', settings];
+  const tool = ['kafka.tools.StorageTool', 'format', '--standalone', `--cluster-id=${clusterId}`, '--config', settings];
   await run(javaProgram(), [...javaArguments(jars), ...tool], { env: javaEnvironment() });
 }
 

@@ -7,10 +7,9 @@ export {
   type DescribedSetting,
   describeSettings,
   readSettings,
-  SettingsWrong,
   secret,
 } from './config/settings.ts';
-export { toStatus } from './errors/status-table.ts';
+export { toStatus } from './errors/item-errors.ts';
 export type { Readiness } from './lifecycle/readiness.ts';
 export {
   runService,

@@ -34,7 +34,9 @@ create table revocation (
   actor_credential_id text not null,
   idempotency_key text,
   request_text text not null,
-  recorded_at timestamptz(3) not null
+  recorded_at timestamptz(3) not null,
+  -- Keyed, as in the registry.
+  mac text not null
 );
 
 -- Names of actors are unique within a tenant only.

@@ -10,6 +10,8 @@ begin
   execute format('grant select, insert on touchstone.%I to touchstone_issuer', name);
   execute format('grant select on touchstone.%I to touchstone_validator, touchstone_revocation', name);
   execute format('grant update (revoked_revision) on touchstone.%I to touchstone_revocation', name);
+  -- Whoever made it: upkeep will drop it.
+  execute format('alter table touchstone.%I owner to touchstone_upkeep', name);
   execute format('alter table touchstone.token attach partition touchstone.%I for values in (%s)', name, day);
 end
 $$;
@@ -23,6 +25,7 @@ begin
   execute format('create table touchstone.%I (like touchstone.outbox including all, check (id >= %s and id < %s))', name, first, first + rows);
   execute format('grant insert on touchstone.%I to touchstone_issuer', name);
   execute format('grant select, insert on touchstone.%I to touchstone_revocation', name);
+  execute format('alter table touchstone.%I owner to touchstone_upkeep', name);
   execute format('alter table touchstone.outbox attach partition touchstone.%I for values from (%s) to (%s)', name, first, first + rows);
 end
 $$;

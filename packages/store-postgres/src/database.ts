@@ -8,7 +8,7 @@ export interface DatabaseOptions {
   readonly applicationName: string;
   /** The most connections. */
   readonly connectionsMax: number;
-  /** What happens to idle connections, for the log. */
+  /** What happens to connections, for the log. */
   readonly onError?: (error: Error) => void;
 }
 
@@ -70,7 +70,9 @@ export function openDatabase({ url, applicationName, connectionsMax, onError }: 
     options: `-c search_path=touchstone -c timezone=UTC -c statement_timeout=${statementMilliseconds} -c idle_in_transaction_session_timeout=${statementMilliseconds} -c lock_timeout=${statementMilliseconds}`,
   };
   const pool = new pg.Pool({ ...settings, max: connectionsMax, idleTimeoutMillis: 60_000 });
-  pool.on('error', (error) => onError?.(error));
+  // A connection can break while it is in use, too; the pool tells of idle ones only, and takes them out.
+  pool.on('connect', (client) => client.on('error', (error) => onError?.(error)));
+  pool.on('error', () => undefined);
 
   return {
     query: (statement) => translated(() => run(pool, statement)),

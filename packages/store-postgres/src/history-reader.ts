@@ -1,5 +1,5 @@
 import type { Chain, HistoryReader } from '@touchstone/core';
-import { emptyDigest, genesis } from '@touchstone/core';
+import { genesis, StoreUnavailable } from '@touchstone/core';
 import type { Database } from './database.ts';
 import { markColumns, markOf, tailOf, tailSelect } from './history-rows.ts';
 
@@ -9,10 +9,12 @@ export function historyReader(database: Database): HistoryReader {
     load: () =>
       database.transaction(async (query) => {
         const [row] = await query({
-          text: 'select revision, hash, digest, mac, (extract(epoch from now()) * 1000)::bigint from history',
+          text: `select revision, hash, digest, mac, (extract(epoch from now()) * 1000)::bigint,
+                        (select coalesce(max(r.revision), 0) from revision r) from history`,
         });
         if (!row) throw new Error('the history has not been initialised: run the bootstrap command');
-        const [revision, hash, digest, mac, now] = row as [number, string, string, string, number];
+        const [revision, hash, digest, mac, now, last] = row as [number, string, string, string, number, number];
+        if (last !== revision) throw new StoreUnavailable(new Error('the history ends before its last revision'));
         const marks = await query({ text: `select ${markColumns} from watermark w` });
         return { head: { revision, hash }, digest, mac, now, marks: marks.map(markOf) };
       }, 'repeatable read'),
@@ -23,8 +25,9 @@ export function historyReader(database: Database): HistoryReader {
 
 /** Writes the beginning of the history where there is none yet. For the bootstrap command. */
 export async function initialiseHistory(database: Database, chain: Chain): Promise<void> {
+  const digest = chain.digestOf([], genesis);
   await database.query({
     text: 'insert into history (revision, hash, digest, mac) values ($1, $2, $3, $4) on conflict do nothing',
-    values: [genesis.revision, genesis.hash, emptyDigest, chain.sealHistory(genesis, emptyDigest)],
+    values: [genesis.revision, genesis.hash, digest, chain.sealHistory(genesis, digest)],
   });
 }

@@ -11,6 +11,8 @@ import {
   type Registration,
   type Registry,
   type ReleaseReader,
+  type ResourceServer,
+  type Tenant,
   TenantUnknown,
 } from '@touchstone/core';
 import { insertEvents } from './audit-writer.ts';
@@ -23,16 +25,54 @@ const rememberedMax = 10_000;
 const tables = { tenant: 'tenant', app: 'app', resource_server: 'resource_server' } as const;
 const ids = { tenant: 'tenant_id', app: 'app_id', resource_server: 'audience' } as const;
 
+/** Each kind's columns as `storedOf` reads them; of the table under the alias that is its first letter. */
+const columns = {
+  tenant: 't.tenant_id, t.display_name, t.token_ttl_max, t.mac, t.disabled_revision is not null',
+  app: `a.app_id, a.tenant_id, a.display_name, a.client_type, a.hosting_type, a.grants, a.methods, a.token_ttl_max,
+        a.mac, a.disabled_revision is not null`,
+  resource_server: `r.audience, r.tenant_id, r.display_name, r.scopes, r.released_claims, r.token_ttl_max,
+        r.mac, r.disabled_revision is not null`,
+} as const;
+
 const findStatement = `
-  select n.tenant_id, n.display_name, n.token_ttl_max, n.mac, n.disabled_revision is not null, n.registry_version,
-         a.app_id, a.display_name, a.client_type, a.hosting_type, a.grants, a.methods, a.token_ttl_max, a.mac,
-         a.disabled_revision is not null,
-         s.audience, s.display_name, s.scopes, s.released_claims, s.token_ttl_max, s.mac,
-         s.disabled_revision is not null
-    from tenant n
-    left join app a on a.app_id = $2 and a.tenant_id = n.tenant_id
-    left join resource_server s on s.audience = $3 and s.tenant_id = n.tenant_id
-   where n.tenant_id = $1`;
+  select t.registry_version, ${columns.tenant}, ${columns.app}, ${columns.resource_server}
+    from tenant t
+    left join app a on a.app_id = $2 and a.tenant_id = t.tenant_id
+    left join resource_server r on r.audience = $3 and r.tenant_id = t.tenant_id
+   where t.tenant_id = $1`;
+
+const oneStatement = (what: RegisteredKind): string =>
+  `select ${columns[what]} from ${tables[what]} ${what.charAt(0)} where ${ids[what]} = $1`;
+
+interface Stored<Kind extends RegisteredKind> {
+  readonly entry: Extract<Registered, { what: Kind }>['entry'];
+  readonly disabled: boolean;
+}
+
+/** Null where there is no entry, or one that was not written under our key. */
+function storedOf<Kind extends RegisteredKind>(what: Kind, row: Row, mac: Mac): Stored<Kind> | null {
+  if (row.length === 0 || row[0] === null) return null;
+  const entry = entryOf(what, row) as Stored<Kind>['entry'];
+  const [storedMac, disabled] = row.slice(-2);
+  return macOf(mac, { what, entry } as Registered) === storedMac ? { entry, disabled: disabled as boolean } : null;
+}
+
+function entryOf(what: RegisteredKind, row: Row): Registered['entry'] {
+  switch (what) {
+    case 'tenant': {
+      const [tenantId, displayName, tokenTtlMax] = row;
+      return { tenantId, displayName, tokenTtlMax } as Tenant;
+    }
+    case 'app': {
+      const [appId, tenantId, displayName, clientType, hostingType, grants, methods, tokenTtlMax] = row;
+      return { appId, tenantId, displayName, clientType, hostingType, grants, methods, tokenTtlMax } as App;
+    }
+    case 'resource_server': {
+      const [audience, tenantId, displayName, scopes, releasedClaims, tokenTtlMax] = row;
+      return { audience, tenantId, displayName, scopes, releasedClaims, tokenTtlMax } as ResourceServer;
+    }
+  }
+}
 
 /** The bytes of an entry that its mac is made over. */
 function macOf(mac: Mac, { what, entry }: Registered): string {
@@ -60,52 +100,21 @@ function macOf(mac: Mac, { what, entry }: Registered): string {
   }
 }
 
-/** Null where there is no entry, or one that was not written under our key. */
-function genuine<Entry extends Registered>(mac: Mac, registered: Entry, stored: unknown): Entry['entry'] | null {
-  return macOf(mac, registered) === stored ? registered.entry : null;
-}
-
 function registrationOf(mac: Mac, row: Row): Registration {
-  const [tenantId, displayName, tokenTtlMax, tenantMac, tenantDisabled, version] = row as [
-    string,
-    string,
-    number,
-    string,
-    boolean,
-    number,
-  ];
-  const [appId, appName, clientType, hostingType, grants, methods, appTtlMax, appMac, appDisabled] = row.slice(6);
-  const [audience, serverName, scopes, releasedClaims, serverTtlMax, serverMac, serverDisabled] = row.slice(15);
-  const app = {
-    appId,
-    tenantId,
-    displayName: appName,
-    clientType,
-    hostingType,
-    grants,
-    methods,
-    tokenTtlMax: appTtlMax,
-  } as App;
-  const resourceServer = resourceServerOf([audience, tenantId, serverName, scopes, releasedClaims, serverTtlMax]);
+  const tenant = storedOf('tenant', row.slice(1, 6), mac);
+  const app = storedOf('app', row.slice(6, 16), mac);
+  const resourceServer = storedOf('resource_server', row.slice(16), mac);
   const disabled = new Set<RegisteredKind>();
-  if (tenantDisabled) disabled.add('tenant');
-  if (appDisabled) disabled.add('app');
-  if (serverDisabled) disabled.add('resource_server');
+  if (tenant?.disabled) disabled.add('tenant');
+  if (app?.disabled) disabled.add('app');
+  if (resourceServer?.disabled) disabled.add('resource_server');
   return {
-    tenant: genuine(mac, { what: 'tenant', entry: { tenantId, displayName, tokenTtlMax } }, tenantMac),
-    app: appId === null ? null : genuine(mac, { what: 'app', entry: app }, appMac),
-    resourceServer:
-      audience === null ? null : genuine(mac, { what: 'resource_server', entry: resourceServer }, serverMac),
+    tenant: tenant?.entry ?? null,
+    app: app?.entry ?? null,
+    resourceServer: resourceServer?.entry ?? null,
     disabled,
-    version,
+    version: row[0] as number,
   };
-}
-
-function resourceServerOf(row: Row): Extract<Registered, { what: 'resource_server' }>['entry'] {
-  const [audience, tenantId, displayName, scopes, releasedClaims, tokenTtlMax] = row;
-  return { audience, tenantId, displayName, scopes, releasedClaims, tokenTtlMax } as ReturnType<
-    typeof resourceServerOf
-  >;
 }
 
 const unknownRegistration: Registration = {
@@ -162,9 +171,9 @@ export function registry(database: Database, { mac, codec, instanceId }: Registr
     },
 
     async owner(what, id) {
-      const text = `select tenant_id, disabled_revision is not null from ${tables[what]} where ${ids[what]} = $1`;
-      const [row] = await database.query({ name: `owner ${what}`, text, values: [id] });
-      return row ? { tenantId: row[0] as string, disabled: row[1] as boolean } : null;
+      const [row] = await database.query({ name: `owner ${what}`, text: oneStatement(what), values: [id] });
+      const stored = row ? storedOf(what, row, mac) : null;
+      return stored && { tenantId: stored.entry.tenantId, disabled: stored.disabled };
     },
 
     create: (registered, event) => create({ registered, event }),
@@ -245,17 +254,15 @@ function insertOf({ what, entry }: Registered, mac: string): { text: string; val
 /** Release lists don't change once they are registered, so what has been read is remembered. */
 export function releaseReader(database: Database, mac: Mac): ReleaseReader {
   const remembered = new Map<string, readonly string[]>();
-  const text = `select audience, tenant_id, display_name, scopes, released_claims, token_ttl_max, mac
-                  from resource_server where audience = $1`;
-
   return {
     async releasedClaims(audience) {
       const known = remembered.get(audience);
       if (known) return known;
+      const text = oneStatement('resource_server');
       const [row] = await database.query({ name: 'releases', text, values: [audience] });
-      const entry = row && genuine(mac, { what: 'resource_server', entry: resourceServerOf(row) }, row[6]);
-      if (entry) remembered.set(audience, entry.releasedClaims);
-      return entry?.releasedClaims ?? [];
+      const stored = row ? storedOf('resource_server', row, mac) : null;
+      if (stored) remembered.set(audience, stored.entry.releasedClaims);
+      return stored?.entry.releasedClaims ?? [];
     },
   };
 }

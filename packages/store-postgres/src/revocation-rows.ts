@@ -1,13 +1,14 @@
-import type { Revocation, RevocationReader } from '@touchstone/core';
+import type { Chain, Revocation, RevocationReader } from '@touchstone/core';
 import type { Database, Row } from './database.ts';
 
 export const revocationColumns = `
   v.revocation_id, v.revision, r.hash, v.target_kind, v.target_key, v.tenant_id, v.ceiling, v.include_credentials,
   v.reason, v.actor_kind, v.actor_name, v.actor_credential_id, v.idempotency_key, v.request_text,
-  (extract(epoch from v.recorded_at) * 1000)::bigint`;
+  (extract(epoch from v.recorded_at) * 1000)::bigint, v.mac`;
 
-export function revocationOf(row: Row): Revocation {
-  return {
+/** Null where the row was not written under our key. */
+export function revocationOf(row: Row, chain: Chain): Revocation | null {
+  const revocation: Revocation = {
     revocationId: row[0] as string,
     head: { revision: row[1] as number, hash: row[2] as string },
     target: { kind: row[3], key: row[4] } as Revocation['target'],
@@ -20,10 +21,18 @@ export function revocationOf(row: Row): Revocation {
     requestText: row[13] as string,
     recordedAt: row[14] as number,
   };
+  return chain.sealRevocation(textOf(revocation)) === row[15] ? revocation : null;
 }
 
+const textOf = (one: Revocation): string =>
+  JSON.stringify([
+    [one.revocationId, one.head.revision, one.target.kind, one.target.key, one.tenantId, one.ceiling],
+    [one.includeCredentials, one.reason, one.actor.kind, one.actor.name, one.actor.credentialId],
+    [one.idempotencyKey, one.requestText, one.recordedAt],
+  ]);
+
 /** The revocation as an object for json_to_recordset, as `revocationFields` declares it. */
-export function revocationFieldsOf(revocation: Revocation): Record<string, unknown> {
+export function revocationFieldsOf(revocation: Revocation, chain: Chain): Record<string, unknown> {
   const { head, target, actor } = revocation;
   return {
     revocation_id: revocation.revocationId,
@@ -40,25 +49,26 @@ export function revocationFieldsOf(revocation: Revocation): Record<string, unkno
     idempotency_key: revocation.idempotencyKey,
     request_text: revocation.requestText,
     recorded_at: new Date(revocation.recordedAt),
+    mac: chain.sealRevocation(textOf(revocation)),
   };
 }
 
 export const revocationInsertColumns = `
   revocation_id, revision, target_kind, target_key, tenant_id, ceiling, include_credentials, reason, actor_kind,
-  actor_name, actor_credential_id, idempotency_key, request_text, recorded_at`;
+  actor_name, actor_credential_id, idempotency_key, request_text, recorded_at, mac`;
 
 export const revocationFields = `
   revocation_id text, revision bigint, target_kind text, target_key text, tenant_id text, ceiling bigint,
   include_credentials boolean, reason text, actor_kind text, actor_name text, actor_credential_id text,
-  idempotency_key text, request_text text, recorded_at timestamptz`;
+  idempotency_key text, request_text text, recorded_at timestamptz, mac text`;
 
 /** Revocations by their id. */
-export function revocationReader(database: Database): RevocationReader {
+export function revocationReader(database: Database, chain: Chain): RevocationReader {
   const text = `select ${revocationColumns} from revocation v join revision r using (revision) where v.revocation_id = $1`;
   return {
     async find(revocationId) {
       const [row] = await database.query({ name: 'revocation', text, values: [revocationId] });
-      return row ? revocationOf(row) : null;
+      return row ? revocationOf(row, chain) : null;
     },
   };
 }

@@ -11,7 +11,7 @@ import {
   type RevocationWriter,
 } from '@touchstone/core';
 import { insertEvents } from './audit-writer.ts';
-import { type Database, type Query, StatementRefused } from './database.ts';
+import { type Database, type Query, type Row, StatementRefused } from './database.ts';
 import { markColumns, markOf } from './history-rows.ts';
 import { OutboxWriter } from './outbox-rows.ts';
 import {
@@ -41,9 +41,9 @@ export function revocationWriter(
   async function writeAll(intents: readonly RevocationIntent[]): Promise<readonly (Revocation | Error)[]> {
     const { outcomes } = await outbox.writing(() =>
       database.transaction(async (query) => {
-        const locked = await lockHistory(query, intents);
+        const locked = await lockHistory(query, intents, chain);
         const composed = composeRevision(locked, intents, chain);
-        if (composed.write) await writeRevision(query, composed.write, outbox);
+        if (composed.write) await writeRevision(query, composed.write, outbox, chain);
         return { outcomes: composed.outcomes, written: composed.write?.events.length ?? 0 };
       }),
     );
@@ -74,10 +74,10 @@ export function revocationWriter(
 /**
  * Two statements, and in this order: what a single one reads can be older than the lock that it takes.
  */
-async function lockHistory(query: Query, intents: readonly RevocationIntent[]): Promise<LockedHistory> {
-  const [head] = await query({ name: 'lock', text: 'select revision, hash, digest from history for update' });
+async function lockHistory(query: Query, intents: readonly RevocationIntent[], chain: Chain): Promise<LockedHistory> {
+  const [head] = await query({ name: 'lock', text: 'select revision, hash, digest, mac from history for update' });
   if (!head) throw new Error('the history has not been initialised: run the bootstrap command');
-  const [revision, hash, digest] = head as [number, string, string];
+  const [revision, hash, digest, mac] = head as [number, string, string, string];
   // A fresh sequence says 1 before its first number has been drawn.
   const [reading] = await query({
     name: 'ceiling',
@@ -86,8 +86,8 @@ async function lockHistory(query: Query, intents: readonly RevocationIntent[]): 
   });
   const [lastSequence, now] = reading as [number, number];
   const marks = await readMarks(query, intents);
-  const earlier = await readEarlier(query, intents);
-  return { head: { revision, hash }, digest, lastSequence, now, marks, earlier };
+  const earlier = await readEarlier(query, intents, chain);
+  return { head: { revision, hash }, digest, mac, lastSequence, now, marks, earlier };
 }
 
 async function readMarks(query: Query, intents: readonly RevocationIntent[]): Promise<Mark[]> {
@@ -101,7 +101,8 @@ async function readMarks(query: Query, intents: readonly RevocationIntent[]): Pr
   return rows.map(markOf);
 }
 
-async function readEarlier(query: Query, intents: readonly RevocationIntent[]): Promise<Revocation[]> {
+/** What somebody else has made up counts as not there. */
+async function readEarlier(query: Query, intents: readonly RevocationIntent[], chain: Chain): Promise<Revocation[]> {
   const keyed = intents.filter((intent) => intent.idempotencyKey !== null);
   const rows = await query({
     name: 'earlier',
@@ -122,16 +123,16 @@ async function readEarlier(query: Query, intents: readonly RevocationIntent[]): 
       keyed.map((intent) => intent.tenantId ?? ''),
     ],
   });
-  return rows.map(revocationOf);
+  return rows.flatMap((row) => revocationOf(row, chain) ?? []);
 }
 
 type Write = NonNullable<ComposedRevision['write']>;
 
-async function writeRevision(query: Query, write: Write, outbox: OutboxWriter): Promise<void> {
+async function writeRevision(query: Query, write: Write, outbox: OutboxWriter, chain: Chain): Promise<void> {
   const { revision, recordedAt } = write;
-  await query({
+  const revised = await query({
     name: 'revise',
-    text: `insert into revision (revision, previous_hash, content, hash, recorded_at) values ($1, $2, $3, $4, $5)`,
+    text: `insert into revision (revision, previous_hash, content, hash, recorded_at) values ($1, $2, $3, $4, $5) returning revision`,
     values: [
       revision.revision,
       revision.previousHash,
@@ -140,25 +141,33 @@ async function writeRevision(query: Query, write: Write, outbox: OutboxWriter): 
       new Date(recordedAt),
     ],
   });
-  await query({
+  const advanced = await query({
     name: 'advance',
-    text: 'update history set revision = $1, hash = $2, digest = $3, mac = $4',
+    text: 'update history set revision = $1, hash = $2, digest = $3, mac = $4 returning revision',
     values: [revision.revision, revision.hash, write.digest, write.mac],
   });
-  await query({
+  const revoked = await query({
     name: 'revoke',
     text: `insert into revocation (${revocationInsertColumns})
-           select ${revocationInsertColumns} from json_to_recordset($1) as v (${revocationFields})`,
-    values: [JSON.stringify(write.revocations.map(revocationFieldsOf))],
+           select ${revocationInsertColumns} from json_to_recordset($1) as v (${revocationFields}) returning revision`,
+    values: [JSON.stringify(write.revocations.map((one) => revocationFieldsOf(one, chain)))],
   });
-  await raiseMarks(query, write.marks);
+  requireWritten(revised, 1);
+  requireWritten(advanced, 1);
+  requireWritten(revoked, write.revocations.length);
+  requireWritten(await raiseMarks(query, write.marks), write.marks.length);
   await markRecords(query, write);
   await disableEntries(query, write);
   await insertEvents(query, outbox, write.events, recordedAt);
   await query({ text: `notify ${revisionChannel}` });
 }
 
-async function raiseMarks(query: Query, marks: readonly Mark[]): Promise<void> {
+/** A trigger, or a rule, can make a write vanish without an error. */
+function requireWritten(rows: readonly Row[], count: number): void {
+  if (rows.length !== count) throw new Error('the database did not keep what was written');
+}
+
+async function raiseMarks(query: Query, marks: readonly Mark[]): Promise<Row[]> {
   const fields = marks.map((mark) => ({
     token_class: mark.tokenClass,
     kind: mark.kind,
@@ -168,21 +177,22 @@ async function raiseMarks(query: Query, marks: readonly Mark[]): Promise<void> {
     spared_ceiling: mark.sparedCeiling,
     covers_until: mark.coversUntil === null ? null : new Date(mark.coversUntil),
   }));
-  await query({
+  return query({
     name: 'raise',
     text: `insert into watermark (token_class, kind, key, ceiling, spared_token_id, spared_ceiling, covers_until)
            select * from json_to_recordset($1) as m (token_class text, kind text, key text, ceiling bigint,
              spared_token_id text, spared_ceiling bigint, covers_until timestamptz)
            on conflict (token_class, kind, key) do update
              set ceiling = excluded.ceiling, spared_token_id = excluded.spared_token_id,
-                 spared_ceiling = excluded.spared_ceiling, covers_until = excluded.covers_until`,
+                 spared_ceiling = excluded.spared_ceiling, covers_until = excluded.covers_until
+           returning key`,
     values: [JSON.stringify(fields)],
   });
 }
 
 /** Marks the rows of single tokens: the watermark decides, the mark is there for whoever looks at the row. */
 async function markRecords(query: Query, { intents, revision }: Write): Promise<void> {
-  const tokens = intents.flatMap(({ token }) => (token ? [token.key] : []));
+  const tokens = intents.flatMap(({ token }) => token ?? []);
   for (const [partition, keys] of Map.groupBy(tokens, (key) => key.partition)) {
     await query({
       name: `mark ${partition}`,

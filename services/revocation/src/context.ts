@@ -27,7 +27,7 @@ export async function openContext(config: RevocationConfig, runtime: ServiceRunt
     replica,
     revoking: { methods, records, revocations, follower },
     revokingMany: { registry: entries, handles: keys.handles, revocations },
-    revocations: revocationReader(database),
+    revocations: revocationReader(database, chain),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }

@@ -39,23 +39,38 @@ export class Chain {
   }
 
   /**
-   * The digest after a mark has been replaced: a sum of keyed hashes modulo 2^256, which needs no other mark (Clarke et
-   * al., Incremental Multiset Hash Functions, 2003: MSet-Add-Hash).
+   * The digest over all marks, at a head: a sum of keyed hashes modulo 2^256, which a change of some marks updates without
+   * the others (Clarke et al., Incremental Multiset Hash Functions, 2003: MSet-Add-Hash). A keyed hash of the head is
+   * added, so that digests seen one after the other don't tell what a mark weighs.
    */
-  digestReplacing(digest: string, before: Mark | undefined, after: Mark | undefined): string {
-    const sum = BigInt(`0x${digest}`) - this.#weight(before) + this.#weight(after);
-    return BigInt.asUintN(256, sum).toString(16).padStart(64, '0');
+  digestOf(marks: readonly Mark[], head: Head): string {
+    return this.#digest(marks.reduce((sum, mark) => sum + this.#weight(mark), 0n) + this.#mask(head));
   }
 
-  /** The digest over all marks. */
-  digestOf(marks: readonly Mark[]): string {
-    const sum = marks.reduce((total, mark) => total + this.#weight(mark), 0n);
+  /** The digest at the next head, after marks have been replaced: the one before by the one after. */
+  digestAfter(
+    { digest, head }: { readonly digest: string; readonly head: Head },
+    next: Head,
+    replaced: readonly (readonly [before: Mark | undefined, after: Mark])[],
+  ): string {
+    const change = replaced.reduce((sum, [before, after]) => sum + this.#weight(after) - this.#weight(before), 0n);
+    return this.#digest(BigInt(`0x${digest}`) - this.#mask(head) + this.#mask(next) + change);
+  }
+
+  #digest(sum: bigint): string {
     return BigInt.asUintN(256, sum).toString(16).padStart(64, '0');
   }
 
   #weight(mark: Mark | undefined): bigint {
     return mark ? BigInt(`0x${this.#mac('mark', markText(mark))}`) : 0n;
   }
-}
 
-export const emptyDigest = '0'.repeat(64);
+  #mask(head: Head): bigint {
+    return BigInt(`0x${this.#mac('mask', String(head.revision), head.hash)}`);
+  }
+
+  /** Tells that a revocation was recorded by us. */
+  sealRevocation(text: string): string {
+    return this.#mac('revocation', text);
+  }
+}

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Clock } from '../clock.ts';
 import { StoreUnavailable } from '../errors.ts';
-import { Chain, emptyDigest } from './chain.ts';
+import { Chain } from './chain.ts';
 import { Follower, type FollowerEvents } from './follower.ts';
 import type { HistoryReader, Mac, RevisionCodec, Tail } from './ports.ts';
 import { type Cut, genesis, type Head, type SealedRevision } from './revision.ts';
@@ -38,7 +38,7 @@ class History implements HistoryReader {
   head: Head = genesis;
   revisions: SealedRevision[] = [];
   marks = new Map<string, Mark>();
-  digest = emptyDigest;
+  digest = chain.digestOf([], genesis);
   away = false;
   /** How many revisions one question brings along. */
   depth = 2;
@@ -47,7 +47,7 @@ class History implements HistoryReader {
     const sealed = chain.next(this.head, { recordedAt: 0, cuts: [cut(key, ceiling)] });
     const before = this.marks.get(key);
     const after = raise(before, cut(key, ceiling));
-    this.digest = chain.digestReplacing(this.digest, before, after);
+    this.digest = chain.digestAfter(this, sealed, [[before, after]]);
     this.marks.set(key, after);
     this.revisions.push(sealed);
     this.head = { revision: sealed.revision, hash: sealed.hash };
@@ -94,7 +94,7 @@ test('starts from what is in force, without the revisions that led there', async
 test.each([
   ['a watermark is gone', (h: History) => h.marks.delete('ada')],
   ['a watermark has been lowered', (h: History) => h.marks.set('ada', { ...(h.marks.get('ada') as Mark), ceiling: 1 })],
-  ['the digest has been replaced', (h: History) => Object.assign(h, { digest: emptyDigest })],
+  ['the digest has been replaced', (h: History) => Object.assign(h, { digest: '0'.repeat(64) })],
 ])('does not start when %s', async (_, tamper) => {
   const history = new History();
   history.write('ada', 5);

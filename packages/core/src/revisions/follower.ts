@@ -209,7 +209,7 @@ export class Follower {
 /** Nothing that was not written under the installation's keys is loaded. */
 function checked(chain: Chain, snapshot: HistorySnapshot): HistorySnapshot {
   const { head, digest, mac, marks } = snapshot;
-  if (chain.sealHistory(head, digest) !== mac || chain.digestOf(marks) !== digest) {
+  if (chain.sealHistory(head, digest) !== mac || chain.digestOf(marks, head) !== digest) {
     throw new StoreUnavailable(new Error('the watermarks in the database were not written under this key'));
   }
   return snapshot;

@@ -89,7 +89,7 @@ export class Watermarks {
         userHandle !== null &&
         marks.app_user.size > 0 &&
         cut('app_user', appUserKey(appId, userHandle))) ||
-      (marks.token.size > 0 && cut('token', tokenId()))
+      (this.#marks.token.token.size > 0 && isBelow(this.#marks.token.token.get(tokenId()), tokenId, sequence))
     );
   }
 }

@@ -1,9 +1,10 @@
 import type { AuditEvent } from '../audit/audit-event.ts';
-import { IdempotencyKeyReused } from '../errors.ts';
+import { IdempotencyKeyReused, StoreUnavailable } from '../errors.ts';
 import { platformTtlMax } from '../register/registration.ts';
 import type { Chain } from '../revisions/chain.ts';
 import type { Cut, CutTarget, Head, SealedRevision } from '../revisions/revision.ts';
 import { type Mark, raise } from '../revisions/watermarks.ts';
+import { partitionEnd } from '../tokens/token-key.ts';
 import type { TokenClass } from '../tokens/token-record.ts';
 import type { Revocation, RevocationIntent } from './ports.ts';
 
@@ -11,6 +12,8 @@ import type { Revocation, RevocationIntent } from './ports.ts';
 export interface LockedHistory {
   readonly head: Head;
   readonly digest: string;
+  /** Over head and digest: without it somebody else's digest would be sealed with ours. */
+  readonly mac: string;
   /** The highest sequence drawn so far; 0 before the first. */
   readonly lastSequence: number;
   /** The database's clock, milliseconds since 1970. */
@@ -51,6 +54,9 @@ export function composeRevision(
   intents: readonly RevocationIntent[],
   chain: Chain,
 ): ComposedRevision {
+  if (chain.sealHistory(locked.head, locked.digest) !== locked.mac) {
+    throw new StoreUnavailable(new Error('the history in the database was not written under this key'));
+  }
   const fresh: RevocationIntent[] = [];
   const plans = intents.map((intent) => {
     const twin = earlierOf(intent, locked.earlier) ?? fresh.find((other) => repeats(intent, other));
@@ -62,7 +68,7 @@ export function composeRevision(
   const cuts = fresh.flatMap((intent) => cutsOf(intent, locked));
   const revision = chain.next(locked.head, { recordedAt: locked.now, cuts });
   const revocations = fresh.map((intent) => revocationOf(intent, revision, locked));
-  const { marks, digest } = raiseAll(locked, cuts, chain);
+  const { marks, digest } = raiseAll(locked, revision, cuts, chain);
   const outcomes = plans.map((plan) =>
     plan instanceof Error
       ? plan
@@ -105,7 +111,8 @@ function repeats(intent: RevocationIntent, other: RevocationIntent): boolean {
 function cutsOf(intent: RevocationIntent, { lastSequence, now }: LockedHistory): Cut[] {
   const { revocationId, sparedTokenId, token, reach } = intent;
   const ceiling = reach === 'forever' ? null : lastSequence;
-  const coversUntil = token?.expiresAt ?? (reach === 'forever' ? null : now + platformTtlMax * 1_000);
+  const alive = reach === 'forever' ? null : now + platformTtlMax * 1_000;
+  const coversUntil = token ? partitionEnd(token.partition) : alive;
   return intent.cuts.map(({ kind, key, tokenClass }) => ({
     revocationId,
     kind,
@@ -136,6 +143,7 @@ function revocationOf(intent: RevocationIntent, revision: SealedRevision, locked
 
 function raiseAll(
   locked: LockedHistory,
+  next: Head,
   cuts: readonly Cut[],
   chain: Chain,
 ): { marks: readonly Mark[]; digest: string } {
@@ -145,9 +153,8 @@ function raiseAll(
     const target = targetText(cut, cut.tokenClass);
     after.set(target, raise(after.get(target) ?? before.get(target), cut));
   }
-  let digest = locked.digest;
-  for (const [target, mark] of after) digest = chain.digestReplacing(digest, before.get(target), mark);
-  return { marks: [...after.values()], digest };
+  const replaced = [...after].map(([target, mark]) => [before.get(target), mark] as const);
+  return { marks: [...after.values()], digest: chain.digestAfter(locked, next, replaced) };
 }
 
 function eventsOf(intent: RevocationIntent, revision: number): AuditEvent[] {

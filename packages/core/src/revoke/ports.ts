@@ -16,7 +16,7 @@ export interface RevocationIntent {
   /** `issued`: the tokens whose sequence has been drawn by now; `forever`: also all that are to come. */
   readonly reach: 'issued' | 'forever';
   /** The one token meant, whose row is marked; null for more than one. */
-  readonly token: { readonly key: TokenKey; readonly expiresAt: number } | null;
+  readonly token: TokenKey | null;
   /** What is disabled in the same transaction. */
   readonly disables: { readonly what: RegisteredKind; readonly id: string } | null;
   readonly includeCredentials: boolean;

@@ -5,7 +5,7 @@ import { actorOf } from '../audit/audit-event.ts';
 import { CallerNotAllowed, InvalidField, TokenUnknown } from '../errors.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Head } from '../revisions/revision.ts';
-import { parseTokenId, type TokenKey } from '../tokens/token-key.ts';
+import { parseTokenId, partitionEnd, type TokenKey } from '../tokens/token-key.ts';
 import type { TokenMethods } from '../tokens/token-method.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import type { ConsistentRecords } from '../validate/consistent-records.ts';
@@ -45,10 +45,15 @@ export async function revokeToken(
     throw new CallerNotAllowed('an app revokes the token that it holds', { field: 'token_id' });
   }
   const key = byId ? keyOf(command.tokenId) : ports.methods.locate(command.token)?.located.key;
-  const record = key ? (await ports.records(key, act.signal)).record : null;
-  if (byId && (!record || !reaches(act, record))) throw new TokenUnknown();
   // RFC 7009 section 2.2: what is no token can't be honoured either, so there is nothing left to do.
-  if (!record) return { revocationId: null, head: ports.follower.applied };
+  if (!key) return { revocationId: null, head: ports.follower.applied };
+  const { record, now, head } = await ports.records(key, act.signal);
+  if (byId && (!record || !reaches(act, record))) throw new TokenUnknown();
+  if (!record) {
+    // We made it, and it may still be alive: that its record can't be found must not pass for its end.
+    if (now < partitionEnd(key.partition)) throw new TokenUnknown();
+    return { revocationId: null, head };
+  }
   if (!mayRevoke(act, record)) throw new CallerNotAllowed('this token is not for the caller to revoke');
   return ports.revocations.write(intentOf(act, record, command.reason));
 }
@@ -88,9 +93,10 @@ function intentOf(act: Act, record: TokenRecord, reason: string): RevocationInte
     revocationId: newRevocationId(),
     target,
     tenantId: record.tenantId,
-    cuts: [{ ...target, tokenClass: record.tokenClass }],
+    // Under one class for all: what the row says of it is not what decides whether it is taken back.
+    cuts: [{ ...target, tokenClass: 'token' }],
     reach: 'forever',
-    token: { key: record.key, expiresAt: record.expiresAt },
+    token: record.key,
     disables: null,
     includeCredentials: record.tokenClass === 'credential',
     sparedTokenId: null,

@@ -13,6 +13,9 @@ export interface TokenKey {
 /** The partition of a token that expires then (milliseconds since 1970). */
 export const partitionOf = (expiresAt: number): number => Math.floor(expiresAt / millisecondsPerDay);
 
+/** When the last token of a partition has expired (milliseconds since 1970). */
+export const partitionEnd = (partition: number): number => (partition + 1) * millisecondsPerDay;
+
 /** The text that names a token in logs, on the audit trail and to RevokeToken: `tok_...`. It says nothing of the token. */
 export function tokenIdOf({ partition, key }: TokenKey): string {
   const bytes = Buffer.allocUnsafe(18);

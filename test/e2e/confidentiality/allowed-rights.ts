@@ -1,0 +1,82 @@
+import type { ServiceRole } from '@touchstone/local-stack';
+import type { Rights } from './rights.ts';
+
+/** What PostgreSQL lets everybody do who may connect. */
+const everybody: Rights = {
+  database: 'connect temporary',
+  'schema information_schema': 'usage',
+  'schema pg_catalog': 'usage',
+  'schema public': 'usage',
+};
+
+const owned = 'delete insert maintain own references select trigger truncate update';
+
+/** All that each service's login may do, and nothing else. Whoever grants more has to say so here. */
+export const allowed: Readonly<Record<ServiceRole, Rights>> = {
+  issuer: {
+    ...everybody,
+    role: 'touchstone_issuer',
+    'schema touchstone': 'usage',
+    'sequence outbox_id': 'select usage',
+    'sequence token_sequence': 'select usage',
+    'table app': 'insert select update(disabled_revision)',
+    'table census': 'insert select update',
+    'table history': 'select update',
+    'table outbox': 'insert',
+    'table outbox partition': 'insert',
+    'table resource_server': 'insert select update(disabled_revision)',
+    'table revision': 'insert select',
+    'table revocation': 'insert select',
+    'table tenant': 'insert select update(disabled_revision,registry_version)',
+    'table token': 'insert select',
+    'table token partition': 'insert select',
+    'table watermark': 'insert select update',
+  },
+  validator: {
+    ...everybody,
+    role: 'touchstone_validator',
+    'schema touchstone': 'usage',
+    'table census': 'insert select update',
+    'table history': 'select',
+    'table resource_server': 'select',
+    'table revision': 'select',
+    'table token': 'select',
+    'table token partition': 'select',
+    'table watermark': 'select',
+  },
+  revocation: {
+    ...everybody,
+    role: 'touchstone_revocation',
+    'schema touchstone': 'usage',
+    'sequence outbox_id': 'select usage',
+    'sequence token_sequence': 'select',
+    'table app': 'select',
+    'table census': 'insert select update',
+    'table history': 'select update',
+    'table outbox': 'insert select',
+    'table outbox partition': 'insert select',
+    'table relay_position': 'select update',
+    'table resource_server': 'select',
+    'table revision': 'insert select',
+    'table revocation': 'insert select',
+    'table tenant': 'select',
+    'table token': 'select update(revoked_revision)',
+    'table token partition': 'select update(revoked_revision)',
+    'table watermark': 'insert select update',
+  },
+  // Who may drop a partition has to own it, and the owner may do everything to it.
+  upkeep: {
+    ...everybody,
+    role: 'touchstone_upkeep',
+    'function attach_outbox_partition': 'execute',
+    'function attach_token_partition': 'execute',
+    'schema touchstone': 'create usage',
+    'sequence outbox_id': 'select',
+    'table census': 'delete select',
+    'table outbox': owned,
+    'table outbox partition': owned,
+    'table relay_position': 'select',
+    'table token': owned,
+    'table token partition': owned,
+  },
+};

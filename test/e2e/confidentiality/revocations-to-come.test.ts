@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest';
+import { bootstrapped } from '../../harness/world.ts';
+import { deceptions } from './deceptions.ts';
+import { judging } from './judging.ts';
+import { moveClock } from './moved-clock.ts';
+import { held, outcomeOf } from './scene.ts';
+
+// Somebody may write anything to the database, but has not the master key; he knows that he is about to be found out.
+const its = judging();
+const { expectActive, expectRefused, withFresh } = its;
+
+test.each(deceptions)(
+  'a revocation that returns takes the token, or it fails, although before $name',
+  async (deception) => {
+    const { own, attacker, abroad } = its;
+    const scene = await its.openScene();
+    const both = await bootstrapped(own.shared, [scene.tenantId, abroad.tenantId]);
+    const at = { attacker, scene, abroad, both, victim: await scene.victim() };
+    await expectActive(at.victim.token, scene);
+    const survivor = (await deception.prepare(at)) ?? at.victim;
+    const outcome = await outcomeOf(deception.revoke(at));
+    await deception.putRight(at);
+    // A failure is no success of his: whoever revokes learns of it.
+    if (outcome === 'done') await withFresh((validators) => expectRefused(validators, survivor.token, scene));
+    await expectActive((await abroad.victim()).token, abroad);
+  },
+);
+
+test('an expired token stays expired although the database tells another time', async () => {
+  const { attacker, scene } = its;
+  const token = held(await scene.issue({ ttl: { seconds: 1n } }));
+  await expectActive(token.token);
+  await expect
+    .poll(() => its.verdicts([its.running], token.token), { timeout: 5_000 })
+    .not.toContainEqual(expect.objectContaining({ active: true }));
+  const moved = await moveClock(attacker, '1 hour');
+  try {
+    await withFresh((validators) => expectRefused(validators, token.token));
+  } finally {
+    await moved.putRight();
+  }
+});

@@ -1,0 +1,75 @@
+import { Code, ConnectError } from '@connectrpc/connect';
+import { ClientType, HostingType } from '@touchstone/contracts';
+import { parseTokenId } from '@touchstone/core';
+import type { SharedStack } from '../../harness/shared-stack.ts';
+import { type Clients, clientsOf, openWorld, scopes, unique, type World } from '../../harness/world.ts';
+import type { Question } from './validators.ts';
+
+/** A tenant in which somebody with few rights lives beside others with more. */
+export interface Scene extends World {
+  /** An app that may only read. */
+  readonly lowApp: string;
+  /** An API of the same tenant that is told everything, and its credential. */
+  readonly confidant: { readonly audience: string; readonly clients: Clients };
+  /** A token of the low app, for somebody who is watched least. */
+  holder(over?: Record<string, unknown>): Promise<Held>;
+  /** A token with more rights and other claims. */
+  victim(over?: Record<string, unknown>): Promise<Held>;
+  /** What may be asked about a token in this tenant. */
+  questions(token: string): Question[];
+}
+
+/** A token as its holder has it, and where its row is. */
+export interface Held {
+  readonly token: string;
+  readonly tokenId: string;
+  /** The row's. */
+  readonly id: string;
+}
+
+const ttl = { seconds: 3_600n };
+
+export async function openScene(stack: SharedStack): Promise<Scene> {
+  const world = await openWorld(stack);
+  const { tenantId, audience } = world;
+  const { registry } = world.operator;
+  const lowApp = unique('low-app');
+  const grants = [{ audience, scopes: ['orders:read'] }];
+  const kind = { clientType: ClientType.WEB, hostingType: HostingType.FIRST_PARTY };
+  await registry.createApp({ app: { appId: lowApp, tenantId, ...kind, grants } });
+  const confidant = `https://${unique('confidant')}.example.com`;
+  const releasedClaims = ['name', 'email', 'phone'];
+  await registry.createResourceServer({
+    resourceServer: { audience: confidant, tenantId, scopes: scopes.map((name) => ({ name })), releasedClaims },
+  });
+  const { credential } = await registry.issueCredential({
+    principal: { case: 'resourceServer', value: { audience: confidant } },
+    scopes: ['tokens:validate'],
+    ttl,
+  });
+  return {
+    ...world,
+    lowApp,
+    confidant: { audience: confidant, clients: clientsOf(stack, credential) },
+    holder: async (over) =>
+      held(await world.issue({ appId: lowApp, userId: 'mallory', claims: { name: 'M' }, ...over })),
+    victim: async (over) => held(await world.issue({ userId: 'grace', scopes, claims: { name: 'Grace' }, ...over })),
+    questions: (token) => [
+      ...scopes.map((scope) => ({ token, scope, audience, credential: world.resourceServer.credential })),
+      { token, scope: 'orders:read', audience: confidant, credential },
+    ],
+  };
+}
+
+export function held({ token, tokenId }: { readonly token: string; readonly tokenId: string }): Held {
+  const id = parseTokenId(tokenId)?.key.replace(/(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+  if (!id) throw new Error('this is no token id');
+  return { token, tokenId, id };
+}
+
+/** `done`, or the code of the error. */
+export const outcomeOf = (call: Promise<unknown>): Promise<string> =>
+  call.then(
+    () => 'done',
+    (error) => Code[ConnectError.from(error).code],
+  );

@@ -1,0 +1,16 @@
+import pg from 'pg';
+import type { OwnStack } from './own-stack.ts';
+
+/** A connection to the database as its superuser, for looking at it and getting in the way. */
+export async function openAdmin({ stack }: OwnStack): Promise<pg.Client & AsyncDisposable> {
+  const client = new pg.Client({ connectionString: stack.postgres.adminUrl, options: '-c search_path=touchstone' });
+  client.on('error', () => {}); // Tests crash the server under it.
+  await client.connect();
+  return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() });
+}
+
+/** The one number that a query gives. */
+export async function numberOf(client: pg.Client, sql: string, values: unknown[] = []): Promise<number> {
+  const { rows } = await client.query({ text: sql, values, rowMode: 'array' });
+  return Number(rows[0]?.[0]);
+}

@@ -1,0 +1,50 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type {
+  IssueTokenResponse,
+  RevocationTargetSchema,
+  RevokeTokenResponse,
+  RevokeTokensResponse,
+  ValidateTokenResponse,
+} from '@touchstone/contracts';
+import type { ServiceName, Stack } from '@touchstone/local-stack';
+import { shared } from '../harness/shared-stack.ts';
+import { clientsOf, unique, type World } from '../harness/world.ts';
+
+type Target = NonNullable<MessageInitShape<typeof RevocationTargetSchema>['target']>;
+
+/** What tests of faults do over and over, each with a deadline. */
+export interface Calls {
+  issue(over?: Record<string, unknown>): Promise<IssueTokenResponse>;
+  validate(token: string): Promise<ValidateTokenResponse>;
+  revoke(token: string): Promise<RevokeTokenResponse>;
+  /** Revokes all that belongs to a target. */
+  revokeTarget(target: Target): Promise<RevokeTokensResponse>;
+}
+
+export interface CallOptions {
+  /** Longer than a call may take, whatever is broken. */
+  readonly timeoutMs?: number;
+  /** Other replicas than the stack's own: `host:port`. */
+  readonly at?: Partial<Record<ServiceName, string>>;
+  /** The credential of another operator than the world's own. */
+  readonly operator?: string;
+}
+
+/** Calls of the world's own callers: tokens are revoked by the operator. */
+export function callsOf(stack: Stack, world: World, options: CallOptions = {}): Calls {
+  const { timeoutMs = 10_000, at = {}, operator = world.operator.credential } = options;
+  const addresses = { ...shared(stack), ...at };
+  const { issuer } = clientsOf(addresses, world.identity.credential);
+  const { validator } = clientsOf(addresses, world.resourceServer.credential);
+  const { revocation } = clientsOf(addresses, operator);
+  const within = { timeoutMs };
+  return {
+    issue: (over) => issuer.issueToken(world.request(over), within),
+    validate: (token) =>
+      validator.validateToken({ token, audience: world.audience, requiredScopes: ['orders:read'] }, within),
+    revoke: (token) =>
+      revocation.revokeToken({ tokenOrId: { case: 'token', value: token }, reason: 'a fault test' }, within),
+    revokeTarget: (target) =>
+      revocation.revokeTokens({ target: { target }, reason: 'a fault test', idempotencyKey: unique('fault') }, within),
+  };
+}

@@ -1,0 +1,87 @@
+import { freePorts, type LocalKafka, openTemporaryFolder, startKafka } from '@touchstone/local-stack';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { numberOf, openAdmin } from './admin.ts';
+import { type Calls, callsOf } from './calls.ts';
+import { ownKafka } from './own-kafka.ts';
+import { type OwnStack, openOwnStack } from './own-stack.ts';
+import { allServices, dead, readiness } from './services.ts';
+import { gaps, issuedOnTrail, openTopics, overtakings } from './topics.ts';
+import { startTraffic } from './traffic.ts';
+import { untilTrue } from './until.ts';
+
+describe.skipIf(!(await ownKafka()))('with Kafka, while it is away', () => {
+  let own: OwnStack;
+  let calls: Calls;
+  let kafka: LocalKafka | null = null;
+  let start: () => Promise<LocalKafka>;
+  const cleanup = new AsyncDisposableStack();
+  const issued: string[] = [];
+
+  beforeAll(async () => {
+    const { path } = cleanup.use(await openTemporaryFolder());
+    const [port, controllerPort] = (await freePorts()).kafka;
+    start = () => startKafka({ dataDir: `${path}/kafka`, port, controllerPort });
+    cleanup.defer(() => kafka?.stop());
+    // The services start without it.
+    own = cleanup.use(await openOwnStack({ kafka: [`127.0.0.1:${port}`] }));
+    calls = callsOf(own.stack, own.world);
+  });
+  afterAll(() => cleanup[Symbol.asyncDispose]());
+
+  /** Nothing fails and nothing is answered wrongly, however long it goes on. */
+  async function goOn(until: () => boolean | Promise<boolean> = () => true): Promise<void> {
+    const traffic = startTraffic(calls, 4);
+    await untilTrue('some were revoked', () => traffic.report.revoked.length > 50);
+    await untilTrue('what is waited for', until);
+    const { failures, wrong, live, revoked } = await traffic.stop();
+    expect(failures).toEqual([]);
+    expect(wrong).toEqual([]);
+    issued.push(...[...live, ...revoked].map(({ tokenId }) => tokenId));
+  }
+
+  /** All that is in the database comes to the topics, in order and without a gap. */
+  async function everythingArrives(): Promise<void> {
+    await using admin = await openAdmin(own);
+    const head = await numberOf(admin, 'select revision from history');
+    const written = await numberOf(admin, 'select count(*) from outbox');
+    const published = () => numberOf(admin, 'select revision from relay_position');
+    await untilTrue('the revisions are published', async () => (await published()) === head);
+    await using topics = await openTopics(own.stack.kafkaBrokers);
+    const eventsOn = () => new Set(topics.audit.map(({ event }) => event.eventId)).size;
+    await untilTrue('the revisions arrive', () => topics.revisions.some(({ revision }) => revision === head));
+    await untilTrue('the audit events arrive', () => eventsOn() === written);
+    expect(overtakings(topics)).toEqual([]);
+    expect(new Set(topics.revisions.map(({ hash }) => hash)).size).toBe(head);
+    expect(gaps(topics)).toEqual([]);
+    const onTrail = issuedOnTrail(topics);
+    expect(issued.filter((tokenId) => !onTrail.has(tokenId))).toEqual([]);
+  }
+
+  const allReady = async () => (await Promise.all(allServices(own.stack).map(readiness))).map(({ ready }) => ready);
+
+  test('from the start, issuing, validating and revoking go on, and all are ready', async () => {
+    await goOn();
+    expect(await allReady()).toEqual([true, true, true]);
+  });
+
+  test('then it comes, and everything arrives', async () => {
+    kafka = await start();
+    await everythingArrives();
+  });
+
+  test('killed with -9 under load, nothing fails, and a revocation is refused at once', async () => {
+    await goOn(async () => {
+      await kafka?.kill();
+      return true;
+    });
+    await goOn();
+    expect(dead(allServices(own.stack))).toEqual([]);
+    expect(await allReady()).toEqual([true, true, true]);
+  });
+
+  test('then it is back, and everything arrives, also what was under way when it was killed', async () => {
+    kafka = await start();
+    await goOn();
+    await everythingArrives();
+  });
+});

@@ -1,0 +1,129 @@
+import { execFile } from 'node:child_process';
+import { rm } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { ClientType, HostingType, type IssueTokenResponse } from '@touchstone/contracts';
+import { freePair, type ServiceProcess } from '@touchstone/local-stack';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { shared } from '../harness/shared-stack.ts';
+import { clientsOf, unique } from '../harness/world.ts';
+import { type Calls, callsOf } from './calls.ts';
+import { outcomeOf } from './outcome.ts';
+import { type OwnStack, openOwnStack } from './own-stack.ts';
+import { allServices, dead, metric, untilAllReady } from './services.ts';
+
+const run = promisify(execFile);
+const replaced = 'touchstone_histories_replaced';
+
+let own: OwnStack;
+let calls: Calls;
+let services: ServiceProcess[];
+
+beforeAll(async () => {
+  own = await openOwnStack();
+  calls = callsOf(own.stack, own.world);
+  services = allServices(own.stack);
+});
+afterAll(() => own?.[Symbol.asyncDispose]());
+
+const backup = () => `${own.postgres.dataDir}-backup`;
+
+/** Takes the data directory away as it is now, owners and all. */
+async function backUp(): Promise<void> {
+  await own.postgres.stop();
+  await run('cp', ['-a', own.postgres.dataDir, backup()]);
+  await own.restartPostgres();
+  await untilAllReady(services);
+}
+
+/** Puts it back. What was done since is lost. */
+async function restore(): Promise<void> {
+  await own.postgres.stop();
+  await rm(own.postgres.dataDir, { recursive: true });
+  await run('mv', [backup(), own.postgres.dataDir]);
+  await own.restartPostgres();
+}
+
+async function issueAndRevoke(): Promise<IssueTokenResponse> {
+  const issued = await calls.issue();
+  await calls.revoke(issued.token);
+  return issued;
+}
+
+/** What the validator says of each. */
+const say = (...tokens: readonly IssueTokenResponse[]): Promise<boolean[]> =>
+  Promise.all(tokens.map(async ({ token }) => (await calls.validate(token)).active));
+
+const cases = [
+  ['behind what the validators know', 1],
+  ['as far as what they know', 3],
+  ['further than what they know', 5],
+] as const;
+
+describe.each(cases)('a database that was put back to an older state and has gone on, %s', (_, goneOn) => {
+  test('is noticed, and its history is the one that answers are given by', async () => {
+    const [kept, revokedBefore] = [await calls.issue(), await issueAndRevoke()];
+    await backUp();
+    const before = await Promise.all(services.map((service) => metric(service, replaced)));
+    const lost = await calls.issue();
+    // Three revisions that will be lost.
+    await calls.revoke(kept.token);
+    const lostToo = [await issueAndRevoke(), await issueAndRevoke()];
+    expect(await say(kept, revokedBefore, lost, ...lostToo)).toEqual([false, false, true, false, false]);
+
+    // The validator sees nothing of it until the new history is where it is to be met.
+    const { validator } = own.stack.services;
+    validator.signal('SIGSTOP');
+    let anew: IssueTokenResponse[];
+    try {
+      await restore();
+      await untilAllReady(services.filter((service) => service !== validator));
+      anew = [await calls.issue()];
+      for (let i = 0; i < goneOn; i++) anew.push(await issueAndRevoke());
+    } finally {
+      validator.signal('SIGCONT');
+    }
+    await validator.untilReady();
+
+    expect(await say(kept, revokedBefore, lost, ...lostToo)).toEqual([true, false, false, false, false]);
+    expect(await say(...anew)).toEqual(anew.map((_, i) => i === 0));
+    const after = await Promise.all(services.map((service) => metric(service, replaced)));
+    expect(after.map((count, i) => count - (before[i] ?? 0))).toEqual([1, 1, 1]);
+    expect(dead(services)).toEqual([]);
+    // And it goes on from there as ever.
+    expect(await say(await calls.issue(), await issueAndRevoke())).toEqual([true, false]);
+  });
+});
+
+test('a credential that was made in the lost time is not honoured any more, also by those that knew it', async () => {
+  await backUp();
+  const { operator, audience } = own.world;
+  const { credential } = await operator.registry.issueCredential({
+    principal: { case: 'resourceServer', value: { audience } },
+    scopes: ['tokens:validate'],
+    ttl: { seconds: 3_600n },
+  });
+  const { validator } = clientsOf(shared(own.stack), credential);
+  const ask = () =>
+    outcomeOf(validator.validateToken({ token: 'tks_rubbish', audience, requiredScopes: ['orders:read'] }));
+  expect(await ask()).toMatchObject({ ok: true });
+  await restore();
+  await untilAllReady(services);
+  expect(await ask()).toMatchObject({ ok: false, code: 'Unauthenticated' });
+});
+
+test('an app that was registered in the lost time gets no token any more, also from an issuer that knew it', async () => {
+  await backUp();
+  const appId = await own.world.addApp();
+  expect(await outcomeOf(calls.issue({ appId }))).toMatchObject({ ok: true });
+  await restore();
+  await untilAllReady(services);
+  // The tenant's registry comes to the same version again, with other content.
+  const second = await own.stack.startAnother('issuer', await freePair());
+  await second.untilReady();
+  const { registry } = clientsOf({ ...shared(own.stack), issuer: second.grpc }, own.world.operator.credential);
+  const { tenantId, audience } = own.world;
+  const grants = [{ audience, scopes: ['orders:read'] }];
+  const kind = { clientType: ClientType.WEB, hostingType: HostingType.FIRST_PARTY };
+  await registry.createApp({ app: { appId: unique('app'), tenantId, grants, ...kind } });
+  expect(await outcomeOf(calls.issue({ appId }))).toMatchObject({ ok: false, code: 'NotFound' });
+});

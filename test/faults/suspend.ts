@@ -1,0 +1,15 @@
+import { readdir, readFile } from 'node:fs/promises';
+
+/** Suspends a process and its children, or wakes them up. Linux only. */
+export async function signalTree(pid: number, signal: 'SIGSTOP' | 'SIGCONT'): Promise<void> {
+  process.kill(pid, signal); // First, so that it makes no more of them.
+  for (const child of await childrenOf(pid)) process.kill(child, signal);
+}
+
+async function childrenOf(parent: number): Promise<number[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const stats = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')));
+  // `pid (name) state parent ...`, where the name may hold spaces and brackets.
+  const isChild = (stat: string) => Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === parent;
+  return stats.filter(isChild).map((stat) => Number.parseInt(stat, 10));
+}

@@ -1,0 +1,80 @@
+import type { IssueTokenResponse } from '@touchstone/contracts';
+import type { Calls } from './calls.ts';
+import { type Failure, outcomeOf } from './outcome.ts';
+
+/** What was promised while traffic ran, and what was answered that may not have been. */
+export interface TrafficReport {
+  /** Issued; nobody asked for their revocation. */
+  readonly live: readonly IssueTokenResponse[];
+  /** Their revocation returned. */
+  readonly revoked: readonly IssueTokenResponse[];
+  readonly failures: readonly (Failure & { readonly call: string })[];
+  /** Answers against what had returned before. */
+  readonly wrong: readonly string[];
+  /** How many calls were answered. */
+  readonly answered: number;
+}
+
+export interface Traffic {
+  /** As it grows. */
+  readonly report: TrafficReport;
+  /** Lets the calls in flight end. */
+  stop(): Promise<TrafficReport>;
+}
+
+/** Issues, validates and revokes over and over, several at once, and holds each answer against those before it. */
+export function startTraffic(calls: Calls, workers = 8): Traffic {
+  const report = {
+    live: [] as IssueTokenResponse[],
+    revoked: [] as IssueTokenResponse[],
+    failures: [] as (Failure & { call: string })[],
+    wrong: [] as string[],
+    answered: 0,
+  };
+  let stopped = false;
+
+  async function tried<Answer>(call: string, promise: Promise<Answer>): Promise<Answer | undefined> {
+    const outcome = await outcomeOf(promise);
+    if (outcome.ok) report.answered++;
+    else report.failures.push({ ...outcome, call });
+    return outcome.ok ? outcome.answer : undefined;
+  }
+
+  async function validated({ token, tokenId }: IssueTokenResponse, expected: boolean): Promise<void> {
+    const answer = await tried('validate', calls.validate(token));
+    if (answer && answer.active !== expected) report.wrong.push(`${tokenId} is ${expected ? 'refused' : 'active'}`);
+  }
+
+  async function work(isRevoking: boolean): Promise<void> {
+    while (!stopped) {
+      const issued = await tried('issue', calls.issue());
+      if (!issued) continue;
+      await validated(issued, true);
+      if (!isRevoking) report.live.push(issued);
+      else if (await tried('revoke', calls.revoke(issued.token))) {
+        report.revoked.push(issued);
+        await validated(issued, false);
+      }
+    }
+  }
+
+  const works = Array.from({ length: workers }, (_, worker) => work(worker % 2 === 0));
+  return {
+    report,
+    async stop() {
+      stopped = true;
+      await Promise.all(works);
+      return report;
+    },
+  };
+}
+
+/** Asks of every token whether what was promised of it holds; gives the ids of those of which it does not. */
+export async function broken(calls: Calls, { live, revoked }: TrafficReport): Promise<string[]> {
+  const wrong: string[] = [];
+  const check = async ({ token, tokenId }: IssueTokenResponse, expected: boolean) => {
+    if ((await calls.validate(token)).active !== expected) wrong.push(tokenId);
+  };
+  await Promise.all([...live.map((one) => check(one, true)), ...revoked.map((one) => check(one, false))]);
+  return wrong;
+}
