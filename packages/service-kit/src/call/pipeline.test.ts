@@ -2,6 +2,7 @@ import { create, type DescMethodUnary, type Message } from '@bufbuild/protobuf';
 import { IssuerService, RegistryService, RevocationService, ValidatorService } from '@touchstone/contracts';
 import { type Caller, Cancelled, type TouchstoneError } from '@touchstone/core';
 import { expect, test } from 'vitest';
+import { toStatus } from '../errors/item-errors.ts';
 import type { CallRecord } from '../telemetry/call-events.ts';
 import { endpoint, type IncomingCall } from './pipeline.ts';
 
@@ -26,6 +27,7 @@ function serve(
   const events = {
     answered: (call: CallRecord) => void told.push(call),
     failed: (call: CallRecord, error: TouchstoneError) => void told.push({ ...call, error }),
+    itemFaulted: (call: CallRecord, error: TouchstoneError) => void told.push({ ...call, error }),
   };
   const handler = async () => {
     handled++;
@@ -35,14 +37,16 @@ function serve(
     authenticate: () => async () => as,
     events,
   });
-  const call = (over: Partial<IncomingCall> = {}, message: Message = request) =>
-    serving(message, {
+  const call = async (over: Partial<IncomingCall> = {}, message: Message = request) => {
+    const admitted = await serving.admit({
       peer: 'peer',
       deadline: Number.POSITIVE_INFINITY,
       header: (name) => (name === 'authorization' ? 'Bearer x' : undefined),
       onCancel() {},
       ...over,
     });
+    return serving.answer(admitted, () => message);
+  };
   return { call, told, handled: () => handled };
 }
 
@@ -79,6 +83,38 @@ test('without a credential, without its scope, or with a field that breaks a rul
   expect(JSON.stringify(told)).not.toContain('tks_secret');
 });
 
+test('a call that the transport ends at its deadline is late, not left by its caller', async () => {
+  const { call } = serve(() => new Promise(() => {}));
+  let cancel = () => {};
+  const onCancel = (listener: () => void) => {
+    cancel = listener;
+  };
+  const deadline = Date.now() + 20;
+  const waiting = call({ onCancel, deadline });
+  while (Date.now() < deadline);
+  cancel();
+  await expect(waiting).rejects.toMatchObject({ code: 'deadline_exceeded' });
+});
+
+test('a caller that has gone before its work began gets none done', async () => {
+  const { call, handled } = serve();
+  await expect(call({ onCancel: (listener) => listener() })).rejects.toBeInstanceOf(Cancelled);
+  expect(handled()).toBe(0);
+});
+
+test('a fault in an item of a batch is told with the trace id, and once', async () => {
+  const of = ValidatorService.method.batchValidateTokens as DescMethodUnary;
+  const fail = async () => ({
+    results: [{ outcome: { case: 'error', value: toStatus(new Error('hunter2')) } }],
+  });
+  const { call, told } = serve(fail, { of });
+  const answer = await call({}, create(of.input, { requests: [request] } as never));
+  expect(told.map(({ error }) => error?.code)).toEqual(['internal', undefined]);
+  const text = JSON.stringify(answer);
+  expect(text).toContain(told[0]?.traceId);
+  expect(text).not.toContain('hunter2');
+});
+
 test('while the service is not ready it says that it is unavailable', async () => {
   await expect(serve(undefined, { ready: false }).call()).rejects.toMatchObject({ code: 'store_unavailable' });
 });
@@ -90,6 +126,7 @@ test('an error that is not ours to tell becomes a fault of which nothing is told
   const error = await call().catch((thrown) => thrown);
   expect(error).toMatchObject({ code: 'internal' });
   expect(error.message + JSON.stringify(error.metadata)).not.toContain('hunter2');
+  expect(error.metadata).toEqual({ trace_id: told[0]?.traceId });
   expect(told[0]).toMatchObject({ method: 'touchstone.v1.ValidatorService/ValidateToken', caller });
 });
 

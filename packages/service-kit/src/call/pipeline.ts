@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import {
   create,
   type DescMethodUnary,
@@ -17,11 +16,14 @@ import {
   Cancelled,
   DeadlineExceeded,
   StoreUnavailable,
+  type TouchstoneError,
 } from '@touchstone/core';
+import { hasItemErrors, withItemErrors } from '../errors/item-errors.ts';
 import { asTouchstoneError } from '../errors/status-table.ts';
 import type { CallEvents } from '../telemetry/call-events.ts';
 import { validateMessage } from './field-rules.ts';
 import type { UnaryHandler } from './handler.ts';
+import { traceIdOf } from './trace-id.ts';
 
 /** What a transport tells of a call. */
 export interface IncomingCall {
@@ -34,11 +36,29 @@ export interface IncomingCall {
   onCancel(listener: () => void): void;
 }
 
-/** One RPC, from the message that came to the message that goes, whatever transport they travel on. */
-export type Endpoint = (request: Message, call: IncomingCall) => Promise<Message>;
+/** A call whose caller has a right to it. */
+export interface Admitted {
+  readonly call: IncomingCall;
+  readonly caller: Caller;
+  readonly traceId: string;
+  readonly started: number;
+  /** A plain flag: an AbortController costs more than the rest of the pipeline. */
+  readonly signal: { aborted: boolean; tell(): void };
+}
+
+/** One RPC, from the call that came to the message that goes, whatever transport they travel on. */
+export interface Endpoint {
+  /** Finds out who calls, and whether it may: nothing has been read of the message by then. */
+  admit(call: IncomingCall): Promise<Admitted>;
+  /** @param read gives the message, or throws. */
+  answer(admitted: Admitted, read: () => Message): Promise<Message>;
+}
 
 /** A longer timer would fire at once. */
 const timerMillisecondsMax = 2 ** 31 - 1;
+
+/** How long a caller is taken for who it was. */
+const admissionMilliseconds = 1_000;
 
 export interface PipelineOptions {
   /** Null while the service is not ready. */
@@ -47,7 +67,7 @@ export interface PipelineOptions {
 }
 
 /**
- * The order is the same for every RPC: deadline, caller, its right to the RPC, field rules, handler, log.
+ * The order is the same for every RPC: deadline, caller, its right to the RPC, message, field rules, handler, log.
  *
  * @param handler gives null while the service is not ready.
  */
@@ -60,69 +80,87 @@ export function endpoint<Method extends DescMethodUnary>(
   // Rules are compiled at their first use: better now than in the first call.
   validateMessage(method.input, create(method.input));
   const name = `${method.parent.typeName}/${method.name}`;
+  const hasItems = hasItemErrors(method);
 
-  async function carryOut(
-    request: MessageShape<Method['input']>,
-    call: IncomingCall,
-    traceId: string,
-  ): Promise<Handled> {
-    requireTime(call);
-    const caller = await callerOf(call, authenticate());
-    requireOneOf(scopes, caller);
-    const handle = handler();
-    if (!handle) throw notReady();
-    const invalid = validateMessage(method.input, request);
-    if (invalid) throw new CallFailed(invalid, caller);
-    requireTime(call);
-    // A plain flag: an AbortController costs more than the rest of this function.
-    const signal = { aborted: false };
-    const act: Act = { caller, peer: call.peer, traceId, signal };
-    try {
-      const response = await withinDeadline(handle(request, { act }), call, signal);
-      return { caller, response: create(method.output, response as MessageInitShape<Method['output']>) };
-    } catch (error) {
-      throw new CallFailed(error, caller);
-    }
-  }
+  const recordOf = ({ call, caller, traceId, started }: Begun) => ({
+    method: name,
+    peer: call.peer,
+    traceId,
+    caller,
+    milliseconds: performance.now() - started,
+  });
+  const failed = (begun: Begun, thrown: unknown): TouchstoneError => {
+    const error = asTouchstoneError(thrown, begun.traceId);
+    events.failed(recordOf(begun), error);
+    return error;
+  };
+  /** What a batch's items are answered with goes past the pipeline: a fault in one must not go past the log. */
+  const itemFailed = (admitted: Admitted) => (thrown: unknown) => {
+    const error = asTouchstoneError(thrown, admitted.traceId);
+    if (error.code === 'internal') events.itemFaulted(recordOf(admitted), error);
+    return error;
+  };
 
-  return async (request, call) => {
-    const started = performance.now();
-    const traceId = traceIdOf(call.header('traceparent'));
-    try {
-      const { caller, response } = await carryOut(request as MessageShape<Method['input']>, call, traceId);
-      events.answered({ method: name, peer: call.peer, traceId, caller, milliseconds: performance.now() - started });
-      return response;
-    } catch (failure) {
-      const [cause, caller] = failure instanceof CallFailed ? [failure.error, failure.caller] : [failure, null];
-      const error = asTouchstoneError(cause);
-      events.failed(
-        { method: name, peer: call.peer, traceId, caller, milliseconds: performance.now() - started },
-        error,
-      );
-      throw error;
-    }
+  return {
+    async admit(call) {
+      const signal = { aborted: false, tell: nobody };
+      const traceId = traceIdOf(call.header('traceparent'));
+      const begun = { call, caller: null as Caller | null, traceId, started: performance.now(), signal };
+      call.onCancel(() => {
+        signal.aborted = true;
+        signal.tell();
+      });
+      try {
+        requireTime(call);
+        const caller = await callerOf(call, authenticate());
+        begun.caller = caller;
+        requireOneOf(scopes, caller);
+        return begun as Admitted;
+      } catch (error) {
+        throw failed(begun, error);
+      }
+    },
+
+    async answer(admitted, read) {
+      const { call, caller, traceId, signal } = admitted;
+      try {
+        const handle = handler();
+        if (!handle) throw notReady();
+        const request = read() as MessageShape<Method['input']>;
+        const invalid = validateMessage(method.input, request);
+        if (invalid) throw invalid;
+        // Messages can come slowly: who may call now is not who could when the call began.
+        if (performance.now() - admitted.started > admissionMilliseconds) {
+          requireOneOf(scopes, await callerOf(call, authenticate()));
+        }
+        requireTime(call);
+        if (signal.aborted) throw new Cancelled();
+        const act: Act = { caller, peer: call.peer, traceId, signal };
+        const work = hasItems
+          ? withItemErrors(itemFailed(admitted), () => handle(request, { act }))
+          : handle(request, { act });
+        const response = create(
+          method.output,
+          (await withinDeadline(work, admitted)) as MessageInitShape<Method['output']>,
+        );
+        events.answered(recordOf(admitted));
+        return response;
+      } catch (error) {
+        throw failed(admitted, error);
+      }
+    },
   };
 }
 
+/** A call of which the caller may not be known yet. */
+type Begun = Pick<Admitted, 'call' | 'traceId' | 'started'> & { readonly caller: Caller | null };
+
+const nobody = () => {};
+
 const notReady = () => new StoreUnavailable(new Error('the service is not ready'));
 
-interface Handled {
-  readonly caller: Caller;
-  readonly response: Message;
-}
-
-/** An error of a call whose caller is known, so that the log can name it. */
-class CallFailed {
-  readonly error: unknown;
-  readonly caller: Caller;
-  constructor(error: unknown, caller: Caller) {
-    this.error = error;
-    this.caller = caller;
-  }
-}
-
 /** Credentials come as bearer tokens (RFC 6750 section 2.1). Other ways to authenticate are chosen here. */
-async function callerOf(call: IncomingCall, authenticate: Authenticate | null): Promise<Caller> {
+function callerOf(call: IncomingCall, authenticate: Authenticate | null): Promise<Caller> {
   if (!authenticate) throw notReady();
   const authorization = call.header('authorization');
   if (authorization?.slice(0, 7).toLowerCase() !== 'bearer ') throw new CallerUnknown();
@@ -135,32 +173,25 @@ function requireTime({ deadline }: IncomingCall): void {
 
 function requireOneOf(scopes: readonly string[], caller: Caller): void {
   if (scopes.some((scope) => caller.scopes.includes(scope))) return;
-  throw new CallFailed(
-    new CallerNotAllowed(`this takes a credential with one of the scopes: ${scopes.join(', ')}`),
-    caller,
-  );
+  throw new CallerNotAllowed(`this takes a credential with one of the scopes: ${scopes.join(', ')}`);
 }
 
 /** The caller is answered when its time is up, also while the work still goes on. */
-function withinDeadline<Result>(
-  work: Promise<Result>,
-  call: IncomingCall,
-  signal: { aborted: boolean },
-): Promise<Result> {
+function withinDeadline<Result>(work: Promise<Result>, { call, signal }: Admitted): Promise<Result> {
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined;
     let isOver = false;
     // gRPC tells of every call that it has ended, answered or not: an error is made only where it is wanted.
-    const end = (Failure: typeof DeadlineExceeded | typeof Cancelled) => {
+    signal.tell = () => {
       if (isOver) return;
       signal.aborted = true;
-      reject(new Failure());
+      // The transports end late calls too: theirs looks as if the caller had gone. Timers can be a millisecond early.
+      reject(call.deadline <= Date.now() + 1 ? new DeadlineExceeded() : new Cancelled());
     };
     if (call.deadline < Number.POSITIVE_INFINITY) {
       const milliseconds = Math.min(Math.max(call.deadline - Date.now(), 0), timerMillisecondsMax);
-      timer = setTimeout(() => end(DeadlineExceeded), milliseconds);
+      timer = setTimeout(signal.tell, milliseconds);
     }
-    call.onCancel(() => end(Cancelled));
     const over = () => {
       isOver = true;
       clearTimeout(timer);
@@ -176,23 +207,4 @@ function withinDeadline<Result>(
       },
     );
   });
-}
-
-/** Of the caller's trace (W3C Trace Context), or a new one. */
-function traceIdOf(traceparent: string | undefined): string {
-  const given = traceparent && /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(traceparent)?.[1];
-  return given || randomHex();
-}
-
-let pool = Buffer.alloc(0);
-let used = 0;
-
-/** Random bytes are drawn many at a time: each draw costs more than the bytes do. */
-function randomHex(): string {
-  if (used >= pool.length) {
-    pool = randomBytes(4_096);
-    used = 0;
-  }
-  used += 16;
-  return pool.toString('hex', used - 16, used);
 }

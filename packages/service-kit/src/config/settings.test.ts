@@ -9,7 +9,7 @@ const given = { DATABASE_URL: 'postgres://user:hunter2@db/touchstone', MASTER_KE
 
 test('what is not given has its default', () => {
   expect(readSettings(settings, given)).toMatchObject({ ISSUER_GRPC_PORT: 7001, KAFKA_BROKERS: [], LOG_LEVEL: 'info' });
-  expect(readSettings(settings, { ...given, KAFKA_BROKERS: 'a:1,b:2' }).KAFKA_BROKERS).toEqual(['a:1', 'b:2']);
+  expect(readSettings(settings, { ...given, KAFKA_BROKERS: 'a:1, b:2,' }).KAFKA_BROKERS).toEqual(['a:1', 'b:2']);
 });
 
 test('every wrong setting is named, with what would be right and without its value', () => {

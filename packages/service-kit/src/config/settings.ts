@@ -31,7 +31,12 @@ export const commonSettings = <Name extends string>(service: Name, grpcPort: num
       KAFKA_BROKERS: z
         .string()
         .default('')
-        .transform((text) => text.split(',').filter(Boolean))
+        .transform((text) =>
+          text
+            .split(',')
+            .map((broker) => broker.trim())
+            .filter(Boolean),
+        )
         .describe(
           'Kafka brokers, host:port, separated by commas; none: revisions come from PostgreSQL, and audit events wait.',
         ),

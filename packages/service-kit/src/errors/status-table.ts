@@ -1,6 +1,5 @@
-import type { MessageInitShape } from '@bufbuild/protobuf';
 import { status as Status } from '@grpc/grpc-js';
-import { ErrorReason, ErrorReasonSchema, type StatusSchema } from '@touchstone/contracts';
+import { ErrorReason, ErrorReasonSchema } from '@touchstone/contracts';
 import { type ErrorCode, Internal, TouchstoneError } from '@touchstone/core';
 
 /** Where errors meet gRPC: a new code without a row does not compile. */
@@ -42,22 +41,27 @@ export interface Failure {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** A fault of ours, told with the id under which the log tells more. */
+class TracedFault extends Internal {
+  override readonly metadata: Readonly<Record<string, string>>;
+  constructor(cause: unknown, traceId: string) {
+    super(cause);
+    this.metadata = { trace_id: traceId };
+  }
+}
+
 /** What is not ours to tell becomes a fault of ours, of which nothing but the fact is told. */
-export const asTouchstoneError = (error: unknown): TouchstoneError =>
-  error instanceof TouchstoneError ? error : new Internal(error);
+export function asTouchstoneError(error: unknown, traceId: string): TouchstoneError {
+  if (!(error instanceof TouchstoneError)) return new TracedFault(error, traceId);
+  return error.code === 'internal' ? new TracedFault(error.cause, traceId) : error;
+}
 
 /** What callers are told of an error. */
 export function failureOf(error: unknown): Failure {
-  const known = asTouchstoneError(error);
+  const known = error instanceof TouchstoneError ? error : new Internal(error);
   const [code, reason] = statusOf[known.code];
   return { code, reason, message: known.message, metadata: known.metadata };
 }
-
-/** An error as a result inside a batch. */
-export const toStatus = (error: unknown): MessageInitShape<typeof StatusSchema> => {
-  const { code, reason, message, metadata } = failureOf(error);
-  return { code, reason, message, metadata: { ...metadata } };
-};
 
 /** The reason's name in google.rpc.ErrorInfo: without the prefix of its enum. */
 export const reasonName = (reason: ErrorReason): string => ErrorReasonSchema.value[reason]?.localName ?? 'INTERNAL';

@@ -6,6 +6,7 @@ import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetS
 import { type Server, type ServerDuplexStream, type ServiceDefinition, status } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { descriptorSetFile } from '@touchstone/contracts/descriptors';
+import type { OpenStreams } from './open-streams.ts';
 
 const require = createRequire(import.meta.url);
 const reflectionFolder = join(dirname(require.resolve('@grpc/reflection')), '../proto');
@@ -23,7 +24,7 @@ interface Question {
  * Server reflection, so that grpcurl and its like need no proto files. The files are told byte for byte as they were
  * compiled, with their comments, field rules and options.
  */
-export function addReflection(server: Server, services: readonly DescService[]): void {
+export function addReflection(server: Server, services: readonly DescService[], streams: OpenStreams): void {
   const files = filesByName();
   const symbols = new Map<string, string>();
   for (const file of files.values()) for (const symbol of symbolsOf(file)) symbols.set(symbol, file.name);
@@ -36,9 +37,13 @@ export function addReflection(server: Server, services: readonly DescService[]):
     });
     server.addService(loaded[name] as ServiceDefinition, {
       ServerReflectionInfo: (call: ServerDuplexStream<Question, object>) => {
-        call.on('data', (question) =>
-          call.write({ originalRequest: question, ...answerTo(question, { files, symbols, names }) }),
-        );
+        streams.add(call);
+        call.on('data', (question) => {
+          if (call.write({ originalRequest: question, ...answerTo(question, { files, symbols, names }) })) return;
+          // Questions are small and answers large: whoever does not read them asks no more.
+          call.pause();
+          call.once('drain', () => call.resume());
+        });
         call.on('end', () => call.end());
       },
     });
@@ -89,7 +94,16 @@ function closureOf(file: FileDescriptorProto, files: Known['files']): Uint8Array
       if (imported) wanted.add(imported);
     }
   }
-  return [...wanted].map((one) => toBinary(FileDescriptorProtoSchema, one));
+  return [...wanted].map(encodedOnce);
+}
+
+const encoded = new WeakMap<FileDescriptorProto, Uint8Array>();
+
+/** Anybody may ask, as often as they like. */
+function encodedOnce(file: FileDescriptorProto): Uint8Array {
+  const bytes = encoded.get(file) ?? toBinary(FileDescriptorProtoSchema, file);
+  encoded.set(file, bytes);
+  return bytes;
 }
 
 function symbolsOf(file: FileDescriptorProto): string[] {

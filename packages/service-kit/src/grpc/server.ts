@@ -1,5 +1,6 @@
 import { type DescMethodUnary, type DescService, fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
 import {
+  logVerbosity,
   Metadata,
   type MethodDefinition,
   Server,
@@ -7,9 +8,10 @@ import {
   type ServerUnaryCall,
   type ServiceDefinition,
   type sendUnaryData,
+  setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { InvalidField } from '@touchstone/core';
+import { NoMessage } from '../call/no-message.ts';
 import type { Endpoint } from '../call/pipeline.ts';
 import { statusDetailsOf } from '../errors/error-details.ts';
 import { failureOf } from '../errors/status-table.ts';
@@ -31,6 +33,8 @@ export interface Listener {
 
 /** Makes a server; nothing listens yet. */
 export function createGrpcServer(messageBytesMax: number): Server {
+  // What it logs can hold metadata, such as the caller's credential.
+  setLogVerbosity(logVerbosity.NONE);
   return new Server({
     'grpc.max_receive_message_length': messageBytesMax,
     'grpc.max_send_message_length': -1,
@@ -44,71 +48,86 @@ export function createGrpcServer(messageBytesMax: number): Server {
 /** Listens. @returns the port. @throws PortTaken */
 export function listen(server: Server, { host, port, portSetting }: Listener): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
-      if (error) reject(new PortTaken(port, portSetting, error));
-      else resolve(bound);
-    });
+    server.bindAsync(
+      host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
+      ServerCredentials.createInsecure(),
+      (error, bound) => {
+        if (error) reject(new PortTaken(port, portSetting, error));
+        else resolve(bound);
+      },
+    );
   });
 }
 
+/** How many calls are being answered. */
+export interface InFlight {
+  count: number;
+}
+
 /** Serves the endpoints over gRPC. */
-export function mount(server: Server, { service, endpoints }: MountedService): void {
-  const definition: Record<string, MethodDefinition<Request, Message>> = {};
+export function mount(server: Server, { service, endpoints }: MountedService, inFlight: InFlight): void {
+  const definition: Record<string, MethodDefinition<Buffer, Message>> = {};
   const implementation: UntypedServiceImplementation = {};
-  for (const [method, serve] of endpoints) {
+  for (const [method, endpoint] of endpoints) {
+    const answering = { method, endpoint, inFlight };
     definition[method.name] = methodDefinition(service.typeName, method);
-    implementation[method.name] = (call: ServerUnaryCall<Request, Message>, callback: sendUnaryData<Message>) =>
-      answer(call, callback, serve);
+    implementation[method.name] = (call: ServerUnaryCall<Buffer, Message>, callback: sendUnaryData<Message>) =>
+      answer(call, callback, answering);
   }
   server.addService(definition as ServiceDefinition, implementation);
 }
 
-/** Stands for bytes that are no message: were the deserialiser to throw, grpc-js would call it a fault of the server. */
-const noMessage = { $typeName: '' } as const;
-type Request = Message | typeof noMessage;
-
-function decode(method: DescMethodUnary, bytes: Uint8Array): Request {
-  try {
-    return fromBinary(method.input, bytes);
-  } catch {
-    return noMessage;
-  }
-}
-
-function methodDefinition(typeName: string, method: DescMethodUnary): MethodDefinition<Request, Message> {
+/** Requests are left as they came: nobody's bytes are decoded before it is known whose they are. */
+function methodDefinition(typeName: string, method: DescMethodUnary): MethodDefinition<Buffer, Message> {
   return {
     path: `/${typeName}/${method.name}`,
     requestStream: false,
     responseStream: false,
-    requestSerialize: (message) => Buffer.from(toBinary(method.input, message as Message)),
-    requestDeserialize: (bytes) => decode(method, bytes),
+    requestSerialize: (bytes) => bytes,
+    requestDeserialize: (bytes) => bytes,
     responseSerialize: (message) => asBuffer(toBinary(method.output, message)),
     responseDeserialize: (bytes) => fromBinary(method.output, bytes),
   };
 }
 
+function decode(method: DescMethodUnary, bytes: Uint8Array): Message {
+  try {
+    return fromBinary(method.input, bytes);
+  } catch {
+    throw new NoMessage();
+  }
+}
+
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
+interface Answering {
+  readonly method: DescMethodUnary;
+  readonly endpoint: Endpoint;
+  readonly inFlight: InFlight;
+}
+
 async function answer(
-  call: ServerUnaryCall<Request, Message>,
+  call: ServerUnaryCall<Buffer, Message>,
   callback: sendUnaryData<Message>,
-  serve: Endpoint,
+  { method, endpoint, inFlight }: Answering,
 ): Promise<void> {
   const { metadata } = call;
+  inFlight.count++;
   const deadline = call.getDeadline();
   try {
-    if (call.request === noMessage) throw new InvalidField('request', 'must be a message of this RPC, in protobuf');
-    const response = await serve(call.request, {
+    const admitted = await endpoint.admit({
       peer: call.getPeer(),
       deadline: deadline instanceof Date ? deadline.getTime() : deadline,
       header: (name) => metadata.get(name)[0] as string | undefined,
       onCancel: (listener) => void call.once('cancelled', listener),
     });
-    callback(null, response);
+    callback(null, await endpoint.answer(admitted, () => decode(method, call.request)));
   } catch (error) {
     const failure = failureOf(error);
     const trailers = new Metadata();
     trailers.set('grpc-status-details-bin', Buffer.from(statusDetailsOf(failure)));
     callback({ code: failure.code, details: failure.message, metadata: trailers });
+  } finally {
+    inFlight.count--;
   }
 }

@@ -1,15 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { DescMethodUnary, Message } from '@bufbuild/protobuf';
-import {
-  type Code,
-  ConnectError,
-  createContextKey,
-  createContextValues,
-  type HandlerContext,
-} from '@connectrpc/connect';
+import type { DescMethod, Message } from '@bufbuild/protobuf';
+import { Code, ConnectError, createContextKey, createContextValues, type HandlerContext } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { ErrorInfoSchema } from '@touchstone/contracts/google-rpc';
-import type { Endpoint } from '../call/pipeline.ts';
+import { NoMessage } from '../call/no-message.ts';
+import type { Admitted, Endpoint } from '../call/pipeline.ts';
 import { errorInfoOf } from '../errors/error-details.ts';
 import { failureOf } from '../errors/status-table.ts';
 import type { Listener, MountedService } from '../grpc/server.ts';
@@ -24,73 +19,150 @@ export interface HttpEdgeOptions {
   readonly messageBytesMax: number;
 }
 
+/** The HTTP server, and how it ends. */
+export interface HttpEdge {
+  readonly server: Server;
+  /** Takes nothing new; resolves once all that was taken is answered. */
+  close(): Promise<void>;
+}
+
 /** Serves the endpoints, `/healthz`, `/readyz` and `/metrics`; nothing listens yet. */
-export function createHttpEdge({ mounted, readiness, metrics, messageBytesMax }: HttpEdgeOptions): Server {
+export function createHttpEdge({ mounted, readiness, metrics, messageBytesMax }: HttpEdgeOptions): HttpEdge {
   const rpc = connectNodeAdapter({
     routes: (router) => {
       for (const { service, endpoints } of mounted) router.service(service, implementationOf(endpoints));
     },
     readMaxBytes: messageBytesMax,
     contextValues: ({ socket }) => createContextValues().set(peerKey, `${socket.remoteAddress}:${socket.remotePort}`),
+    requestGate: admitting(new Map(mounted.flatMap(({ endpoints }) => endpoints))),
     grpc: false,
   });
-  const pages: Readonly<Record<string, (response: ServerResponse) => void | Promise<void>>> = {
-    '/healthz': (response) => sendJson(response, 200, { alive: true }),
-    '/readyz': (response) =>
-      sendJson(response, readiness.isReady ? 200 : 503, { ready: readiness.isReady, reasons: readiness.reasons }),
-    '/metrics': async (response) => {
-      response.writeHead(200, { 'content-type': metrics.contentType }).end(await metrics.text());
-    },
-  };
+  const pages = new Map<string, (response: ServerResponse) => void | Promise<void>>([
+    ['/healthz', (response) => sendJson(response, 200, { alive: true })],
+    [
+      '/readyz',
+      (response) =>
+        sendJson(response, readiness.isReady ? 200 : 503, { ready: readiness.isReady, reasons: readiness.reasons }),
+    ],
+    [
+      '/metrics',
+      async (response) => {
+        const text = await metrics.text();
+        response.writeHead(200, { 'content-type': metrics.contentType }).end(text);
+      },
+    ],
+  ]);
+  const open = new Set<ServerResponse>();
   const server = createServer((request: IncomingMessage, response: ServerResponse) => {
-    const page = request.method === 'GET' ? pages[request.url?.split('?')[0] ?? ''] : undefined;
-    if (page) void page(response);
-    else rpc(request, response);
+    open.add(response);
+    if (!server.listening) response.shouldKeepAlive = false;
+    response.once('close', () => {
+      open.delete(response);
+      if (!server.listening && open.size === 0) server.closeAllConnections();
+    });
+    const page = pages.get(request.url?.split('?')[0] ?? '');
+    if (!page) {
+      // HTTP/1.0 needs none, and one can be nonsense: connect would throw, and nobody asks for it.
+      request.headers.host = 'touchstone';
+      rpc(request, response);
+    } else if (request.method === 'GET' || request.method === 'HEAD') {
+      Promise.resolve(page(response)).catch(() => response.writeHead(500).end());
+    } else {
+      response.writeHead(405, { allow: 'GET, HEAD' }).end();
+    }
   });
   // Slow senders must not hold connections for ever.
   server.headersTimeout = 10_000;
   server.requestTimeout = 30_000;
-  return server;
+  return {
+    server,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const response of open) response.shouldKeepAlive = false;
+        // Also those that have sent nothing, or half a request.
+        if (open.size === 0) server.closeAllConnections();
+      }),
+  };
 }
 
 function sendJson(response: ServerResponse, status: number, body: object): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
 }
 
-function implementationOf(endpoints: readonly (readonly [DescMethodUnary, Endpoint])[]): object {
-  return Object.fromEntries(endpoints.map(([method, serve]) => [method.localName, answering(serve)]));
-}
+const implementationOf = (endpoints: MountedService['endpoints']): object =>
+  Object.fromEntries(
+    endpoints.map(([method, endpoint]) => [
+      method.localName,
+      async (request: Message, { values }: HandlerContext): Promise<Message> => {
+        const admitted = values.get(admittedKey);
+        values.delete(admittedKey);
+        if (!admitted) throw new ConnectError('the call was not admitted', Code.Internal);
+        return endpoint.answer(admitted, () => request).catch(asConnectError);
+      },
+    ]),
+  );
 
-const answering =
-  (serve: Endpoint) =>
-  async (request: Message, context: HandlerContext): Promise<Message> => {
-    try {
-      const timeout = context.timeoutMs();
-      return await serve(request, {
-        peer: context.values.get(peerKey),
-        deadline: timeout === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeout,
-        header: (name) => context.requestHeader.get(name) ?? undefined,
-        onCancel: (listener) => context.signal.addEventListener('abort', listener, { once: true }),
-      });
-    } catch (error) {
-      throw asConnectError(error);
-    }
+/** Callers are asked for before their message is read. */
+const admitting = (endpoints: ReadonlyMap<DescMethod, Endpoint>) => async (context: HandlerContext) => {
+  const { method, values, signal, requestHeader } = context;
+  const endpoint = endpoints.get(method);
+  if (!endpoint) throw new ConnectError('nothing serves this', Code.Unimplemented);
+  const timeout = context.timeoutMs();
+  const admitted = await endpoint
+    .admit({
+      peer: values.get(peerKey),
+      deadline: timeout === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeout,
+      header: (name) => requestHeader.get(name) ?? undefined,
+      onCancel: (listener) => signal.addEventListener('abort', listener, { once: true }),
+    })
+    .catch(asConnectError);
+  values.set(admittedKey, admitted);
+  const refuse = () => {
+    const { reason } = signal;
+    if (values.get(admittedKey) === null || !isUnreadable(reason)) return;
+    const unreadable = new NoMessage();
+    endpoint
+      .answer(admitted, () => {
+        throw unreadable;
+      })
+      .catch(() => {});
+    const { code, rawMessage, details } = connectErrorOf(unreadable);
+    Object.assign(reason, { code, rawMessage, details });
   };
+  // Connect decodes by itself, and blames itself for bytes that are none, or quotes them. It tells of the error on this
+  // signal before it writes it down, which is the one place to say it better.
+  signal.addEventListener('abort', refuse, { once: true });
+};
+
+/** What connect says of headers and frames it says well, and quotes no message. */
+const isUnreadable = (reason: unknown): boolean =>
+  reason instanceof ConnectError &&
+  (reason.code === Code.Internal || reason.code === Code.InvalidArgument) &&
+  !reason.rawMessage.startsWith('protocol error:');
+
+/** Null once it has been taken up. */
+const admittedKey = createContextKey<Admitted | null>(null);
 
 /** The address that the call came from; what a header says of it, any caller can write. */
 const peerKey = createContextKey('');
 
-function asConnectError(error: unknown): ConnectError {
+function connectErrorOf(error: unknown): ConnectError {
   const failure = failureOf(error);
   const details = [{ desc: ErrorInfoSchema, value: errorInfoOf(failure) }];
   // The codes of Connect are those of gRPC.
   return new ConnectError(failure.message, failure.code as number as Code, undefined, details);
 }
 
+const asConnectError = (error: unknown): never => {
+  throw connectErrorOf(error);
+};
+
 /** Listens. @returns the port. @throws PortTaken */
 export function listenHttp(server: Server, { host, port, portSetting }: Listener): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(new PortTaken(port, portSetting, error)));
+    // Stays: a connection that cannot be accepted must not end the service.
+    server.on('error', (error) => reject(new PortTaken(port, portSetting, error)));
     server.listen(port, host, () => {
       const address = server.address();
       resolve(typeof address === 'object' && address ? address.port : port);

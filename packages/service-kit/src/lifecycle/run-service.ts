@@ -1,20 +1,15 @@
-import type { Server as HttpServer } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { DescMethodUnary, DescService } from '@bufbuild/protobuf';
-import type { Server as GrpcServer } from '@grpc/grpc-js';
-import type { Authenticate } from '@touchstone/core';
+import { type Authenticate, TouchstoneError } from '@touchstone/core';
 import type { Logger } from 'pino';
 import type { Route, UnaryHandler } from '../call/handler.ts';
 import { endpoint, type PipelineOptions } from '../call/pipeline.ts';
 import type { CommonConfig } from '../config/settings.ts';
-import { addHealth } from '../grpc/health.ts';
-import { addReflection } from '../grpc/reflection.ts';
-import { createGrpcServer, listen, type MountedService, mount } from '../grpc/server.ts';
-import { createHttpEdge, listenHttp } from '../http/edge.ts';
+import type { MountedService } from '../grpc/server.ts';
 import { callEvents } from '../telemetry/call-events.ts';
 import { openLogger } from '../telemetry/logger.ts';
 import { type Metrics, openMetrics } from '../telemetry/metrics.ts';
 import { openReadiness, type Readiness } from './readiness.ts';
+import { atMost, startServers } from './servers.ts';
 
 /** What a service works with while it opens and runs. */
 export interface ServiceRuntime {
@@ -55,13 +50,22 @@ export async function runService<Config extends CommonConfig, Context extends Se
     await serveUntilStopped(service, config, logger);
   } catch (error) {
     // Before there is a log, and for a person who starts it by hand.
-    console.error(`${service.name} ends: ${error instanceof Error ? error.message : error}`);
+    console.error(`${service.name} ends: ${wordsOf(error)}`);
+    logger?.fatal({ err: error }, 'the service ends');
     process.exitCode = 1;
   } finally {
     logger?.end();
   }
   // A leaked handle must not keep a stopped service alive.
   process.exit();
+}
+
+/** Messages of others can quote settings; errors of ours name themselves by their class. */
+function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'an error of no class';
+  const className = error.constructor.name;
+  const isOurs = error instanceof TouchstoneError || (Object.hasOwn(error, 'name') && error.name === className);
+  return isOurs ? error.message : `${className}, of which the log tells more`;
 }
 
 async function serveUntilStopped<Config extends CommonConfig, Context extends ServedContext>(
@@ -71,11 +75,13 @@ async function serveUntilStopped<Config extends CommonConfig, Context extends Se
 ): Promise<void> {
   const stopping = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort());
-  process.on('unhandledRejection', (error) => {
-    logger.fatal({ err: error }, 'a promise was left alone');
-    process.exitCode = 1;
-    stopping.abort();
-  });
+  for (const event of ['unhandledRejection', 'uncaughtException'] as const) {
+    process.on(event, (err: unknown) => {
+      logger.fatal({ err }, `an error that nobody expected: the service stops (${event})`);
+      process.exitCode = 1;
+      stopping.abort();
+    });
+  }
   const readiness = openReadiness();
   readiness.set('starting', 'the service is starting');
   const metrics = openMetrics(service.name);
@@ -90,24 +96,31 @@ async function serveUntilStopped<Config extends CommonConfig, Context extends Se
   });
   const servers = await startServers(service, endpoints, config, { readiness, metrics });
   logger.info({ grpc: servers.grpcPort, http: servers.httpPort }, 'listening');
+  const stopped = aborted(stopping.signal);
+  const opening = service.openContext(config, {
+    logger,
+    metrics,
+    readiness,
+    grpcPort: servers.grpcPort,
+    signal: stopping.signal,
+  });
   try {
-    const opened = await service.openContext(config, {
-      logger,
-      metrics,
-      readiness,
-      grpcPort: servers.grpcPort,
-      signal: stopping.signal,
-    });
-    routes = service.routes(opened);
-    context = opened;
-    readiness.set('starting', null);
-    logger.info('ready');
-    await aborted(stopping.signal);
-  } catch (error) {
-    if (!stopping.signal.aborted) throw error;
+    // Opening can wait for what never comes: a service that is told to stop does not.
+    const opened = await Promise.race([stopped, opening]);
+    if (opened) {
+      context = opened;
+      routes = service.routes(opened);
+      readiness.set('starting', null);
+      logger.info('ready');
+      await stopped;
+    }
   } finally {
-    await stop(servers, config, readiness);
-    await (context as Context | null)?.[Symbol.asyncDispose]();
+    await servers.stop(stopping.signal.aborted ? config.DRAIN_MILLISECONDS : 0);
+    const closed = opening.then(
+      (opened) => opened[Symbol.asyncDispose](),
+      () => {}, // Told already, or due to the stop.
+    );
+    await atMost(config.STOP_MILLISECONDS, closed);
     logger.info('stopped');
   }
 }
@@ -116,13 +129,6 @@ const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) =>
     signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true }),
   );
-
-interface Servers {
-  readonly grpc: GrpcServer;
-  readonly http: HttpServer;
-  readonly grpcPort: number;
-  readonly httpPort: number;
-}
 
 /** Null until the service is ready, and for what it does not serve. */
 type HandlerOf = (method: DescMethodUnary) => UnaryHandler<DescMethodUnary> | null;
@@ -139,39 +145,3 @@ const mountedServices = (
       return [unary, endpoint(unary, () => handlerOf(unary), pipeline)] as const;
     }),
   }));
-
-async function startServers(
-  { name, services }: { readonly name: string; readonly services: readonly DescService[] },
-  mounted: readonly MountedService[],
-  config: CommonConfig,
-  { readiness, metrics }: Pick<ServiceRuntime, 'readiness' | 'metrics'>,
-): Promise<Servers> {
-  const prefix = name.toUpperCase();
-  const port = (kind: 'GRPC' | 'HTTP') => ({
-    portSetting: `${prefix}_${kind}_PORT`,
-    port: config[`${prefix}_${kind}_PORT`] as number,
-  });
-  const messageBytesMax = config.MESSAGE_BYTES_MAX;
-  const grpc = createGrpcServer(messageBytesMax);
-  for (const one of mounted) mount(grpc, one);
-  addHealth(grpc, services, readiness);
-  addReflection(grpc, services);
-  const http = createHttpEdge({ mounted, readiness, metrics, messageBytesMax });
-  const grpcPort = await listen(grpc, { host: config.HOST, ...port('GRPC') });
-  const httpPort = await listenHttp(http, { host: config.HOST, ...port('HTTP') });
-  return { grpc, http, grpcPort, httpPort };
-}
-
-/** Readiness goes first; then nothing new is taken, and what is in flight ends. */
-async function stop({ grpc, http }: Servers, config: CommonConfig, readiness: Readiness): Promise<void> {
-  readiness.set('stopping', 'the service is stopping');
-  await sleep(config.DRAIN_MILLISECONDS);
-  const ended = Promise.all([
-    new Promise<void>((resolve) => grpc.tryShutdown(() => resolve())),
-    new Promise<void>((resolve) => http.close(() => resolve())),
-  ]);
-  http.closeIdleConnections();
-  await Promise.race([ended, sleep(config.STOP_MILLISECONDS)]);
-  grpc.forceShutdown();
-  http.closeAllConnections();
-}

@@ -1,6 +1,7 @@
 import type { Caller, TouchstoneError } from '@touchstone/core';
 import type { Logger } from 'pino';
 import { failureOf, reasonName } from '../errors/status-table.ts';
+import { describeFault } from './fault.ts';
 import type { Metrics } from './metrics.ts';
 
 /** A call that is over. */
@@ -18,6 +19,8 @@ export interface CallRecord {
 export interface CallEvents {
   answered(call: CallRecord): void;
   failed(call: CallRecord, error: TouchstoneError): void;
+  /** An item of a batch was answered with a fault of ours; the call goes on. */
+  itemFaulted(call: CallRecord, error: TouchstoneError): void;
 }
 
 /** The access log and the call metrics. */
@@ -40,19 +43,12 @@ export function callEvents(logger: Logger, metrics: Metrics): CallEvents {
       metrics.callEnded(call.method, reason, call.milliseconds / 1_000);
       // The cause stays here: the caller is told the trace id alone.
       const level = error.code === 'internal' ? 'error' : 'info';
-      logger[level]({ ...fieldsOf(call), code: reason, ...causeOf(error) }, 'call');
+      logger[level]({ ...fieldsOf(call), code: reason, ...faultIn(error) }, 'call');
     },
+    itemFaulted: (call, error) => logger.error({ ...fieldsOf(call), ...faultIn(error) }, 'an item of the call failed'),
   };
 }
 
-/** Where the fault is ours, what it was; a driver's message can quote what it was given, so its text is left out. */
-function causeOf(error: TouchstoneError): object {
-  if (error.code !== 'internal' && error.code !== 'store_unavailable') return {};
-  const { cause } = error;
-  if (!(cause instanceof Error)) return {};
-  return {
-    cause: cause.name,
-    causeCode: 'code' in cause ? cause.code : undefined,
-    stack: cause.stack?.split('\n').slice(1),
-  };
-}
+/** What lies behind the errors of which callers are not told why. */
+const faultIn = ({ code, cause }: TouchstoneError): object =>
+  cause !== undefined && (code === 'internal' || code === 'store_unavailable') ? { fault: describeFault(cause) } : {};

@@ -1,4 +1,5 @@
 import pino, { type Logger } from 'pino';
+import { describeFault } from './fault.ts';
 
 /** Lines of JSON on standard output, written behind the calls; `flush` before the process ends. */
 export function openLogger(service: string, level: string): Logger & { readonly end: () => void } {
@@ -6,7 +7,13 @@ export function openLogger(service: string, level: string): Logger & { readonly 
   // What little there is must not wait for more.
   const flushing = setInterval(() => destination.flush(), 250).unref();
   const logger = pino(
-    { name: service, level, base: { service }, timestamp: pino.stdTimeFunctions.isoTime },
+    {
+      name: service,
+      level,
+      base: { service },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      serializers: { err: describeFault },
+    },
     destination,
   );
   return Object.assign(logger, {

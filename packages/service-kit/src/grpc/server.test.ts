@@ -1,0 +1,190 @@
+import { connect, constants } from 'node:http2';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { ValidateTokenRequestSchema } from '@touchstone/contracts';
+import { ErrorInfoSchema, StatusSchema } from '@touchstone/contracts/google-rpc';
+import { afterAll, expect, test, vi } from 'vitest';
+import { credential, exchange, startTestService, validateToken } from '../test-service.ts';
+
+const limit = 65_536;
+const service = await startTestService(undefined, { MESSAGE_BYTES_MAX: String(limit) });
+const target = `127.0.0.1:${service.grpcPort}`;
+const client = new Client(target, credentials.createInsecure());
+afterAll(async () => {
+  client.close();
+  await service[Symbol.asyncDispose]();
+});
+
+const authorization = `Bearer ${credential}`;
+const good = Buffer.from(
+  toBinary(
+    ValidateTokenRequestSchema,
+    create(ValidateTokenRequestSchema, { token: 'tks_x', audience: 'orders', requiredScopes: ['read'] }),
+  ),
+);
+
+function call(
+  bytes: Buffer,
+  headers: Record<string, string> = { authorization },
+  { path = validateToken, by = client, deadline = Number.POSITIVE_INFINITY } = {},
+): Promise<string> {
+  const metadata = new Metadata();
+  for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
+  return new Promise((resolve) => {
+    const asIs = (one: Buffer) => one;
+    by.makeUnaryRequest(path, asIs, asIs, bytes, metadata, { deadline }, (error: ServiceError | null) =>
+      resolve(error ? `${status[error.code]} ${reasonOf(error)}`.trim() : 'OK'),
+    );
+  });
+}
+
+function reasonOf({ metadata }: ServiceError): string {
+  const [details] = metadata.get('grpc-status-details-bin');
+  const any = details && fromBinary(StatusSchema, details as Buffer).details[0];
+  return any ? fromBinary(ErrorInfoSchema, any.value).reason : '';
+}
+
+/** A call as only HTTP/2 can make it: its headers, and the trailers or the fault that it ended with. */
+function raw(headers: Record<string, string>, bytes: Buffer = frame(good), reset?: number): Promise<object> {
+  return new Promise((resolve) => {
+    const session = connect(`http://${target}`);
+    const end = (answer: object) => {
+      session.destroy();
+      resolve(answer);
+    };
+    session.on('error', (error) => end({ error: error.message }));
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': validateToken,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      ...headers,
+    });
+    let told = {};
+    stream.on('response', (answer) => {
+      told = { ...answer };
+    });
+    stream.on('trailers', (trailers) => {
+      told = { ...told, ...trailers };
+    });
+    stream.on('error', (error) => end({ error: error.message }));
+    stream.on('close', () => end(told));
+    stream.resume();
+    if (reset === undefined) stream.end(bytes);
+    else stream.write(bytes, () => stream.close(reset));
+  });
+}
+
+function frame(message: Buffer, isPacked = 0): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt8(isPacked, 0);
+  head.writeUInt32BE(message.length, 1);
+  return Buffer.concat([head, message]);
+}
+
+test('bytes that are no message are looked at only when it is known who sent them', async () => {
+  const rubbish = Buffer.from('ffffffffff', 'hex');
+  expect(await call(good)).toBe('OK');
+  expect(await call(rubbish, {})).toBe('UNAUTHENTICATED CALLER_UNKNOWN');
+  expect(await call(rubbish, { authorization: 'Bearer tks_other' })).toBe('UNAUTHENTICATED CALLER_UNKNOWN');
+  expect(await call(rubbish)).toBe('INVALID_ARGUMENT INVALID_FIELD');
+});
+
+test('no credential gets to standard error, however ill-formed the metadata is', async () => {
+  const written = vi.spyOn(console, 'error').mockImplementation(() => {});
+  try {
+    const answer = await raw({ authorization: 'Bearer tks_hunter2\u00e9' });
+    expect(answer).toMatchObject({ 'grpc-status': String(status.UNAUTHENTICATED) });
+    expect(await raw({ 'tks_hunter2~': 'tks_hunter2', authorization })).toMatchObject({ 'grpc-status': '0' });
+    expect(written.mock.calls).toEqual([]);
+  } finally {
+    written.mockRestore();
+  }
+});
+
+test('a message is limited in size, also where it is small until it is unpacked', async () => {
+  expect(await call(Buffer.alloc(limit + 1))).toBe('RESOURCE_EXHAUSTED');
+  const bomb = await promisify(gzip)(Buffer.alloc(50_000_000));
+  expect(bomb.length).toBeLessThan(limit);
+  const packed = { 'grpc-encoding': 'gzip', authorization };
+  expect(await raw(packed, frame(bomb, 1))).toMatchObject({ 'grpc-status': String(status.RESOURCE_EXHAUSTED) });
+  expect(await raw(packed, frame(good, 1))).toMatchObject({ 'grpc-status': String(status.INTERNAL) });
+  expect(await raw({ 'grpc-encoding': 'x', authorization }, frame(good, 1))).toMatchObject({
+    'grpc-status': String(status.UNIMPLEMENTED),
+  });
+});
+
+test.each<[string, () => Promise<unknown>]>([
+  ['a name that there is not', () => call(good, {}, { path: '/made.up.Service/hunter2' })],
+  ['a long name', () => raw({ ':path': `/hunter2${'x'.repeat(50_000)}` })],
+  ['a name beyond ASCII', () => raw({ ':path': '/hunter2\u00e9"\\' })],
+  ['a name with an encoded line end', () => raw({ ':path': '/hunter2%0a%0d' })],
+  ['another method of HTTP', () => raw({ ':method': 'hunter2' })],
+  ['another content type', () => raw({ 'content-type': 'hunter2' })],
+  ['a timeout that is none', () => raw({ 'grpc-timeout': 'hunter2', authorization })],
+  ['no message', () => raw({ authorization }, Buffer.alloc(0))],
+  ['half a message', () => raw({ authorization }, frame(good).subarray(0, 9))],
+  ['two messages', () => raw({ authorization }, Buffer.concat([frame(good), frame(good)]))],
+  ['a reset', () => raw({ authorization }, frame(good), constants.NGHTTP2_INTERNAL_ERROR)],
+  ['large headers', () => raw({ authorization, x: 'x'.repeat(60_000) })],
+  ['HTTP/1.1', () => exchange(service.grpcPort, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n')],
+  ['rubbish', () => exchange(service.grpcPort, Buffer.alloc(1_000, 0xff))],
+  [
+    'rubbish after the preface',
+    () =>
+      exchange(service.grpcPort, Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), Buffer.alloc(99, 7)])),
+  ],
+])('%s does no harm, and makes no label', async (_what, attack) => {
+  await attack();
+  expect(await call(good)).toBe('OK');
+  expect(await service.metrics.text()).not.toContain('hunter2');
+  expect(service.lines.join('')).not.toContain('hunter2');
+});
+
+test('a call that is late, or whose caller has gone, is no fault', async () => {
+  await using slow = await startTestService(() => new Promise(() => {}));
+  using by = Object.assign(new Client(`127.0.0.1:${slow.grpcPort}`, credentials.createInsecure()), {
+    [Symbol.dispose]: () => by.close(),
+  });
+  expect(await call(good, { authorization }, { by, deadline: Date.now() + 100 })).toMatch(/^DEADLINE_EXCEEDED/);
+  const gone = by.makeUnaryRequest(
+    validateToken,
+    (one: Buffer) => one,
+    (one) => one,
+    good,
+    Object.assign(new Metadata()),
+    () => {},
+  );
+  gone.cancel();
+  await vi.waitUntil(() => slow.lines.length > 0);
+  const line = JSON.parse(slow.lines[0] ?? '');
+  expect(line).toMatchObject({ level: 30 });
+  expect(['DEADLINE_EXCEEDED', 'CANCELLED']).toContain(line.code);
+});
+
+test('a fault is told with the id that the log tells more under, and the log quotes nobody', async () => {
+  const quoting = Object.assign(new Error('hunter2\n    at hunter2 (file:///hunter2:1:1)'), {
+    code: '23505',
+    detail: 'Key (user_id)=(hunter2)',
+    cause: new Error('hunter2'),
+  });
+  await using broken = await startTestService(() => Promise.reject(quoting));
+  const by = new Client(`127.0.0.1:${broken.grpcPort}`, credentials.createInsecure());
+  const metadata = new Metadata();
+  metadata.set('authorization', authorization);
+  const asIs = (one: Buffer) => one;
+  const error = await new Promise<ServiceError | null>((resolve) =>
+    by.makeUnaryRequest(validateToken, asIs, asIs, good, metadata, resolve),
+  );
+  by.close();
+  const [details] = error?.metadata.get('grpc-status-details-bin') ?? [];
+  const any = fromBinary(StatusSchema, details as Buffer).details[0];
+  const told = fromBinary(ErrorInfoSchema, any?.value ?? new Uint8Array());
+  const line = JSON.parse(broken.lines[0] ?? '');
+  expect(told).toMatchObject({ reason: 'INTERNAL', metadata: { trace_id: line.traceId } });
+  expect(line).toMatchObject({ level: 50, code: 'INTERNAL', fault: { class: 'Error', code: '23505' } });
+  expect(line.fault.stack[0]).toContain('server.test.ts');
+  expect(JSON.stringify([line, error?.details, told.metadata])).not.toContain('hunter2');
+});

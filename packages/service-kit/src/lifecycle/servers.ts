@@ -1,0 +1,76 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DescService } from '@bufbuild/protobuf';
+import type { CommonConfig } from '../config/settings.ts';
+import { addHealth } from '../grpc/health.ts';
+import { openStreams } from '../grpc/open-streams.ts';
+import { addReflection } from '../grpc/reflection.ts';
+import { createGrpcServer, type InFlight, listen, type MountedService, mount } from '../grpc/server.ts';
+import { createHttpEdge, listenHttp } from '../http/edge.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Readiness } from './readiness.ts';
+
+/** The servers of a service, both listening. */
+export interface Servers {
+  readonly grpcPort: number;
+  readonly httpPort: number;
+  /** Readiness goes first; after `drainMilliseconds` nothing new is taken, and what is in flight ends. */
+  stop(drainMilliseconds: number): Promise<void>;
+}
+
+/** Both servers listen, or neither does. @throws PortTaken */
+export async function startServers(
+  { name, services }: { readonly name: string; readonly services: readonly DescService[] },
+  mounted: readonly MountedService[],
+  config: CommonConfig,
+  { readiness, metrics }: { readonly readiness: Readiness; readonly metrics: Metrics },
+): Promise<Servers> {
+  const prefix = name.toUpperCase();
+  const listener = (kind: 'GRPC' | 'HTTP') => ({
+    host: config.HOST,
+    portSetting: `${prefix}_${kind}_PORT`,
+    port: config[`${prefix}_${kind}_PORT`] as number,
+  });
+  const messageBytesMax = config.MESSAGE_BYTES_MAX;
+  const grpc = createGrpcServer(messageBytesMax);
+  const streams = openStreams();
+  const inFlight = { count: 0 };
+  for (const one of mounted) mount(grpc, one, inFlight);
+  addHealth(grpc, services, readiness, streams);
+  addReflection(grpc, services, streams);
+  const http = createHttpEdge({ mounted, readiness, metrics, messageBytesMax });
+
+  async function stop(drainMilliseconds: number): Promise<void> {
+    readiness.set('stopping', 'the service is stopping');
+    await sleep(drainMilliseconds);
+    const grpcEnded = Promise.race([
+      new Promise<void>((resolve) => grpc.tryShutdown(() => resolve())),
+      quiet(inFlight),
+    ]);
+    streams.endAll();
+    await atMost(config.STOP_MILLISECONDS, Promise.all([grpcEnded, http.close()]));
+    grpc.forceShutdown();
+    http.server.closeAllConnections();
+  }
+
+  try {
+    const grpcPort = await listen(grpc, listener('GRPC'));
+    const httpPort = await listenHttp(http.server, listener('HTTP'));
+    return { grpcPort, httpPort, stop };
+  } catch (error) {
+    grpc.forceShutdown();
+    throw error;
+  }
+}
+
+/** grpc-js waits also for connections that have never sent anything: the last answers get this long to be sent. */
+const lastAnswersMilliseconds = 200;
+
+async function quiet(inFlight: InFlight): Promise<void> {
+  do await sleep(lastAnswersMilliseconds);
+  while (inFlight.count > 0);
+  await sleep(lastAnswersMilliseconds);
+}
+
+/** Waits for the work, but no longer than this. */
+export const atMost = (milliseconds: number, work: PromiseLike<unknown> | undefined): Promise<unknown> =>
+  Promise.race([work, sleep(milliseconds)]);
