@@ -204,7 +204,7 @@ async function createOne(
 
 /** Raises the tenant's version, which every issuer's insert compares. */
 async function lockTenant(query: Query, tenantId: string): Promise<void> {
-  const text = `update tenant set registry_version = registry_version + 1 where tenant_id = $1
+  const text = `update tenant set registry_version = next_registry_version(registry_version) where tenant_id = $1
                 returning disabled_revision is not null`;
   const [row] = await query({ text, values: [tenantId] });
   if (!row) throw new TenantUnknown();

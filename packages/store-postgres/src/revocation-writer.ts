@@ -215,7 +215,7 @@ async function disableEntries(query: Query, { intents, revision }: Write): Promi
       values: [revision.revision, disables.id],
     });
     await query({
-      text: 'update tenant set registry_version = registry_version + 1 where tenant_id = $1',
+      text: 'update tenant set registry_version = next_registry_version(registry_version) where tenant_id = $1',
       values: [tenantId],
     });
   }
