@@ -4,7 +4,7 @@ create table tenant (
   display_name text not null,
   token_ttl_max integer not null check (token_ttl_max > 0),
   mac text not null,
-  -- Rises with every change in the tenant: see next_registry_version.
+  -- Rises with every change in the tenant, by a random step.
   registry_version bigint not null default 1,
   disabled_revision bigint,
   created_at timestamptz not null default now()
@@ -38,10 +38,6 @@ create table app (
 
 create index on app (tenant_id);
 create index on resource_server (tenant_id);
-
--- By a random step: a database that was put back to an older state does not come to the same version with other content.
-create function next_registry_version(version bigint) returns bigint language sql volatile as
-  $$ select version + 1 + (random() * 1000000)::bigint $$;
 
 -- For which operators credentials have been bootstrapped.
 create table bootstrap (
