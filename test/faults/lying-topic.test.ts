@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { zstdCompressSync } from 'node:zlib';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { IssueTokenResponse } from '@touchstone/contracts';
-import { Chain, genesis, type Head, type RevisionContent, type SealedRevision } from '@touchstone/core';
+import { Chain, type CutTarget, genesis, type Head, type RevisionContent, type SealedRevision } from '@touchstone/core';
 import { encodeRevisionEvent, revisionCodec, topics as topicNames } from '@touchstone/events';
 import { openKeyRing, readMasterKeyFile } from '@touchstone/token-methods';
 import kafkajs, { type Producer } from 'kafkajs';
@@ -22,20 +22,20 @@ type Lie = (real: readonly SealedRevision[], head: SealedRevision) => readonly (
 /** Seals under a key that is not the installation's. */
 const stranger = new Chain(openKeyRing(randomBytes(32)).mac, revisionCodec);
 
-/** What would revoke everything, for good. */
-const doomsday: RevisionContent = {
+/** What would revoke a target for good. */
+const ending = (target: CutTarget): RevisionContent => ({
   recordedAt: Date.now(),
   cuts: (['token', 'credential'] as const).map((tokenClass) => ({
-    revocationId: 'rev_forged',
+    ...target,
+    revocationId: 'rvk_forged',
     tokenClass,
-    kind: 'all',
-    key: '',
     ceiling: null,
     sparedTokenId: null,
     coversUntil: null,
   })),
-};
-const harmless: RevisionContent = { recordedAt: Date.now(), cuts: [] };
+});
+const doomsday = ending({ kind: 'all', key: '' });
+const harmless = ending({ kind: 'user', key: 'nobody' });
 
 function altered(bytes: Uint8Array): Buffer {
   const copy = Buffer.from(bytes);
@@ -159,17 +159,15 @@ describe.skipIf(!(await ownKafka()))('with Kafka: on the topic of revisions', ()
   });
 
   test('a compression that the services can not read: no wrong answer', async () => {
-    const zstd = { compress: async ({ buffer }: { buffer: Buffer }) => zstdCompressSync(buffer), decompress: unread };
-    const before = CompressionCodecs[CompressionTypes.ZSTD];
-    CompressionCodecs[CompressionTypes.ZSTD] = () => zstd;
+    // This process can: its own reader must not stumble.
+    CompressionCodecs[CompressionTypes.ZSTD] = () => ({
+      compress: async ({ buffer }: { buffer: Buffer }) => zstdCompressSync(buffer),
+      decompress: async (buffer: Buffer) => zstdDecompressSync(buffer),
+    });
     const message = { value: Buffer.from('what nobody reads'), partition: 0 };
-    try {
-      await producer.send({ topic: topicNames.revocations, compression: CompressionTypes.ZSTD, messages: [message] });
-      await nothingIsWrong();
-      await untilTrue('the services read on', () => allIsRead().then(() => true));
-    } finally {
-      CompressionCodecs[CompressionTypes.ZSTD] = before;
-    }
+    await producer.send({ topic: topicNames.revocations, compression: CompressionTypes.ZSTD, messages: [message] });
+    await nothingIsWrong();
+    await allIsRead();
     await nothingIsWrong();
   });
 
@@ -178,5 +176,3 @@ describe.skipIf(!(await ownKafka()))('with Kafka: on the topic of revisions', ()
       expect(await metric(service, 'touchstone_histories_replaced')).toBe(0);
   });
 });
-
-const unread = async () => Buffer.alloc(0);

@@ -88,7 +88,7 @@ class Database implements HistoryReader, RecordReader {
   }
 
   async readAfter(revision: number) {
-    return { head: this.head, missed: this.revisions.slice(revision, revision + 2), now: 0 };
+    return { head: this.head, missed: this.revisions.slice(revision, revision + 2), now: 0, server: '' };
   }
 
   async read(keys: readonly TokenKey[], revision: number) {

@@ -4,7 +4,7 @@ create table tenant (
   display_name text not null,
   token_ttl_max integer not null check (token_ttl_max > 0),
   mac text not null,
-  -- Rises with every change in the tenant.
+  -- Rises with every change in the tenant, by a random step.
   registry_version bigint not null default 1,
   disabled_revision bigint,
   created_at timestamptz not null default now()

@@ -6,33 +6,34 @@ export const missedMax = 500;
 
 /**
  * Where the history stands, and the revisions after one, in the same snapshot. The first row is the head; `$1` is the
- * revision asked after. More may be joined on by `union all`, with six columns before their own.
+ * revision asked after. More may be joined on by `union all`, with seven columns before their own.
  */
 export const tailSelect = `
   select 0 as part, h.revision as revision, h.hash as hash, null::text as previous_hash, null::bytea as content,
-         (extract(epoch from clock_timestamp()) * 1000)::bigint as now
+         (extract(epoch from clock_timestamp()) * 1000)::bigint as now, pg_postmaster_start_time()::text as server
     from history h
   union all
-  (select 1, r.revision, r.hash, r.previous_hash, r.content, null
+  (select 1, r.revision, r.hash, r.previous_hash, r.content, null, null
      from revision r where r.revision > $1 order by r.revision limit ${missedMax})`;
 
 /** How many columns `tailSelect` has. */
-export const tailColumnsCount = 6;
+export const tailColumnsCount = 7;
 
 /** Makes the tail out of the rows of `tailSelect`, in whatever order they come. */
 export function tailOf(rows: readonly Row[]): Tail {
   let head: Head = { revision: 0, hash: '' };
   let now = 0;
+  let server = '';
   const missed: SealedRevision[] = [];
   for (const row of rows) {
     const [part, revision, hash, previousHash, content] = row as [number, number, string, string, Buffer];
     if (part === 0) {
       head = { revision, hash };
-      now = row[5] as number;
+      [now, server] = row.slice(5, 7) as [number, string];
     } else if (part === 1) missed.push({ revision, hash, previousHash, content });
   }
   if (now === 0) throw new Error('the history has not been initialised: run the bootstrap command');
-  return { head, missed: missed.sort((a, b) => a.revision - b.revision), now };
+  return { head, missed: missed.sort((a, b) => a.revision - b.revision), now, server };
 }
 
 export const markColumns = `

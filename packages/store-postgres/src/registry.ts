@@ -202,9 +202,12 @@ async function createOne(
   }
 }
 
+/** By a random step, so that a database that was put back does not come to the same version with other content. */
+export const versionRaised = 'registry_version = registry_version + 1 + (random() * 1000000)::bigint';
+
 /** Raises the tenant's version, which every issuer's insert compares. */
 async function lockTenant(query: Query, tenantId: string): Promise<void> {
-  const text = `update tenant set registry_version = registry_version + 1 where tenant_id = $1
+  const text = `update tenant set ${versionRaised} where tenant_id = $1
                 returning disabled_revision is not null`;
   const [row] = await query({ text, values: [tenantId] });
   if (!row) throw new TenantUnknown();

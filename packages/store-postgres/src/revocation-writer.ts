@@ -14,6 +14,7 @@ import { insertEvents } from './audit-writer.ts';
 import { type Database, type Query, type Row, StatementRefused } from './database.ts';
 import { markColumns, markOf } from './history-rows.ts';
 import { OutboxWriter } from './outbox-rows.ts';
+import { versionRaised } from './registry.ts';
 import {
   revocationColumns,
   revocationFields,
@@ -215,7 +216,7 @@ async function disableEntries(query: Query, { intents, revision }: Write): Promi
       values: [revision.revision, disables.id],
     });
     await query({
-      text: 'update tenant set registry_version = registry_version + 1 where tenant_id = $1',
+      text: `update tenant set ${versionRaised} where tenant_id = $1`,
       values: [tenantId],
     });
   }

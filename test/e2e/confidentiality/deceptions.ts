@@ -44,13 +44,8 @@ async function makeUp({ attacker, scene }: Deception, changes: object): Promise<
   );
 }
 
-export const deceptions: readonly NamedDeception[] = [
-  {
-    name: 'nothing was changed (the control)',
-    prepare: async () => undefined,
-    revoke: ({ scene }) => revocations.user(scene),
-    putRight: nothing,
-  },
+/** Known limits (docs/decisions/0002): only the owner of the database can do this. */
+export const limits: readonly NamedDeception[] = [
   {
     name: 'the sequence is set back, so that the ceiling is low',
     prepare: async ({ attacker }) => void (await attacker.write(`select setval('token_sequence', 1)`)),
@@ -67,6 +62,15 @@ export const deceptions: readonly NamedDeception[] = [
       await attacker.write(`select setval('token_sequence', $1)`, [now]);
       return token;
     },
+    revoke: ({ scene }) => revocations.user(scene),
+    putRight: nothing,
+  },
+];
+
+export const deceptions: readonly NamedDeception[] = [
+  {
+    name: 'nothing was changed (the control)',
+    prepare: async () => undefined,
     revoke: ({ scene }) => revocations.user(scene),
     putRight: nothing,
   },

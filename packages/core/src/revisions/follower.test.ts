@@ -40,6 +40,7 @@ class History implements HistoryReader {
   marks = new Map<string, Mark>();
   digest = chain.digestOf([], genesis);
   away = false;
+  server = 'first';
   /** How many revisions one question brings along. */
   depth = 2;
 
@@ -63,7 +64,7 @@ class History implements HistoryReader {
   async readAfter(revision: number): Promise<Tail> {
     if (this.away) throw new StoreUnavailable();
     const missed = this.revisions.filter((one) => one.revision > revision).slice(0, this.depth);
-    return { head: this.head, missed, now: 0 };
+    return { head: this.head, missed, now: 0, server: this.server };
   }
 }
 
@@ -159,13 +160,30 @@ test('a history that went back is noticed, but an answer that merely came late i
   history.write('ada', 1);
   let reloads = 0;
   const follower = await follow(history, still, { ...quiet, historyReplaced: () => void reloads++ });
-  const question = { sentAt: { wall: 0, monotonic: 0 }, revision: follower.applied.revision };
+  const question = { sentAt: { wall: 0, monotonic: 0 }, revision: follower.applied.revision, generation: 0 };
   const late = await history.readAfter(question.revision);
   follower.offer(history.write('ada', 2));
   expect(await follower.absorb(question, late)).toBe(true);
   expect(reloads).toBe(0);
   expect(await follower.absorb({ ...question, revision: 2 }, late)).toBe(false);
   expect(reloads).toBe(1);
+});
+
+test('another server is a new generation, and so is another history; what was asked in an earlier one is asked again', async () => {
+  const history = new History();
+  history.write('ada', 1);
+  const follower = await follow(history);
+  await follower.refresh();
+  const question = { sentAt: { wall: 0, monotonic: 0 }, revision: 1, generation: follower.generation };
+  const late = await history.readAfter(question.revision);
+  history.server = 'second';
+  await follower.refresh();
+  expect(follower.generation).toBe(question.generation + 1);
+  expect(await follower.absorb(question, late)).toBe(false);
+  await follower.refresh();
+  expect(follower.generation).toBe(question.generation + 1);
+  await follower.absorb({ ...question, revision: 2, generation: follower.generation }, await history.readAfter(1));
+  expect(follower.generation).toBe(question.generation + 2);
 });
 
 test('the age counts from the sending of the question, on whichever clock more time has passed', async () => {

@@ -12,6 +12,7 @@ const hashesRemembered = 4_096;
 export interface Question {
   readonly sentAt: Instant;
   readonly revision: number;
+  readonly generation: number;
 }
 
 /** What happens to a follower, for logs and metrics. */
@@ -34,6 +35,8 @@ export class Follower {
   #watermarks = new Watermarks();
   #applied: Head;
   #hashes = new Map<number, string>();
+  #server: string | null = null;
+  #generation = 0;
   #provenAt: Instant | null = null;
   /** What the database's clock said, to a question sent then. */
   #databaseTime: { readonly now: number; readonly at: Instant };
@@ -72,6 +75,14 @@ export class Follower {
     return this.#applied;
   }
 
+  /**
+   * Rises when another server answers, or another history is told. Nothing remembered of the database from before counts
+   * any more: it may have been put back to an older state, in which what was remembered never was.
+   */
+  get generation(): number {
+    return this.#generation;
+  }
+
   get watermarks(): Watermarks {
     return this.#watermarks;
   }
@@ -103,15 +114,18 @@ export class Follower {
 
   /**
    * Takes what the database said of its history. Once this resolves to true, everything that had returned when the
-   * question was sent is applied. False: the history had been replaced and was loaded anew; what the answer brought
+   * question was sent is applied. False: the history has been replaced since and was loaded anew; what the answer brought
    * belongs to the old one, so ask again.
    * @throws StoreUnavailable
    */
   async absorb(question: Question, tail: Tail): Promise<boolean> {
+    if (question.generation !== this.#generation) return false;
+    this.#meet(tail.server);
     for (const sealed of tail.missed) this.#apply(sealed);
     while (this.#applied.revision < tail.head.revision) {
       const before = this.#applied.revision;
-      const { missed } = await this.#reader.readAfter(before);
+      const { missed, server } = await this.#reader.readAfter(before);
+      this.#meet(server);
       for (const sealed of missed) this.#apply(sealed);
       // The revisions are there but don't continue the chain held: it is another history.
       if (this.#applied.revision <= before) return this.#reload();
@@ -144,7 +158,8 @@ export class Follower {
     send: (question: Question) => Promise<Answer>,
   ): Promise<Answer> {
     for (let attempt = 0; attempt < 3; attempt++) {
-      const question: Question = { sentAt: instantOf(this.#clock), revision: this.#applied.revision };
+      const sentAt = instantOf(this.#clock);
+      const question: Question = { sentAt, revision: this.#applied.revision, generation: this.#generation };
       const answer = await send(question);
       if (await this.absorb(question, answer.tail)) return answer;
     }
@@ -171,6 +186,11 @@ export class Follower {
     return head.revision < question.revision || this.#contradicts(head);
   }
 
+  #meet(server: string): void {
+    if (this.#server !== null && this.#server !== server) this.#generation += 1;
+    this.#server = server;
+  }
+
   #prove(sentAt: Instant): void {
     if (!this.#provenAt || sentAt.monotonic > this.#provenAt.monotonic) this.#provenAt = sentAt;
   }
@@ -188,6 +208,7 @@ export class Follower {
     const sentAt = instantOf(this.#clock);
     const snapshot = checked(this.#chain, await this.#reader.load());
     this.#adopt(snapshot);
+    this.#generation += 1;
     this.#prove(sentAt);
     this.#events.historyReplaced(before, snapshot.head);
     return false;

@@ -18,6 +18,8 @@ export interface Tail {
   readonly missed: readonly SealedRevision[];
   /** The database's clock, milliseconds since 1970. */
   readonly now: number;
+  /** Names the server process that answered: after a restart, a restore or a failover it is another. */
+  readonly server: string;
 }
 
 /** All that is in force, from one snapshot. */
