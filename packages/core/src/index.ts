@@ -10,6 +10,7 @@ export * from './gather.ts';
 export * from './issue/decide-grant.ts';
 export * from './issue/issue-token.ts';
 export * from './issue/ports.ts';
+export * from './random.ts';
 export * from './register/create.ts';
 export * from './register/disable.ts';
 export * from './register/ports.ts';

@@ -118,8 +118,6 @@ const template: TokenRecord = {
   sequence: 0,
   issuedAt: 0,
   expiresAt: 1,
-  tokenHash: '',
-  tagKeyId: 1,
   sealKeyId: 1,
   sealed: Buffer.alloc(0),
   revokedRevision: null,

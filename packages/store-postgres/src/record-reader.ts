@@ -54,7 +54,7 @@ const noTail = `2, ${Array.from({ length: tailColumnsCount - 1 }, () => 'null').
 const noRecord = `
   null::int, null::uuid, null::text, null::text, null::text, null::text, null::text, null::text, null::text[],
   null::text, null::text, null::text, null::bigint, null::text, null::jsonb, null::bigint, null::bigint, null::bigint,
-  null::bytea, null::smallint, null::smallint, null::bytea, null::bigint`;
+  null::smallint, null::bytea, null::bigint`;
 
 const statementFor = (partitions: readonly number[]): string =>
   [

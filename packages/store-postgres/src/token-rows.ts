@@ -1,11 +1,11 @@
-import type { Ancestor, TokenRecord, Usage } from '@touchstone/core';
+import type { Ancestor, NewTokenRecord, TokenRecord, Usage } from '@touchstone/core';
 
 /** The columns of a record, in the order in which `recordOf` takes them. */
 export const recordColumns = `
   t.expiry_day, t.id, t.token_class, t.tenant_id, t.app_id, t.user_handle, t.consent_id, t.audience, t.scopes, t.usage,
   t.method, t.signing_key_id, t.policy_version, t.confirmation, t.lineage, t.sequence,
   (extract(epoch from t.issued_at) * 1000)::bigint, (extract(epoch from t.expires_at) * 1000)::bigint,
-  t.token_hash, t.tag_key_id, t.seal_key_id, t.sealed, t.revoked_revision`;
+  t.seal_key_id, t.sealed, t.revoked_revision`;
 
 /** Makes the record out of a row's columns, which start at `at`. */
 export function recordOf(row: readonly unknown[], at: number): TokenRecord {
@@ -27,16 +27,14 @@ export function recordOf(row: readonly unknown[], at: number): TokenRecord {
     sequence: row[at + 15] as number,
     issuedAt: row[at + 16] as number,
     expiresAt: row[at + 17] as number,
-    tokenHash: (row[at + 18] as Buffer).toString('hex'),
-    tagKeyId: row[at + 19] as number,
-    sealKeyId: row[at + 20] as number,
-    sealed: row[at + 21] as Buffer,
-    revokedRevision: row[at + 22] as number | null,
+    sealKeyId: row[at + 18] as number,
+    sealed: row[at + 19] as Buffer,
+    revokedRevision: row[at + 20] as number | null,
   };
 }
 
 /** The record as an object for json_to_recordset: names and types as `recordFields` declares them. */
-export function fieldsOf(record: TokenRecord): Record<string, unknown> {
+export function fieldsOf(record: NewTokenRecord): Record<string, unknown> {
   return {
     expiry_day: record.key.partition,
     id: record.key.key,

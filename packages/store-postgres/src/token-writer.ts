@@ -3,8 +3,8 @@ import {
   type AuditEvent,
   type Birth,
   gather,
+  type NewTokenRecord,
   StoreUnavailable,
-  type TokenRecord,
   type TokenWriter,
 } from '@touchstone/core';
 import { type Database, StatementRefused } from './database.ts';
@@ -36,7 +36,7 @@ const insertStatement = `
   select id from inserted`;
 
 interface Insertion {
-  readonly record: TokenRecord;
+  readonly record: NewTokenRecord;
   readonly event: AuditEvent;
 }
 
@@ -73,7 +73,7 @@ export function tokenWriter(database: Database, instanceId: string, codec: Audit
       const rows = await database.query({ name: 'draw', text: drawStatement, values: [requests.length] });
       return rows.map(([sequence, now]) => ({ sequence: sequence as number, now: now as number }));
     },
-    { batchMax: 1_000, lanes: 2, waitingMax: 20_000 },
+    { batchMax: 1_000, lanes: 1, waitingMax: 20_000 },
   );
   // One at a time, for the sake of the events' count; what arrives meanwhile makes the next batch the larger.
   const insert = gather(insertEach, { batchMax: 500, lanes: 1, waitingMax: 20_000 });

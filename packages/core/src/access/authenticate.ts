@@ -15,7 +15,8 @@ const rememberedMax = 10_000;
 interface Remembered {
   readonly record: TokenRecord | null;
   readonly opened: Opened | null;
-  readonly credentialId: string;
+  /** The same object for every call with the credential; null where it is none. */
+  readonly caller: Caller | null;
 }
 
 export interface AuthenticatePorts {
@@ -46,12 +47,12 @@ export function authenticator({ methods, records, follower }: AuthenticatePorts)
     if (!found) throw new CallerUnknown();
     const { record } = await records(found.located.key);
     const opened = record && found.method.open(found.located, record);
-    return { record, opened, credentialId: record ? idOf(record) : '' };
+    return { record, opened, caller: record && opened && callerOf(record, opened) };
   }
 
   return async (credential) => {
     const known = await recall(credential);
-    const caller = callerOf(known, follower);
+    const caller = requireHonoured(known, follower);
     if (!remembered.has(credential)) {
       if (remembered.size >= rememberedMax) remembered.delete(remembered.keys().next().value as string);
       remembered.set(credential, known);
@@ -60,15 +61,14 @@ export function authenticator({ methods, records, follower }: AuthenticatePorts)
   };
 }
 
-function callerOf({ record, opened, credentialId }: Remembered, { watermarks, databaseNow }: Follower): Caller {
+function callerOf(record: TokenRecord, { principal, scopes, expiresAt }: Opened): Caller | null {
+  return principal && { ...principal, scopes, credentialId: idOf(record), credentialExpiresAt: expiresAt };
+}
+
+function requireHonoured({ record, opened, caller }: Remembered, { watermarks, databaseNow }: Follower): Caller {
   // A credential is good for what its scopes say, which each RPC checks: here it must be one at all.
   const demand = { tokenClass: 'credential', audience: touchstoneAudience, scopes: record?.scopes ?? [] } as const;
   const decision = decide(record, () => opened, watermarks, demand, databaseNow);
-  if (!decision.active || !decision.opened.principal) throw new CallerUnknown();
-  return {
-    ...decision.opened.principal,
-    scopes: decision.opened.scopes,
-    credentialId,
-    credentialExpiresAt: decision.opened.expiresAt,
-  };
+  if (!decision.active || !caller) throw new CallerUnknown();
+  return caller;
 }

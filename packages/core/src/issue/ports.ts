@@ -1,6 +1,6 @@
 import type { Signal } from '../access/act.ts';
 import type { AuditEvent } from '../audit/audit-event.ts';
-import type { TokenRecord } from '../tokens/token-record.ts';
+import type { NewTokenRecord } from '../tokens/token-record.ts';
 
 /** What the database gives a token that is about to be made. */
 export interface Birth {
@@ -24,7 +24,7 @@ export interface TokenWriter {
    * record's `policyVersion`.
    * @throws StoreUnavailable, Overloaded
    */
-  insert(record: TokenRecord, event: AuditEvent, signal?: Signal): Promise<boolean>;
+  insert(record: NewTokenRecord, event: AuditEvent, signal?: Signal): Promise<boolean>;
 }
 
 /** Writes events of acts that change nothing else. */

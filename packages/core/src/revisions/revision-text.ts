@@ -4,8 +4,16 @@ import type { Head } from './revision.ts';
 /** How many bytes of a hash tell one history from another. */
 const hashBytes = 7;
 
+let latest = { revision: -1, hash: '', text: '' };
+
 /** A revision as callers see it: opaque. It holds the number and the beginning of the hash. */
-export function formatRevision({ revision, hash }: Head): string {
+export function formatRevision(head: Head): string {
+  // Most answers rest on the same head as the one before.
+  if (head.revision !== latest.revision || head.hash !== latest.hash) latest = { ...head, text: textOf(head) };
+  return latest.text;
+}
+
+function textOf({ revision, hash }: Head): string {
   const bytes = Buffer.alloc(8 + hashBytes);
   bytes.writeBigUInt64BE(BigInt(revision));
   bytes.write(hash.slice(0, 2 * hashBytes), 8, 'hex');

@@ -23,8 +23,6 @@ const record = (over: Partial<TokenRecord>): TokenRecord => ({
   sequence: 1,
   issuedAt: 0,
   expiresAt: 1,
-  tokenHash: '',
-  tagKeyId: 1,
   sealKeyId: 1,
   sealed: Buffer.alloc(0),
   revokedRevision: null,

@@ -6,25 +6,22 @@ for (let i = 0; i < 62; i++) digitOf[alphabet.charCodeAt(i)] = i;
 const tailCharacters = [0, 2, 3, 5, 6];
 const tailBytes = [0, -1, 1, 2, -1, 3, 4];
 
+const codes = Buffer.from(alphabet, 'latin1');
+
 /** Five bytes at a time, big-endian, as seven digits: fast without big numbers, and the length tells the length. */
 export function encodeBase62(bytes: Uint8Array): string {
-  let text = '';
-  for (let i = 0; i < bytes.length; i += 5) {
-    const end = Math.min(i + 5, bytes.length);
+  const text = Buffer.allocUnsafe(Math.floor(bytes.length / 5) * 7 + (tailCharacters[bytes.length % 5] as number));
+  for (let from = 0, at = 0; from < bytes.length; from += 5, at += 7) {
+    const end = Math.min(from + 5, bytes.length);
     let value = 0;
-    for (let j = i; j < end; j++) value = value * 256 + (bytes[j] as number);
-    text += digits(value, end - i === 5 ? 7 : (tailCharacters[end - i] as number));
+    for (let i = from; i < end; i++) value = value * 256 + (bytes[i] as number);
+    for (let i = Math.min(at + 7, text.length) - 1; i >= at; i--) {
+      const rest = Math.floor(value / 62);
+      text[i] = codes[value - rest * 62] as number;
+      value = rest;
+    }
   }
-  return text;
-}
-
-function digits(value: number, count: number): string {
-  let text = '';
-  for (let rest = value, i = 0; i < count; i++) {
-    text = alphabet[rest % 62] + text;
-    rest = Math.floor(rest / 62);
-  }
-  return text;
+  return text.toString('latin1');
 }
 
 /** What `encodeBase62` made, or null: every byte string has exactly one text, and no other text is taken. */

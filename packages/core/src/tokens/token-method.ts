@@ -1,6 +1,6 @@
 import type { Principal } from '../access/act.ts';
 import type { TokenKey } from './token-key.ts';
-import type { Authorisation, TokenMethodName, TokenRecord } from './token-record.ts';
+import type { Authorisation, NewTokenRecord, TokenMethodName, TokenRecord } from './token-record.ts';
 
 export type JsonValue =
   | null
@@ -25,7 +25,7 @@ export type TokenDraft = Omit<Authorisation, 'key' | 'method' | 'signingKeyId'>;
 export interface MintedToken {
   /** The string to hand out; nothing but its hash is kept. */
   readonly token: string;
-  readonly record: TokenRecord;
+  readonly record: NewTokenRecord;
 }
 
 /** A presented string that may be a token: where its record is, and what the method needs to open it. */

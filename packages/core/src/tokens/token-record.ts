@@ -46,16 +46,20 @@ export interface Authorisation {
   readonly expiresAt: number;
 }
 
-/** The row that every token has, whatever its method. */
+/** What is read of a token's row, whatever its method. */
 export interface TokenRecord extends Authorisation {
-  /** SHA-256 of the string handed out, in hexadecimal digits, so that leaked hashes can be matched. */
-  readonly tokenHash: string;
-  readonly tagKeyId: number;
   readonly sealKeyId: number;
   /** What only the token's string and the service's key open together. */
   readonly sealed: Buffer;
   /** The revision that revoked this token alone; null while none did. */
   readonly revokedRevision: number | null;
+}
+
+/** A row as it is written. */
+export interface NewTokenRecord extends TokenRecord {
+  /** SHA-256 of the string handed out, in hexadecimal digits, so that leaked hashes can be matched. */
+  readonly tokenHash: string;
+  readonly tagKeyId: number;
 }
 
 /** The record's deciding columns as bytes, the same for the same columns and for no others. */

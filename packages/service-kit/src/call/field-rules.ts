@@ -2,7 +2,16 @@ import type { DescMessage, Message, MessageShape } from '@bufbuild/protobuf';
 import { createValidator } from '@bufbuild/protovalidate';
 import { Internal, InvalidField, type TouchstoneError } from '@touchstone/core';
 
-const validator = createValidator();
+const patterns = new Map<string, RegExp>();
+
+/** The patterns are our own, and linear ones: the runtime's engine serves, many times faster than one of RE2 in JavaScript. */
+function regexMatch(pattern: string, text: string): boolean {
+  const known = patterns.get(pattern) ?? new RegExp(pattern, 'u');
+  patterns.set(pattern, known);
+  return known.test(text);
+}
+
+const validator = createValidator({ regexMatch });
 
 /** The first field that breaks a rule of its message (buf.validate), or null. Never says the field's value. */
 export function validateMessage<Schema extends DescMessage>(

@@ -25,27 +25,40 @@ export interface CallEvents {
 
 /** The access log and the call metrics. */
 export function callEvents(logger: Logger, metrics: Metrics): CallEvents {
-  const fieldsOf = ({ method, peer, traceId, caller, milliseconds }: CallRecord) => ({
+  // A caller is the same object in all its calls: what is said of it is made into text once.
+  const loggers = new WeakMap<Caller, Logger>();
+  const unknownCaller = logger.child({ caller: null, credential: null });
+  function loggerOf(caller: Caller | null): Logger {
+    if (!caller) return unknownCaller;
+    const known = loggers.get(caller);
+    if (known) return known;
+    const made = logger.child({ caller: `${caller.kind}:${caller.name}`, credential: caller.credentialId });
+    loggers.set(caller, made);
+    return made;
+  }
+  const fieldsOf = ({ method, peer, traceId, milliseconds }: CallRecord, code: string) => ({
     method,
     peer,
     traceId,
-    caller: caller ? `${caller.kind}:${caller.name}` : null,
-    credential: caller?.credentialId ?? null,
     ms: Math.round(milliseconds * 100) / 100,
+    code,
   });
   return {
     answered(call) {
       metrics.callEnded(call.method, 'OK', call.milliseconds / 1_000);
-      if (logger.isLevelEnabled('info')) logger.info({ ...fieldsOf(call), code: 'OK' }, 'call');
+      if (logger.isLevelEnabled('info')) loggerOf(call.caller).info(fieldsOf(call, 'OK'), 'call');
     },
     failed(call, error) {
       const reason = reasonName(failureOf(error).reason);
       metrics.callEnded(call.method, reason, call.milliseconds / 1_000);
       // The cause stays here: the caller is told the trace id alone.
       const level = error.code === 'internal' ? 'error' : 'info';
-      logger[level]({ ...fieldsOf(call), code: reason, ...faultIn(error) }, 'call');
+      loggerOf(call.caller)[level]({ ...fieldsOf(call, reason), ...faultIn(error) }, 'call');
     },
-    itemFaulted: (call, error) => logger.error({ ...fieldsOf(call), ...faultIn(error) }, 'an item of the call failed'),
+    itemFaulted(call, error) {
+      const fields = { ...fieldsOf(call, 'INTERNAL'), ...faultIn(error) };
+      loggerOf(call.caller).error(fields, 'an item of the call failed');
+    },
   };
 }
 

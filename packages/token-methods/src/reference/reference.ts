@@ -1,7 +1,9 @@
-import { hash, randomBytes } from 'node:crypto';
+import { hash } from 'node:crypto';
 import {
   authorisationBytes,
+  drawRandom,
   type Located,
+  type NewTokenRecord,
   partitionOf,
   type TokenDraft,
   type TokenKey,
@@ -27,7 +29,7 @@ export function referenceMethod(keys: KeyRing): TokenMethod {
     letter,
 
     mint(draft: TokenDraft, secrets) {
-      const random = randomBytes(32);
+      const random = drawRandom(32);
       const partition = partitionOf(draft.expiresAt);
       const tokenKeys = keys.tokenKeys(random);
       const token = formatReference(letter, { partition, tagKeyId: currentKeyId, random }, keys.tag);
@@ -37,7 +39,7 @@ export function referenceMethod(keys: KeyRing): TokenMethod {
         method: 'reference',
         signingKeyId: null,
       } as const;
-      const record: TokenRecord = {
+      const record: NewTokenRecord = {
         ...authorisation,
         tokenHash: hash('sha256', token),
         tagKeyId: currentKeyId,

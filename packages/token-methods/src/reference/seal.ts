@@ -1,34 +1,33 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv } from 'node:crypto';
 import type { Secrets } from '@touchstone/core';
 
-const ivBytes = 12;
+/** Each key seals once, so all can have the same nonce. */
+const nonce = Buffer.alloc(12);
 const authenticationTagBytes = 16;
 
 /**
- * AES-256-GCM (NIST SP 800-38D) with a random nonce. The associated data are the record's deciding columns: whoever
- * changes one makes the seal unopenable.
+ * AES-256-GCM (NIST SP 800-38D). The associated data are the record's deciding columns: whoever changes one makes the
+ * seal unopenable.
  *
  * @param key 32 bytes, used for one token only.
  */
 export function seal(key: Uint8Array, secrets: Secrets, associated: Uint8Array): Buffer {
-  const iv = randomBytes(ivBytes);
-  const cipher = createCipheriv('aes-256-gcm', key, iv);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce);
   cipher.setAAD(associated);
   const { userId, claims, principal } = secrets;
   const sealed = cipher.update(JSON.stringify([userId, claims, principal]));
   cipher.final();
-  return Buffer.concat([iv, cipher.getAuthTag(), sealed]);
+  return Buffer.concat([cipher.getAuthTag(), sealed]);
 }
 
 /** Null where the key, the sealed bytes or the associated data are not those of `seal`. */
 export function unseal(key: Uint8Array, sealed: Uint8Array, associated: Uint8Array): Secrets | null {
-  const start = ivBytes + authenticationTagBytes;
-  if (sealed.length < start) return null;
-  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, ivBytes));
-  decipher.setAuthTag(sealed.subarray(ivBytes, start));
+  if (sealed.length < authenticationTagBytes) return null;
+  const decipher = createDecipheriv('aes-256-gcm', key, nonce);
+  decipher.setAuthTag(sealed.subarray(0, authenticationTagBytes));
   decipher.setAAD(associated);
   try {
-    const text = decipher.update(sealed.subarray(start), undefined, 'utf8');
+    const text = decipher.update(sealed.subarray(authenticationTagBytes), undefined, 'utf8');
     // Throws where anything was changed; nothing has been looked at before.
     decipher.final();
     const [userId, claims, principal] = JSON.parse(text);
