@@ -48,10 +48,7 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
     name: `The ${label} service`,
     file: process.execPath,
     // Requests leave little behind: a small nursery keeps an idle service small, and costs nothing under load.
-    args: [
-      ...(process.env.XARGS ?? '--max-semi-space-size=8').split(' '),
-      join(servicesFolder, name, 'src', 'main.ts'),
-    ],
+    args: ['--max-semi-space-size=8', join(servicesFolder, name, 'src', 'main.ts')],
     env: {
       PATH: process.env.PATH,
       NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,

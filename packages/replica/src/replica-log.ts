@@ -47,12 +47,12 @@ export function replicaLog({ logger, metrics, readiness }: ReplicaRuntime): Repl
       logger.debug({ revision }, 'a revision does not continue the chain: the database is asked');
     },
     waitingForDatabase({ cause }) {
-      const why = cause instanceof Error && cause.message ? cause.message : 'it does not answer';
+      const why = whyOf(cause);
       readiness.set('database', `waiting for the database: ${why}`);
       if (why !== lastWhy) logger.warn({ why }, 'waiting for the database');
       lastWhy = why;
     },
-    databaseTrouble: ({ message }) => logger.warn({ why: message }, 'a connection to the database broke'),
+    databaseTrouble: (error) => logger.warn({ why: whyOf(error) }, 'a connection to the database broke'),
     beatCommitted: () => readiness.set('database', null),
     beatFailed() {
       readiness.set('database', 'the row in the census can not be committed');
@@ -60,4 +60,11 @@ export function replicaLog({ logger, metrics, readiness }: ReplicaRuntime): Repl
     },
     kafka: (level, message, details = {}) => logger[level]({ ...details }, message),
   };
+}
+
+/** Messages of the driver hold addresses and logins, and anybody may read why a service is not ready: its code tells enough. */
+function whyOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'it does not answer';
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  return error.message || 'it does not answer';
 }

@@ -24,12 +24,13 @@ import {
   recordReader,
 } from '@touchstone/store-postgres';
 import { type KeyRing, openKeyRing, readMasterKeyFile, referenceMethod } from '@touchstone/token-methods';
-import packageJson from '../package.json' with { type: 'json' };
 import { type ReplicaLog, type ReplicaRuntime, replicaLog } from './replica-log.ts';
 
 /** The settings of a service that concern its replica. */
 export interface ReplicaConfig {
   readonly HOST: string;
+  readonly ADVERTISED_HOST: string;
+  readonly BUILD: string;
   readonly DATABASE_URL: string;
   readonly DATABASE_CONNECTIONS_MAX: number;
   readonly MASTER_KEY_FILE: string;
@@ -78,7 +79,8 @@ export async function openReplica(service: string, config: ReplicaConfig, runtim
   const start = () => Follower.start(historyReader(database), chain, systemClock, log);
   const follower = await untilReached(start, log, runtime.signal);
   for (const source of sourcesOf(service, config, database, log)) opening.use(await follow(follower, source));
-  const row = { instanceId, service, address: `${config.HOST}:${runtime.grpcPort}`, build: packageJson.version };
+  const address = `${config.ADVERTISED_HOST || config.HOST}:${runtime.grpcPort}`;
+  const row = { instanceId, service, address, build: config.BUILD };
   const presence = new Presence(census(database, row), follower, systemClock, config.FENCE_MILLISECONDS);
   await untilReached(() => presence.beat(), log, runtime.signal);
   opening.use(beating(presence, log));

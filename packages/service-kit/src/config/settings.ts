@@ -25,6 +25,11 @@ export const commonSettings = <Name extends string>(service: Name, grpcPort: num
     } as Record<`${Name}_GRPC_PORT` | `${Name}_HTTP_PORT`, ReturnType<typeof port>>)
     .extend({
       HOST: z.string().min(1).default('127.0.0.1').describe('Address to listen on.'),
+      ADVERTISED_HOST: z
+        .string()
+        .default('')
+        .describe('Where others reach the service, as the census lists it; none: HOST.'),
+      BUILD: z.string().default('').describe('Names what runs, as the census lists it: a version, a commit.'),
       DATABASE_URL: secret("PostgreSQL's URL, for a login that has been granted this service's role."),
       DATABASE_CONNECTIONS_MAX: wholeNumber(8, 2, 'The most connections to PostgreSQL.'),
       MASTER_KEY_FILE: z.string().min(1).describe('File of the master key, readable by its owner alone.'),
