@@ -1,4 +1,4 @@
-import type { DescService } from '@bufbuild/protobuf';
+import type { DescService, MessageInitShape } from '@bufbuild/protobuf';
 import {
   type Server,
   type ServerUnaryCall,
@@ -6,17 +6,18 @@ import {
   type sendUnaryData,
   status,
 } from '@grpc/grpc-js';
-import { service } from 'grpc-health-check';
+import {
+  Health,
+  type HealthCheckRequest,
+  type HealthCheckResponseSchema,
+  type HealthListResponseSchema,
+  HealthCheckResponse_ServingStatus as ServingStatus,
+} from '@touchstone/contracts/grpc';
 import type { Readiness } from '../lifecycle/readiness.ts';
+import { definitionOf } from './definition.ts';
 import type { OpenStreams } from './open-streams.ts';
 
-interface Question {
-  readonly service: string;
-}
-type Status = 'SERVING' | 'NOT_SERVING' | 'SERVICE_UNKNOWN';
-interface Answer {
-  readonly status: Status;
-}
+type Answer = MessageInitShape<typeof HealthCheckResponseSchema>;
 
 /** The standard health service: it serves while the service is ready, for each of its services and as a whole. */
 export function addHealth(
@@ -26,22 +27,22 @@ export function addHealth(
   streams: OpenStreams,
 ): void {
   const names = ['', ...services.map(({ typeName }) => typeName)];
-  const now = (): Answer => ({ status: readiness.isReady ? 'SERVING' : 'NOT_SERVING' });
-  const watches = new Set<ServerWritableStream<Question, Answer>>();
+  const now = (): Answer => ({ status: readiness.isReady ? ServingStatus.SERVING : ServingStatus.NOT_SERVING });
+  const watches = new Set<ServerWritableStream<HealthCheckRequest, Answer>>();
   readiness.onChange(() => {
     for (const watch of watches) watch.write(now());
   });
-  server.addService(service, {
-    check(call: ServerUnaryCall<Question, Answer>, callback: sendUnaryData<Answer>) {
-      if (names.includes(call.request.service)) callback(null, now());
+  server.addService(definitionOf(Health), {
+    Check({ request }: ServerUnaryCall<HealthCheckRequest, Answer>, callback: sendUnaryData<Answer>) {
+      if (names.includes(request.service)) callback(null, now());
       else callback({ code: status.NOT_FOUND, details: 'there is no such service' });
     },
-    list: (_call: unknown, callback: sendUnaryData<object>) =>
+    List: (_call: unknown, callback: sendUnaryData<MessageInitShape<typeof HealthListResponseSchema>>) =>
       callback(null, { statuses: Object.fromEntries(names.map((name) => [name, now()])) }),
-    watch(call: ServerWritableStream<Question, Answer>) {
+    Watch(call: ServerWritableStream<HealthCheckRequest, Answer>) {
       streams.add(call);
       if (!names.includes(call.request.service)) {
-        call.write({ status: 'SERVICE_UNKNOWN' });
+        call.write({ status: ServingStatus.SERVICE_UNKNOWN });
         return;
       }
       watches.add(call);

@@ -1,24 +1,18 @@
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { type DescService, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { type DescService, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
-import { type Server, type ServerDuplexStream, type ServiceDefinition, status } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
+import { type Server, type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { descriptorSetFile } from '@touchstone/contracts/descriptors';
+import {
+  type ExtensionRequest,
+  ServerReflection,
+  type ServerReflectionRequest,
+  type ServerReflectionResponseSchema,
+} from '@touchstone/contracts/grpc';
+import { definitionOf } from './definition.ts';
 import type { OpenStreams } from './open-streams.ts';
 
-const require = createRequire(import.meta.url);
-const reflectionFolder = join(dirname(require.resolve('@grpc/reflection')), '../proto');
-
-/** The part of grpc.reflection.v1 that is used. */
-interface Question {
-  readonly fileByFilename?: string;
-  readonly fileContainingSymbol?: string;
-  readonly fileContainingExtension?: { readonly containingType: string; readonly extensionNumber: number };
-  readonly allExtensionNumbersOfType?: string;
-  readonly listServices?: string;
-}
+type Answer = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema>['messageResponse']>;
 
 /**
  * Server reflection, so that grpcurl and its like need no proto files. The files are told byte for byte as they were
@@ -29,17 +23,14 @@ export function addReflection(server: Server, services: readonly DescService[], 
   const symbols = new Map<string, string>();
   for (const file of files.values()) for (const symbol of symbolsOf(file)) symbols.set(symbol, file.name);
   const names = [...services.map((service) => service.typeName), 'grpc.health.v1.Health'];
-  for (const version of ['v1', 'v1alpha']) {
-    const name = `grpc.reflection.${version}.ServerReflection`;
-    const loaded = loadSync(`grpc/reflection/${version}/reflection.proto`, {
-      includeDirs: [reflectionFolder],
-      oneofs: false,
-    });
-    server.addService(loaded[name] as ServiceDefinition, {
-      ServerReflectionInfo: (call: ServerDuplexStream<Question, object>) => {
+  // v1alpha says the same under another name.
+  for (const name of [ServerReflection.typeName, 'grpc.reflection.v1alpha.ServerReflection']) {
+    server.addService(definitionOf(ServerReflection, name), {
+      ServerReflectionInfo: (call: ServerDuplexStream<ServerReflectionRequest, object>) => {
         streams.add(call);
-        call.on('data', (question) => {
-          if (call.write({ originalRequest: question, ...answerTo(question, { files, symbols, names }) })) return;
+        call.on('data', (originalRequest: ServerReflectionRequest) => {
+          const messageResponse = answerTo(originalRequest, { files, symbols, names });
+          if (call.write({ originalRequest, messageResponse })) return;
           // Questions are small and answers large: whoever does not read them asks no more.
           call.pause();
           call.once('drain', () => call.resume());
@@ -57,30 +48,36 @@ interface Known {
   readonly names: readonly string[];
 }
 
-function answerTo(question: Question, { files, symbols, names }: Known): object {
-  if (question.listServices !== undefined)
-    return { listServicesResponse: { service: names.map((name) => ({ name })) } };
-  const file =
-    question.fileByFilename !== undefined
-      ? files.get(question.fileByFilename)
-      : question.fileContainingSymbol !== undefined
-        ? files.get(symbols.get(question.fileContainingSymbol) ?? '')
-        : question.fileContainingExtension && extending(files, question.fileContainingExtension);
-  if (file) return { fileDescriptorResponse: { fileDescriptorProto: closureOf(file, files) } };
-  if (question.allExtensionNumbersOfType !== undefined) {
-    const type = question.allExtensionNumbersOfType;
-    const extensionNumber = [...files.values()].flatMap((one) =>
-      one.extension.filter(({ extendee }) => extendee === `.${type}`).map((one) => one.number),
-    );
-    return { allExtensionNumbersResponse: { baseTypeName: type, extensionNumber } };
+function answerTo({ messageRequest: asked }: ServerReflectionRequest, { files, symbols, names }: Known): Answer {
+  switch (asked.case) {
+    case 'listServices':
+      return { case: 'listServicesResponse', value: { service: names.map((name) => ({ name })) } };
+    case 'fileByFilename':
+      return fileAnswer(files.get(asked.value), files);
+    case 'fileContainingSymbol':
+      return fileAnswer(files.get(symbols.get(asked.value) ?? ''), files);
+    case 'fileContainingExtension':
+      return fileAnswer(extending(files, asked.value), files);
+    case 'allExtensionNumbersOfType': {
+      const extensions = [...files.values()].flatMap((file) => file.extension);
+      const ofType = extensions.filter(({ extendee }) => extendee === `.${asked.value}`);
+      const extensionNumber = ofType.map(({ number }) => number);
+      return { case: 'allExtensionNumbersResponse', value: { baseTypeName: asked.value, extensionNumber } };
+    }
+    default:
+      return nothing;
   }
-  return { errorResponse: { errorCode: status.NOT_FOUND, errorMessage: 'there is no such file or symbol' } };
 }
 
-const extending = (
-  files: Known['files'],
-  { containingType, extensionNumber }: { readonly containingType: string; readonly extensionNumber: number },
-) =>
+const nothing: Answer = {
+  case: 'errorResponse',
+  value: { errorCode: status.NOT_FOUND, errorMessage: 'there is no such file or symbol' },
+};
+
+const fileAnswer = (file: FileDescriptorProto | undefined, files: Known['files']): Answer =>
+  file ? { case: 'fileDescriptorResponse', value: { fileDescriptorProto: closureOf(file, files) } } : nothing;
+
+const extending = (files: Known['files'], { containingType, extensionNumber }: ExtensionRequest) =>
   [...files.values()].find((file) =>
     file.extension.some(({ extendee, number }) => extendee === `.${containingType}` && number === extensionNumber),
   );

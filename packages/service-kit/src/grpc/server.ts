@@ -16,6 +16,7 @@ import type { Endpoint } from '../call/pipeline.ts';
 import { statusDetailsOf } from '../errors/error-details.ts';
 import { failureOf } from '../errors/status-table.ts';
 import { PortTaken } from '../lifecycle/port-taken.ts';
+import { asBuffer } from './definition.ts';
 
 /** A service's methods with what serves them. */
 export interface MountedService {
@@ -97,8 +98,6 @@ function decode(method: DescMethodUnary, bytes: Uint8Array): Message {
     throw new NoMessage();
   }
 }
-
-const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 interface Answering {
   readonly method: DescMethodUnary;
