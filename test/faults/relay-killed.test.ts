@@ -8,7 +8,7 @@ import { gaps, issuedOnTrail, openTopics, overtakings, type Topics } from './top
 import { broken, startTraffic, type TrafficReport } from './traffic.ts';
 import { untilTrue } from './until.ts';
 
-describe.skipIf(!(await ownKafka()))('with Kafka: the relay is killed with -9 in the middle of a stream', () => {
+describe.skipIf(!(await ownKafka('relay-killed')))('with Kafka: the relay is killed with -9 in mid-stream', () => {
   let own: OwnStack;
   let topics: Topics;
   const reports: TrafficReport[] = [];
