@@ -9,7 +9,7 @@ import { gaps, issuedOnTrail, openTopics, overtakings } from './topics.ts';
 import { startTraffic } from './traffic.ts';
 import { untilTrue } from './until.ts';
 
-describe.skipIf(!(await ownKafka()))('with Kafka, while it is away', () => {
+describe.skipIf(!(await ownKafka('kafka-away')))('with Kafka, while it is away', () => {
   let own: OwnStack;
   let calls: Calls;
   let kafka: LocalKafka | null = null;

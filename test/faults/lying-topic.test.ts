@@ -77,7 +77,7 @@ const lies: Readonly<Record<string, readonly [atLeast: number, lie: Lie]>> = {
   'a real event with garbage behind it': [0, (_, head) => [Buffer.concat([encodeRevisionEvent(head), randomBytes(9)])]],
 };
 
-describe.skipIf(!(await ownKafka()))('with Kafka: on the topic of revisions', () => {
+describe.skipIf(!(await ownKafka('lying-topic')))('with Kafka: on the topic of revisions', () => {
   let own: OwnStack;
   let installation: Chain;
   let calls: Calls;

@@ -4,11 +4,11 @@ import { numberOf, openAdmin } from './admin.ts';
 import { callsOf } from './calls.ts';
 import { ownKafka } from './own-kafka.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
-import { gaps, issuedOnTrail, openTopics, overtakings, type Topics } from './topics.ts';
+import { gaps, issuedOnTrail, openTopics, overtakings, revokedOnTrail, type Topics } from './topics.ts';
 import { broken, startTraffic, type TrafficReport } from './traffic.ts';
 import { untilTrue } from './until.ts';
 
-describe.skipIf(!(await ownKafka()))('with Kafka: the relay is killed with -9 in the middle of a stream', () => {
+describe.skipIf(!(await ownKafka('relay-killed')))('with Kafka: the relay is killed with -9 in mid-stream', () => {
   let own: OwnStack;
   let topics: Topics;
   const reports: TrafficReport[] = [];
@@ -66,6 +66,9 @@ describe.skipIf(!(await ownKafka()))('with Kafka: the relay is killed with -9 in
     const issued = reports.flatMap(({ live, revoked }) => [...live, ...revoked]);
     const onTrail = issuedOnTrail(topics);
     expect(issued.filter(({ tokenId }) => !onTrail.has(tokenId))).toEqual([]);
+    const { rows } = await admin.query<{ revocation_id: string }>('select revocation_id from revocation');
+    expect(rows.length).toBeGreaterThanOrEqual(reports.flatMap(({ revoked }) => revoked).length);
+    expect(revokedOnTrail(topics)).toEqual(new Set(rows.map((row) => row.revocation_id)));
     expect(gaps(topics)).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
-import { type AuditEvent, partitionOf, type TokenRecord } from '@touchstone/core';
+import { partitionOf, type TokenRecord } from '@touchstone/core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
+import { issuedEvent, mint as mintFor } from './minted.ts';
 
 let store: TestDatabase;
 beforeAll(async () => {
@@ -8,35 +9,8 @@ beforeAll(async () => {
 });
 afterAll(() => store[Symbol.asyncDispose]());
 
-const actor = { kind: 'operator', name: 'op', credentialId: 'tok_x', peer: '', traceId: '' } as const;
-const eventOf = (record: TokenRecord): AuditEvent => ({
-  tenantId: record.tenantId,
-  actor,
-  act: { type: 'token_issued', record, credentialFor: '' },
-});
-
-async function mint(over: Partial<TokenRecord> = {}): Promise<TokenRecord> {
-  const { sequence, now } = await store.tokens.draw();
-  const draft = {
-    tokenClass: 'token',
-    tenantId: 'acme',
-    appId: 'app',
-    userHandle: 'handle',
-    consentId: null,
-    audience: 'orders',
-    scopes: ['read'],
-    usage: 'test',
-    policyVersion: 0,
-    confirmation: null,
-    lineage: [],
-    sequence,
-    issuedAt: now,
-    expiresAt: now + 60_000,
-  } as const;
-  return { ...store.method.mint(draft, { userId: 'ada', claims: {}, principal: null }).record, ...over };
-}
-
-const insert = (record: TokenRecord) => store.tokens.insert(record, eventOf(record));
+const mint = (over: Partial<TokenRecord> = {}) => mintFor(store, over);
+const insert = (record: TokenRecord) => store.tokens.insert(record, issuedEvent(record));
 const read = async (record: TokenRecord) => (await store.records.read([record.key], 0)).records[0];
 
 test('a record comes back as it was written, to the last column', async () => {

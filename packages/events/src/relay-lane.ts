@@ -1,6 +1,6 @@
 import type { AuditRecord, OutboxLeader, SealedRevision } from '@touchstone/core';
 import { Backoff, pause, unlessAborted } from './backoff.ts';
-import type { Publisher, RelayLag, RelayOptions } from './relay.ts';
+import type { Publisher, RelayOptions } from './relay.ts';
 
 /** One kind of event on its way: read, published, marked, in this order, so that killed anywhere it only repeats. */
 interface Lane<Event> {
@@ -8,8 +8,6 @@ interface Lane<Event> {
   read(): Promise<readonly Event[]>;
   publish(batch: readonly Event[]): Promise<void>;
   mark(batch: readonly Event[]): Promise<void>;
-  /** What waits when the batch does. */
-  lag(batch: readonly Event[]): Partial<RelayLag>;
 }
 
 export type LaneOptions = Required<RelayOptions>;
@@ -23,19 +21,17 @@ export const revisionLane = (
   read: () => leader.nextRevisions(batchMax),
   publish: (batch) => publisher.publishRevisions(batch),
   mark: async (batch) => leader.markRevisions(batch.at(-1)?.revision ?? 0),
-  lag: (batch) => ({ revisions: batch.length }),
 });
 
 export const auditLane = (
   leader: OutboxLeader,
   publisher: Publisher,
-  { batchMax, clock }: LaneOptions,
+  { batchMax }: LaneOptions,
 ): Lane<AuditRecord> => ({
   what: 'audit',
   read: () => leader.nextAuditRecords(batchMax),
   publish: (batch) => publisher.publishAudit(batch),
   mark: () => leader.markAuditRecords(),
-  lag: ([oldest]) => ({ auditSeconds: oldest ? Math.max(0, clock.wall() - oldest.occurredAt) / 1_000 : 0 }),
 });
 
 /** Moves events until the signal aborts. @throws what the outbox throws; trouble with the publisher it waits out. */
@@ -43,11 +39,9 @@ export async function runLane<Event>(lane: Lane<Event>, options: LaneOptions, st
   const backoff = new Backoff(options.delays);
   while (!stop.aborted) {
     const batch = await lane.read();
-    options.onLag(lane.lag(batch));
     if (batch.length === 0) await rest(options, stop);
     else if (await publishes(lane, batch, backoff, options, stop)) {
       await lane.mark(batch);
-      options.onLag(lane.lag([]));
       options.onPublished(lane.what, batch.length);
     }
   }

@@ -1,5 +1,4 @@
-import type { SealedRevision } from '@touchstone/core';
-import { type AuditRecord, type Clock, type Outbox, type OutboxLeader, systemClock } from '@touchstone/core';
+import type { AuditRecord, Outbox, OutboxLeader, SealedRevision } from '@touchstone/core';
 import { type Delays, pause } from './backoff.ts';
 import type { Log } from './log.ts';
 import { auditLane, type LaneOptions, revisionLane, runLane } from './relay-lane.ts';
@@ -11,14 +10,6 @@ export interface Publisher {
   publishAudit(records: readonly AuditRecord[]): Promise<void>;
 }
 
-/** What waits to be published, as far as the replica that leads has read. */
-export interface RelayLag {
-  /** Revisions, at most as many as are read at once. */
-  readonly revisions: number;
-  /** The age of the oldest audit event; 0: none waits. */
-  readonly auditSeconds: number;
-}
-
 export interface RelayOptions {
   /** How long it rests when nothing waits. */
   readonly pollMilliseconds: number;
@@ -27,8 +18,6 @@ export interface RelayOptions {
   readonly signal: AbortSignal;
   /** Resolves when something new may wait, to be earlier than the poll; its signal ends the waiting for it. */
   readonly wake?: (signal: AbortSignal) => Promise<unknown>;
-  /** Is told what changed, at each read and each mark; all zero when this replica leads no more. */
-  readonly onLag?: (lag: Partial<RelayLag>) => void;
   readonly onPublished?: (what: 'revisions' | 'audit', count: number) => void;
   /** How often a replica that does not lead tries to. */
   readonly leadMilliseconds?: number;
@@ -36,17 +25,14 @@ export interface RelayOptions {
   readonly delays?: Delays;
   /** How many events are read at once. */
   readonly batchMax?: number;
-  readonly clock?: Clock;
 }
 
 const defaults = {
   wake: () => new Promise<never>(() => {}),
-  onLag: () => {},
   onPublished: () => {},
   leadMilliseconds: 1_000,
   delays: { firstMilliseconds: 100, longestMilliseconds: 5_000 },
   batchMax: 500,
-  clock: systemClock,
 };
 
 /**
@@ -69,7 +55,7 @@ export async function runRelay(outbox: Outbox, publisher: Publisher, options: Re
 
 /** Returns when the leadership is lost or the relay is ended. @throws what the outbox throws */
 async function leadUntilOver(leader: OutboxLeader, publisher: Publisher, options: LaneOptions): Promise<void> {
-  const { log, signal, onLag } = options;
+  const { log, signal } = options;
   log('info', 'the relay leads');
   const failed = new AbortController();
   const stop = AbortSignal.any([signal, leader.lost, failed.signal]);
@@ -80,7 +66,6 @@ async function leadUntilOver(leader: OutboxLeader, publisher: Publisher, options
   ];
   for (const lane of lanes) lane.catch(() => failed.abort());
   const ends = await Promise.allSettled(lanes);
-  onLag({ revisions: 0, auditSeconds: 0 });
   log('info', 'the relay leads no more');
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }

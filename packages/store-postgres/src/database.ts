@@ -47,6 +47,7 @@ export const undefinedTable = '42P01';
 export const uniqueViolation = '23505';
 export const lockNotAvailable = '55P03';
 export const queryCanceled = '57014';
+export const objectNotInPrerequisiteState = '55000';
 
 export interface Database extends AsyncDisposable {
   readonly query: Query;

@@ -5,6 +5,7 @@ export { type Database, type DatabaseOptions, openDatabase } from './database.ts
 export * from './history-reader.ts';
 export * from './migrate.ts';
 export * from './outbox.ts';
+export { type OutboxBacklog, readOutboxBacklog } from './outbox-backlog.ts';
 export { type UpkeepDone, upkeep } from './partitions.ts';
 export * from './record-reader.ts';
 export { registry, releaseReader } from './registry.ts';

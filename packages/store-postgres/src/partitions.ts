@@ -1,6 +1,13 @@
 import { partitionOf, platformTtlMax } from '@touchstone/core';
 import type pg from 'pg';
-import { type Database, lockNotAvailable, type Query, queryCanceled } from './database.ts';
+import {
+  type Database,
+  lockNotAvailable,
+  objectNotInPrerequisiteState,
+  type Query,
+  queryCanceled,
+  undefinedTable,
+} from './database.ts';
 
 /** How many events an outbox partition holds. */
 export const outboxBlock = 2_000_000;
@@ -72,23 +79,28 @@ interface Partition {
   readonly isAttached: boolean;
 }
 
-/** The partitions, attached or not, whose number is below `first`. */
+/** The partitions, attached or not, whose number is below `first`. One half detached comes first: it bars the others. */
 async function spentPartitions(database: Database, parent: 'token' | 'outbox', first: number): Promise<Partition[]> {
   const rows = await database.query({
     text: `select c.relname, coalesce(i.inhdetachpending, false), i.inhrelid is not null
              from pg_class c left join pg_inherits i on i.inhrelid = c.oid
             where c.relnamespace = 'touchstone'::regnamespace and c.relkind = 'r' and c.relname ~ ('^' || $1 || '_[0-9]+$')
-              and substring(c.relname from '[0-9]+$')::bigint < $2 order by c.relname`,
+              and substring(c.relname from '[0-9]+$')::bigint < $2
+            order by 2 desc, substring(c.relname from '[0-9]+$')::bigint`,
     values: [parent, first],
   });
   return rows.map(([name, isPending, isAttached]) => ({ parent, name, isPending, isAttached }) as Partition);
 }
 
-/** False where a reader is in the way: whoever comes after it must not queue behind us. */
+/** A reader is in the way, or another replica at the same; or another partition is half detached because of either. */
+const inTheWay = [lockNotAvailable, queryCanceled, objectNotInPrerequisiteState, undefinedTable];
+
+/** False where something is in the way: whoever comes after it must not queue behind us. */
 async function drop(database: Database, { parent, name, isPending, isAttached }: Partition): Promise<boolean> {
   const connection = await database.connect();
   try {
     await connection.query(`set lock_timeout = '200ms'; set statement_timeout = '2s'`);
+    if (parent === 'outbox' && (await holdsUnsent(connection, name))) return false;
     if (isAttached) {
       const how = isPending ? 'finalize' : 'concurrently';
       await connection.query(`alter table touchstone.${parent} detach partition touchstone.${name} ${how}`);
@@ -96,10 +108,16 @@ async function drop(database: Database, { parent, name, isPending, isAttached }:
     await connection.query(`drop table touchstone.${name}`);
     return true;
   } catch (error) {
-    const { code = '' } = error as pg.DatabaseError;
-    if (code === lockNotAvailable || code === queryCanceled) return false;
+    if (inTheWay.includes((error as pg.DatabaseError).code ?? '')) return false;
     throw error;
   } finally {
     await connection.end();
   }
+}
+
+/** Numbers say where to look; what has been sent is told by transactions. */
+async function holdsUnsent(connection: pg.Client, name: string): Promise<boolean> {
+  const text = `select from touchstone.${name} o, touchstone.relay_position p
+                 where (o.transaction_id, o.id) > (p.transaction_id, p.outbox_id) limit 1`;
+  return (await connection.query(text)).rowCount === 1;
 }

@@ -1,5 +1,6 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RevisionSource } from '@touchstone/core';
-import type pg from 'pg';
 import type { Database } from './database.ts';
 import { revisionChannel } from './revocation-writer.ts';
 
@@ -8,53 +9,53 @@ const retryMilliseconds = 1_000;
 
 /**
  * Postgres as a source of revisions: a notification says that there is something new, and at an interval it is asked
- * anyway, for a notification can be lost.
+ * anyway, for a notification can be lost. Subscribing waits for the first attempt to listen, and never fails.
  */
 export function postgresRevisionSource(database: Database, pollMilliseconds: number): RevisionSource {
   return {
     async subscribe(deliver) {
+      const closing = new AbortController();
+      const tried = Promise.withResolvers<void>();
       const poll = setInterval(() => deliver('hint'), pollMilliseconds);
-      const listening = await listen(database, () => deliver('hint'));
+      const listening = listenUntilClosed(database, () => deliver('hint'), closing.signal, tried.resolve);
+      await tried.promise;
       return {
         async [Symbol.asyncDispose]() {
           clearInterval(poll);
-          await listening[Symbol.asyncDispose]();
+          closing.abort();
+          await listening;
         },
       };
     },
   };
 }
 
-async function listen(database: Database, heard: () => void): Promise<AsyncDisposable> {
-  let closed = false;
-  let connection: pg.Client | null = null;
-  let retry: NodeJS.Timeout | undefined;
-
-  function again(): void {
-    connection = null;
-    if (!closed) retry = setTimeout(() => void open(), retryMilliseconds);
+async function listenUntilClosed(
+  database: Database,
+  heard: () => void,
+  closing: AbortSignal,
+  onTried: () => void,
+): Promise<void> {
+  while (!closing.aborted) {
+    // The database's own errors are told by whoever opened it.
+    await listen(database, heard, closing, onTried).catch(() => {});
+    onTried();
+    await sleep(retryMilliseconds, undefined, { signal: closing }).catch(() => {});
   }
+}
 
-  async function open(): Promise<void> {
-    try {
-      const opened = await database.connect();
-      if (closed) return void (await opened.end());
-      connection = opened;
-      opened.on('notification', heard);
-      opened.once('end', again);
-      await opened.query(`listen ${revisionChannel}`);
+/** Listens until the connection ends. @throws when it can't, or when closed. */
+async function listen(database: Database, heard: () => void, closing: AbortSignal, onTried: () => void): Promise<void> {
+  const connection = await database.connect();
+  try {
+    connection.on('notification', heard);
+    const ended = once(connection, 'end', { signal: closing });
+    const listening = connection.query(`listen ${revisionChannel}`).then(() => {
       heard();
-    } catch {
-      if (!connection) again();
-    }
+      onTried();
+    });
+    await Promise.all([ended, listening]);
+  } finally {
+    await connection.end();
   }
-
-  await open();
-  return {
-    async [Symbol.asyncDispose]() {
-      closed = true;
-      clearTimeout(retry);
-      await connection?.end();
-    },
-  };
 }

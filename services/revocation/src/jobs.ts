@@ -1,18 +1,27 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkTopics, ensureTopics, openKafkaPublisher, runRelay } from '@touchstone/events';
 import type { ServiceRuntime } from '@touchstone/service-kit';
-import { type Database, openDatabase, outbox, upkeep } from '@touchstone/store-postgres';
+import {
+  type Database,
+  type OutboxBacklog,
+  openDatabase,
+  outbox,
+  readOutboxBacklog,
+  upkeep,
+} from '@touchstone/store-postgres';
 import type { RevocationConfig } from './config.ts';
 
 const upkeepMilliseconds = 60_000;
 const topicsMilliseconds = 5_000;
 const relayPollMilliseconds = 20;
+const backlogMilliseconds = 1_000;
 
-/** Work that goes on in the background; one replica at a time does it. */
+/** Work that goes on in the background. One replica at a time publishes. */
 export function startJobs(config: RevocationConfig, database: Database, runtime: ServiceRuntime): AsyncDisposable {
   const stopping = new AbortController();
-  const jobs = [keepUp(config, runtime, stopping.signal)];
+  const jobs = [keepUp(config, runtime, stopping.signal), watchBacklog(database, runtime, stopping.signal)];
   if (config.KAFKA_BROKERS.length > 0) jobs.push(relay(config, database, runtime, stopping.signal));
+  else runtime.logger.warn({}, 'without Kafka audit events wait in the database, which grows until there is one');
   return {
     async [Symbol.asyncDispose]() {
       stopping.abort();
@@ -41,10 +50,32 @@ async function keepUp(config: RevocationConfig, { logger }: ServiceRuntime, sign
   );
 }
 
+/** Tells what waits to be published: the same on every replica, and without Kafka too. */
+async function watchBacklog(
+  database: Database,
+  { logger, metrics }: ServiceRuntime,
+  signal: AbortSignal,
+): Promise<void> {
+  let backlog: OutboxBacklog = { revisions: 0, auditEvents: 0, auditSeconds: 0 };
+  const gauge = (name: string, help: string, value: () => number) =>
+    metrics.gauge(`touchstone_relay_${name}`, help, value);
+  gauge('waiting_revisions', 'Revisions that wait to be published.', () => backlog.revisions);
+  gauge('waiting_audit_events', 'About how many audit events wait to be published.', () => backlog.auditEvents);
+  gauge('audit_age_seconds', 'Age of the first audit event that waits to be published.', () => backlog.auditSeconds);
+  await every(
+    backlogMilliseconds,
+    signal,
+    async () => {
+      backlog = await readOutboxBacklog(database);
+    },
+    (error) => logger.debug({ why: String(error) }, 'what waits to be published could not be read'),
+  );
+}
+
 async function relay(
   config: RevocationConfig,
   database: Database,
-  { logger, metrics }: ServiceRuntime,
+  { logger }: ServiceRuntime,
   signal: AbortSignal,
 ): Promise<void> {
   const connection = {
@@ -53,20 +84,12 @@ async function relay(
     log: (level: 'debug' | 'info' | 'warn' | 'error', message: string, details: object = {}) =>
       logger[level](details, message),
   };
-  const lag = { revisions: 0, auditSeconds: 0 };
-  metrics.gauge('touchstone_relay_waiting_revisions', 'Revisions that wait to be published.', () => lag.revisions);
-  metrics.gauge(
-    'touchstone_relay_audit_age_seconds',
-    'Age of the oldest audit event that waits to be published.',
-    () => lag.auditSeconds,
-  );
   await prepareTopics(connection, logger, signal);
   await using publisher = openKafkaPublisher(connection);
   await runRelay(outbox(database), publisher, {
     pollMilliseconds: relayPollMilliseconds,
     log: connection.log,
     signal,
-    onLag: (change) => void Object.assign(lag, change),
   });
 }
 

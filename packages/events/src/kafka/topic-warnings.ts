@@ -7,17 +7,12 @@ export interface TopicState {
 
 const oneYear = 365 * 86_400_000;
 
-/** What can lose events, and what to do about it. A cluster of fewer than three brokers can't do better than it does. */
-export function warningsAbout(
-  topic: string,
-  role: 'revocations' | 'audit',
-  state: TopicState | null,
-  brokers: number,
-): string[] {
+/** What can lose events, and what to do about it. */
+export function warningsAbout(topic: string, role: 'revocations' | 'audit', state: TopicState | null): string[] {
   if (!state) return [`topic ${topic} does not exist`];
   const warnings = [
     ...keepingWarnings(role, state.settings),
-    ...(brokers >= 3 ? copiesWarnings(state) : []),
+    ...copiesWarnings(state),
     ...(role === 'revocations' && state.partitions.length !== 1
       ? [`it has ${state.partitions.length} partitions, and only the first is used: set it up anew with one`]
       : []),
@@ -29,7 +24,8 @@ function copiesWarnings({ partitions, settings }: TopicState): string[] {
   const copies = Math.min(...partitions);
   const inSync = Number(settings['min.insync.replicas']);
   const warnings: string[] = [];
-  if (copies < 3) warnings.push(`it keeps ${copies} of at least 3 copies: raise its replication factor`);
+  if (copies < 3)
+    warnings.push(`it keeps ${copies} of at least 3 copies: raise its replication factor, on as many brokers`);
   if (inSync < 2) warnings.push('what one broker alone has stored counts as stored: set min.insync.replicas=2');
   return warnings;
 }

@@ -1,4 +1,5 @@
 import kafkajs, { type Admin, type ITopicConfig } from 'kafkajs';
+import { pause } from '../backoff.ts';
 import { type KafkaConnection, KafkaUnavailable, kafkaConfig, type Topics, topics } from './connection.ts';
 import { Sockets } from './sockets.ts';
 import { type TopicState, warningsAbout } from './topic-warnings.ts';
@@ -15,6 +16,9 @@ const tenYears = 10 * 365 * 86_400_000;
 /** A revision that revokes many single tokens is one message. */
 const messageBytesMax = 10 * 1024 * 1024;
 
+const servedMilliseconds = 100;
+const servedAttemptsMax = 50;
+
 /** Makes the topics that are missing; leaves those that exist as they are. @throws KafkaUnavailable */
 export async function ensureTopics(options: TopicOptions): Promise<void> {
   const { topics: names = topics, replicationFactor, auditPartitions = 12 } = options;
@@ -29,22 +33,32 @@ export async function ensureTopics(options: TopicOptions): Promise<void> {
     ];
     const missing = wanted.filter(({ topic }) => !existing.includes(topic));
     // Another replica may be making them at the same time: that is no error.
-    if (missing.length > 0) await admin.createTopics({ topics: missing, waitForLeaders: true });
+    if (missing.length === 0) return;
+    await admin.createTopics({ topics: missing, waitForLeaders: false });
+    await untilServed(admin, [names.revocations, names.audit]);
   });
 }
 
 /** What about the topics as they are can lose events, as sentences for the log. @throws KafkaUnavailable */
 export async function checkTopics(options: TopicOptions): Promise<readonly string[]> {
   const { topics: names = topics } = options;
-  return withAdmin(options, 'checking the topics', async (admin) => {
-    const { brokers } = await admin.describeCluster();
-    const revocations = await topicState(admin, names.revocations);
-    const audit = await topicState(admin, names.audit);
-    return [
-      ...warningsAbout(names.revocations, 'revocations', revocations, brokers.length),
-      ...warningsAbout(names.audit, 'audit', audit, brokers.length),
-    ];
-  });
+  return withAdmin(options, 'checking the topics', async (admin) => [
+    ...warningsAbout(names.revocations, 'revocations', await topicState(admin, names.revocations)),
+    ...warningsAbout(names.audit, 'audit', await topicState(admin, names.audit)),
+  ]);
+}
+
+/** A broker may not know of a topic yet that was just made; kafkajs takes that for an error. */
+async function untilServed(admin: Admin, topics: string[]): Promise<void> {
+  for (let attempts = 1; ; attempts++) {
+    try {
+      await admin.fetchTopicMetadata({ topics });
+      return;
+    } catch (error) {
+      if (attempts === servedAttemptsMax) throw error;
+    }
+    await pause(servedMilliseconds);
+  }
 }
 
 function topicConfig(topic: string, numPartitions: number, copies: number, retention: number): ITopicConfig {

@@ -1,0 +1,36 @@
+import type { AuditEvent, TokenRecord } from '@touchstone/core';
+import type { TestDatabase } from '../harness/database.ts';
+
+const actor = { kind: 'operator', name: 'op', credentialId: 'tok_x', peer: '', traceId: '' } as const;
+
+/** A token's record, ready to be stored. */
+export async function mint(
+  { tokens, method }: Pick<TestDatabase, 'tokens' | 'method'>,
+  over: Partial<TokenRecord> = {},
+): Promise<TokenRecord> {
+  const { sequence, now } = await tokens.draw();
+  const draft = {
+    tokenClass: 'token',
+    tenantId: 'acme',
+    appId: 'app',
+    userHandle: 'handle',
+    consentId: null,
+    audience: 'orders',
+    scopes: ['read'],
+    usage: 'test',
+    policyVersion: 0,
+    confirmation: null,
+    lineage: [],
+    sequence,
+    issuedAt: now,
+    expiresAt: now + 60_000,
+  } as const;
+  return { ...method.mint(draft, { userId: 'ada', claims: {}, principal: null }).record, ...over };
+}
+
+/** The event that goes with the storing of a record. */
+export const issuedEvent = (record: TokenRecord): AuditEvent => ({
+  tenantId: record.tenantId,
+  actor,
+  act: { type: 'token_issued', record, credentialFor: '' },
+});
