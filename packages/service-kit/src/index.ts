@@ -9,7 +9,6 @@ export {
   readSettings,
   secret,
 } from './config/settings.ts';
-export { toStatus } from './errors/item-errors.ts';
 export type { Readiness } from './lifecycle/readiness.ts';
 export {
   runService,

@@ -1,9 +1,12 @@
 import type { DescMethod, DescMethodUnary, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import type { Act } from '@touchstone/core';
+import type { ItemStatus } from '../errors/item-status.ts';
 
 /** What a handler knows of its call: nothing of the transport that brought it. */
 export interface CallContext {
   readonly act: Act;
+  /** What an item of a batch is answered with where it failed; a fault of ours is logged. */
+  toStatus(error: unknown): ItemStatus;
 }
 
 /** Carries out one RPC: turns the request into a command, and the result into a response. */

@@ -2,8 +2,8 @@ import { create, type DescMethodUnary, type Message } from '@bufbuild/protobuf';
 import { IssuerService, RegistryService, RevocationService, ValidatorService } from '@touchstone/contracts';
 import { type Caller, Cancelled, type TouchstoneError } from '@touchstone/core';
 import { expect, test } from 'vitest';
-import { toStatus } from '../errors/item-errors.ts';
 import type { CallRecord } from '../telemetry/call-events.ts';
+import type { CallContext } from './handler.ts';
 import { endpoint, type IncomingCall } from './pipeline.ts';
 
 const caller: Caller = {
@@ -19,7 +19,7 @@ const request = create(method.input, { token: 'tks_x', audience: 'orders', requi
 
 /** An endpoint with a handler that is counted, and what was told of its calls. */
 function serve(
-  work: () => Promise<object> = async () => ({}),
+  work: (call: CallContext) => Promise<object> = async () => ({}),
   { ready = true, as = caller, of = method }: { ready?: boolean; as?: Caller; of?: DescMethodUnary } = {},
 ) {
   const told: (CallRecord & { error?: TouchstoneError })[] = [];
@@ -29,9 +29,9 @@ function serve(
     failed: (call: CallRecord, error: TouchstoneError) => void told.push({ ...call, error }),
     itemFaulted: (call: CallRecord, error: TouchstoneError) => void told.push({ ...call, error }),
   };
-  const handler = async () => {
+  const handler = async (_request: Message, call: CallContext) => {
     handled++;
-    return work();
+    return work(call);
   };
   const serving = endpoint(of, () => (ready ? (handler as never) : null), {
     authenticate: () => async () => as,
@@ -104,7 +104,7 @@ test('a caller that has gone before its work began gets none done', async () => 
 
 test('a fault in an item of a batch is told with the trace id, and once', async () => {
   const of = ValidatorService.method.batchValidateTokens as DescMethodUnary;
-  const fail = async () => ({
+  const fail = async ({ toStatus }: CallContext) => ({
     results: [{ outcome: { case: 'error', value: toStatus(new Error('hunter2')) } }],
   });
   const { call, told } = serve(fail, { of });

@@ -18,7 +18,7 @@ import {
   StoreUnavailable,
   type TouchstoneError,
 } from '@touchstone/core';
-import { hasItemErrors, withItemErrors } from '../errors/item-errors.ts';
+import { itemStatusOf } from '../errors/item-status.ts';
 import { asTouchstoneError } from '../errors/status-table.ts';
 import type { CallEvents } from '../telemetry/call-events.ts';
 import { validateMessage } from './field-rules.ts';
@@ -80,7 +80,6 @@ export function endpoint<Method extends DescMethodUnary>(
   // Rules are compiled at their first use: better now than in the first call.
   validateMessage(method.input, create(method.input));
   const name = `${method.parent.typeName}/${method.name}`;
-  const hasItems = hasItemErrors(method);
 
   const recordOf = ({ call, caller, traceId, started }: Begun) => ({
     method: name,
@@ -95,10 +94,10 @@ export function endpoint<Method extends DescMethodUnary>(
     return error;
   };
   /** What a batch's items are answered with goes past the pipeline: a fault in one must not go past the log. */
-  const itemFailed = (admitted: Admitted) => (thrown: unknown) => {
+  const toStatusIn = (admitted: Admitted) => (thrown: unknown) => {
     const error = asTouchstoneError(thrown, admitted.traceId);
     if (error.code === 'internal') events.itemFaulted(recordOf(admitted), error);
-    return error;
+    return itemStatusOf(error);
   };
 
   return {
@@ -136,9 +135,7 @@ export function endpoint<Method extends DescMethodUnary>(
         requireTime(call);
         if (signal.aborted) throw new Cancelled();
         const act: Act = { caller, peer: call.peer, traceId, signal };
-        const work = hasItems
-          ? withItemErrors(itemFailed(admitted), () => handle(request, { act }))
-          : handle(request, { act });
+        const work = handle(request, { act, toStatus: toStatusIn(admitted) });
         const response = create(
           method.output,
           (await withinDeadline(work, admitted)) as MessageInitShape<Method['output']>,

@@ -1,19 +1,19 @@
 import type { MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import { type BatchIssueTokensResultSchema, type IssuerService, IssueTokenRequestSchema } from '@touchstone/contracts';
-import { type Act, issueToken } from '@touchstone/core';
-import { toStatus, type UnaryHandler, validateMessage } from '@touchstone/service-kit';
+import { issueToken } from '@touchstone/core';
+import { type CallContext, type UnaryHandler, validateMessage } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
 import { fromIssuedToken, toIssueCommand } from './issue-token.ts';
 
 export const batchIssueTokensHandler =
   (context: IssuerContext): UnaryHandler<typeof IssuerService.method.batchIssueTokens> =>
-  async ({ requests }, { act }) => ({
-    results: await Promise.all(requests.map((request) => issueOne(act, request, context))),
+  async ({ requests }, call) => ({
+    results: await Promise.all(requests.map((request) => issueOne(call, request, context))),
   });
 
 /** Each by itself: one that fails says so in its own result. */
 async function issueOne(
-  act: Act,
+  { act, toStatus }: CallContext,
   request: MessageShape<typeof IssueTokenRequestSchema>,
   context: IssuerContext,
 ): Promise<MessageInitShape<typeof BatchIssueTokensResultSchema>> {
