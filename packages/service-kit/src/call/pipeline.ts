@@ -64,6 +64,8 @@ export interface PipelineOptions {
   /** Null while the service is not ready. */
   readonly authenticate: () => Authenticate | null;
   readonly events: CallEvents;
+  /** Hears of calls whose caller is known and that reach no handler: no right to the RPC, or no good message. */
+  readonly refused?: (method: DescMethodUnary, act: Act, error: unknown) => Promise<void>;
 }
 
 /**
@@ -74,7 +76,7 @@ export interface PipelineOptions {
 export function endpoint<Method extends DescMethodUnary>(
   method: Method,
   handler: () => UnaryHandler<DescMethodUnary> | null,
-  { authenticate, events }: PipelineOptions,
+  { authenticate, events, refused }: PipelineOptions,
 ): Endpoint {
   const scopes = getOption(method, caller_scopes);
   // Rules are compiled at their first use: better now than in the first call.
@@ -92,6 +94,28 @@ export function endpoint<Method extends DescMethodUnary>(
     const error = asTouchstoneError(thrown, begun.traceId);
     events.failed(recordOf(begun), error);
     return error;
+  };
+  /** For a call that reaches no handler. A refusal is heard of before its caller is told, or it is a failure of ours. */
+  const turnedAway = async (begun: Begun, thrown: unknown): Promise<TouchstoneError> => {
+    try {
+      if (begun.caller) await refused?.(method, actOf({ ...begun, caller: begun.caller }), thrown);
+      return failed(begun, thrown);
+    } catch (error) {
+      return failed(begun, error);
+    }
+  };
+  /** The message, from a caller that may send it. */
+  const accept = async (admitted: Admitted, read: () => Message): Promise<MessageShape<Method['input']>> => {
+    const request = read() as MessageShape<Method['input']>;
+    const invalid = validateMessage(method.input, request);
+    if (invalid) throw invalid;
+    // Messages can come slowly: who may call now is not who could when the call began.
+    if (performance.now() - admitted.started > admissionMilliseconds) {
+      requireOneOf(scopes, await callerOf(admitted.call, authenticate()));
+    }
+    requireTime(admitted.call);
+    if (admitted.signal.aborted) throw new Cancelled();
+    return request;
   };
   /** What a batch's items are answered with goes past the pipeline: a fault in one must not go past the log. */
   const toStatusIn = (admitted: Admitted) => (thrown: unknown) => {
@@ -116,26 +140,18 @@ export function endpoint<Method extends DescMethodUnary>(
         requireOneOf(scopes, caller);
         return begun as Admitted;
       } catch (error) {
-        throw failed(begun, error);
+        throw await turnedAway(begun, error);
       }
     },
 
     async answer(admitted, read) {
-      const { call, caller, traceId, signal } = admitted;
+      const handle = handler();
+      if (!handle) throw failed(admitted, notReady());
+      const request = await accept(admitted, read).catch(async (error) => {
+        throw await turnedAway(admitted, error);
+      });
       try {
-        const handle = handler();
-        if (!handle) throw notReady();
-        const request = read() as MessageShape<Method['input']>;
-        const invalid = validateMessage(method.input, request);
-        if (invalid) throw invalid;
-        // Messages can come slowly: who may call now is not who could when the call began.
-        if (performance.now() - admitted.started > admissionMilliseconds) {
-          requireOneOf(scopes, await callerOf(call, authenticate()));
-        }
-        requireTime(call);
-        if (signal.aborted) throw new Cancelled();
-        const act: Act = { caller, peer: call.peer, traceId, signal };
-        const work = handle(request, { act, toStatus: toStatusIn(admitted) });
+        const work = handle(request, { act: actOf(admitted), toStatus: toStatusIn(admitted) });
         const response = create(
           method.output,
           (await withinDeadline(work, admitted)) as MessageInitShape<Method['output']>,
@@ -150,7 +166,9 @@ export function endpoint<Method extends DescMethodUnary>(
 }
 
 /** A call of which the caller may not be known yet. */
-type Begun = Pick<Admitted, 'call' | 'traceId' | 'started'> & { readonly caller: Caller | null };
+type Begun = Omit<Admitted, 'caller'> & { readonly caller: Caller | null };
+
+const actOf = ({ call, caller, traceId, signal }: Admitted): Act => ({ caller, peer: call.peer, traceId, signal });
 
 const nobody = () => {};
 

@@ -4,6 +4,7 @@ import { issueToken } from '@touchstone/core';
 import { type CallContext, type UnaryHandler, validateMessage } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
 import { fromIssuedToken, toIssueCommand } from './issue-token.ts';
+import { commandOr, tokenRefused } from './refusals.ts';
 
 export const batchIssueTokensHandler =
   (context: IssuerContext): UnaryHandler<typeof IssuerService.method.batchIssueTokens> =>
@@ -18,9 +19,12 @@ async function issueOne(
   context: IssuerContext,
 ): Promise<MessageInitShape<typeof BatchIssueTokensResultSchema>> {
   try {
-    const invalid = validateMessage(IssueTokenRequestSchema, request);
-    if (invalid) throw invalid;
-    const issued = await issueToken(act, toIssueCommand(request), context.issuing);
+    const command = await commandOr(tokenRefused(context), act, () => {
+      const invalid = validateMessage(IssueTokenRequestSchema, request);
+      if (invalid) throw invalid;
+      return toIssueCommand(request);
+    });
+    const issued = await issueToken(act, command, context.issuing);
     return { outcome: { case: 'issued', value: fromIssuedToken(issued) } };
   } catch (error) {
     return { outcome: { case: 'error', value: toStatus(error) } };
