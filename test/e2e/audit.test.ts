@@ -12,7 +12,7 @@ import {
   TokenClass,
 } from '@touchstone/contracts/events';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
-import { bootstrapped, openWorld, unique, type World } from '../harness/world.ts';
+import { bootstrapped, clientsOf, openWorld, unique, type World } from '../harness/world.ts';
 import { failureOf } from './support-outcome.ts';
 import { type Heard, type Listener, listenToTopics } from './support-topics.ts';
 
@@ -53,7 +53,36 @@ describe.skipIf(stack.kafkaBrokers.length === 0)('on Kafka', () => {
     });
     for (const { outcome } of batch.results) if (outcome.case === 'issued') done.batched = { ...outcome.value };
 
+    // Refused before anybody looks at what was asked for.
+    const { issuer } = world.identity;
+    await failureOf(world.issue({ userId, claims, scopes: [claim.toUpperCase()] }));
+    await failureOf(issuer.batchIssueTokens({ requests: [] }));
+    await failureOf(world.issue({ userId, claims, ttl: { seconds: 60n, nanos: 1 } }));
+    const half = world.request({ userId, claims, ttl: { seconds: 60n, nanos: 1 } });
+    await issuer.batchIssueTokens({ requests: [world.request({ userId, claims, audience: '' }), half] });
+    await failureOf(world.resourceServer.issuer.issueToken(world.request({ userId, claims })));
+    await failureOf(world.auditor.issuer.batchIssueTokens({ requests: [world.request({ userId, claims })] }));
+
     const registry = operator.registry;
+    const credentialOf = (principal: object, more: object = {}) =>
+      registry.issueCredential({ principal, scopes: ['tokens:issue'], ttl: { seconds: 60n }, ...more } as never);
+    const identityService = (over: object) => ({
+      case: 'identityService',
+      value: { tenantId, name: 'second', ...over },
+    });
+    await failureOf(credentialOf(identityService({}), { scopes: ['registry:write'] }));
+    await failureOf(credentialOf(identityService({ tenantId: 'another' })));
+    await failureOf(credentialOf({ case: 'app', value: { appId: 'nothing' } }));
+    await failureOf(credentialOf(identityService({}), { ttl: { seconds: 60n, nanos: 1 } }));
+    await failureOf(credentialOf(identityService({ name: claim.toUpperCase() })));
+    await failureOf(world.app.registry.issueCredential({ ttl: { seconds: 60n } }));
+
+    // Nobody knows whose these are.
+    const stranger = clientsOf(stack, unique('tks_canary'));
+    strings.push(stranger.credential, claim.toUpperCase());
+    await failureOf(stranger.issuer.issueToken(world.request({ userId, claims })));
+    await failureOf(stranger.registry.issueCredential({}));
+
     await registry.createResourceServer({
       resourceServer: { audience: otherAudience, tenantId, scopes: [{ name: 'a' }] },
     });
@@ -144,9 +173,52 @@ describe.skipIf(stack.kafkaBrokers.length === 0)('on Kafka', () => {
     ["another tenant, on the trail of the caller's own", 'caller_not_allowed', () => world.appId],
     ['an unknown app, in a batch', 'app_unknown', () => 'nothing'],
   ])('a token that was refused for %s is told with the reason: %s', async (_what, reason, appId) => {
-    const event = await find(({ act }) => act.case === 'issueRefused' && act.value.reason === reason);
+    const event = await find(
+      ({ act, actor }) =>
+        act.case === 'issueRefused' && act.value.reason === reason && actor?.kind === 'identity_service',
+    );
     expect(event.actor).toMatchObject(identity);
     expect(event.act.value).toMatchObject({ appId: appId(), audience: world.audience, reason });
+  });
+
+  type Refusal = { appId: string; audience: string; reason: string; credentialFor: string };
+  const refusalsOf = (actor: string) =>
+    ours().flatMap(({ event }) =>
+      event.act.case === 'issueRefused' && event.actor?.kind === actor ? [event.act.value as Refusal] : [],
+    );
+  const told = (actor: string, credentials: boolean) =>
+    refusalsOf(actor)
+      .filter(({ audience }) => (audience === 'touchstone') === credentials)
+      .map(({ appId, reason, credentialFor }) => [appId, reason, credentialFor]);
+
+  test('what is refused before it is understood is told with the reason and nothing of the request', async () => {
+    await vi.waitFor(() => {
+      const beforehand = told('identity_service', false).filter(([, reason]) => reason === 'invalid_field');
+      // A scope's form, no requests, half a second; and in a batch: no audience, half a second.
+      expect(beforehand).toEqual(Array.from({ length: 5 }, () => ['', 'invalid_field', '']));
+      expect(told('resource_server', false)).toEqual([['', 'caller_not_allowed', '']]);
+      expect(told('auditor', false)).toEqual([['', 'caller_not_allowed', '']]);
+    }, wait);
+  });
+
+  test('a credential that was refused is told with the reason, once, and with whom it was for where that is known', async () => {
+    await vi.waitFor(() => {
+      expect(told('operator', true)).toEqual([
+        ['', 'credential_not_allowed', 'identity_service:second'],
+        ['', 'caller_not_allowed', 'identity_service:second'],
+        ['nothing', 'app_unknown', 'app:nothing'],
+        ['', 'invalid_field', ''],
+        ['', 'invalid_field', ''],
+      ]);
+      expect(told('app', true)).toEqual([['', 'caller_not_allowed', '']]);
+    }, wait);
+  });
+
+  test('what nobody knows the caller of is on no trail', () => {
+    expect(
+      listener.audit.filter(({ event }) => event.act.case === 'issueRefused' && !event.actor?.credentialId),
+    ).toEqual([]);
+    expect(refusalsOf('')).toEqual([]);
   });
 
   test('a credential is told with whom it is for', async () => {

@@ -220,7 +220,9 @@ describe('ValidateToken', () => {
     ['a token that is too long', 'token', { token: canary + long(8_192) }, canary],
     ['no audience', 'audience', { audience: '' }],
     ['no required scopes', 'required_scopes', { requiredScopes: [] }],
+    ['an audience with a control character', 'audience', { audience: `${canary}\0` }, canary],
     ['an empty required scope', 'required_scopes[0]', { requiredScopes: [''] }],
+    ['a required scope with a control character', 'required_scopes[0]', { requiredScopes: [`${canary}\0`] }, canary],
     ['a required scope that is too long', 'required_scopes[0]', { requiredScopes: [canary + long(128)] }, canary],
     ['a consistency without a requirement', 'consistency.requirement', { consistency: {} }],
     [
@@ -411,6 +413,9 @@ describe('revoking', () => {
     ['a token that is too long', 'token', { tokenOrId: { case: 'token', value: canary + long(8_192) } }, canary],
     ['an empty id', 'token_id', { tokenOrId: { case: 'tokenId', value: '' } }],
     ['an id that is none', 'token_id', { tokenOrId: { case: 'tokenId', value: canary } }, canary],
+    ['an id that is too short', 'token_id', { tokenOrId: { case: 'tokenId', value: `tok_${'0'.repeat(25)}` } }],
+    ['an id that is too long', 'token_id', { tokenOrId: { case: 'tokenId', value: `tok_${'0'.repeat(27)}` } }],
+    ['the id of a revocation', 'token_id', { tokenOrId: { case: 'tokenId', value: `rvk_${'0'.repeat(21)}` } }],
     [
       'an id with a control character',
       'token_id',
@@ -434,7 +439,10 @@ describe('revoking', () => {
 
   test.each([
     ['no id', ''],
-    ['an id that is too long', canary + long(64)],
+    ['an id that is too short', `rvk_${'0'.repeat(20)}`],
+    ['an id that is too long', `rvk_${'0'.repeat(22)}`],
+    ['the id of a token', `tok_${'0'.repeat(26)}`],
+    ['an id with a wildcard', `rvk_${'%'.repeat(21)}`],
   ])('GetRevocation names the field at fault: %s', async (_what, revocationId) => {
     expectField(await failureOf(operator.revocation.getRevocation({ revocationId })), 'revocation_id', revocationId);
   });
@@ -489,6 +497,11 @@ describe('the registry names the field at fault', () => {
     operator.registry.createResourceServer({
       resourceServer: { audience: unique('api'), tenantId: world.tenantId, scopes: [{ name: 'a' }], ...over },
     });
+  const grant = (scopes: readonly string[]) => app({ grants: [{ audience: world.audience, scopes }] });
+  const auditorOf = (tenantIds: readonly string[]) =>
+    credential({ principal: { case: 'auditor', value: { name: 'new', tenantIds } }, scopes: ['audit:read'] });
+  const operatorOf = (tenantIds: readonly string[]) =>
+    credential({ principal: { case: 'operator', value: { name: 'new', tenantIds } }, scopes: ['registry:read'] });
   const credential = (over: Over) =>
     operator.registry.issueCredential({
       principal: { case: 'identityService', value: { tenantId: world.tenantId, name: 'identity' } },
@@ -517,12 +530,12 @@ describe('the registry names the field at fault', () => {
       () => app({ displayName: `${canary}\0` }),
       canary,
     ],
-    ['a grant without scopes', 'app.grants[0].scopes', () => app({ grants: [{ audience: world.audience }] })],
-    [
-      'a grant with a scope twice',
-      'app.grants[0].scopes',
-      () => app({ grants: [{ audience: world.audience, scopes: ['orders:read', 'orders:read'] }] }),
-    ],
+    ['a grant without scopes', 'app.grants[0].scopes', () => grant([])],
+    ['a grant with a scope twice', 'app.grants[0].scopes', () => grant(['orders:read', 'orders:read'])],
+    ['a grant of an empty scope', 'app.grants[0].scopes[0]', () => grant([''])],
+    ['a grant of a scope that is too long', 'app.grants[0].scopes[0]', () => grant([long(129)]), long(129)],
+    ['a grant of a wildcard', 'app.grants[0].scopes[1]', () => grant(['orders:read', 'orders:*']), 'orders:*'],
+    ['a grant of a scope with a control character', 'app.grants[0].scopes[0]', () => grant(['orders:read\0'])],
     ['a ttl of an app above 90 days', 'app.token_ttl_max', () => app({ tokenTtlMax: year })],
     ['no resource server', 'resource_server', () => operator.registry.createResourceServer({})],
     ['the audience of Touchstone itself', 'resource_server.audience', () => server({ audience: 'touchstone' })],
@@ -551,6 +564,10 @@ describe('the registry names the field at fault', () => {
     ['no principal', 'principal', () => credential({ principal: undefined })],
     ['no scopes of a credential', 'scopes', () => credential({ scopes: [] })],
     ['a scope of a credential twice', 'scopes', () => credential({ scopes: ['tokens:issue', 'tokens:issue'] })],
+    ['an empty scope of a credential', 'scopes[0]', () => credential({ scopes: [''] })],
+    ['a scope of a credential that is too long', 'scopes[0]', () => credential({ scopes: [long(129)] }), long(129)],
+    ['a wildcard for a scope of a credential', 'scopes[0]', () => credential({ scopes: ['*'] })],
+    ['a scope of a credential with a control character', 'scopes[0]', () => credential({ scopes: ['tokens:issue\0'] })],
     ['no ttl of a credential', 'ttl', () => credential({ ttl: undefined })],
     ['a ttl of a credential above 90 days', 'ttl', () => credential({ ttl: year })],
     ['a ttl of a credential with a fraction', 'ttl', () => credential({ ttl: { seconds: 5n, nanos: 5 } })],
@@ -560,11 +577,19 @@ describe('the registry names the field at fault', () => {
       () => credential({ principal: { case: 'identityService', value: { tenantId: world.tenantId, name: canary } } }),
       canary,
     ],
+    ['no tenants of an operator', 'operator.tenant_ids', () => operatorOf([])],
+    ['a tenant of an operator twice', 'operator.tenant_ids', () => operatorOf([absent, absent])],
+    ['an empty tenant of an operator', 'operator.tenant_ids[0]', () => operatorOf([''])],
+    ['a tenant of an operator in capitals', 'operator.tenant_ids[1]', () => operatorOf([absent, canary]), canary],
+    ['a tenant of an operator that is too long', 'operator.tenant_ids[0]', () => operatorOf([long(64)]), long(64)],
+    ['no tenants of an auditor', 'auditor.tenant_ids', () => auditorOf([])],
     [
-      'no tenants of an operator',
-      'operator.tenant_ids',
-      () => credential({ principal: { case: 'operator', value: { name: 'new' } } }),
+      'more tenants of an auditor than there may be',
+      'auditor.tenant_ids',
+      () => auditorOf(Array.from({ length: 65 }, (_, i) => `t${i}`)),
     ],
+    ['a wildcard for a tenant of an auditor', 'auditor.tenant_ids[0]', () => auditorOf(['*'])],
+    ['a tenant of an auditor with a control character', 'auditor.tenant_ids[0]', () => auditorOf([`${absent}\0`])],
     [
       'a reason with a control character',
       'reason',

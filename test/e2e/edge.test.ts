@@ -96,6 +96,21 @@ const jsonRequest = () => ({
   claims: { name: 'Ada' },
 });
 
+/** What a service answers to bytes that are sent as they are, until it ends the connection or sends no more. */
+function exchange(name: Name, bytes: string): Promise<string> {
+  const { hostname, port } = new URL(stack.http[name]);
+  return new Promise((resolve, reject) => {
+    let answer = '';
+    const socket = connect(Number(port), hostname, () => socket.write(bytes));
+    socket.setTimeout(1_000, () => socket.destroy());
+    socket.on('data', (chunk) => {
+      answer += chunk;
+    });
+    socket.on('close', () => resolve(answer));
+    socket.once('error', reject);
+  });
+}
+
 describe.each(ways)('over %s', (way) => {
   test('the main job is the same: issued, honoured, revoked, refused', async () => {
     const issued = await clientBy(way, IssuerService, bearer(world.identity)).issueToken(world.request());
@@ -154,18 +169,13 @@ describe.each(ways)('over %s', (way) => {
     const large = world.request({ claims: { name: 'x'.repeat(4_000_000) } });
     expect(await failureOf(within.issueToken(large))).toMatchObject({ reason: 'CLAIMS_TOO_LARGE' });
 
+    const beyond = world.request({ claims: { name: 'x'.repeat(4_194_304) } });
     // The server may cut the connection of HTTP/1.1: nobody else is to be on it.
     const alone = way === 'gRPC' ? {} : { nodeOptions: { agent: new Agent() } };
-    const beyond = world.request({ claims: { name: 'x'.repeat(4_194_304) } });
     const packed = clientBy(way, IssuerService, bearer(world.identity), { sendCompression: compressionGzip, ...alone });
     await expect(packed.issueToken(beyond)).rejects.toMatchObject({ code: Code.ResourceExhausted });
-    const plain = clientBy(way, IssuerService, bearer(world.identity), alone).issueToken(beyond);
-    const code = await plain.then(
-      () => 'ok',
-      (error) => ConnectError.from(error).code,
-    );
-    if (way === 'gRPC') expect(code).toBe(Code.ResourceExhausted);
-    else expect(code).not.toBe('ok');
+    if (way !== 'gRPC') return;
+    await expect(within.issueToken(beyond)).rejects.toMatchObject({ code: Code.ResourceExhausted });
   });
 
   test("the caller's trace goes on in the access log", async () => {
@@ -296,16 +306,21 @@ describe('plain HTTP', () => {
     expect(answer.status).toBe(405);
   });
 
-  test('a body that is too large is refused', async () => {
-    const large = { ...jsonRequest(), userId: 'x'.repeat(5_000_000) };
-    const call = post('issuer', 'IssuerService/IssueToken', large, bearer(world.identity));
-    // Or the connection is cut while it still sends.
-    expect([429, 'cut']).toContain(
-      await call.then(
-        ({ status }) => status,
-        () => 'cut',
-      ),
-    );
+  // By its head: a client that still sends its body when it is answered may not get to read the answer.
+  test.each([
+    ['application/json', '', /^HTTP\/1\.1 429 .*"code":"resource_exhausted"/s],
+    ['application/proto', '', /^HTTP\/1\.1 429 .*"code":"resource_exhausted"/s],
+    ['application/grpc-web+proto', '\0\0\x7f\0\0', /^HTTP\/1\.1 200 .*grpc-status: 8\r\n/s],
+  ])('a body of %s that is too large is refused before it is read', async (contentType, start, expected) => {
+    const head = [
+      'POST /touchstone.v1.IssuerService/IssueToken HTTP/1.1',
+      'host: touchstone',
+      `content-type: ${contentType}`,
+      'content-length: 8323077',
+      `authorization: Bearer ${world.identity.credential}`,
+    ];
+    const answer = await exchange('issuer', `${head.join('\r\n')}\r\n\r\n${start}`);
+    expect(answer).toMatch(expected);
   });
 });
 
@@ -430,17 +445,9 @@ describe('bytes that are no message', () => {
 });
 
 test.each(names)('the %s service survives a request without Host', async (name) => {
-  const { hostname, port } = new URL(stack.http[name]);
   const service = servicesOf[name][0] as DescService;
-  const answer = await new Promise<string>((resolve, reject) => {
-    const socket = connect(Number(port), hostname, () =>
-      socket.write(
-        `POST /${service.typeName}/${service.methods[0]?.name} HTTP/1.0\r\ncontent-type: application/json\r\n\r\n`,
-      ),
-    );
-    socket.once('data', (chunk) => resolve(String(chunk)));
-    socket.once('error', reject);
-  });
+  const path = `/${service.typeName}/${service.methods[0]?.name}`;
+  const answer = await exchange(name, `POST ${path} HTTP/1.0\r\ncontent-type: application/json\r\n\r\n`);
   expect(answer).toMatch(/^HTTP\/1\.1 401/);
   expect((await fetch(`${stack.http[name]}/readyz`)).status).toBe(200);
 });

@@ -1,6 +1,7 @@
 export * from './access/act.ts';
 export * from './access/authenticate.ts';
 export * from './access/bootstrap.ts';
+export * from './access/home.ts';
 export * from './access/issue-credential.ts';
 export * from './access/rights.ts';
 export * from './audit/audit-event.ts';
@@ -10,6 +11,7 @@ export * from './gather.ts';
 export * from './issue/decide-grant.ts';
 export * from './issue/issue-token.ts';
 export * from './issue/ports.ts';
+export * from './issue/record-refusal.ts';
 export * from './random.ts';
 export * from './register/create.ts';
 export * from './register/disable.ts';

@@ -31,8 +31,6 @@ const record: TokenRecord = {
   sequence: 9,
   issuedAt: 1_767_225_600_000,
   expiresAt: 1_767_229_200_000,
-  tokenHash: 'canary of the hash',
-  tagKeyId: 1,
   sealKeyId: 1,
   sealed: Buffer.from('canary of the claims'),
   revokedRevision: null,

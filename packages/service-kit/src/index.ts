@@ -1,5 +1,5 @@
 export { validateMessage } from './call/field-rules.ts';
-export type { CallContext, Handlers, Route, UnaryHandler } from './call/handler.ts';
+export type { CallContext, Handlers, Refused, Route, UnaryHandler } from './call/handler.ts';
 export { route } from './call/handler.ts';
 export {
   type CommonConfig,
@@ -9,7 +9,6 @@ export {
   readSettings,
   secret,
 } from './config/settings.ts';
-export { toStatus } from './errors/item-errors.ts';
 export type { Readiness } from './lifecycle/readiness.ts';
 export {
   runService,

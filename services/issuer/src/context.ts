@@ -26,7 +26,7 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
     replica,
     issuing: { registry: entries, methods, handles, tokens, audit, follower },
     registering: { registry: entries, handles, revocations },
-    credentials: { registry: entries, methods, handles, tokens },
+    credentials: { registry: entries, methods, handles, tokens, audit },
     [Symbol.asyncDispose]: () => replica[Symbol.asyncDispose](),
   };
 }

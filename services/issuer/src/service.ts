@@ -11,6 +11,7 @@ import { disableResourceServerHandler } from './rpc/disable-resource-server.ts';
 import { disableTenantHandler } from './rpc/disable-tenant.ts';
 import { issueCredentialHandler } from './rpc/issue-credential.ts';
 import { issueTokenHandler } from './rpc/issue-token.ts';
+import { credentialRefused, tokenRefused } from './rpc/refusals.ts';
 
 export const issuer: Service<IssuerConfig, IssuerContext> = {
   name: 'issuer',
@@ -18,18 +19,26 @@ export const issuer: Service<IssuerConfig, IssuerContext> = {
   readConfig,
   openContext,
   routes: (context) => [
-    route(IssuerService, {
-      issueToken: issueTokenHandler(context),
-      batchIssueTokens: batchIssueTokensHandler(context),
-    }),
-    route(RegistryService, {
-      createTenant: createTenantHandler(context),
-      disableTenant: disableTenantHandler(context),
-      createApp: createAppHandler(context),
-      disableApp: disableAppHandler(context),
-      createResourceServer: createResourceServerHandler(context),
-      disableResourceServer: disableResourceServerHandler(context),
-      issueCredential: issueCredentialHandler(context),
-    }),
+    route(
+      IssuerService,
+      {
+        issueToken: issueTokenHandler(context),
+        batchIssueTokens: batchIssueTokensHandler(context),
+      },
+      { issueToken: tokenRefused(context), batchIssueTokens: tokenRefused(context) },
+    ),
+    route(
+      RegistryService,
+      {
+        createTenant: createTenantHandler(context),
+        disableTenant: disableTenantHandler(context),
+        createApp: createAppHandler(context),
+        disableApp: disableAppHandler(context),
+        createResourceServer: createResourceServerHandler(context),
+        disableResourceServer: disableResourceServerHandler(context),
+        issueCredential: issueCredentialHandler(context),
+      },
+      { issueCredential: credentialRefused(context) },
+    ),
   ],
 };

@@ -5,11 +5,11 @@ import type { RevocationWriter } from '../revoke/ports.ts';
 import { newRevocationId } from '../revoke/revocation-id.ts';
 import type { TokenRecord } from '../tokens/token-record.ts';
 import type { Principal } from './act.ts';
+import { platformTenantId } from './home.ts';
 import {
-  type CredentialPorts,
+  type CredentialWriting,
   checkScopes,
   type IssuedCredential,
-  platformTenantId,
   principalSubject,
   writeCredential,
 } from './issue-credential.ts';
@@ -32,7 +32,7 @@ export interface BootstrapLog {
   claim(operatorName: string): Promise<boolean>;
 }
 
-export interface BootstrapPorts extends Omit<CredentialPorts, 'registry'> {
+export interface BootstrapPorts extends CredentialWriting {
   readonly log: BootstrapLog;
   readonly revocations: RevocationWriter;
 }

@@ -8,16 +8,15 @@ import {
   TenantUnknown,
   TtlTooLong,
 } from '../errors.ts';
-import type { TokenWriter, UserHandles } from '../issue/ports.ts';
+import type { AuditWriter, TokenWriter, UserHandles } from '../issue/ports.ts';
+import { type Asked, recordRefusal } from '../issue/record-refusal.ts';
 import type { Registry } from '../register/ports.ts';
 import { platformTtlMax } from '../register/registration.ts';
 import type { TokenMethods } from '../tokens/token-method.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import type { Act, CallerKind, Principal } from './act.ts';
+import { homeOf } from './home.ts';
 import { requireKind, requireScope, requireTenant, scopesOfKind, touchstoneAudience } from './rights.ts';
-
-/** The home of credentials that act in several tenants. No tenant can be created by this name. */
-export const platformTenantId = 'touchstone';
 
 /** For whom; the tenants of an app and of a resource server are their owners'. */
 export type PrincipalRequest =
@@ -48,13 +47,36 @@ export interface CredentialPorts {
   readonly methods: TokenMethods;
   readonly handles: UserHandles;
   readonly tokens: TokenWriter;
+  readonly audit: AuditWriter;
 }
+
+/** What writes a credential, once it is decided. */
+export type CredentialWriting = Pick<CredentialPorts, 'methods' | 'handles' | 'tokens'>;
 
 /**
  * Makes a credential for another caller: never for the one that asks, and never with more than that one has.
  * @throws CredentialNotAllowed, CallerNotAllowed, TenantUnknown, AppUnknown, AudienceUnknown, Disabled, TtlTooLong, StoreUnavailable
  */
 export async function issueCredential(
+  act: Act,
+  command: CredentialCommand,
+  ports: CredentialPorts,
+): Promise<IssuedCredential> {
+  try {
+    return await issueAuthorised(act, command, ports);
+  } catch (error) {
+    await recordRefusal(act, askedIn(command), error, ports.audit);
+    throw error;
+  }
+}
+
+const askedIn = ({ principal: { kind, name } }: CredentialCommand): Asked => ({
+  appId: kind === 'app' ? name : '',
+  audience: touchstoneAudience,
+  credentialFor: `${kind}:${name}`,
+});
+
+async function issueAuthorised(
   act: Act,
   command: CredentialCommand,
   ports: CredentialPorts,
@@ -107,11 +129,11 @@ function checkNotMore({ caller }: Act, principal: Principal, { scopes, ttl }: Cr
   if (scopes.includes('tokens:revoke_all')) {
     throw new CredentialNotAllowed('tokens:revoke_all comes from the bootstrap command only', { field: 'scopes' });
   }
-  if (principal.kind !== 'operator') return;
-  if (principal.name === caller.name) {
+  if (principal.kind === 'operator' && principal.name === caller.name) {
     throw new CredentialNotAllowed('nobody makes a credential for itself', { field: 'operator.name' });
   }
-  if (!scopes.every((scope) => caller.scopes.includes(scope))) {
+  const handedOn = principal.kind === 'operator' ? scopes : scopes.filter((scope) => scope === 'tokens:explain');
+  if (!handedOn.every((scope) => caller.scopes.includes(scope))) {
     throw new CredentialNotAllowed('it may not have scopes that its maker lacks', { field: 'scopes' });
   }
 }
@@ -130,7 +152,7 @@ export async function writeCredential(
   scopes: readonly string[],
   { sequence, now, expiresAt }: { readonly sequence: number; readonly now: number; readonly expiresAt: number },
   event: (record: TokenRecord) => AuditEvent,
-  ports: Omit<CredentialPorts, 'registry'>,
+  ports: CredentialWriting,
 ): Promise<IssuedCredential> {
   const tenantId = homeOf(principal);
   const { token, record } = ports.methods.named('reference').mint(
@@ -155,9 +177,6 @@ export async function writeCredential(
   await ports.tokens.insert(record, event(record));
   return { credential: token, tokenId: idOf(record), expiresAt };
 }
-
-const homeOf = ({ tenantIds }: Principal): string =>
-  tenantIds.length === 1 ? (tenantIds[0] as string) : platformTenantId;
 
 /** What a credential's user handle is made from. */
 export const principalSubject = ({ kind, name }: Pick<Principal, 'kind' | 'name'>): string => `${kind}:${name}`;

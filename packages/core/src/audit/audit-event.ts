@@ -15,7 +15,14 @@ export interface Actor {
 /** What was done. Never a user id, a claim or a token. */
 export type AuditAct =
   | { readonly type: 'token_issued'; readonly record: TokenRecord; readonly credentialFor: string }
-  | { readonly type: 'issue_refused'; readonly appId: string; readonly audience: string; readonly reason: ErrorCode }
+  | {
+      readonly type: 'issue_refused';
+      readonly appId: string;
+      readonly audience: string;
+      readonly reason: ErrorCode;
+      /** Of a credential: whom it was to be for, as `kind:name`. */
+      readonly credentialFor?: string;
+    }
   | {
       readonly type: 'tokens_revoked';
       readonly revocationId: string;

@@ -1,7 +1,7 @@
 import type { Act } from '../access/act.ts';
 import { requireKind, requireScope, requireTenant } from '../access/rights.ts';
 import { type AuditEvent, actorOf } from '../audit/audit-event.ts';
-import { CallerNotAllowed, ConsentUnknown, StoreUnavailable, TouchstoneError } from '../errors.ts';
+import { CallerNotAllowed, ConsentUnknown, StoreUnavailable } from '../errors.ts';
 import type { Registration, Registry } from '../register/ports.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Head } from '../revisions/revision.ts';
@@ -10,6 +10,7 @@ import { idOf, type TokenMethodName, type TokenRecord, type Usage } from '../tok
 import { checkClaims } from './claims.ts';
 import { decideGrant, type Grant } from './decide-grant.ts';
 import type { AuditWriter, TokenWriter, UserHandles } from './ports.ts';
+import { recordRefusal } from './record-refusal.ts';
 
 export interface IssueCommand {
   readonly tenantId: string;
@@ -61,7 +62,8 @@ export async function issueToken(act: Act, command: IssueCommand, ports: IssuePo
     if (command.consentId !== null) throw new ConsentUnknown();
     return await issueUnderLatest(act, command, ports);
   } catch (error) {
-    if (isRefusal(error)) await ports.audit.record(issueRefused(act, command, error));
+    const { appId, audience } = command;
+    await recordRefusal(act, { appId, audience }, error, ports.audit);
     throw error;
   }
 }
@@ -150,23 +152,4 @@ export const tokenIssued = (act: Act, record: TokenRecord, credentialFor: string
   tenantId: record.tenantId,
   actor: actorOf(act),
   act: { type: 'token_issued', record, credentialFor },
-});
-
-/** Failures of ours are no refusals. */
-const notRefusals = new Set([
-  'store_unavailable',
-  'overloaded',
-  'deadline_exceeded',
-  'cancelled',
-  'internal',
-  'fenced',
-]);
-const isRefusal = (error: unknown): error is TouchstoneError =>
-  error instanceof TouchstoneError && !notRefusals.has(error.code);
-
-/** On the trail of the caller's own tenant, whatever tenant it named. */
-const issueRefused = (act: Act, { appId, audience }: IssueCommand, error: TouchstoneError): AuditEvent => ({
-  tenantId: act.caller.tenantIds[0] ?? null,
-  actor: actorOf(act),
-  act: { type: 'issue_refused', appId, audience, reason: error.code },
 });

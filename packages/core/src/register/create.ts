@@ -1,5 +1,5 @@
 import type { Act } from '../access/act.ts';
-import { platformTenantId } from '../access/issue-credential.ts';
+import { platformTenantId } from '../access/home.ts';
 import { requireKind, requireScope, requireTenant, touchstoneAudience } from '../access/rights.ts';
 import { type AuditEvent, actorOf } from '../audit/audit-event.ts';
 import { AudienceUnknown, Disabled, InvalidField, ScopeNotAllowed } from '../errors.ts';

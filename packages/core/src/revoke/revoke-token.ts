@@ -1,5 +1,5 @@
 import type { Act } from '../access/act.ts';
-import { platformTenantId } from '../access/issue-credential.ts';
+import { platformTenantId } from '../access/home.ts';
 import { actsIn, requireKind } from '../access/rights.ts';
 import { actorOf } from '../audit/audit-event.ts';
 import { CallerNotAllowed, InvalidField, TokenUnknown } from '../errors.ts';

@@ -1,9 +1,12 @@
 import type { DescMethod, DescMethodUnary, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import type { Act } from '@touchstone/core';
+import type { ItemStatus } from '../errors/item-status.ts';
 
 /** What a handler knows of its call: nothing of the transport that brought it. */
 export interface CallContext {
   readonly act: Act;
+  /** What an item of a batch is answered with where it failed; a fault of ours is logged. */
+  toStatus(error: unknown): ItemStatus;
 }
 
 /** Carries out one RPC: turns the request into a command, and the result into a response. */
@@ -17,14 +20,23 @@ export type Handlers<Service extends DescService> = {
   readonly [Name in keyof Service['method']]: UnaryHandler<Service['method'][Name]>;
 };
 
+/** Hears of a call that fails before its handler is reached, though it is known who calls. */
+export type Refused = (act: Act, error: unknown) => Promise<void>;
+
 /** A service with its handlers, to be mounted on every transport. */
 export interface Route {
   readonly service: DescService;
   readonly handlers: Readonly<Record<string, UnaryHandler<DescMethodUnary>>>;
+  readonly refused: Readonly<Record<string, Refused>>;
 }
 
-/** Puts a service together with its handlers. */
-export const route = <Service extends DescService>(service: Service, handlers: Handlers<Service>): Route => ({
+/** Puts a service together with its handlers, and with who hears of its methods' refusals. */
+export const route = <Service extends DescService>(
+  service: Service,
+  handlers: Handlers<Service>,
+  refused: { readonly [Name in keyof Service['method']]?: Refused } = {},
+): Route => ({
   service,
   handlers: handlers as unknown as Route['handlers'],
+  refused: refused as Route['refused'],
 });

@@ -1,10 +1,10 @@
 import { create, type DescMethodUnary, type Message } from '@bufbuild/protobuf';
 import { IssuerService, RegistryService, RevocationService, ValidatorService } from '@touchstone/contracts';
-import { type Caller, Cancelled, type TouchstoneError } from '@touchstone/core';
+import { type Caller, Cancelled, StoreUnavailable, type TouchstoneError } from '@touchstone/core';
 import { expect, test } from 'vitest';
-import { toStatus } from '../errors/item-errors.ts';
 import type { CallRecord } from '../telemetry/call-events.ts';
-import { endpoint, type IncomingCall } from './pipeline.ts';
+import type { CallContext } from './handler.ts';
+import { endpoint, type IncomingCall, type PipelineOptions } from './pipeline.ts';
 
 const caller: Caller = {
   kind: 'resource_server',
@@ -19,8 +19,13 @@ const request = create(method.input, { token: 'tks_x', audience: 'orders', requi
 
 /** An endpoint with a handler that is counted, and what was told of its calls. */
 function serve(
-  work: () => Promise<object> = async () => ({}),
-  { ready = true, as = caller, of = method }: { ready?: boolean; as?: Caller; of?: DescMethodUnary } = {},
+  work: (call: CallContext) => Promise<object> = async () => ({}),
+  {
+    ready = true,
+    as = caller,
+    of = method,
+    refused = async () => {},
+  }: { ready?: boolean; as?: Caller; of?: DescMethodUnary; refused?: NonNullable<PipelineOptions['refused']> } = {},
 ) {
   const told: (CallRecord & { error?: TouchstoneError })[] = [];
   let handled = 0;
@@ -29,13 +34,14 @@ function serve(
     failed: (call: CallRecord, error: TouchstoneError) => void told.push({ ...call, error }),
     itemFaulted: (call: CallRecord, error: TouchstoneError) => void told.push({ ...call, error }),
   };
-  const handler = async () => {
+  const handler = async (_request: Message, call: CallContext) => {
     handled++;
-    return work();
+    return work(call);
   };
   const serving = endpoint(of, () => (ready ? (handler as never) : null), {
     authenticate: () => async () => as,
     events,
+    refused,
   });
   const call = async (over: Partial<IncomingCall> = {}, message: Message = request) => {
     const admitted = await serving.admit({
@@ -83,6 +89,31 @@ test('without a credential, without its scope, or with a field that breaks a rul
   expect(JSON.stringify(told)).not.toContain('tks_secret');
 });
 
+test('what a known caller is refused before the handler is told once, and before the caller; of strangers nothing is', async () => {
+  const heard: unknown[] = [];
+  const refused: NonNullable<PipelineOptions['refused']> = async (of, { caller: who, traceId }, error) => {
+    heard.push([of.name, who.name, traceId.length, (error as TouchstoneError).code]);
+  };
+  const { call } = serve(undefined, { refused });
+  await call();
+  await expect(call({ header: () => undefined })).rejects.toMatchObject({ code: 'caller_unknown' });
+  expect(heard).toEqual([]);
+  await expect(call({}, create(method.input))).rejects.toMatchObject({ code: 'invalid_field' });
+  const other = serve(undefined, { as: { ...caller, scopes: [] }, refused });
+  await expect(other.call()).rejects.toMatchObject({ code: 'caller_not_allowed' });
+  expect(heard).toEqual([
+    ['ValidateToken', 'orders', 32, 'invalid_field'],
+    ['ValidateToken', 'orders', 32, 'caller_not_allowed'],
+  ]);
+});
+
+test('a refusal that can not be told of is a failure of ours', async () => {
+  const refused = () => Promise.reject(new StoreUnavailable());
+  const { call, told } = serve(undefined, { as: { ...caller, scopes: [] }, refused });
+  await expect(call()).rejects.toMatchObject({ code: 'store_unavailable' });
+  expect(told.map(({ error }) => error?.code)).toEqual(['store_unavailable']);
+});
+
 test('a call that the transport ends at its deadline is late, not left by its caller', async () => {
   const { call } = serve(() => new Promise(() => {}));
   let cancel = () => {};
@@ -104,7 +135,7 @@ test('a caller that has gone before its work began gets none done', async () => 
 
 test('a fault in an item of a batch is told with the trace id, and once', async () => {
   const of = ValidatorService.method.batchValidateTokens as DescMethodUnary;
-  const fail = async () => ({
+  const fail = async ({ toStatus }: CallContext) => ({
     results: [{ outcome: { case: 'error', value: toStatus(new Error('hunter2')) } }],
   });
   const { call, told } = serve(fail, { of });

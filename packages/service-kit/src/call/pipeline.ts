@@ -18,7 +18,7 @@ import {
   StoreUnavailable,
   type TouchstoneError,
 } from '@touchstone/core';
-import { hasItemErrors, withItemErrors } from '../errors/item-errors.ts';
+import { itemStatusOf } from '../errors/item-status.ts';
 import { asTouchstoneError } from '../errors/status-table.ts';
 import type { CallEvents } from '../telemetry/call-events.ts';
 import { validateMessage } from './field-rules.ts';
@@ -64,6 +64,8 @@ export interface PipelineOptions {
   /** Null while the service is not ready. */
   readonly authenticate: () => Authenticate | null;
   readonly events: CallEvents;
+  /** Hears of calls whose caller is known and that reach no handler: no right to the RPC, or no good message. */
+  readonly refused?: (method: DescMethodUnary, act: Act, error: unknown) => Promise<void>;
 }
 
 /**
@@ -74,13 +76,12 @@ export interface PipelineOptions {
 export function endpoint<Method extends DescMethodUnary>(
   method: Method,
   handler: () => UnaryHandler<DescMethodUnary> | null,
-  { authenticate, events }: PipelineOptions,
+  { authenticate, events, refused }: PipelineOptions,
 ): Endpoint {
   const scopes = getOption(method, caller_scopes);
   // Rules are compiled at their first use: better now than in the first call.
   validateMessage(method.input, create(method.input));
   const name = `${method.parent.typeName}/${method.name}`;
-  const hasItems = hasItemErrors(method);
 
   const recordOf = ({ call, caller, traceId, started }: Begun) => ({
     method: name,
@@ -94,11 +95,33 @@ export function endpoint<Method extends DescMethodUnary>(
     events.failed(recordOf(begun), error);
     return error;
   };
+  /** For a call that reaches no handler. A refusal is heard of before its caller is told, or it is a failure of ours. */
+  const turnedAway = async (begun: Begun, thrown: unknown): Promise<TouchstoneError> => {
+    try {
+      if (begun.caller) await refused?.(method, actOf({ ...begun, caller: begun.caller }), thrown);
+      return failed(begun, thrown);
+    } catch (error) {
+      return failed(begun, error);
+    }
+  };
+  /** The message, from a caller that may send it. */
+  const accept = async (admitted: Admitted, read: () => Message): Promise<MessageShape<Method['input']>> => {
+    const request = read() as MessageShape<Method['input']>;
+    const invalid = validateMessage(method.input, request);
+    if (invalid) throw invalid;
+    // Messages can come slowly: who may call now is not who could when the call began.
+    if (performance.now() - admitted.started > admissionMilliseconds) {
+      requireOneOf(scopes, await callerOf(admitted.call, authenticate()));
+    }
+    requireTime(admitted.call);
+    if (admitted.signal.aborted) throw new Cancelled();
+    return request;
+  };
   /** What a batch's items are answered with goes past the pipeline: a fault in one must not go past the log. */
-  const itemFailed = (admitted: Admitted) => (thrown: unknown) => {
+  const toStatusIn = (admitted: Admitted) => (thrown: unknown) => {
     const error = asTouchstoneError(thrown, admitted.traceId);
     if (error.code === 'internal') events.itemFaulted(recordOf(admitted), error);
-    return error;
+    return itemStatusOf(error);
   };
 
   return {
@@ -117,28 +140,18 @@ export function endpoint<Method extends DescMethodUnary>(
         requireOneOf(scopes, caller);
         return begun as Admitted;
       } catch (error) {
-        throw failed(begun, error);
+        throw await turnedAway(begun, error);
       }
     },
 
     async answer(admitted, read) {
-      const { call, caller, traceId, signal } = admitted;
+      const handle = handler();
+      if (!handle) throw failed(admitted, notReady());
+      const request = await accept(admitted, read).catch(async (error) => {
+        throw await turnedAway(admitted, error);
+      });
       try {
-        const handle = handler();
-        if (!handle) throw notReady();
-        const request = read() as MessageShape<Method['input']>;
-        const invalid = validateMessage(method.input, request);
-        if (invalid) throw invalid;
-        // Messages can come slowly: who may call now is not who could when the call began.
-        if (performance.now() - admitted.started > admissionMilliseconds) {
-          requireOneOf(scopes, await callerOf(call, authenticate()));
-        }
-        requireTime(call);
-        if (signal.aborted) throw new Cancelled();
-        const act: Act = { caller, peer: call.peer, traceId, signal };
-        const work = hasItems
-          ? withItemErrors(itemFailed(admitted), () => handle(request, { act }))
-          : handle(request, { act });
+        const work = handle(request, { act: actOf(admitted), toStatus: toStatusIn(admitted) });
         const response = create(
           method.output,
           (await withinDeadline(work, admitted)) as MessageInitShape<Method['output']>,
@@ -153,7 +166,9 @@ export function endpoint<Method extends DescMethodUnary>(
 }
 
 /** A call of which the caller may not be known yet. */
-type Begun = Pick<Admitted, 'call' | 'traceId' | 'started'> & { readonly caller: Caller | null };
+type Begun = Omit<Admitted, 'caller'> & { readonly caller: Caller | null };
+
+const actOf = ({ call, caller, traceId, signal }: Admitted): Act => ({ caller, peer: call.peer, traceId, signal });
 
 const nobody = () => {};
 

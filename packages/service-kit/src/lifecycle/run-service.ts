@@ -88,11 +88,12 @@ async function serveUntilStopped<Config extends CommonConfig, Context extends Se
   const events = callEvents(logger, metrics);
   let context: Context | null = null;
   let routes: readonly Route[] = [];
-  const handlerOf: HandlerOf = ({ parent, localName }) =>
-    routes.find((one) => one.service.typeName === parent.typeName)?.handlers[localName] ?? null;
+  const routeOf = ({ parent }: DescMethodUnary) => routes.find((one) => one.service.typeName === parent.typeName);
+  const handlerOf: HandlerOf = (method) => routeOf(method)?.handlers[method.localName] ?? null;
   const endpoints = mountedServices(service, handlerOf, {
     authenticate: () => context?.replica.authenticate ?? null,
     events,
+    refused: async (method, act, error) => routeOf(method)?.refused[method.localName]?.(act, error),
   });
   const servers = await startServers(service, endpoints, config, { readiness, metrics });
   logger.info({ grpc: servers.grpcPort, http: servers.httpPort }, 'listening');

@@ -1,24 +1,30 @@
 import type { MessageShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { IssueCredentialRequestSchema, RegistryService } from '@touchstone/contracts';
-import { issueCredential, type PrincipalRequest } from '@touchstone/core';
+import { type CredentialCommand, issueCredential, type PrincipalRequest } from '@touchstone/core';
 import type { UnaryHandler } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
 import { toSeconds } from './duration.ts';
+import { commandOr, credentialRefused } from './refusals.ts';
 import { required } from './required.ts';
 
 export const issueCredentialHandler =
-  ({ credentials }: IssuerContext): UnaryHandler<typeof RegistryService.method.issueCredential> =>
+  (context: IssuerContext): UnaryHandler<typeof RegistryService.method.issueCredential> =>
   async (request, { act }) => {
-    const ttl = required(toSeconds('ttl', request.ttl) ?? undefined);
-    const command = { principal: toPrincipal(request.principal), scopes: request.scopes, ttl };
-    const { credential, tokenId, expiresAt } = await issueCredential(act, command, credentials);
+    const command = await commandOr(credentialRefused(context), act, () => toCredentialCommand(request));
+    const { credential, tokenId, expiresAt } = await issueCredential(act, command, context.credentials);
     return { credential, tokenId, expiresAt: timestampFromMs(expiresAt) };
   };
 
-type Principal = MessageShape<typeof IssueCredentialRequestSchema>['principal'];
+type Request = MessageShape<typeof IssueCredentialRequestSchema>;
 
-function toPrincipal(principal: Principal): PrincipalRequest {
+const toCredentialCommand = ({ principal, scopes, ttl }: Request): CredentialCommand => ({
+  principal: toPrincipal(principal),
+  scopes,
+  ttl: required(toSeconds('ttl', ttl) ?? undefined),
+});
+
+function toPrincipal(principal: Request['principal']): PrincipalRequest {
   switch (principal.case) {
     case 'identityService':
       return { kind: 'identity_service', name: principal.value.name, tenantIds: [principal.value.tenantId] };

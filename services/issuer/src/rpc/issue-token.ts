@@ -19,12 +19,15 @@ import {
 import type { UnaryHandler } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
 import { toSeconds } from './duration.ts';
+import { commandOr, tokenRefused } from './refusals.ts';
 import { required } from './required.ts';
 
 export const issueTokenHandler =
   (context: IssuerContext): UnaryHandler<typeof IssuerService.method.issueToken> =>
-  async (request, { act }) =>
-    fromIssuedToken(await issueToken(act, toIssueCommand(request), context.issuing));
+  async (request, { act }) => {
+    const command = await commandOr(tokenRefused(context), act, () => toIssueCommand(request));
+    return fromIssuedToken(await issueToken(act, command, context.issuing));
+  };
 
 const methodNames: Readonly<Record<TokenMethod, TokenMethodName>> = {
   [TokenMethod.UNSPECIFIED]: 'reference',

@@ -4,20 +4,20 @@ import {
   ValidateTokenRequestSchema,
   type ValidatorService,
 } from '@touchstone/contracts';
-import { type Act, validateToken } from '@touchstone/core';
-import { toStatus, type UnaryHandler, validateMessage } from '@touchstone/service-kit';
+import { validateToken } from '@touchstone/core';
+import { type CallContext, type UnaryHandler, validateMessage } from '@touchstone/service-kit';
 import type { ValidatorContext } from '../context.ts';
 import { fromValidation, toValidateCommand } from './validate-token.ts';
 
 export const batchValidateTokensHandler =
   (context: ValidatorContext): UnaryHandler<typeof ValidatorService.method.batchValidateTokens> =>
-  async ({ requests }, { act }) => ({
-    results: await Promise.all(requests.map((request) => validateOne(act, request, context))),
+  async ({ requests }, call) => ({
+    results: await Promise.all(requests.map((request) => validateOne(call, request, context))),
   });
 
 /** Each by itself: one that fails says so in its own result. */
 async function validateOne(
-  act: Act,
+  { act, toStatus }: CallContext,
   request: MessageShape<typeof ValidateTokenRequestSchema>,
   context: ValidatorContext,
 ): Promise<MessageInitShape<typeof BatchValidateTokensResultSchema>> {

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file touchstone/events/v1/audit_event.proto.
  */
 export const file_touchstone_events_v1_audit_event: GenFile = /*@__PURE__*/
-  fileDesc("CiZ0b3VjaHN0b25lL2V2ZW50cy92MS9hdWRpdF9ldmVudC5wcm90bxIUdG91Y2hzdG9uZS5ldmVudHMudjEijwMKCkF1ZGl0RXZlbnQSEAoIZXZlbnRfaWQYASABKAkSLwoLb2NjdXJyZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXRlbmFudF9pZBgDIAEoCRIqCgVhY3RvchgEIAEoCzIbLnRvdWNoc3RvbmUuZXZlbnRzLnYxLkFjdG9yEjkKDHRva2VuX2lzc3VlZBgFIAEoCzIhLnRvdWNoc3RvbmUuZXZlbnRzLnYxLlRva2VuSXNzdWVkSAASOwoNaXNzdWVfcmVmdXNlZBgGIAEoCzIiLnRvdWNoc3RvbmUuZXZlbnRzLnYxLklzc3VlUmVmdXNlZEgAEj0KDnRva2Vuc19yZXZva2VkGAcgASgLMiMudG91Y2hzdG9uZS5ldmVudHMudjEuVG9rZW5zUmV2b2tlZEgAEkEKEHJlZ2lzdHJ5X2NoYW5nZWQYCCABKAsyJS50b3VjaHN0b25lLmV2ZW50cy52MS5SZWdpc3RyeUNoYW5nZWRIAEIFCgNhY3QiWgoFQWN0b3ISDAoEa2luZBgBIAEoCRIMCgRuYW1lGAIgASgJEhUKDWNyZWRlbnRpYWxfaWQYAyABKAkSDAoEcGVlchgEIAEoCRIQCgh0cmFjZV9pZBgFIAEoCSLhAQoLVG9rZW5Jc3N1ZWQSEAoIdG9rZW5faWQYASABKAkSDgoGYXBwX2lkGAIgASgJEhMKC3VzZXJfaGFuZGxlGAMgASgJEhAKCGF1ZGllbmNlGAQgASgJEg4KBnNjb3BlcxgFIAMoCRIOCgZtZXRob2QYBiABKAkSDQoFdXNhZ2UYByABKAkSEgoKY29uc2VudF9pZBgIIAEoCRIuCgpleHBpcmVzX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIWCg5jcmVkZW50aWFsX2ZvchgKIAEoCSJACgxJc3N1ZVJlZnVzZWQSDgoGYXBwX2lkGAEgASgJEhAKCGF1ZGllbmNlGAIgASgJEg4KBnJlYXNvbhgDIAEoCSKOAQoNVG9rZW5zUmV2b2tlZBIVCg1yZXZvY2F0aW9uX2lkGAEgASgJEhMKC3RhcmdldF9raW5kGAIgASgJEhIKCnRhcmdldF9rZXkYAyABKAkSEAoIcmV2aXNpb24YBCABKAQSDgoGcmVhc29uGAUgASgJEhsKE2luY2x1ZGVfY3JlZGVudGlhbHMYBiABKAgiSwoPUmVnaXN0cnlDaGFuZ2VkEgwKBHdoYXQYASABKAkSCgoCaWQYAiABKAkSDgoGY2hhbmdlGAMgASgJEg4KBnJlYXNvbhgEIAEoCWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("CiZ0b3VjaHN0b25lL2V2ZW50cy92MS9hdWRpdF9ldmVudC5wcm90bxIUdG91Y2hzdG9uZS5ldmVudHMudjEijwMKCkF1ZGl0RXZlbnQSEAoIZXZlbnRfaWQYASABKAkSLwoLb2NjdXJyZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXRlbmFudF9pZBgDIAEoCRIqCgVhY3RvchgEIAEoCzIbLnRvdWNoc3RvbmUuZXZlbnRzLnYxLkFjdG9yEjkKDHRva2VuX2lzc3VlZBgFIAEoCzIhLnRvdWNoc3RvbmUuZXZlbnRzLnYxLlRva2VuSXNzdWVkSAASOwoNaXNzdWVfcmVmdXNlZBgGIAEoCzIiLnRvdWNoc3RvbmUuZXZlbnRzLnYxLklzc3VlUmVmdXNlZEgAEj0KDnRva2Vuc19yZXZva2VkGAcgASgLMiMudG91Y2hzdG9uZS5ldmVudHMudjEuVG9rZW5zUmV2b2tlZEgAEkEKEHJlZ2lzdHJ5X2NoYW5nZWQYCCABKAsyJS50b3VjaHN0b25lLmV2ZW50cy52MS5SZWdpc3RyeUNoYW5nZWRIAEIFCgNhY3QiWgoFQWN0b3ISDAoEa2luZBgBIAEoCRIMCgRuYW1lGAIgASgJEhUKDWNyZWRlbnRpYWxfaWQYAyABKAkSDAoEcGVlchgEIAEoCRIQCgh0cmFjZV9pZBgFIAEoCSLhAQoLVG9rZW5Jc3N1ZWQSEAoIdG9rZW5faWQYASABKAkSDgoGYXBwX2lkGAIgASgJEhMKC3VzZXJfaGFuZGxlGAMgASgJEhAKCGF1ZGllbmNlGAQgASgJEg4KBnNjb3BlcxgFIAMoCRIOCgZtZXRob2QYBiABKAkSDQoFdXNhZ2UYByABKAkSEgoKY29uc2VudF9pZBgIIAEoCRIuCgpleHBpcmVzX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIWCg5jcmVkZW50aWFsX2ZvchgKIAEoCSJYCgxJc3N1ZVJlZnVzZWQSDgoGYXBwX2lkGAEgASgJEhAKCGF1ZGllbmNlGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIWCg5jcmVkZW50aWFsX2ZvchgEIAEoCSKOAQoNVG9rZW5zUmV2b2tlZBIVCg1yZXZvY2F0aW9uX2lkGAEgASgJEhMKC3RhcmdldF9raW5kGAIgASgJEhIKCnRhcmdldF9rZXkYAyABKAkSEAoIcmV2aXNpb24YBCABKAQSDgoGcmVhc29uGAUgASgJEhsKE2luY2x1ZGVfY3JlZGVudGlhbHMYBiABKAgiSwoPUmVnaXN0cnlDaGFuZ2VkEgwKBHdoYXQYASABKAkSCgoCaWQYAiABKAkSDgoGY2hhbmdlGAMgASgJEg4KBnJlYXNvbhgEIAEoCWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * AuditEvent is one act, on the topic touchstone.audit.v1, keyed by tenant. It is written in the transaction of the act
@@ -65,7 +65,7 @@ export type AuditEvent = Message<"touchstone.events.v1.AuditEvent"> & {
     case: "tokenIssued";
   } | {
     /**
-     * A token was asked for and refused.
+     * A token, or a credential, was asked for and refused.
      *
      * @generated from field: touchstone.events.v1.IssueRefused issue_refused = 6;
      */
@@ -231,20 +231,21 @@ export const TokenIssuedSchema: GenMessage<TokenIssued> = /*@__PURE__*/
   messageDesc(file_touchstone_events_v1_audit_event, 2);
 
 /**
- * A token was asked for and refused.
+ * A token, or a credential, was asked for by a caller that is known, and refused. It is on the trail of the caller's own
+ * tenant, whatever tenant was named.
  *
  * @generated from message touchstone.events.v1.IssueRefused
  */
 export type IssueRefused = Message<"touchstone.events.v1.IssueRefused"> & {
   /**
-   * The app named.
+   * The app named; empty where the request was refused before it was understood.
    *
    * @generated from field: string app_id = 1;
    */
   appId: string;
 
   /**
-   * The audience named.
+   * The audience named; empty likewise. `touchstone`: a credential was asked for.
    *
    * @generated from field: string audience = 2;
    */
@@ -256,6 +257,13 @@ export type IssueRefused = Message<"touchstone.events.v1.IssueRefused"> & {
    * @generated from field: string reason = 3;
    */
   reason: string;
+
+  /**
+   * For credentials, whom they were to be for, as `kind:name`; empty likewise.
+   *
+   * @generated from field: string credential_for = 4;
+   */
+  credentialFor: string;
 };
 
 /**
