@@ -1,4 +1,4 @@
-import { partitionOf, type TokenRecord } from '@touchstone/core';
+import { type NewTokenRecord, partitionOf } from '@touchstone/core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
 import { issuedEvent, mint as mintFor } from './minted.ts';
@@ -9,9 +9,9 @@ beforeAll(async () => {
 });
 afterAll(() => store[Symbol.asyncDispose]());
 
-const mint = (over: Partial<TokenRecord> = {}) => mintFor(store, over);
-const insert = (record: TokenRecord) => store.tokens.insert(record, issuedEvent(record));
-const read = async (record: TokenRecord) => (await store.records.read([record.key], 0)).records[0];
+const mint = (over: Partial<NewTokenRecord> = {}) => mintFor(store, over);
+const insert = (record: NewTokenRecord) => store.tokens.insert(record, issuedEvent(record));
+const read = async (record: NewTokenRecord) => (await store.records.read([record.key], 0)).records[0];
 
 test('a record comes back as it was written, to the last column', async () => {
   const lineage = [

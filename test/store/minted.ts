@@ -1,4 +1,4 @@
-import type { AuditEvent, TokenRecord } from '@touchstone/core';
+import type { AuditEvent, NewTokenRecord } from '@touchstone/core';
 import type { TestDatabase } from '../harness/database.ts';
 
 const actor = { kind: 'operator', name: 'op', credentialId: 'tok_x', peer: '', traceId: '' } as const;
@@ -6,8 +6,8 @@ const actor = { kind: 'operator', name: 'op', credentialId: 'tok_x', peer: '', t
 /** A token's record, ready to be stored. */
 export async function mint(
   { tokens, method }: Pick<TestDatabase, 'tokens' | 'method'>,
-  over: Partial<TokenRecord> = {},
-): Promise<TokenRecord> {
+  over: Partial<NewTokenRecord> = {},
+): Promise<NewTokenRecord> {
   const { sequence, now } = await tokens.draw();
   const draft = {
     tokenClass: 'token',
@@ -29,7 +29,7 @@ export async function mint(
 }
 
 /** The event that goes with the storing of a record. */
-export const issuedEvent = (record: TokenRecord): AuditEvent => ({
+export const issuedEvent = (record: NewTokenRecord): AuditEvent => ({
   tenantId: record.tenantId,
   actor,
   act: { type: 'token_issued', record, credentialFor: '' },

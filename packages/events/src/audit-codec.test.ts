@@ -1,7 +1,7 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { AuditEventSchema } from '@touchstone/contracts/events';
-import type { Actor, AuditAct, TokenRecord } from '@touchstone/core';
+import type { Actor, AuditAct, NewTokenRecord } from '@touchstone/core';
 import { expect, test } from 'vitest';
 import { auditCodec } from './audit-codec.ts';
 
@@ -13,7 +13,7 @@ const actor: Actor = {
   traceId: '0af7651916cd43dd8448eb211c80319c',
 };
 
-const record: TokenRecord = {
+const record: NewTokenRecord = {
   key: { partition: 20_454, key: '00'.repeat(16) },
   tokenClass: 'token',
   tenantId: 'ten_1',
@@ -31,6 +31,8 @@ const record: TokenRecord = {
   sequence: 9,
   issuedAt: 1_767_225_600_000,
   expiresAt: 1_767_229_200_000,
+  tokenHash: 'canary of the hash',
+  tagKeyId: 1,
   sealKeyId: 1,
   sealed: Buffer.from('canary of the claims'),
   revokedRevision: null,
