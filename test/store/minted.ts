@@ -1,4 +1,4 @@
-import type { AuditEvent, NewTokenRecord } from '@touchstone/core';
+import type { AuditEvent, NewTokenRecord, TokenRecord } from '@touchstone/core';
 import type { TestDatabase } from '../harness/database.ts';
 
 const actor = { kind: 'operator', name: 'op', credentialId: 'tok_x', peer: '', traceId: '' } as const;
@@ -34,3 +34,6 @@ export const issuedEvent = (record: NewTokenRecord): AuditEvent => ({
   actor,
   act: { type: 'token_issued', record, credentialFor: '' },
 });
+
+/** What comes back of a row that was written. */
+export const asRead = ({ tokenHash: _hash, tagKeyId: _key, ...read }: NewTokenRecord): TokenRecord => read;

@@ -4,7 +4,7 @@ import { type Database, openDatabase, recordReader, tokenWriter, upkeep } from '
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
-import { issuedEvent, mint } from './minted.ts';
+import { asRead, issuedEvent, mint } from './minted.ts';
 
 const block = 2_000_000;
 const spentDays = [today() - 12, today() - 10];
@@ -44,7 +44,7 @@ async function issueAndRead(): Promise<void> {
   const tokens = tokenWriter(as.issuer, 'issuer', auditCodec);
   const record = await mint({ ...store, tokens });
   expect(await tokens.insert(record, issuedEvent(record))).toBe(true);
-  expect((await recordReader(as.validator).read([record.key], 0)).records).toEqual([record]);
+  expect((await recordReader(as.validator).read([record.key], 0)).records).toEqual([asRead(record)]);
 }
 
 /** Who waits for a lock that upkeep holds or waits for itself. */
