@@ -18,7 +18,7 @@ const wanted = createHash('sha256')
 const installed = existsSync(stamp) ? readFileSync(stamp, 'utf8') : '';
 
 if (installed !== wanted) {
-  console.error('Installing dependencies (once) ...');
+  console.error('Installing dependencies ...');
   // Not `npm ci`: that refuses a lock file that leaves out other platforms' binaries, which not every registry has.
   const install = spawnSync('npm', ['install', '--no-save', '--loglevel=error', '--no-progress'], {
     cwd: root,

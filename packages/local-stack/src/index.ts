@@ -6,5 +6,4 @@ export { type KafkaAvailability, type KafkaOptions, kafkaAvailable, type LocalKa
 export type { ServiceRole } from './logins.ts';
 export { type LocalPostgres, type PostgresOptions, startPostgres } from './postgres.ts';
 export type { ServiceName, ServiceProcess } from './service-process.ts';
-export { localSettings } from './settings.ts';
 export { type ServicePorts, type Stack, type StackOptions, type StackPorts, startStack } from './stack.ts';
