@@ -28,8 +28,13 @@ export default defineConfig({
       },
       {
         extends: true,
-        // Each of these breaks a stack of its own, one after the other.
-        test: { name: 'faults', include: ['test/faults/**/*.test.ts'], fileParallelism: false, testTimeout: 120_000 },
+        // Each of these starts or breaks a stack of its own, one after the other.
+        test: {
+          name: 'faults',
+          include: ['test/faults/**/*.test.ts', 'test/start/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+        },
       },
     ],
   },

@@ -1,18 +1,26 @@
 // Runs a script of this repository under the Node that package-lock.json pins, whatever Node calls it: `node run.mjs
-// FILE [ARG ...]`. Installs the dependencies first where there are none, so that a fresh clone needs one command.
+// FILE [ARG ...]`. Installs the dependencies first where they are not those of package-lock.json, so that a fresh clone
+// needs one command.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, realpathSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bin = join(root, 'node_modules', '.bin');
-const installed = join(root, 'node_modules', '.package-lock.json');
+const cache = join(root, 'node_modules', '.cache', 'touchstone');
+const stamp = join(cache, 'installed');
 
-if (!existsSync(installed)) {
-  console.error('Installing dependencies (once) ...');
+const wanted = createHash('sha256')
+  .update(readFileSync(join(root, 'package-lock.json')))
+  .digest('hex');
+const installed = existsSync(stamp) ? readFileSync(stamp, 'utf8') : '';
+
+if (installed !== wanted) {
+  console.error('Installing dependencies ...');
   // Not `npm ci`: that refuses a lock file that leaves out other platforms' binaries, which not every registry has.
-  const install = spawnSync('npm', ['install', '--loglevel=error', '--no-progress'], {
+  const install = spawnSync('npm', ['install', '--no-save', '--loglevel=error', '--no-progress'], {
     cwd: root,
     stdio: ['ignore', 'ignore', 'inherit'],
     shell: process.platform === 'win32',
@@ -21,6 +29,8 @@ if (!existsSync(installed)) {
     console.error('npm install failed: the lines above say why.');
     process.exit(1);
   }
+  mkdirSync(cache, { recursive: true });
+  writeFileSync(stamp, wanted);
 }
 
 const pinned = join(bin, process.platform === 'win32' ? 'node.exe' : 'node');
@@ -31,7 +41,8 @@ if (!existsSync(pinned)) {
 
 const [file, ...args] = process.argv.slice(2);
 const child = spawn(realpathSync(pinned), [join(root, file), ...args], {
-  stdio: 'inherit',
+  // The channel tells the child when this process is gone, however it ended.
+  stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   env: {
     ...process.env,
     PATH: `${bin}${delimiter}${process.env.PATH}`,
@@ -43,4 +54,7 @@ const child = spawn(realpathSync(pinned), [join(root, file), ...args], {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => (signal === 'SIGINT' && process.stdin.isTTY ? undefined : child.kill(signal)));
 }
+// An npm that is killed tells nobody.
+const parent = process.ppid;
+if (process.env.npm_lifecycle_event) setInterval(() => process.ppid === parent || child.kill('SIGTERM'), 1_000).unref();
 child.on('exit', (code, signal) => (signal ? process.kill(process.pid, signal) : process.exit(code ?? 1)));

@@ -18,7 +18,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   validator: ['core', 'contracts', 'events', 'replica', 'service-kit', 'store-postgres'],
   revocation: ['core', 'contracts', 'events', 'replica', 'service-kit', 'store-postgres'],
   cli: ['core', 'replica', 'service-kit', 'store-postgres', 'token-methods'],
-  'local-stack': ['contracts', 'core', 'replica', 'store-postgres', 'token-methods'],
+  'local-stack': ['contracts', 'core', 'replica', 'service-kit', 'store-postgres', 'token-methods'],
 };
 
 /** Packages of others that a part may import; the rest may import what their package.json says. */

@@ -20,7 +20,7 @@ export interface DemoTenant {
 const tenantId = 'demo';
 const appId = 'demo-app';
 const audience = 'https://orders.example.com';
-const scopes = ['orders:read', 'orders:write'];
+const scopes = ['orders:read'];
 const ttl = { seconds: 7n * 86_400n };
 
 /** What the demo's operator is bootstrapped with: all that an operator can have. */
@@ -29,7 +29,7 @@ export const demoOperator = {
   tenantIds: [tenantId],
   scopes: scopesOfKind.operator,
   ttl: 30 * 86_400,
-  // Credentials are made afresh at each start; those of the last one end with that.
+  // The operator's credential is made afresh at each start; the one of the start before ends with that.
   replace: true,
 } as const;
 

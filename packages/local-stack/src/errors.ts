@@ -9,8 +9,8 @@ export class PortTaken extends LocalStackError {
   override readonly code = 'port_taken';
   readonly port: number;
 
-  constructor(server: string, port: number) {
-    super(`port ${port} on 127.0.0.1 is taken, so ${server} cannot start: free it or choose another port`);
+  constructor(port: number, remedy: string) {
+    super(`port ${port} on 127.0.0.1 is taken: free it or ${remedy}`);
     this.port = port;
   }
 }

@@ -38,16 +38,19 @@ export async function mavenRuns(): Promise<boolean> {
  * @returns their folder.
  * @throws ServerUnavailable with Maven's words when it cannot fetch them.
  */
-export async function fetchKafkaJars(onProgress: (line: string) => void): Promise<string> {
+export async function fetchKafkaJars(
+  onProgress: (line: string) => void,
+  signal: AbortSignal | undefined,
+): Promise<string> {
   const folder = jarsFolder();
   if (await jarsAreCached()) return folder;
   onProgress(`Fetching Kafka's jars into ${folder} (43 MB, once) ...`);
   await mkdir(dirname(folder), { recursive: true });
-  await makeWholeFolder(folder, copyJars);
+  await makeWholeFolder(folder, (unfinished) => copyJars(unfinished, signal));
   return folder;
 }
 
-async function copyJars(folder: string): Promise<void> {
+async function copyJars(folder: string, signal: AbortSignal | undefined): Promise<void> {
   const pom = join(packageFolder, 'kafka', 'pom.xml');
   const args = [
     '--batch-mode',
@@ -58,8 +61,9 @@ async function copyJars(folder: string): Promise<void> {
     `-DoutputDirectory=${folder}`,
   ];
   try {
-    await run('mvn', args);
+    await run('mvn', args, { signal });
   } catch (cause) {
+    signal?.throwIfAborted();
     const { stdout, message } = cause as Error & { stdout?: string };
     throw new ServerUnavailable(`Maven could not fetch Kafka's jars: ${stdout?.trim() || message}`, { cause });
   }

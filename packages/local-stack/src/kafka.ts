@@ -21,6 +21,8 @@ export interface KafkaOptions extends KafkaNode {
   readonly dataDir: string;
   /** Takes a line for a person at each step that takes time. */
   readonly onProgress?: (line: string) => void;
+  /** Breaks off the start. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A running Kafka of one node. When this process ends, in whatever way, it is shut down. */
@@ -64,24 +66,24 @@ export async function kafkaAvailable(): Promise<KafkaAvailability> {
  * @throws ServerFailed with the end of the log when it ends instead of getting ready.
  */
 export async function startKafka(options: KafkaOptions): Promise<LocalKafka> {
-  const { onProgress = () => {} } = options;
+  const { signal, onProgress = () => {} } = options;
   const available = await kafkaAvailable();
   if (!available.ok) throw new ServerUnavailable(available.why);
   const node = { ...options, dataDir: await makeParents(options.dataDir) };
-  await untilFree(node, onProgress);
-  const jars = await fetchKafkaJars(onProgress);
+  await untilKafkaLeft(node.dataDir, onProgress);
+  await requireFreePort(node.port);
+  await requireFreePort(node.controllerPort);
+  const jars = await fetchKafkaJars(onProgress, signal);
   await prepareNode(node, jars, onProgress);
   onProgress(`Starting Kafka on port ${node.port} ...`);
-  const { pid, stop, kill } = await startServer(node, jars);
+  const { pid, stop, kill } = await startServer(node, jars, signal);
   return { brokers: [`127.0.0.1:${node.port}`], dataDir: node.dataDir, pid, stop, kill, [Symbol.asyncDispose]: stop };
 }
 
-async function untilFree(node: KafkaNode, onProgress: (line: string) => void): Promise<void> {
-  const { dataDir } = node;
+/** Waits for a Kafka whose owner has just died. @throws AlreadyRunning when it stays. */
+export async function untilKafkaLeft(dataDir: string, onProgress: (line: string) => void): Promise<void> {
   const argument = settingsFile(dataDir);
   await untilLeft({ dataDir, pidFile: pidFile(dataDir), program: 'kafka.Kafka', argument }, onProgress);
-  await requireFreePort('Kafka', node.port);
-  await requireFreePort("Kafka's controller", node.controllerPort);
 }
 
 async function prepareNode(node: KafkaNode, jars: string, onProgress: (line: string) => void): Promise<void> {
@@ -100,7 +102,11 @@ async function format(node: KafkaNode, jars: string): Promise<void> {
   await run(javaProgram(), [...javaArguments(jars), ...tool], { env: javaEnvironment() });
 }
 
-async function startServer({ dataDir, port }: KafkaNode, jars: string): Promise<ServerProcess> {
+async function startServer(
+  { dataDir, port }: KafkaNode,
+  jars: string,
+  signal: AbortSignal | undefined,
+): Promise<ServerProcess> {
   const command: ServerCommand = {
     name: 'Kafka',
     file: javaProgram(),
@@ -108,6 +114,7 @@ async function startServer({ dataDir, port }: KafkaNode, jars: string): Promise<
     env: javaEnvironment(),
     log: await openServerLog(dataDir, 'kafka'),
     signals: { ask: 'SIGTERM', force: 'SIGKILL' },
+    signal,
   };
   const server = await startServerProcess(command);
   try {

@@ -21,6 +21,8 @@ export interface PostgresOptions {
   readonly port: number;
   /** Takes a line for a person at each step that takes time. */
   readonly onProgress?: (line: string) => void;
+  /** Breaks off the start. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A running PostgreSQL. When this process ends, in whatever way, it is shut down. */
@@ -53,17 +55,22 @@ const readyTimeoutMs = 300_000;
  * @throws ServerUnavailable when there is no PostgreSQL for this platform.
  */
 export async function startPostgres(options: PostgresOptions): Promise<LocalPostgres> {
-  const { port, onProgress = () => {} } = options;
+  const { port, signal, onProgress = () => {} } = options;
   const plan = await planCluster(options.dataDir);
   const { dataDir } = plan;
-  const pidFile = join(dataDir, 'postmaster.pid');
-  await untilLeft({ dataDir, pidFile, program: 'postgres', argument: dataDir }, onProgress);
-  await requireFreePort('Postgres', port);
+  await untilPostgresLeft(dataDir, onProgress);
+  await requireFreePort(port);
   const password = await prepareCluster(plan, onProgress);
   onProgress(`Starting Postgres on port ${port} ...`);
-  const server = await startServer(plan, port);
+  const server = await startServer(plan, port, signal);
   const adminUrl = `postgres://${superuser}:${password}@127.0.0.1:${port}/postgres`;
   return { port, adminUrl, dataDir, ...lifecycle(server) };
+}
+
+/** Waits for a Postgres whose owner has just died. @throws AlreadyRunning when it stays. */
+export async function untilPostgresLeft(dataDir: string, onProgress: (line: string) => void): Promise<void> {
+  const pidFile = join(dataDir, 'postmaster.pid');
+  await untilLeft({ dataDir, pidFile, program: 'postgres', argument: dataDir }, onProgress);
 }
 
 async function planCluster(folder: string): Promise<ClusterPlan> {
@@ -73,7 +80,11 @@ async function planCluster(folder: string): Promise<ClusterPlan> {
   return { dataDir, binaries, account, log: await openServerLog(dataDir, 'postgresql') };
 }
 
-async function startServer({ dataDir, binaries, account, log }: ClusterPlan, port: number): Promise<ServerProcess> {
+async function startServer(
+  { dataDir, binaries, account, log }: ClusterPlan,
+  port: number,
+  signal: AbortSignal | undefined,
+): Promise<ServerProcess> {
   const command: ServerCommand = {
     name: 'Postgres',
     file: binaries.postgres,
@@ -82,6 +93,7 @@ async function startServer({ dataDir, binaries, account, log }: ClusterPlan, por
     account,
     log,
     signals: { ask: 'SIGINT', force: 'SIGQUIT' }, // Postgres' fast and immediate shutdown.
+    signal,
   };
   const server = await startServerProcess(command);
   await untilReady(command, server, () => saysReady(dataDir, server.pid), readyTimeoutMs);

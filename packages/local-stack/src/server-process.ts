@@ -21,6 +21,8 @@ export interface ServerCommand {
   /** Takes stdout and stderr. */
   readonly log: ServerLog;
   readonly signals: StopSignals;
+  /** Breaks off the start. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A running server, in a session of its own: Ctrl-C in the terminal leaves its end to whoever started it. */
@@ -40,9 +42,10 @@ const pollMs = 20;
 /**
  * Starts a server that is asked to end, at the latest, when this Node process is gone.
  *
- * @throws the error of the OS when the file cannot be run.
+ * @throws the error of the OS when the file cannot be run; the signal's reason when that has been given.
  */
 export async function startServerProcess(command: ServerCommand): Promise<ServerProcess> {
+  command.signal?.throwIfAborted();
   const child = spawnInto(command);
   if (child.pid === undefined) throw (await once(child, 'error'))[0];
   const { pid } = child;
@@ -55,12 +58,13 @@ export async function startServerProcess(command: ServerCommand): Promise<Server
 }
 
 /**
- * Waits for a server that was just started. One that does not get there is killed.
+ * Waits for a server that was just started. One that does not get there is killed, or stopped when its start is broken
+ * off.
  *
- * @throws ServerFailed when it ends, or is not ready after `timeoutMs`.
+ * @throws ServerFailed when it ends, or is not ready after `timeoutMs`; the signal's reason when that is given.
  */
 export async function untilReady(
-  { name, log }: ServerCommand,
+  { name, log, signal }: ServerCommand,
   server: ServerProcess,
   isReady: () => Promise<boolean>,
   timeoutMs: number,
@@ -72,6 +76,10 @@ export async function untilReady(
   });
   while (!ended && Date.now() < deadline) {
     if (await isReady()) return;
+    if (signal?.aborted) {
+      await server.stop();
+      throw signal.reason;
+    }
     await sleep(pollMs);
   }
   const what = ended ? 'ended' : `was not ready in ${timeoutMs} ms`;

@@ -17,6 +17,8 @@ export interface ServiceOptions {
   readonly environment: Readonly<Record<string, string>>;
   readonly grpcPort: number;
   readonly httpPort: number;
+  /** Breaks off the start. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A service that runs as a process of its own, from its sources. */
@@ -41,7 +43,7 @@ export interface ServiceProcess extends AsyncDisposable {
 
 /** Starts a service; it may not be ready yet, and does not outlive this process. */
 export async function startService(options: ServiceOptions): Promise<ServiceProcess> {
-  const { name, label, folder, environment, grpcPort, httpPort } = options;
+  const { name, label, folder, environment, grpcPort, httpPort, signal } = options;
   const http = `http://127.0.0.1:${httpPort}`;
   const prefix = name.toUpperCase();
   const command = {
@@ -58,6 +60,7 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
     },
     log: await openServerLog(join(folder, label), label),
     signals: { ask: 'SIGTERM', force: 'SIGKILL' },
+    signal,
   } as const;
   const server = await startServerProcess(command);
   return {

@@ -29,6 +29,8 @@ export interface StackOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Takes a line for a person at each step. */
   readonly onProgress?: (line: string) => void;
+  /** Breaks off the start: what runs by then is stopped, and the promise is rejected with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** A whole Touchstone on this machine. Disposing of it stops what runs, in the reverse order, and keeps what is stored. */
@@ -49,7 +51,7 @@ export interface Stack extends AsyncDisposable {
 /** Starts Postgres, Kafka where it is wanted, and the services, and registers the demo tenant. */
 export async function startStack(options: StackOptions): Promise<Stack> {
   await using opening = new AsyncDisposableStack();
-  const { ports, onProgress = () => {} } = options;
+  const { ports, signal, onProgress = () => {} } = options;
   const folder = await makeParents(join(options.folder, 'postgres')).then((path) => join(path, '..'));
   const masterKeyFile = join(folder, 'master.key');
   await access(masterKeyFile).catch(() => createMasterKeyFile(masterKeyFile));
@@ -69,7 +71,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       KAFKA_BROKERS: kafkaBrokers.join(','),
       ...options.environment,
     };
-    return startService({ name, label, folder, environment, grpcPort, httpPort });
+    return startService({ name, label, folder, environment, grpcPort, httpPort, signal });
   };
   onProgress('Starting the issuer, the validator and the revocation service ...');
   const services = {
@@ -80,6 +82,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   await Promise.all(Object.values(services).map((service) => service.untilReady()));
   onProgress('Registering the demo tenant ...');
   const demo = await registerDemoTenant(services.issuer.grpc, operator.credential);
+
+  signal?.throwIfAborted();
 
   const resources = opening.move();
   return {
@@ -97,14 +101,14 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
 /** Both at once: Kafka takes its time. */
 async function startServers(
-  { ports, kafka, onProgress = () => {} }: StackOptions,
+  { ports, kafka, signal, onProgress = () => {} }: StackOptions,
   folder: string,
   opening: AsyncDisposableStack,
 ): Promise<{ postgres: LocalPostgres; kafka: LocalKafka | null }> {
   const [port, controllerPort] = ports.kafka;
   const started = await Promise.allSettled([
-    startPostgres({ dataDir: join(folder, 'postgres'), port: ports.postgres, onProgress }),
-    kafka === 'local' ? startKafka({ dataDir: join(folder, 'kafka'), port, controllerPort, onProgress }) : null,
+    startPostgres({ dataDir: join(folder, 'postgres'), port: ports.postgres, onProgress, signal }),
+    kafka === 'local' ? startKafka({ dataDir: join(folder, 'kafka'), port, controllerPort, onProgress, signal }) : null,
   ]);
   // What did start is stopped again when the other did not.
   for (const one of started) if (one.status === 'fulfilled' && one.value) opening.use(one.value);
