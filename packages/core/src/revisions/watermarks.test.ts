@@ -1,35 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { ancestor, record } from '../test-record.ts';
 import type { TokenRecord } from '../tokens/token-record.ts';
 import { idOf } from '../tokens/token-record.ts';
 import { appUserKey, type Cut, type CutKind } from './revision.ts';
 import { Watermarks } from './watermarks.ts';
-
-const record = (over: Partial<TokenRecord>): TokenRecord => ({
-  key: { partition: 1, key: '0'.repeat(32) },
-  tokenClass: 'token',
-  tenantId: 't1',
-  appId: 'a1',
-  userHandle: 'u1',
-  consentId: null,
-  audience: 's1',
-  scopes: ['read'],
-  usage: 'test',
-  method: 'reference',
-  signingKeyId: null,
-  policyVersion: 1,
-  confirmation: null,
-  lineage: [],
-  sequence: 1,
-  issuedAt: 0,
-  expiresAt: 1,
-  tokenHash: '',
-  tagKeyId: 1,
-  sealKeyId: 1,
-  sealed: Buffer.alloc(0),
-  revokedRevision: null,
-  ...over,
-});
 
 const someRecord: fc.Arbitrary<TokenRecord> = fc
   .record({
@@ -112,9 +87,8 @@ test('a cut never brings back what another has taken', () => {
 
 test('a token dies with any token that it was derived from', () => {
   const parent = record({ key: { partition: 1, key: '1'.repeat(32) }, sequence: 1, appId: 'other', userHandle: 'u2' });
-  const { sequence, tenantId, appId, userHandle, audience } = parent;
-  const ancestor = { tokenId: idOf(parent), sequence, tenantId, appId, userHandle, audience };
-  const child = record({ sequence: 9, lineage: [ancestor] });
+  const { sequence, appId, userHandle } = parent;
+  const child = record({ sequence: 9, lineage: [ancestor({ tokenId: idOf(parent), sequence, appId, userHandle })] });
   const cut = { revocationId: 'r', tokenClass: 'token', sparedTokenId: null, coversUntil: null } as const;
   const ways: Cut[] = [
     { ...cut, kind: 'token', key: idOf(parent), ceiling: null },
