@@ -73,6 +73,23 @@ test('the folded marks revoke exactly what the cuts do one by one, whatever thei
   );
 });
 
+test('a token is revoked where it or one of its ancestors is', () => {
+  const tokens = fc.array(
+    someRecord.map((one) => ({ ...one, tokenClass: 'token' as const })),
+    { minLength: 1, maxLength: 4 },
+  );
+  fc.assert(
+    fc.property(fc.array(someCut, { maxLength: 6 }), someRecord, tokens, (cuts, token, ancestors) => {
+      const marks = new Watermarks();
+      for (const cut of cuts) marks.raise(cut);
+      const lineage = ancestors.map((one) => ({ ...one, tokenId: idOf(one) }));
+      const isAnyCut = [token, ...ancestors].some((one) => cuts.some((cut) => isCut(one, cut)));
+      expect(marks.revokes({ ...token, lineage })).toBe(isAnyCut);
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
 test('a cut never brings back what another has taken', () => {
   fc.assert(
     fc.property(fc.array(someCut, { maxLength: 8 }), someCut, someRecord, (cuts, one, token) => {
