@@ -28,7 +28,7 @@ beforeEach(() => standbys('absent'));
 afterEach(() => standbys(''));
 
 const replica = { instanceId: 'one', service: 'validator', address: '', build: '' };
-const beat = (database = store.database) => census(database, replica).beat(genesis);
+const beat = (database = store.database) => census(database, replica, 5_000).beat(genesis);
 
 const revoke = () =>
   store.revocations.write({

@@ -79,7 +79,8 @@ export async function openReplica(service: string, config: ReplicaConfig, runtim
   const follower = await untilReached(start, log, runtime.signal);
   for (const source of sourcesOf(service, config, database, log)) opening.use(await follow(follower, source));
   const row = { instanceId, service, address: `${config.HOST}:${runtime.grpcPort}`, build: packageJson.version };
-  const presence = new Presence(census(database, row), follower, systemClock, config.FENCE_MILLISECONDS);
+  const fence = config.FENCE_MILLISECONDS;
+  const presence = new Presence(census(database, row, fence), follower, systemClock, fence);
   await untilReached(() => presence.beat(), log, runtime.signal);
   opening.use(beating(presence, log));
   const methods = tokenMethods([referenceMethod(keys)]);

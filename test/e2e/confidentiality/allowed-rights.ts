@@ -16,6 +16,7 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
   issuer: {
     ...everybody,
     role: 'touchstone_issuer',
+    'function current_timeline': 'execute',
     'schema touchstone': 'usage',
     'sequence outbox_id': 'select usage',
     'sequence token_sequence': 'select usage',
@@ -24,6 +25,7 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'table history': 'select update',
     'table outbox': 'insert',
     'table outbox partition': 'insert',
+    'table promotion': 'select update',
     'table resource_server': 'insert select update(disabled_revision)',
     'table revision': 'insert select',
     'table revocation': 'insert select',
@@ -35,9 +37,11 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
   validator: {
     ...everybody,
     role: 'touchstone_validator',
+    'function current_timeline': 'execute',
     'schema touchstone': 'usage',
     'table census': 'insert select update',
     'table history': 'select',
+    'table promotion': 'select update',
     'table resource_server': 'select',
     'table revision': 'select',
     'table token': 'select',
@@ -47,6 +51,7 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
   revocation: {
     ...everybody,
     role: 'touchstone_revocation',
+    'function current_timeline': 'execute',
     'schema touchstone': 'usage',
     'sequence outbox_id': 'select usage',
     'sequence token_sequence': 'select',
@@ -55,6 +60,7 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'table history': 'select update',
     'table outbox': 'insert select',
     'table outbox partition': 'insert select',
+    'table promotion': 'select update',
     'table relay_position': 'select update',
     'table resource_server': 'select',
     'table revision': 'insert select',
