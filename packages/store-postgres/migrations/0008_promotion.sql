@@ -28,5 +28,8 @@ create trigger settled before insert on token for each statement execute functio
 create trigger settled before insert on revision for each statement execute function require_settled();
 
 revoke execute on function current_timeline(), require_settled() from public;
-grant execute on function current_timeline() to touchstone_issuer, touchstone_validator, touchstone_revocation;
+grant execute on function current_timeline()
+  to touchstone_issuer, touchstone_validator, touchstone_revocation, touchstone_upkeep;
 grant select, update on promotion to touchstone_issuer, touchstone_validator, touchstone_revocation;
+-- As the owner of token it may insert, and then the trigger looks.
+grant select on promotion to touchstone_upkeep;
