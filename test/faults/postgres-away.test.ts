@@ -132,3 +132,72 @@ describe.skipIf(process.platform !== 'linux')('a database that is suspended for 
     await untilAllReady(services);
   });
 });
+
+describe('a database that answers and can not commit to the census', () => {
+  const fenced = { ...unavailable, reason: 'FENCED' };
+  /** Asks the database nothing. */
+  const rubbish = () => outcomeOf(calls.validate('tks_rubbish'));
+  const untilFenced = () => untilTrue('the fence has run out', async () => !(await rubbish()).ok);
+
+  /** Keeps others from a table, or from writing to it, until it is disposed of. */
+  async function lock(what: string): Promise<AsyncDisposable> {
+    const admin = await openAdmin(own);
+    await admin.query('begin');
+    await admin.query(`lock table ${what} mode`);
+    return admin;
+  }
+
+  test('is believed until the fence has run out, then never, and again once it can', async () => {
+    const [live, revoked] = [await calls.issue(), await calls.issue()];
+    await calls.revoke(revoked.token);
+    const ask = () => Promise.all([live, revoked].map(({ token }) => outcomeOf(calls.validate(token))));
+    {
+      await using _ = await lock('census in exclusive');
+      const locked = performance.now();
+      expect((await ask()).map((one) => one.ok && one.answer.active)).toEqual([true, false]);
+      await untilFenced();
+      // From the last commit, which may have been sent a second before.
+      expect(performance.now() - locked).toBeLessThan(fenceMilliseconds + 500);
+      for (let again = 0; again < 20; again++) {
+        for (const answer of await ask()) expect(answer).toMatchObject(fenced);
+        expect(await rubbish()).toMatchObject(fenced);
+      }
+    }
+    await untilTrue('it answers again', async () => (await rubbish()).ok);
+    expect((await ask()).map((one) => one.ok && one.answer.active)).toEqual([true, false]);
+    await untilAllReady(services);
+  });
+
+  test('is not believed in an answer that was asked for before', async () => {
+    const { token } = await calls.issue();
+    expect((await calls.validate(token)).active).toBe(true);
+    await using _ = await lock('census in exclusive');
+    let answer: ReturnType<typeof outcomeOf>;
+    {
+      await using _ = await lock('token in access exclusive');
+      answer = outcomeOf(calls.validate(token));
+      await untilFenced();
+    }
+    expect(await answer).toMatchObject(fenced);
+  });
+
+  test('nor where it waits for a standby that is gone', async () => {
+    const { token } = await calls.issue();
+    await using admin = await openAdmin(own);
+    await admin.query('set synchronous_commit = local');
+    const standbys = async (names: string) => {
+      await admin.query(`alter system set synchronous_standby_names = '${names}'`);
+      await admin.query('select pg_reload_conf()');
+    };
+    await standbys('absent');
+    try {
+      await untilFenced();
+      expect(await outcomeOf(calls.validate(token))).toMatchObject(fenced);
+    } finally {
+      await standbys('');
+    }
+    await untilTrue('it answers again', async () => (await rubbish()).ok);
+    expect((await calls.validate(token)).active).toBe(true);
+    await untilAllReady(services);
+  });
+});

@@ -96,8 +96,12 @@ describe.each(cases)('a database that was put back to an older state and has gon
 
     expect(await say(kept, revokedBefore, lost, ...lostToo)).toEqual([true, false, false, false, false]);
     expect(await say(...anew)).toEqual(anew.map((_, i) => i === 0));
-    const after = await Promise.all(services.map((service) => metric(service, replaced)));
-    expect(after.map((count, i) => count - (before[i] ?? 0))).toEqual([1, 1, 1]);
+    // Each looks at least every second.
+    const noticed = async () => {
+      const after = await Promise.all(services.map((service) => metric(service, replaced)));
+      return after.map((count, i) => count - (before[i] ?? 0));
+    };
+    await expect.poll(noticed, { timeout: 5_000 }).toEqual([1, 1, 1]);
     expect(dead(services)).toEqual([]);
     // And it goes on from there as ever.
     expect(await say(await calls.issue(), await issueAndRevoke())).toEqual([true, false]);

@@ -15,7 +15,17 @@ const read = async (record: NewTokenRecord) => (await store.records.read([record
 
 test('a record comes back as it was written, to the last column', async () => {
   const lineage = [
-    { tokenId: 'tok_p', sequence: 1, tenantId: 'acme', appId: 'a', userHandle: null, audience: 'orders' },
+    {
+      tokenId: 'tok_p',
+      sequence: 1,
+      tenantId: 'acme',
+      appId: 'a',
+      userHandle: null,
+      consentId: 'c',
+      audience: 'orders',
+      signingKeyId: 'k',
+      expiresAt: Date.now() + 60_000,
+    },
   ] as const;
   const record = await mint({ lineage, confirmation: '{"x5t#S256":"abc"}', consentId: 'c', signingKeyId: 'k' });
   expect(await insert(record)).toBe(true);

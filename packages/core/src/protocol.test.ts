@@ -1,16 +1,23 @@
-import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { systemClock } from './clock.ts';
-import { Chain } from './revisions/chain.ts';
 import { Follower } from './revisions/follower.ts';
-import type { HistoryReader, Mac, RevisionCodec } from './revisions/ports.ts';
-import { type CutTarget, genesis, type Head, type SealedRevision } from './revisions/revision.ts';
+import type { HistoryReader } from './revisions/ports.ts';
+import {
+  appUserKey,
+  type CutKind,
+  type CutTarget,
+  genesis,
+  type Head,
+  type SealedRevision,
+} from './revisions/revision.ts';
 import type { Mark } from './revisions/watermarks.ts';
 import { composeRevision, targetText } from './revoke/compose-revision.ts';
-import type { RevocationIntent } from './revoke/ports.ts';
-import type { TokenKey } from './tokens/token-key.ts';
-import { idOf, type TokenRecord } from './tokens/token-record.ts';
+import type { Revocation, RevocationIntent } from './revoke/ports.ts';
+import { chain, quiet } from './test-history.ts';
+import { record } from './test-record.ts';
+import { type TokenKey, tokenIdOf } from './tokens/token-key.ts';
+import { idOf, type TokenClass, type TokenRecord } from './tokens/token-record.ts';
 import { consistentRecords } from './validate/consistent-records.ts';
 import { decide } from './validate/decide.ts';
 import type { RecordReader } from './validate/ports.ts';
@@ -19,17 +26,6 @@ import type { RecordReader } from './validate/ports.ts';
  * The protocol of issuing, revoking and validating, with the code's own parts on a database in memory, under
  * interleavings that the property test chooses; against the promise in its plain form, which knows nothing of sequences.
  */
-
-const mac: Mac = (...parts) => {
-  const hmac = createHmac('sha256', 'key');
-  for (const part of parts) hmac.update(`${part.length}:`).update(part);
-  return hmac.digest('hex');
-};
-const codec: RevisionCodec = {
-  encode: (content) => Buffer.from(JSON.stringify(content)),
-  decode: (bytes) => JSON.parse(Buffer.from(bytes).toString()),
-};
-const chain = new Chain(mac, codec);
 
 /** Waits until the test lets this step happen. */
 type Step = (name: string) => Promise<void>;
@@ -42,23 +38,24 @@ class Database implements HistoryReader, RecordReader {
   readonly records = new Map<string, TokenRecord>();
   readonly revisions: SealedRevision[] = [];
   readonly marks = new Map<string, Mark>();
+  readonly revocations: Revocation[] = [];
   #lock: Promise<void> = Promise.resolve();
 
   constructor(step: Step) {
     this.#step = step;
   }
 
-  async issue(over: Partial<TokenRecord>, key: string): Promise<TokenRecord> {
+  async issue(over: Partial<TokenRecord>): Promise<TokenRecord> {
     await this.#step('draw');
     const sequence = ++this.sequence;
     await this.#step('insert');
-    const record: TokenRecord = { ...template, ...over, key: { partition: 1, key }, sequence };
-    this.records.set(key, record);
+    const issued = record({ ...over, sequence });
+    this.records.set(issued.key.key, issued);
     await this.#step('issued');
-    return record;
+    return issued;
   }
 
-  async revoke(intents: readonly RevocationIntent[]): Promise<void> {
+  async revoke(intent: RevocationIntent): Promise<void> {
     const before = this.#lock;
     let release = () => {};
     this.#lock = new Promise((resolve) => {
@@ -69,13 +66,14 @@ class Database implements HistoryReader, RecordReader {
     await this.#step('read the ceiling');
     const marks = [...this.marks.values()];
     const mac = chain.sealHistory(head, digest);
-    const locked = { head, digest, mac, lastSequence: this.sequence, now: 0, marks, earlier: [] };
-    const { write } = composeRevision(locked, intents, chain);
+    const locked = { head, digest, mac, lastSequence: this.sequence, now: 0, marks, earlier: this.revocations };
+    const { write } = composeRevision(locked, [intent], chain);
     await this.#step('commit');
     if (write) {
       this.revisions.push(write.revision);
       this.head = { revision: write.revision.revision, hash: write.revision.hash };
       this.digest = write.digest;
+      this.revocations.push(...write.revocations);
       for (const mark of write.marks) this.marks.set(targetText(mark, mark.tokenClass), mark);
     }
     release();
@@ -100,43 +98,32 @@ class Database implements HistoryReader, RecordReader {
   }
 }
 
-const template: TokenRecord = {
-  key: { partition: 1, key: '' },
-  tokenClass: 'token',
-  tenantId: 't',
-  appId: 'a',
-  userHandle: 'u',
-  consentId: null,
-  audience: 's',
-  scopes: ['read'],
-  usage: 'test',
-  method: 'reference',
-  signingKeyId: null,
-  policyVersion: 0,
-  confirmation: null,
-  lineage: [],
-  sequence: 0,
-  issuedAt: 0,
-  expiresAt: 1,
-  sealKeyId: 1,
-  sealed: Buffer.alloc(0),
-  revokedRevision: null,
-};
+/** A revocation as it is asked for. */
+interface Wanted {
+  readonly target: CutTarget;
+  readonly reach: RevocationIntent['reach'];
+  readonly credentials: boolean;
+  /** The id of the credential that acts. */
+  readonly spared: string;
+}
 
-const intentOf = (target: CutTarget, i: number): RevocationIntent => ({
-  revocationId: `r${i}`,
-  target,
-  tenantId: 't',
-  cuts: [{ ...target, tokenClass: 'token' }],
-  reach: 'issued',
-  token: null,
-  disables: null,
-  includeCredentials: false,
-  sparedTokenId: null,
-  reason: '',
-  actor: { kind: 'operator', name: 'o', credentialId: 'c', peer: '', traceId: '' },
-  idempotencyKey: `k${i}`,
-});
+function intentOf({ target, reach, credentials, spared }: Wanted, i: number): RevocationIntent {
+  const classes: readonly TokenClass[] = credentials ? ['token', 'credential'] : ['token'];
+  return {
+    revocationId: `r${i}`,
+    target,
+    tenantId: 't1',
+    cuts: classes.map((tokenClass) => ({ ...target, tokenClass })),
+    reach,
+    token: null,
+    disables: null,
+    includeCredentials: credentials,
+    sparedTokenId: spared,
+    reason: '',
+    actor: { kind: 'operator', name: 'o', credentialId: spared, peer: '', traceId: '' },
+    idempotencyKey: reach === 'forever' ? null : `k${i}`,
+  };
+}
 
 /** What happened when, in the order in which the test let it happen. */
 interface Interval {
@@ -144,29 +131,73 @@ interface Interval {
   end: number;
 }
 
-const covers = (target: CutTarget, token: TokenRecord): boolean =>
-  target.kind === 'all' ||
-  (target.kind === 'user' && target.key === token.userHandle) ||
-  (target.kind === 'app' && target.key === token.appId);
+function covers({ target, credentials, spared }: Wanted, token: TokenRecord): boolean {
+  const { tenantId, appId, userHandle, audience } = token;
+  const keys: Record<CutKind, string | null> = {
+    all: '',
+    tenant: tenantId,
+    app: appId,
+    user: userHandle,
+    app_user: appUserKey(appId as string, userHandle as string),
+    resource_server: audience,
+    token: idOf(token),
+  };
+  if (keys[target.kind] !== target.key) return false;
+  return target.kind === 'token' || token.tokenClass === 'token' || (credentials && idOf(token) !== spared);
+}
 
-const someTarget: fc.Arbitrary<CutTarget> = fc.constantFrom(
-  { kind: 'all', key: '' },
-  { kind: 'user', key: 'u1' },
-  { kind: 'user', key: 'u2' },
-  { kind: 'app', key: 'a1' },
-);
-const someToken = fc.record({ userHandle: fc.constantFrom('u1', 'u2'), appId: fc.constantFrom('a1', 'a2') });
+const tokensMax = 4;
+const keyOf = (i: number): TokenKey => ({ partition: 1, key: String(i).padStart(32, '0') });
+const someId = fc.nat({ max: tokensMax - 1 }).map((i) => tokenIdOf(keyOf(i)));
+
+const bulk: fc.Arbitrary<Wanted> = fc.record({
+  target: fc.constantFrom<CutTarget>(
+    { kind: 'all', key: '' },
+    { kind: 'tenant', key: 't1' },
+    { kind: 'app', key: 'a1' },
+    { kind: 'user', key: 'u1' },
+    { kind: 'user', key: 'u2' },
+    { kind: 'app_user', key: appUserKey('a1', 'u1') },
+  ),
+  reach: fc.constant('issued'),
+  credentials: fc.boolean(),
+  spared: someId,
+});
+const oneToken: fc.Arbitrary<Wanted> = someId.map((key) => ({
+  target: { kind: 'token', key },
+  reach: 'forever',
+  credentials: false,
+  spared: '',
+}));
+/** Repeats are the first one's again, so each is by the same caller. */
+const disabling: fc.Arbitrary<Wanted> = fc
+  .constantFrom<CutTarget>(
+    { kind: 'tenant', key: 't1' },
+    { kind: 'app', key: 'a1' },
+    { kind: 'resource_server', key: 's1' },
+  )
+  .map((target) => ({ target, reach: 'forever', credentials: true, spared: tokenIdOf(keyOf(0)) }));
+const someRevocation = fc.oneof({ weight: 4, arbitrary: bulk }, { weight: 2, arbitrary: oneToken }, disabling);
+
+const someToken: fc.Arbitrary<Partial<TokenRecord>> = fc.record({
+  tokenClass: fc.constantFrom<TokenClass>('token', 'token', 'credential'),
+  tenantId: fc.constantFrom('t1', 't1', 't2'),
+  appId: fc.constantFrom('a1', 'a2'),
+  userHandle: fc.constantFrom('u1', 'u2'),
+  audience: fc.constantFrom('s1', 's2'),
+});
 /** Something, and how many steps it waits before it begins: so that things come after as well as across one another. */
 const delayed = <Value>(value: fc.Arbitrary<Value>, stepsMax: number) => fc.tuple(value, fc.nat({ max: stepsMax }));
 
 test('under any interleaving a token is refused after a revocation that came after it, active before and beyond, and once refused for ever', async () => {
+  const proven = new Set<string>();
   await fc.assert(
     fc.asyncProperty(
       fc.scheduler(),
-      fc.array(delayed(someToken, 12), { minLength: 1, maxLength: 4 }),
-      fc.array(delayed(someTarget, 12), { minLength: 1, maxLength: 3 }),
+      fc.array(delayed(someToken, 12), { minLength: 1, maxLength: tokensMax }),
+      fc.array(delayed(someRevocation, 12), { minLength: 1, maxLength: 4 }),
       fc.array(delayed(fc.nat(), 30), { minLength: 4, maxLength: 12 }),
-      async (scheduler, tokens, targets, validations) => {
+      async (scheduler, tokens, revocations, validations) => {
         let time = 0;
         const tick = () => ++time;
         const step: Step = async (name) => {
@@ -174,13 +205,12 @@ test('under any interleaving a token is refused after a revocation that came aft
           tick();
         };
         const database = new Database(step);
-        const quiet = { historyReplaced() {}, sourceDistrusted() {} };
         const follower = await Follower.start(database, chain, systemClock, quiet);
         const records = consistentRecords(database, follower, { batchMax: 3, lanes: 2, waitingMax: 100 });
 
-        const issued: (Interval & { record: TokenRecord })[] = [];
-        const revoked: (Interval & { target: CutTarget })[] = [];
-        const answered: (Interval & { key: string; active: boolean })[] = [];
+        const issued: Issued[] = [];
+        const revoked: Revoked[] = [];
+        const answered: Answered[] = [];
 
         const wait = async (steps: number) => {
           for (let i = 0; i <= steps; i++) await step('wait');
@@ -188,30 +218,31 @@ test('under any interleaving a token is refused after a revocation that came aft
         const issue = async ([over, steps]: readonly [Partial<TokenRecord>, number], i: number) => {
           await wait(steps);
           const start = tick();
-          const record = await database.issue(over, String(i));
-          issued.push({ start, end: tick(), record });
+          const token = await database.issue({ ...over, key: keyOf(i) });
+          issued.push({ start, end: tick(), token });
         };
-        const revoke = async ([target, steps]: readonly [CutTarget, number], i: number) => {
+        const revoke = async ([wanted, steps]: readonly [Wanted, number], i: number) => {
           await wait(steps);
           const start = tick();
-          await database.revoke([intentOf(target, i)]);
-          revoked.push({ start, end: tick(), target });
+          await database.revoke(intentOf(wanted, i));
+          revoked.push({ start, end: tick(), wanted });
           // A source that brings what it likes, when it likes.
           const some = database.revisions.at(i % 2 ? -1 : 0);
           if (some) follower.offer(some);
         };
         const validate = async ([pick, steps]: readonly [number, number]) => {
           await wait(steps);
-          const key = String(pick % tokens.length);
+          const i = pick % tokens.length;
+          const { tokenClass, audience } = record(tokens[i]?.[0]);
           const start = tick();
-          const { record } = await records({ partition: 1, key });
-          const open = () => ({ userId: null, claims: {}, principal: null, scopes: ['read'], expiresAt: 1 });
-          const demand = { tokenClass: 'token', audience: 's', scopes: ['read'] } as const;
-          const { active } = decide(record, open, follower.watermarks, demand, 0);
-          answered.push({ start, end: tick(), key, active });
+          const read = await records(keyOf(i));
+          const open = ({ scopes, expiresAt }: TokenRecord) => ({ ...secrets, scopes, expiresAt });
+          const demand = { tokenClass, audience, scopes: ['read'] };
+          const { active } = decide(read.record, open, follower.watermarks, demand, 0);
+          answered.push({ start, end: tick(), key: keyOf(i).key, active });
         };
 
-        const all = Promise.all([...tokens.map(issue), ...targets.map(revoke), ...validations.map(validate)]);
+        const all = Promise.all([...tokens.map(issue), ...revocations.map(revoke), ...validations.map(validate)]);
         let over = false;
         void all.finally(() => {
           over = true;
@@ -222,27 +253,42 @@ test('under any interleaving a token is refused after a revocation that came aft
           if (scheduler.count() > 0) await scheduler.waitOne();
         }
         await all;
-        for (const token of issued) await check(token, revoked, answered);
+        for (const token of issued) for (const what of check(token, revoked, answered)) proven.add(what);
       },
     ),
-    { numRuns: 400 },
+    { numRuns: 1_500 },
   );
+  // That nothing of it is there for nothing.
+  const kinds = ['all', 'tenant', 'app', 'user', 'app_user'].map((kind) => `${kind} issued`);
+  const forever = ['token', 'tenant', 'app', 'resource_server'].map((kind) => `${kind} forever`);
+  expect([...proven].sort()).toEqual([...kinds, ...forever, 'spared'].sort());
 });
 
-async function check(
-  { start, end, record }: Interval & { record: TokenRecord },
-  revoked: readonly (Interval & { target: CutTarget })[],
-  answered: readonly (Interval & { key: string; active: boolean })[],
-): Promise<void> {
-  const relevant = revoked.filter(({ target }) => covers(target, record));
-  const mine = answered.filter(({ key }) => key === record.key.key);
+const secrets = { userId: null, claims: {}, principal: null };
+
+type Issued = Interval & { readonly token: TokenRecord };
+type Revoked = Interval & { readonly wanted: Wanted };
+type Answered = Interval & { readonly key: string; readonly active: boolean };
+
+/** Holds what was answered of a token against what was promised; gives what that was. */
+function check({ start, end, token }: Issued, revoked: readonly Revoked[], answered: readonly Answered[]): string[] {
+  const relevant = revoked.filter(({ wanted }) => covers(wanted, token));
+  const mine = answered.filter(({ key }) => key === token.key.key);
+  const isForever = ({ wanted }: Revoked) => wanted.reach === 'forever';
+  const proven: string[] = [];
   for (const answer of mine) {
-    const mustRefuse = relevant.some((one) => end < one.start && one.end < answer.start);
-    const mayRefuse = relevant.some((one) => !(one.end < start) && one.start < answer.end) || answer.start < end;
-    const context = JSON.stringify({ id: idOf(record), start, end, answer, relevant });
-    if (mustRefuse) expect(answer.active, context).toBe(false);
+    const before = relevant.filter((one) => one.end < answer.start && (isForever(one) || end < one.start));
+    const mayRefuse =
+      answer.start < end || relevant.some((one) => one.start < answer.end && (isForever(one) || one.end >= start));
+    const context = JSON.stringify({ id: idOf(token), start, end, answer, relevant });
+    if (before.length > 0) expect(answer.active, context).toBe(false);
     if (!mayRefuse) expect(answer.active, context).toBe(true);
+    for (const { wanted } of before) proven.push(`${wanted.target.kind} ${wanted.reach}`);
+    const spares = ({ wanted, ...one }: Revoked) =>
+      wanted.credentials && wanted.spared === idOf(token) && end < one.start && one.end < answer.start;
+    if (answer.active && token.tokenClass === 'credential' && revoked.some(spares)) proven.push('spared');
   }
   const refusedAt = Math.min(...mine.filter((one) => !one.active && one.start > end).map((one) => one.end));
   for (const answer of mine) if (answer.start > refusedAt) expect(answer.active).toBe(false);
+  return proven;
 }

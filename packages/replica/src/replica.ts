@@ -81,7 +81,8 @@ export async function openReplica(service: string, config: ReplicaConfig, runtim
   for (const source of sourcesOf(service, config, database, log)) opening.use(await follow(follower, source));
   const address = `${config.ADVERTISED_HOST || config.HOST}:${runtime.grpcPort}`;
   const row = { instanceId, service, address, build: config.BUILD };
-  const presence = new Presence(census(database, row), follower, systemClock, config.FENCE_MILLISECONDS);
+  const fence = config.FENCE_MILLISECONDS;
+  const presence = new Presence(census(database, row, fence), follower, systemClock, fence);
   await untilReached(() => presence.beat(), log, runtime.signal);
   opening.use(beating(presence, log));
   const methods = tokenMethods([referenceMethod(keys)]);

@@ -67,8 +67,8 @@ export function openDatabase({ url, applicationName, connectionsMax, onError }: 
     connectionTimeoutMillis: connectMilliseconds,
     query_timeout: statementMilliseconds + 1_000,
     types,
-    // Without this the server would keep working for a client that has gone.
-    options: `-c search_path=touchstone -c timezone=UTC -c statement_timeout=${statementMilliseconds} -c idle_in_transaction_session_timeout=${statementMilliseconds} -c lock_timeout=${statementMilliseconds}`,
+    // Without the timeouts the server would keep working for a client that has gone; on its warnings see `committed`.
+    options: `-c search_path=touchstone -c timezone=UTC -c client_min_messages=warning -c statement_timeout=${statementMilliseconds} -c idle_in_transaction_session_timeout=${statementMilliseconds} -c lock_timeout=${statementMilliseconds}`,
   };
   const pool = new pg.Pool({ ...settings, max: connectionsMax, idleTimeoutMillis: 60_000 });
   // A connection can break while it is in use, too; the pool tells of idle ones only, and takes them out.

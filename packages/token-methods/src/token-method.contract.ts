@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import {
+  type Ancestor,
+  ancestorsMax,
+  decide,
   parseTokenId,
   partitionOf,
   type Secrets,
@@ -7,9 +10,23 @@ import {
   type TokenMethod,
   type TokenRecord,
   tokenIdOf,
+  tokenMethods,
+  Watermarks,
 } from '@touchstone/core';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+
+const parent: Ancestor = {
+  tokenId: 'tok_parent',
+  sequence: 7,
+  tenantId: 'acme',
+  appId: 'web',
+  userHandle: 'handle',
+  consentId: 'consent',
+  audience: 'https://shop.example.com',
+  signingKeyId: 'key',
+  expiresAt: 1_795_007_200_000,
+};
 
 export const draft: TokenDraft = {
   tokenClass: 'token',
@@ -22,7 +39,7 @@ export const draft: TokenDraft = {
   usage: 'interactive',
   policyVersion: 3,
   confirmation: null,
-  lineage: [],
+  lineage: [parent],
   sequence: 42,
   issuedAt: 1_795_000_000_000,
   expiresAt: 1_795_003_600_000,
@@ -48,9 +65,16 @@ const edits: Readonly<Record<string, Partial<TokenRecord>>> = {
   signingKeyId: { signingKeyId: 'another' },
   policyVersion: { policyVersion: 4 },
   confirmation: { confirmation: '{}' },
-  lineage: {
-    lineage: [{ tokenId: 'tok_x', sequence: 1, tenantId: 'acme', appId: null, userHandle: null, audience: 'x' }],
-  },
+  lineage: { lineage: [] },
+  'lineage, tokenId': { lineage: [{ ...parent, tokenId: 'tok_another' }] },
+  'lineage, sequence': { lineage: [{ ...parent, sequence: 8 }] },
+  'lineage, tenantId': { lineage: [{ ...parent, tenantId: 'evil' }] },
+  'lineage, appId': { lineage: [{ ...parent, appId: null }] },
+  'lineage, userHandle': { lineage: [{ ...parent, userHandle: null }] },
+  'lineage, consentId': { lineage: [{ ...parent, consentId: null }] },
+  'lineage, audience': { lineage: [{ ...parent, audience: 'another' }] },
+  'lineage, signingKeyId': { lineage: [{ ...parent, signingKeyId: null }] },
+  'lineage, expiresAt': { lineage: [{ ...parent, expiresAt: parent.expiresAt + 1 }] },
   sequence: { sequence: 43 },
   issuedAt: { issuedAt: draft.issuedAt + 1 },
   expiresAt: { expiresAt: draft.expiresAt + 86_400_000 },
@@ -61,16 +85,52 @@ const edits: Readonly<Record<string, Partial<TokenRecord>>> = {
 /** What every token method promises. */
 export function describeTokenMethod(name: string, open: (master: Uint8Array) => TokenMethod): void {
   const method = open(randomBytes(32));
+  const methods = tokenMethods([method]);
   const openString = (token: string, record: TokenRecord, by = method) => {
     const located = by.locate(token);
     return located && by.open(located, record);
   };
 
   describe(`token method ${name}`, () => {
-    test('a minted string leads to its record and opens it', () => {
+    test('a minted string leads to its record and opens it, to no more than the record allows', () => {
       const { token, record } = method.mint(draft, secrets);
       expect(method.locate(token)?.key).toEqual(record.key);
-      expect(openString(token, record)).toEqual({ ...secrets, scopes: draft.scopes, expiresAt: draft.expiresAt });
+      const opened = openString(token, record);
+      expect(opened).toMatchObject(secrets);
+      expect(draft.scopes).toEqual(expect.arrayContaining([...(opened?.scopes ?? [])]));
+      expect(opened?.expiresAt).toBeLessThanOrEqual(draft.expiresAt);
+    });
+
+    test('among the methods of an installation it is found by its letter, and honoured for what its string allows', () => {
+      const { token, record } = methods.mint(method.name, draft, secrets);
+      const found = methods.locate(token);
+      expect(found?.method).toBe(method);
+      const opened = openString(token, record);
+      if (!found || !opened) throw new Error('it does not open');
+      const { tokenClass, audience } = draft;
+      const asked = (scope: string, now: number, marks = new Watermarks()) =>
+        decide(
+          record,
+          (read) => found.method.open(found.located, read),
+          marks,
+          { tokenClass, audience, scopes: [scope] },
+          now,
+        );
+      const { scopes, expiresAt } = opened;
+      for (const scope of [...draft.scopes, 'orders:admin']) {
+        expect(asked(scope, expiresAt - 1).active, scope).toBe(scopes.includes(scope));
+        expect(asked(scope, expiresAt)).toEqual({ active: false, reason: 'expired' });
+      }
+      const cut = { revocationId: 'r', kind: 'all', key: '', tokenClass, sparedTokenId: null } as const;
+      const marks = new Watermarks();
+      marks.raise({ ...cut, ceiling: record.sequence, coversUntil: null });
+      expect(asked('orders:read', draft.issuedAt, marks)).toEqual({ active: false, reason: 'revoked' });
+    });
+
+    test('it is not made with more ancestors than a token may have', () => {
+      const derived = (count: number) => ({ ...draft, lineage: Array.from({ length: count }, () => parent) });
+      expect(methods.mint(method.name, derived(ancestorsMax), secrets).record.lineage).toHaveLength(ancestorsMax);
+      expect(() => methods.mint(method.name, derived(ancestorsMax + 1), secrets)).toThrow(RangeError);
     });
 
     test('the record says what the draft said, in the partition of its expiry, and names the token by an id', () => {

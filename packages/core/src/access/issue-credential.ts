@@ -155,7 +155,8 @@ export async function writeCredential(
   ports: CredentialWriting,
 ): Promise<IssuedCredential> {
   const tenantId = homeOf(principal);
-  const { token, record } = ports.methods.named('reference').mint(
+  const { token, record } = ports.methods.mint(
+    'reference',
     {
       tokenClass: 'credential',
       tenantId,

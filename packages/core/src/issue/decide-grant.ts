@@ -2,6 +2,7 @@ import {
   AppUnknown,
   AudienceUnknown,
   Disabled,
+  InvalidField,
   MethodNotAllowed,
   ScopeNotAllowed,
   TenantUnknown,
@@ -30,7 +31,7 @@ const ttlDefault = 900;
 
 /**
  * What an app may have, out of what is asked: every limit can only narrow, and what is beyond one is refused.
- * @throws TenantUnknown, AppUnknown, AudienceUnknown, Disabled, ScopeNotAllowed, MethodNotAllowed, TtlTooLong
+ * @throws InvalidField, TenantUnknown, AppUnknown, AudienceUnknown, Disabled, ScopeNotAllowed, MethodNotAllowed, TtlTooLong
  */
 export function decideGrant(registration: Registration, request: GrantRequest): Grant {
   const { tenant, app, resourceServer } = registration;
@@ -39,6 +40,7 @@ export function decideGrant(registration: Registration, request: GrantRequest): 
   if (!resourceServer) throw new AudienceUnknown();
   for (const what of registration.disabled) throw new Disabled(what);
   if (!app.methods.includes(request.method)) throw new MethodNotAllowed();
+  if (request.scopes.length === 0) throw new InvalidField('scopes', 'must name at least one');
   const owned = new Set(resourceServer.scopes.map((scope) => scope.name));
   const granted = new Set(app.grants.find((grant) => grant.audience === request.audience)?.scopes);
   for (const scope of request.scopes) {

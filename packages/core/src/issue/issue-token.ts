@@ -126,7 +126,8 @@ function mint(
   ports: IssuePorts,
 ): MintedToken {
   const { tenantId, appId, userId, audience, usage, claims, consentId } = command;
-  return ports.methods.named(command.method).mint(
+  return ports.methods.mint(
+    command.method,
     {
       tokenClass: 'token',
       tenantId,

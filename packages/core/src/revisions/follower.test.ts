@@ -1,72 +1,13 @@
-import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Clock } from '../clock.ts';
 import { StoreUnavailable } from '../errors.ts';
+import { chain, codec, cut, History, macUnder, quiet } from '../test-history.ts';
 import { Chain } from './chain.ts';
-import { Follower, type FollowerEvents } from './follower.ts';
-import type { HistoryReader, Mac, RevisionCodec, Tail } from './ports.ts';
-import { type Cut, genesis, type Head, type SealedRevision } from './revision.ts';
-import { type Mark, raise } from './watermarks.ts';
-
-const macUnder =
-  (key: string): Mac =>
-  (...parts) => {
-    const hmac = createHmac('sha256', key);
-    for (const part of parts) hmac.update(`${part.length}:`).update(part);
-    return hmac.digest('hex');
-  };
-const codec: RevisionCodec = {
-  encode: (content) => Buffer.from(JSON.stringify(content)),
-  decode: (bytes) => JSON.parse(Buffer.from(bytes).toString()),
-};
-const chain = new Chain(macUnder('ours'), codec);
-const quiet: FollowerEvents = { historyReplaced() {}, sourceDistrusted() {} };
-
-const cut = (key: string, ceiling: number): Cut => ({
-  revocationId: 'r',
-  kind: 'user',
-  key,
-  tokenClass: 'token',
-  ceiling,
-  sparedTokenId: null,
-  coversUntil: null,
-});
-
-/** The database's history, in memory. */
-class History implements HistoryReader {
-  head: Head = genesis;
-  revisions: SealedRevision[] = [];
-  marks = new Map<string, Mark>();
-  digest = chain.digestOf([], genesis);
-  away = false;
-  server = 'first';
-  /** How many revisions one question brings along. */
-  depth = 2;
-
-  write(key: string, ceiling: number): SealedRevision {
-    const sealed = chain.next(this.head, { recordedAt: 0, cuts: [cut(key, ceiling)] });
-    const before = this.marks.get(key);
-    const after = raise(before, cut(key, ceiling));
-    this.digest = chain.digestAfter(this, sealed, [[before, after]]);
-    this.marks.set(key, after);
-    this.revisions.push(sealed);
-    this.head = { revision: sealed.revision, hash: sealed.hash };
-    return sealed;
-  }
-
-  async load() {
-    if (this.away) throw new StoreUnavailable();
-    const { head, digest } = this;
-    return { head, digest, mac: chain.sealHistory(head, digest), marks: [...this.marks.values()], now: 0 };
-  }
-
-  async readAfter(revision: number): Promise<Tail> {
-    if (this.away) throw new StoreUnavailable();
-    const missed = this.revisions.filter((one) => one.revision > revision).slice(0, this.depth);
-    return { head: this.head, missed, now: 0, server: this.server };
-  }
-}
+import { Follower } from './follower.ts';
+import type { HistoryReader } from './ports.ts';
+import type { Head, SealedRevision } from './revision.ts';
+import type { Mark } from './watermarks.ts';
 
 const still: Clock = { wall: () => 0, monotonic: () => 0 };
 const follow = (history: History, clock = still, events = quiet) => Follower.start(history, chain, clock, events);

@@ -1,33 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { ancestor, record } from '../test-record.ts';
 import type { TokenRecord } from '../tokens/token-record.ts';
 import { idOf } from '../tokens/token-record.ts';
 import { appUserKey, type Cut, type CutKind } from './revision.ts';
 import { Watermarks } from './watermarks.ts';
-
-const record = (over: Partial<TokenRecord>): TokenRecord => ({
-  key: { partition: 1, key: '0'.repeat(32) },
-  tokenClass: 'token',
-  tenantId: 't1',
-  appId: 'a1',
-  userHandle: 'u1',
-  consentId: null,
-  audience: 's1',
-  scopes: ['read'],
-  usage: 'test',
-  method: 'reference',
-  signingKeyId: null,
-  policyVersion: 1,
-  confirmation: null,
-  lineage: [],
-  sequence: 1,
-  issuedAt: 0,
-  expiresAt: 1,
-  sealKeyId: 1,
-  sealed: Buffer.alloc(0),
-  revokedRevision: null,
-  ...over,
-});
 
 const someRecord: fc.Arbitrary<TokenRecord> = fc
   .record({
@@ -96,6 +73,23 @@ test('the folded marks revoke exactly what the cuts do one by one, whatever thei
   );
 });
 
+test('a token is revoked where it or one of its ancestors is', () => {
+  const tokens = fc.array(
+    someRecord.map((one) => ({ ...one, tokenClass: 'token' as const })),
+    { minLength: 1, maxLength: 4 },
+  );
+  fc.assert(
+    fc.property(fc.array(someCut, { maxLength: 6 }), someRecord, tokens, (cuts, token, ancestors) => {
+      const marks = new Watermarks();
+      for (const cut of cuts) marks.raise(cut);
+      const lineage = ancestors.map((one) => ({ ...one, tokenId: idOf(one) }));
+      const isAnyCut = [token, ...ancestors].some((one) => cuts.some((cut) => isCut(one, cut)));
+      expect(marks.revokes({ ...token, lineage })).toBe(isAnyCut);
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
 test('a cut never brings back what another has taken', () => {
   fc.assert(
     fc.property(fc.array(someCut, { maxLength: 8 }), someCut, someRecord, (cuts, one, token) => {
@@ -110,9 +104,8 @@ test('a cut never brings back what another has taken', () => {
 
 test('a token dies with any token that it was derived from', () => {
   const parent = record({ key: { partition: 1, key: '1'.repeat(32) }, sequence: 1, appId: 'other', userHandle: 'u2' });
-  const { sequence, tenantId, appId, userHandle, audience } = parent;
-  const ancestor = { tokenId: idOf(parent), sequence, tenantId, appId, userHandle, audience };
-  const child = record({ sequence: 9, lineage: [ancestor] });
+  const { sequence, appId, userHandle } = parent;
+  const child = record({ sequence: 9, lineage: [ancestor({ tokenId: idOf(parent), sequence, appId, userHandle })] });
   const cut = { revocationId: 'r', tokenClass: 'token', sparedTokenId: null, coversUntil: null } as const;
   const ways: Cut[] = [
     { ...cut, kind: 'token', key: idOf(parent), ceiling: null },

@@ -102,7 +102,8 @@ function earlierOf(intent: RevocationIntent, earlier: readonly Revocation[]): Re
 
 /** Whether one intent of a batch asks for what another of it does. */
 function repeats(intent: RevocationIntent, other: RevocationIntent): boolean {
-  if (intent.idempotencyKey !== other.idempotencyKey || requestTextOf(intent) !== requestTextOf(other)) return false;
+  if (intent.idempotencyKey !== other.idempotencyKey || intent.tenantId !== other.tenantId) return false;
+  if (requestTextOf(intent) !== requestTextOf(other)) return false;
   return (
     intent.idempotencyKey === null || (intent.actor.kind === other.actor.kind && intent.actor.name === other.actor.name)
   );

@@ -1,6 +1,12 @@
 import type { Principal } from '../access/act.ts';
 import type { TokenKey } from './token-key.ts';
-import type { Authorisation, NewTokenRecord, TokenMethodName, TokenRecord } from './token-record.ts';
+import {
+  type Authorisation,
+  ancestorsMax,
+  type NewTokenRecord,
+  type TokenMethodName,
+  type TokenRecord,
+} from './token-record.ts';
 
 export type JsonValue =
   | null
@@ -58,9 +64,10 @@ export interface TokenMethod {
   open(located: Located, record: TokenRecord): Opened | null;
 }
 
-/** The methods by their letter; `locate` of the one that a string names. */
+/** The methods of an installation, each found by its name or by the letter in a string. */
 export interface TokenMethods {
-  named(name: TokenMethodName): TokenMethod;
+  /** @throws RangeError where the draft has more ancestors than a token may have. */
+  mint(name: TokenMethodName, draft: TokenDraft, secrets: Secrets): MintedToken;
   /** Null where the string is no token of ours. */
   locate(token: string): { readonly method: TokenMethod; readonly located: Located } | null;
 }
@@ -70,10 +77,11 @@ export function tokenMethods(methods: readonly TokenMethod[]): TokenMethods {
   const byLetter = new Map(methods.map((method) => [method.letter, method]));
   const byName = new Map(methods.map((method) => [method.name, method]));
   return {
-    named(name) {
+    mint(name, draft, secrets) {
       const method = byName.get(name);
       if (!method) throw new Error(`no token method is called ${name}`);
-      return method;
+      if (draft.lineage.length > ancestorsMax) throw new RangeError(`a token has at most ${ancestorsMax} ancestors`);
+      return method.mint(draft, secrets);
     },
     locate(token) {
       const method = token.startsWith('tks_') ? byLetter.get(token.charAt(4)) : undefined;

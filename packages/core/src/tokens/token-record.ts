@@ -5,15 +5,22 @@ export type TokenClass = 'token' | 'credential';
 export type TokenMethodName = 'reference';
 export type Usage = 'interactive' | 'batch' | 'automation' | 'test';
 
-/** A token that this one was derived from. */
+/** A token that this one was derived from, as far as it decides about this one: both end together. */
 export interface Ancestor {
   readonly tokenId: string;
   readonly sequence: number;
   readonly tenantId: string;
   readonly appId: string | null;
   readonly userHandle: string | null;
+  readonly consentId: string | null;
   readonly audience: string;
+  readonly signingKeyId: string | null;
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
 }
+
+/** The most tokens that one can have been derived from, one after the other. */
+export const ancestorsMax = 4;
 
 /** What decides about a token: whatever of it is changed in the database, the token is refused from then on. */
 export interface Authorisation {
@@ -36,7 +43,7 @@ export interface Authorisation {
   readonly policyVersion: number;
   /** What its holder must prove to have (RFC 7800), as JSON; null: nothing. */
   readonly confirmation: string | null;
-  /** Nearest first; at most four. */
+  /** Nearest first; at most `ancestorsMax`. */
   readonly lineage: readonly Ancestor[];
   /** The number that the database gave it. */
   readonly sequence: number;
@@ -80,7 +87,17 @@ export function authorisationBytes(record: Authorisation): Buffer {
       record.signingKeyId,
       record.policyVersion,
       record.confirmation,
-      record.lineage.map((a) => [a.tokenId, a.sequence, a.tenantId, a.appId, a.userHandle, a.audience]),
+      record.lineage.map((a) => [
+        a.tokenId,
+        a.sequence,
+        a.tenantId,
+        a.appId,
+        a.userHandle,
+        a.consentId,
+        a.audience,
+        a.signingKeyId,
+        a.expiresAt,
+      ]),
       record.sequence,
       record.issuedAt,
       record.expiresAt,

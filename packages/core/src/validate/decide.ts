@@ -41,15 +41,23 @@ export function decide(
   if (!record) return refused('unknown');
   if (record.revokedRevision !== null || watermarks.revokes(record)) return refused('revoked');
   const opened = open(record);
-  if (!opened) return refused('tampered');
+  if (!opened || !isWithin(opened, record)) return refused('tampered');
   if (record.audience !== demand.audience || record.tokenClass !== demand.tokenClass)
     return refused('audience_mismatch');
-  if (now >= Math.min(opened.expiresAt, record.expiresAt)) return refused('expired');
+  if (hasExpired(record, opened, now)) return refused('expired');
   if (!covers(opened.scopes, demand.scopes)) return refused('scope_missing');
   return { active: true, record, opened };
 }
 
 const refused = (reason: RefusalReason): Decision => ({ active: false, reason });
+
+/** A string may allow less than was granted, never more. */
+const isWithin = (opened: Opened, record: TokenRecord): boolean =>
+  opened.expiresAt <= record.expiresAt && opened.scopes.every((scope) => record.scopes.includes(scope));
+
+/** A token ends with the first of those that it was derived from. */
+const hasExpired = (record: TokenRecord, opened: Opened, now: number): boolean =>
+  now >= opened.expiresAt || record.lineage.some(({ expiresAt }) => now >= expiresAt);
 
 const covers = (allowed: readonly string[], demanded: readonly string[]): boolean =>
   demanded.length > 0 && demanded.every((scope) => allowed.includes(scope));

@@ -8,6 +8,16 @@ describeTokenMethod('REFERENCE', (master) => referenceMethod(openKeyRing(master)
 
 const method = referenceMethod(openKeyRing(randomBytes(32)));
 
+test('the string allows what its record does', () => {
+  const { token, record } = method.mint(draft, secrets);
+  const located = method.locate(token);
+  expect(located && method.open(located, record)).toEqual({
+    ...secrets,
+    scopes: draft.scopes,
+    expiresAt: draft.expiresAt,
+  });
+});
+
 test('the string looks as secret scanners expect: a fixed prefix, letters and digits, a checksum', () => {
   const { token } = method.mint(draft, secrets);
   expect(token).toMatch(/^tks_r[0-9A-Za-z]{63}_[0-9A-Za-z]{6}$/);

@@ -1,0 +1,157 @@
+import { expect, test } from 'vitest';
+import { CallerUnknown, StoreUnavailable } from '../errors.ts';
+import { Follower } from '../revisions/follower.ts';
+import { chain, History, quiet, TestClock } from '../test-history.ts';
+import { methods } from '../test-method.ts';
+import { record } from '../test-record.ts';
+import { idOf, type TokenRecord } from '../tokens/token-record.ts';
+import type { Principal } from './act.ts';
+import { authenticator } from './authenticate.ts';
+import { touchstoneAudience } from './rights.ts';
+
+const principal: Principal = { kind: 'operator', name: 'ops', tenantIds: ['t1'] };
+const expiresAt = 1_000_000;
+const draft = record({
+  tokenClass: 'credential',
+  audience: touchstoneAudience,
+  scopes: ['tokens:revoke'],
+  expiresAt,
+});
+const mint = (over: Partial<TokenRecord> = {}, who: Principal | null = principal) =>
+  methods.mint('reference', { ...draft, ...over }, { userId: null, claims: {}, principal: who });
+
+async function open() {
+  const [history, clock] = [new History(), new TestClock()];
+  const follower = await Follower.start(history, chain, clock, quiet);
+  await follower.refresh();
+  history.asked = 0;
+  const stored = new Map<string, TokenRecord>();
+  const database = { reads: 0 };
+  const authenticate = authenticator({
+    methods,
+    follower,
+    async records({ key }) {
+      database.reads++;
+      if (history.away) throw new StoreUnavailable();
+      return { record: stored.get(key) ?? null, now: history.now, head: history.head };
+    },
+  });
+  const keep = (minted: ReturnType<typeof mint>) => {
+    stored.set(minted.record.key.key, minted.record);
+    return minted.token;
+  };
+  const forget = (minted: ReturnType<typeof mint>) => stored.delete(minted.record.key.key);
+  return { authenticate, keep, forget, history, clock, follower, database };
+}
+
+test("a caller is who its credential says, with the credential's scopes", async () => {
+  const { authenticate, keep } = await open();
+  const minted = mint();
+  const credential = keep(minted);
+  for (const time of ['first', 'again']) {
+    expect(await authenticate(credential), time).toEqual({
+      ...principal,
+      scopes: ['tokens:revoke'],
+      credentialId: idOf(minted.record),
+      credentialExpiresAt: expiresAt,
+    });
+  }
+});
+
+test.each([
+  ['that is no token', () => ({ ...mint(), token: 'rubbish' })],
+  ['that has no record', () => ({ ...mint(), token: `tks_p${'f'.repeat(32)}` })],
+  ['that is a token of an app', () => mint({ tokenClass: 'token' })],
+  ['for another audience', () => mint({ audience: 's1' })],
+  ['that is for nobody', () => mint({}, null)],
+  ['that has ended', () => mint({ expiresAt: 0 })],
+])('one %s is no credential', async (_, make) => {
+  const { authenticate, keep } = await open();
+  await expect(authenticate(keep(make()))).rejects.toThrow(CallerUnknown);
+});
+
+test('it is judged on what was true at most a second ago, without a question until then', async () => {
+  const { authenticate, keep, history, clock, database } = await open();
+  const credential = keep(mint());
+  await authenticate(credential);
+  history.write('u1', 1, { tokenClass: 'credential' });
+  clock.pass(1_000);
+  expect(await authenticate(credential)).toMatchObject(principal);
+  expect([history.asked, database.reads]).toEqual([0, 1]);
+  clock.pass(1);
+  await expect(authenticate(credential)).rejects.toThrow(CallerUnknown);
+  expect(history.asked).toBe(1);
+});
+
+test('a suspended machine asks first, though its monotonic clock stood still', async () => {
+  const { authenticate, keep, history, clock } = await open();
+  const credential = keep(mint());
+  await authenticate(credential);
+  clock.time.wall += 1_001;
+  await authenticate(credential);
+  expect(history.asked).toBe(1);
+});
+
+test('a revocation that is known counts at once', async () => {
+  const { authenticate, keep, history, follower } = await open();
+  const credential = keep(mint());
+  await authenticate(credential);
+  follower.offer(history.write('u1', 1, { tokenClass: 'credential' }));
+  await expect(authenticate(credential)).rejects.toThrow(CallerUnknown);
+});
+
+test('one that ends is refused from that millisecond on, though it is remembered', async () => {
+  const { authenticate, keep, clock, history } = await open();
+  const credential = keep(mint({ expiresAt: 500 }));
+  await authenticate(credential);
+  clock.pass(499);
+  await authenticate(credential);
+  clock.pass(1);
+  await expect(authenticate(credential)).rejects.toThrow(CallerUnknown);
+  expect(history.asked).toBe(0);
+});
+
+test('while the database is away nobody is honoured on what is older than a second, and nobody is refused', async () => {
+  const { authenticate, keep, history, clock } = await open();
+  const [known, other] = [keep(mint()), keep(mint())];
+  await authenticate(known);
+  history.away = true;
+  clock.pass(1_000);
+  expect(await authenticate(known)).toMatchObject(principal);
+  await expect(authenticate(other)).rejects.toThrow(StoreUnavailable);
+  clock.pass(1);
+  await expect(authenticate(known)).rejects.toThrow(StoreUnavailable);
+  history.away = false;
+  expect(await authenticate(known)).toMatchObject(principal);
+});
+
+test('another server is believed nothing that is remembered from before', async () => {
+  const { authenticate, keep, forget, history, follower } = await open();
+  const minted = mint();
+  const credential = keep(minted);
+  await authenticate(credential);
+  // Made in a time that a restored database does not know.
+  forget(minted);
+  expect(await authenticate(credential)).toMatchObject(principal);
+  history.server = 'second';
+  await follower.refresh();
+  await expect(authenticate(credential)).rejects.toThrow(CallerUnknown);
+});
+
+test('ten thousand are remembered; one more, and the first is read anew', async () => {
+  const { authenticate, keep, database } = await open();
+  const credentials = Array.from({ length: 10_001 }, () => keep(mint()));
+  for (const credential of credentials.slice(0, -1)) await authenticate(credential);
+  await authenticate(credentials[0] as string);
+  expect(database.reads).toBe(10_000);
+  await authenticate(credentials[10_000] as string);
+  await authenticate(credentials[0] as string);
+  expect(database.reads).toBe(10_002);
+});
+
+test('what is refused is not remembered', async () => {
+  const { authenticate, keep, database } = await open();
+  const refused = keep(mint({}, null));
+  for (let i = 0; i < 3; i++) await expect(authenticate(refused)).rejects.toThrow(CallerUnknown);
+  expect(database.reads).toBe(3);
+});

@@ -1,0 +1,40 @@
+import type { Ancestor, TokenRecord } from './tokens/token-record.ts';
+
+/** Data for tests: a record of an ordinary token. */
+export const record = (over: Partial<TokenRecord> = {}): TokenRecord => ({
+  key: { partition: 1, key: '0'.repeat(32) },
+  tokenClass: 'token',
+  tenantId: 't1',
+  appId: 'a1',
+  userHandle: 'u1',
+  consentId: null,
+  audience: 's1',
+  scopes: ['read'],
+  usage: 'test',
+  method: 'reference',
+  signingKeyId: null,
+  policyVersion: 1,
+  confirmation: null,
+  lineage: [],
+  sequence: 1,
+  issuedAt: 0,
+  expiresAt: 1_000,
+  sealKeyId: 1,
+  sealed: Buffer.alloc(0),
+  revokedRevision: null,
+  ...over,
+});
+
+/** What a token keeps of one that it was derived from. */
+export const ancestor = (over: Partial<Ancestor> = {}): Ancestor => ({
+  tokenId: 'tok_parent',
+  sequence: 1,
+  tenantId: 't1',
+  appId: 'a1',
+  userHandle: 'u1',
+  consentId: null,
+  audience: 's1',
+  signingKeyId: null,
+  expiresAt: 1_000,
+  ...over,
+});

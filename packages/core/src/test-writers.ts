@@ -1,0 +1,41 @@
+import type { AuditEvent } from './audit/audit-event.ts';
+import type { AuditWriter, TokenWriter } from './issue/ports.ts';
+import type { Revocation, RevocationIntent, RevocationWriter } from './revoke/ports.ts';
+import type { TokenRecord } from './tokens/token-record.ts';
+
+/** Keeps the records that are inserted, with their events. */
+export class TestTokens implements TokenWriter {
+  /** The version that the registry has in the database; null: whatever a record says. */
+  version: number | null = null;
+  readonly inserted: { readonly record: TokenRecord; readonly event: AuditEvent }[] = [];
+  #sequence = 0;
+
+  async draw() {
+    return { sequence: ++this.#sequence, now: 1_000 };
+  }
+
+  async insert(record: TokenRecord, event: AuditEvent): Promise<boolean> {
+    if (this.version !== null && record.policyVersion !== this.version) return false;
+    this.inserted.push({ record, event });
+    return true;
+  }
+}
+
+/** Keeps the events that belong to no other write. */
+export class TestTrail implements AuditWriter {
+  readonly recorded: AuditEvent[] = [];
+
+  async record(event: AuditEvent): Promise<void> {
+    this.recorded.push(event);
+  }
+}
+
+/** Keeps what was to be revoked. */
+export class TestRevocations implements RevocationWriter {
+  readonly intents: RevocationIntent[] = [];
+
+  async write(intent: RevocationIntent): Promise<Revocation> {
+    this.intents.push(intent);
+    return { ...intent, ceiling: null, head: { revision: 1, hash: '' }, requestText: '', recordedAt: 0 };
+  }
+}

@@ -1,0 +1,90 @@
+import { expect, test } from 'vitest';
+import { Fenced, StoreUnavailable } from '../errors.ts';
+import { Follower } from '../revisions/follower.ts';
+import { chain, History, quiet, TestClock } from '../test-history.ts';
+import { Presence } from './presence.ts';
+
+const fenceMilliseconds = 5_000;
+
+/** A presence whose commits take as long as is said, or fail. */
+async function open() {
+  const [history, clock] = [new History(), new TestClock()];
+  const follower = await Follower.start(history, chain, clock, quiet);
+  const commit = { milliseconds: 0, fails: false };
+  const census = {
+    async beat({ revision }: { revision: number }) {
+      clock.pass(commit.milliseconds);
+      if (commit.fails) throw new StoreUnavailable();
+      return history.readAfter(revision);
+    },
+  };
+  const presence = new Presence(census, follower, clock, fenceMilliseconds);
+  return { presence, history, follower, clock, commit, isCurrent: () => isCurrent(presence) };
+}
+
+function isCurrent(presence: Presence): boolean {
+  try {
+    presence.requireCurrent();
+    return true;
+  } catch (error) {
+    expect(error).toBeInstanceOf(Fenced);
+    return false;
+  }
+}
+
+test('before the first commit nothing is proven', async () => {
+  const { isCurrent } = await open();
+  expect(isCurrent()).toBe(false);
+});
+
+test('a commit proves it until the fence has passed, and not a millisecond longer', async () => {
+  const { presence, clock, isCurrent } = await open();
+  await presence.beat();
+  clock.pass(fenceMilliseconds);
+  expect(isCurrent()).toBe(true);
+  clock.pass(1);
+  expect(isCurrent()).toBe(false);
+  await presence.beat();
+  expect(isCurrent()).toBe(true);
+});
+
+test('it counts from the sending of the commit, however long that took', async () => {
+  const { presence, clock, commit, isCurrent } = await open();
+  commit.milliseconds = 3_000;
+  await presence.beat();
+  clock.pass(2_000);
+  expect(isCurrent()).toBe(true);
+  clock.pass(1);
+  expect(isCurrent()).toBe(false);
+  commit.milliseconds = fenceMilliseconds + 1;
+  await presence.beat();
+  expect(isCurrent()).toBe(false);
+});
+
+test('a commit that failed proves nothing, and takes nothing away', async () => {
+  const { presence, clock, commit, isCurrent } = await open();
+  await presence.beat();
+  commit.fails = true;
+  clock.pass(fenceMilliseconds);
+  await expect(presence.beat()).rejects.toThrow(StoreUnavailable);
+  expect(isCurrent()).toBe(true);
+  clock.pass(1);
+  expect(isCurrent()).toBe(false);
+});
+
+test('a machine that was suspended, its monotonic clock too, knows that it was', async () => {
+  const { presence, clock, isCurrent } = await open();
+  await presence.beat();
+  clock.time.wall += fenceMilliseconds + 1;
+  expect(isCurrent()).toBe(false);
+  clock.time.wall -= 3_600_000;
+  clock.time.monotonic += fenceMilliseconds + 1;
+  expect(isCurrent()).toBe(false);
+});
+
+test('a beat brings the revisions along', async () => {
+  const { presence, history, follower } = await open();
+  for (let i = 1; i <= 5; i++) history.write('ada', i);
+  await presence.beat();
+  expect(follower.applied).toEqual(history.head);
+});

@@ -1,0 +1,147 @@
+import { expect, test } from 'vitest';
+import { CallerNotAllowed, Fenced, StoreUnavailable } from '../errors.ts';
+import { Follower } from '../revisions/follower.ts';
+import { actOf } from '../test-act.ts';
+import { chain, History, quiet, TestClock } from '../test-history.ts';
+import { methods } from '../test-method.ts';
+import { record } from '../test-record.ts';
+import { idOf, type TokenRecord } from '../tokens/token-record.ts';
+import type { RefusalReason } from './decide.ts';
+import { Presence } from './presence.ts';
+import { type ValidateCommand, validateToken } from './validate-token.ts';
+
+const fenceMilliseconds = 5_000;
+const claims = { name: 'Ada', email: 'ada@example.org', phone: '555' };
+const draft = record({ scopes: ['read', 'write'] });
+const mint = (over: Partial<TokenRecord> = {}, userId: string | null = 'ada') =>
+  methods.mint('reference', { ...draft, ...over }, { userId, claims, principal: null });
+
+async function open() {
+  const [history, clock] = [new History(), new TestClock()];
+  const follower = await Follower.start(history, chain, clock, quiet);
+  const presence = new Presence(
+    { beat: ({ revision }) => history.readAfter(revision) },
+    follower,
+    clock,
+    fenceMilliseconds,
+  );
+  await presence.beat();
+  const stored = new Map<string, TokenRecord>();
+  const database = { reads: 0, milliseconds: 0, away: false, now: 0, stored };
+  const ports = {
+    methods,
+    follower,
+    presence,
+    releases: { releasedClaims: async () => ['name', 'email', 'constructor', '__proto__'] },
+    async records({ key }: { key: string }) {
+      database.reads++;
+      clock.pass(database.milliseconds);
+      if (database.away) throw new StoreUnavailable();
+      return { record: stored.get(key) ?? null, now: database.now, head: history.head };
+    },
+  };
+  const ask = (token: string, over: Partial<ValidateCommand> = {}, act = actOf()) =>
+    validateToken(act, { token, audience: 's1', requiredScopes: ['read'], ...over }, ports);
+  const keep = (minted: ReturnType<typeof mint>) => {
+    stored.set(minted.record.key.key, minted.record);
+    return minted.token;
+  };
+  return { ask, keep, clock, database, presence, history, follower };
+}
+
+test('a token that is honoured is told of, with the claims that are released and no other', async () => {
+  const { ask, keep, history } = await open();
+  const minted = mint();
+  expect(await ask(keep(minted))).toEqual({
+    active: true,
+    tokenId: idOf(minted.record),
+    tenantId: 't1',
+    appId: 'a1',
+    subject: 'ada',
+    scopes: ['read', 'write'],
+    expiresAt: 1_000,
+    claims: { name: 'Ada', email: 'ada@example.org' },
+    asOf: 0,
+    head: history.head,
+  });
+});
+
+test('without a user the app is the subject', async () => {
+  const { ask, keep } = await open();
+  expect(await ask(keep(mint({}, null)))).toMatchObject({ active: true, subject: 'a1' });
+});
+
+test.each([
+  ['of another kind', actOf({ kind: 'operator' }), {}],
+  ['without the scope', actOf({ scopes: ['tokens:explain'] }), {}],
+  ['for another audience', actOf(), { audience: 's2' }],
+])('a caller %s is not answered', async (_, act, over) => {
+  const { ask, keep, database } = await open();
+  await expect(ask(keep(mint()), over, act)).rejects.toThrow(CallerNotAllowed);
+  expect(database.reads).toBe(0);
+});
+
+const refused: readonly (readonly [RefusalReason, 'open' | 'hidden', () => ReturnType<typeof mint>])[] = [
+  ['unknown', 'hidden', () => ({ ...mint(), token: `tks_p${'f'.repeat(32)}` })],
+  ['malformed', 'open', () => ({ ...mint(), token: 'tks_p' })],
+  ['revoked', 'hidden', () => changed({ revokedRevision: 1 })],
+  ['tampered', 'hidden', () => changed({ sealed: Buffer.alloc(0) })],
+  ['audience_mismatch', 'hidden', () => mint({ audience: 's2' })],
+  ['audience_mismatch', 'hidden', () => mint({ tokenClass: 'credential' })],
+  ['audience_mismatch', 'hidden', () => mint({ tenantId: 't2' })],
+  ['audience_mismatch', 'hidden', () => mint({ appId: null })],
+  ['expired', 'open', () => mint({ expiresAt: 0 })],
+  ['scope_missing', 'open', () => mint({ scopes: ['write'] })],
+];
+
+/** A token whose row is another than it was. */
+function changed(over: Partial<TokenRecord>) {
+  const { token, record } = mint();
+  return { token, record: { ...record, ...over } };
+}
+
+test.each(refused)('%s is told openly, or only to who may know (%s)', async (reason, told, make) => {
+  const { ask, keep } = await open();
+  const token = keep(make());
+  const answer = await ask(token);
+  expect(answer).toMatchObject({ active: false, reason: told === 'open' ? reason : 'not_honoured' });
+  expect(Object.keys(answer).sort()).toEqual(['active', 'asOf', 'head', 'reason']);
+  const explained = actOf({ scopes: ['tokens:validate', 'tokens:explain'] });
+  expect(await ask(token, {}, explained)).toMatchObject({ active: false, reason });
+});
+
+test('what the follower has learnt counts, whatever the row says', async () => {
+  const { ask, keep, history, follower } = await open();
+  const token = keep(mint());
+  history.write('u1', 1);
+  await follower.refresh();
+  expect(await ask(token)).toMatchObject({ active: false, reason: 'not_honoured' });
+});
+
+test('a database that is away is no refusal, and no leave either', async () => {
+  const { ask, keep, database } = await open();
+  database.away = true;
+  await expect(ask(keep(mint()))).rejects.toThrow(StoreUnavailable);
+});
+
+test('beyond the fence nothing is answered, and the database is not even asked', async () => {
+  const { ask, keep, clock, database, presence } = await open();
+  const token = keep(mint());
+  clock.pass(fenceMilliseconds + 1);
+  await expect(ask(token)).rejects.toThrow(Fenced);
+  await expect(ask('malformed')).rejects.toThrow(Fenced);
+  expect(database.reads).toBe(0);
+  await presence.beat();
+  expect(await ask(token)).toMatchObject({ active: true });
+});
+
+test('a fence that runs out while the database is asked takes its answer back', async () => {
+  const askFor = async (milliseconds: number) => {
+    const { ask, keep, clock, database } = await open();
+    clock.pass(fenceMilliseconds - 10);
+    database.milliseconds = milliseconds;
+    return ask(keep(mint()));
+  };
+  expect(await askFor(10)).toMatchObject({ active: true });
+  await expect(askFor(11)).rejects.toThrow(Fenced);
+});

@@ -1,0 +1,118 @@
+import { chown, stat, writeFile } from 'node:fs/promises';
+import { type AuditEvent, genesis, StoreUnavailable } from '@touchstone/core';
+import { type LocalPostgres, startPostgres } from '@touchstone/local-stack';
+import { census } from '@touchstone/store-postgres';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
+
+const fenceMilliseconds = 2_000;
+let store: TestDatabase;
+let running: LocalPostgres;
+beforeAll(async () => {
+  store = await openTestDatabase();
+  running = store.postgres;
+});
+afterAll(async () => {
+  await running?.stop();
+  await store?.[Symbol.asyncDispose]();
+});
+
+async function restart(): Promise<void> {
+  const { dataDir, port } = running;
+  await running.stop();
+  running = await startPostgres({ dataDir, port });
+}
+
+/** Ends its recovery as a standby does when it is promoted: on a timeline of its own. */
+async function promote(): Promise<void> {
+  const { dataDir } = running;
+  await store.database.query({ text: `alter system set restore_command = 'false'` });
+  await writeFile(`${dataDir}/recovery.signal`, '');
+  const { uid, gid } = await stat(dataDir);
+  await chown(`${dataDir}/recovery.signal`, uid, gid);
+  await restart();
+  const recovering = () => store.database.query({ text: 'select pg_is_in_recovery()' });
+  await expect.poll(recovering, { timeout: 20_000 }).toEqual([[false]]);
+}
+
+const replica = { instanceId: 'one', service: 'validator', address: '', build: '' };
+const beat = () => census(store.database, replica, fenceMilliseconds).beat(genesis);
+const actor = { kind: 'operator', name: 'o', credentialId: 'c', peer: '', traceId: '' } as const;
+
+async function issue(): Promise<boolean> {
+  const { sequence, now } = await store.tokens.draw();
+  const draft = {
+    tokenClass: 'token',
+    tenantId: 'acme',
+    appId: 'app',
+    userHandle: null,
+    consentId: null,
+    audience: 'orders',
+    scopes: ['read'],
+    usage: 'test',
+    policyVersion: 0,
+    confirmation: null,
+    lineage: [],
+    sequence,
+    issuedAt: now,
+    expiresAt: now + 60_000,
+  } as const;
+  const { record } = store.method.mint(draft, { userId: null, claims: {}, principal: null });
+  const event: AuditEvent = { tenantId: 'acme', actor, act: { type: 'token_issued', record, credentialFor: '' } };
+  return store.tokens.insert(record, event);
+}
+
+let revocations = 0;
+function revoke() {
+  const id = `r${++revocations}`;
+  return store.revocations.write({
+    revocationId: id,
+    target: { kind: 'all', key: '' },
+    tenantId: null,
+    cuts: [{ kind: 'all', key: '', tokenClass: 'token' }],
+    reach: 'issued',
+    token: null,
+    disables: null,
+    includeCredentials: false,
+    sparedTokenId: null,
+    reason: '',
+    actor,
+    idempotencyKey: id,
+  });
+}
+
+async function expectHeld(): Promise<void> {
+  await expect(issue()).rejects.toThrow(StoreUnavailable);
+  await expect(revoke()).rejects.toThrow(StoreUnavailable);
+}
+
+test('a promoted primary takes neither tokens nor revocations until the fence has run out since it was noticed', async () => {
+  await beat();
+  expect(await issue()).toBe(true);
+  await promote();
+  await expectHeld();
+  const noticed = performance.now();
+  await beat();
+  await expectHeld();
+  // Later beats do not begin it anew.
+  const untilTaken = expect.poll(
+    async () => {
+      await beat();
+      return revoke().then(
+        () => true,
+        () => false,
+      );
+    },
+    { timeout: 10_000 },
+  );
+  await untilTaken.toBe(true);
+  expect(performance.now() - noticed).toBeGreaterThan(fenceMilliseconds);
+  expect(await issue()).toBe(true);
+});
+
+test('a restart holds nothing back', async () => {
+  await beat();
+  await restart();
+  expect(await issue()).toBe(true);
+  expect((await revoke()).head.revision).toBeGreaterThan(0);
+});
