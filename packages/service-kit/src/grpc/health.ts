@@ -1,4 +1,4 @@
-import type { DescService, MessageInitShape } from '@bufbuild/protobuf';
+import { create, type DescService, type MessageInitShape } from '@bufbuild/protobuf';
 import {
   type Server,
   type ServerUnaryCall,
@@ -9,7 +9,8 @@ import {
 import {
   Health,
   type HealthCheckRequest,
-  type HealthCheckResponseSchema,
+  type HealthCheckResponse,
+  HealthCheckResponseSchema,
   type HealthListResponseSchema,
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from '@touchstone/contracts/grpc';
@@ -17,7 +18,9 @@ import type { Readiness } from '../lifecycle/readiness.ts';
 import { definitionOf } from './definition.ts';
 import type { OpenStreams } from './open-streams.ts';
 
-type Answer = MessageInitShape<typeof HealthCheckResponseSchema>;
+const serving = create(HealthCheckResponseSchema, { status: ServingStatus.SERVING });
+const notServing = create(HealthCheckResponseSchema, { status: ServingStatus.NOT_SERVING });
+const unknown = create(HealthCheckResponseSchema, { status: ServingStatus.SERVICE_UNKNOWN });
 
 /** The standard health service: it serves while the service is ready, for each of its services and as a whole. */
 export function addHealth(
@@ -27,22 +30,25 @@ export function addHealth(
   streams: OpenStreams,
 ): void {
   const names = ['', ...services.map(({ typeName }) => typeName)];
-  const now = (): Answer => ({ status: readiness.isReady ? ServingStatus.SERVING : ServingStatus.NOT_SERVING });
-  const watches = new Set<ServerWritableStream<HealthCheckRequest, Answer>>();
+  const now = (): HealthCheckResponse => (readiness.isReady ? serving : notServing);
+  const watches = new Set<ServerWritableStream<HealthCheckRequest, HealthCheckResponse>>();
   readiness.onChange(() => {
     for (const watch of watches) watch.write(now());
   });
   server.addService(definitionOf(Health), {
-    Check({ request }: ServerUnaryCall<HealthCheckRequest, Answer>, callback: sendUnaryData<Answer>) {
+    Check(
+      { request }: ServerUnaryCall<HealthCheckRequest, HealthCheckResponse>,
+      callback: sendUnaryData<HealthCheckResponse>,
+    ) {
       if (names.includes(request.service)) callback(null, now());
       else callback({ code: status.NOT_FOUND, details: 'there is no such service' });
     },
     List: (_call: unknown, callback: sendUnaryData<MessageInitShape<typeof HealthListResponseSchema>>) =>
       callback(null, { statuses: Object.fromEntries(names.map((name) => [name, now()])) }),
-    Watch(call: ServerWritableStream<HealthCheckRequest, Answer>) {
+    Watch(call: ServerWritableStream<HealthCheckRequest, HealthCheckResponse>) {
       streams.add(call);
       if (!names.includes(call.request.service)) {
-        call.write({ status: ServingStatus.SERVICE_UNKNOWN });
+        call.write(unknown);
         return;
       }
       watches.add(call);
