@@ -119,7 +119,7 @@ describe('postgres', () => {
       findings.filter((finding) => finding.canary === canary).map(({ source, encoding }) => `${source}: ${encoding}`);
     expect(found('text')).toContain('public.plain rows 0-0: raw');
     expect(found('odd')).toContain('"Odd ""One"""."My table" rows 0-0: raw');
-    expect(found('packed')).toContain('public.packed row 0 column 1: gzip > raw');
+    expect(found('packed')).toContain('public.packed row 0 column 0: gzip > raw');
     expect(found('cut')).toContain('public.long rows 0-0: raw');
     expect(found('dense')).toContain('public.dense rows 0-0: raw');
     expect(found('statistics')).toEqual([expect.stringMatching(/^pg_catalog.pg_statistic rows .*: raw$/)]);

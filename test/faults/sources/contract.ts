@@ -20,7 +20,7 @@ export interface SourceWorld extends AsyncDisposable {
 }
 
 /** Longer than a source may take to tell, and to be back once its server is. */
-const tellMilliseconds = 2_000;
+const tellMilliseconds = 5_000;
 const backMilliseconds = 15_000;
 
 /** What has been told to one subscriber, in order. */
