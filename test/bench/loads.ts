@@ -19,8 +19,9 @@ export const batchSize = 100;
 /** How many of those calls are under way at a time. */
 export const batchConcurrency = 16;
 
-const single = { concurrency: 128, connections: 8 } as const;
-const batch = { concurrency: batchConcurrency, connections: 4 } as const;
+/** Each caller has a connection of its own, as the processes of many services have. */
+const single = { concurrency: 128, connections: 128 } as const;
+const batch = { concurrency: batchConcurrency, connections: batchConcurrency } as const;
 /** Distinct calls of a batch RPC, and distinct users: more would only fill ghz's memory. */
 const batchesMax = 1_000;
 const usersMax = 20_000;

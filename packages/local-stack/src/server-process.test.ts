@@ -58,7 +58,8 @@ test('a kill takes the children too', async () => {
   const server = await startServerProcess(command);
   await untilReady(command, server, async () => command.log.end() !== '', 10_000);
   const child = Number(command.log.end());
-  expect(await commandOf(child)).toBe('sleep 61');
+  // It has its number before it has become the program.
+  await expect.poll(() => commandOf(child)).toBe('sleep 61');
   await server.kill();
   expect([await isAlive(server.pid), await isAlive(child)]).toEqual([false, false]);
 });

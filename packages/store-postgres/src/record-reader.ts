@@ -52,7 +52,7 @@ async function readFrom(
 const noTail = `2, ${Array.from({ length: tailColumnsCount - 1 }, () => 'null').join(', ')}`;
 /** Typed, for in a union it is the first select that gives the columns their types. */
 const noRecord = `
-  null::int, null::uuid, null::text, null::text, null::text, null::text, null::text, null::text, null::text[],
+  null::int, null::uuid, null::text, null::text, null::text, null::text, null::text, null::text, null::json,
   null::text, null::text, null::text, null::bigint, null::text, null::jsonb, null::bigint, null::bigint, null::bigint,
   null::smallint, null::bytea, null::bigint`;
 

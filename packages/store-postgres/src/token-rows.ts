@@ -2,7 +2,7 @@ import type { Ancestor, NewTokenRecord, TokenRecord, Usage } from '@touchstone/c
 
 /** The columns of a record, in the order in which `recordOf` takes them. */
 export const recordColumns = `
-  t.expiry_day, t.id, t.token_class, t.tenant_id, t.app_id, t.user_handle, t.consent_id, t.audience, t.scopes, t.usage,
+  t.expiry_day, t.id, t.token_class, t.tenant_id, t.app_id, t.user_handle, t.consent_id, t.audience, to_json(t.scopes), t.usage,
   t.method, t.signing_key_id, t.policy_version, t.confirmation, t.lineage, t.sequence,
   (extract(epoch from t.issued_at) * 1000)::bigint, (extract(epoch from t.expires_at) * 1000)::bigint,
   t.seal_key_id, t.sealed, t.revoked_revision`;

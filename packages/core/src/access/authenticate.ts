@@ -35,14 +35,8 @@ export type Authenticate = (credential: string) => Promise<Caller>;
 export function authenticator({ methods, records, follower }: AuthenticatePorts): Authenticate {
   const remembered = new Map<string, Remembered>();
   let generation = follower.generation;
-  async function recall(credential: string): Promise<Remembered> {
-    if (follower.age > stalenessMax) await follower.refresh();
-    if (generation !== follower.generation) {
-      remembered.clear();
-      generation = follower.generation;
-    }
-    const known = remembered.get(credential);
-    if (known) return known;
+
+  async function read(credential: string): Promise<Remembered> {
     const found = methods.locate(credential);
     if (!found) throw new CallerUnknown();
     const { record } = await records(found.located.key);
@@ -51,12 +45,17 @@ export function authenticator({ methods, records, follower }: AuthenticatePorts)
   }
 
   return async (credential) => {
-    const known = await recall(credential);
-    const caller = requireHonoured(known, follower);
-    if (!remembered.has(credential)) {
-      if (remembered.size >= rememberedMax) remembered.delete(remembered.keys().next().value as string);
-      remembered.set(credential, known);
+    if (follower.age > stalenessMax) await follower.refresh();
+    if (generation !== follower.generation) {
+      remembered.clear();
+      generation = follower.generation;
     }
+    const known = remembered.get(credential);
+    if (known) return requireHonoured(known, follower);
+    const fresh = await read(credential);
+    const caller = requireHonoured(fresh, follower);
+    if (remembered.size >= rememberedMax) remembered.delete(remembered.keys().next().value as string);
+    remembered.set(credential, fresh);
     return caller;
   };
 }

@@ -54,9 +54,6 @@ export interface Endpoint {
   answer(admitted: Admitted, read: () => Message): Promise<Message>;
 }
 
-/** A longer timer would fire at once. */
-const timerMillisecondsMax = 2 ** 31 - 1;
-
 /** How long a caller is taken for who it was. */
 const admissionMilliseconds = 1_000;
 
@@ -104,17 +101,10 @@ export function endpoint<Method extends DescMethodUnary>(
       return failed(begun, error);
     }
   };
-  /** The message, from a caller that may send it. */
-  const accept = async (admitted: Admitted, read: () => Message): Promise<MessageShape<Method['input']>> => {
+  const requireMessage = (read: () => Message): MessageShape<Method['input']> => {
     const request = read() as MessageShape<Method['input']>;
     const invalid = validateMessage(method.input, request);
     if (invalid) throw invalid;
-    // Messages can come slowly: who may call now is not who could when the call began.
-    if (performance.now() - admitted.started > admissionMilliseconds) {
-      requireOneOf(scopes, await callerOf(admitted.call, authenticate()));
-    }
-    requireTime(admitted.call);
-    if (admitted.signal.aborted) throw new Cancelled();
     return request;
   };
   /** What a batch's items are answered with goes past the pipeline: a fault in one must not go past the log. */
@@ -147,14 +137,23 @@ export function endpoint<Method extends DescMethodUnary>(
     async answer(admitted, read) {
       const handle = handler();
       if (!handle) throw failed(admitted, notReady());
-      const request = await accept(admitted, read).catch(async (error) => {
+      let request: MessageShape<Method['input']>;
+      try {
+        request = requireMessage(read);
+        // Messages can come slowly: who may call now is not who could when the call began.
+        if (performance.now() - admitted.started > admissionMilliseconds) {
+          requireOneOf(scopes, await callerOf(admitted.call, authenticate()));
+        }
+        requireTime(admitted.call);
+        if (admitted.signal.aborted) throw new Cancelled();
+      } catch (error) {
         throw await turnedAway(admitted, error);
-      });
+      }
       try {
         const work = handle(request, { act: actOf(admitted), toStatus: toStatusIn(admitted) });
         const response = create(
           method.output,
-          (await withinDeadline(work, admitted)) as MessageInitShape<Method['output']>,
+          (await whileWaited(work, admitted)) as MessageInitShape<Method['output']>,
         );
         events.answered(recordOf(admitted));
         return response;
@@ -191,33 +190,22 @@ function requireOneOf(scopes: readonly string[], caller: Caller): void {
   throw new CallerNotAllowed(`this takes a credential with one of the scopes: ${scopes.join(', ')}`);
 }
 
-/** The caller is answered when its time is up, also while the work still goes on. */
-function withinDeadline<Result>(work: Promise<Result>, { call, signal }: Admitted): Promise<Result> {
+/** The caller is answered when it has gone or its time is up, also while the work still goes on. */
+function whileWaited<Result>(work: Promise<Result>, { call, signal }: Admitted): Promise<Result> {
   return new Promise((resolve, reject) => {
-    let timer: NodeJS.Timeout | undefined;
+    // Transports end late calls as they end those whose caller has gone; their timers can be a millisecond early. They tell
+    // of every call that it has ended, answered or not: an error is made only where it is wanted.
     let isOver = false;
-    // gRPC tells of every call that it has ended, answered or not: an error is made only where it is wanted.
     signal.tell = () => {
-      if (isOver) return;
-      signal.aborted = true;
-      // The transports end late calls too: theirs looks as if the caller had gone. Timers can be a millisecond early.
-      reject(call.deadline <= Date.now() + 1 ? new DeadlineExceeded() : new Cancelled());
-    };
-    if (call.deadline < Number.POSITIVE_INFINITY) {
-      const milliseconds = Math.min(Math.max(call.deadline - Date.now(), 0), timerMillisecondsMax);
-      timer = setTimeout(signal.tell, milliseconds);
-    }
-    const over = () => {
-      isOver = true;
-      clearTimeout(timer);
+      if (!isOver) reject(call.deadline <= Date.now() + 1 ? new DeadlineExceeded() : new Cancelled());
     };
     work.then(
       (result) => {
-        over();
+        isOver = true;
         resolve(result);
       },
       (error) => {
-        over();
+        isOver = true;
         reject(error);
       },
     );

@@ -27,10 +27,10 @@ export function unseal(key: Uint8Array, sealed: Uint8Array, associated: Uint8Arr
   decipher.setAuthTag(sealed.subarray(0, authenticationTagBytes));
   decipher.setAAD(associated);
   try {
-    const text = decipher.update(sealed.subarray(authenticationTagBytes), undefined, 'utf8');
+    const text = decipher.update(sealed.subarray(authenticationTagBytes));
     // Throws where anything was changed; nothing has been looked at before.
     decipher.final();
-    const [userId, claims, principal] = JSON.parse(text);
+    const [userId, claims, principal] = JSON.parse(text.toString());
     return { userId, claims, principal };
   } catch {
     return null;
