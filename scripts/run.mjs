@@ -29,8 +29,6 @@ if (installed !== wanted) {
     console.error('npm install failed: the lines above say why.');
     process.exit(1);
   }
-  mkdirSync(cache, { recursive: true });
-  writeFileSync(stamp, wanted);
 }
 
 const pinned = join(bin, process.platform === 'win32' ? 'node.exe' : 'node');
@@ -39,16 +37,28 @@ if (!existsSync(pinned)) {
   process.exit(1);
 }
 
+const env = {
+  ...process.env,
+  PATH: `${bin}${delimiter}${process.env.PATH}`,
+  // What has been compiled, and stripped of its types, once need not be again: quicker starts, and less memory.
+  NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, 'node_modules', '.cache', 'compiled'),
+};
+
+if (installed !== wanted) {
+  // A process that compiles keeps the compiler in its memory: the services' first one need not be it.
+  const services = ['issuer', 'validator', 'revocation'].map(
+    (name) => `await import('./services/${name}/src/service.ts');`,
+  );
+  spawnSync(realpathSync(pinned), ['--input-type=module', '--eval', services.join('')], { cwd: root, env });
+  mkdirSync(cache, { recursive: true });
+  writeFileSync(stamp, wanted);
+}
+
 const [file, ...args] = process.argv.slice(2);
 const child = spawn(realpathSync(pinned), [join(root, file), ...args], {
   // The channel tells the child when this process is gone, however it ended.
   stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-  env: {
-    ...process.env,
-    PATH: `${bin}${delimiter}${process.env.PATH}`,
-    // What has been compiled, and stripped of its types, once need not be again: quicker starts, and less memory.
-    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, 'node_modules', '.cache', 'compiled'),
-  },
+  env,
 });
 // The terminal sends Ctrl-C to the whole group; what is sent to this process alone is passed on.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {

@@ -20,7 +20,7 @@ export const batchSize = 100;
 export const batchConcurrency = 16;
 
 /** Each caller has a connection of its own, as the processes of many services have. */
-const single = { concurrency: 128, connections: 128 } as const;
+const single = { concurrency: 128, connections: 32 } as const;
 const batch = { concurrency: batchConcurrency, connections: batchConcurrency } as const;
 /** Distinct calls of a batch RPC, and distinct users: more would only fill ghz's memory. */
 const batchesMax = 1_000;
