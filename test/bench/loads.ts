@@ -19,7 +19,7 @@ export const batchSize = 100;
 /** How many of those calls are under way at a time. */
 export const batchConcurrency = 16;
 
-/** Each caller has a connection of its own, as the processes of many services have. */
+/** Some processes call, each on a connection of its own with a few calls under way. */
 const single = { concurrency: 128, connections: 32 } as const;
 const batch = { concurrency: batchConcurrency, connections: batchConcurrency } as const;
 /** Distinct calls of a batch RPC, and distinct users: more would only fill ghz's memory. */
