@@ -12,6 +12,14 @@ const bin = join(root, 'node_modules', '.bin');
 const cache = join(root, 'node_modules', '.cache', 'touchstone');
 const stamp = join(cache, 'installed');
 
+const pinned = join(bin, process.platform === 'win32' ? 'node.exe' : 'node');
+const env = {
+  ...process.env,
+  PATH: `${bin}${delimiter}${process.env.PATH}`,
+  // What has been compiled, and stripped of its types, once need not be again: quicker starts, and less memory.
+  NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, 'node_modules', '.cache', 'compiled'),
+};
+
 const wanted = createHash('sha256')
   .update(readFileSync(join(root, 'package-lock.json')))
   .digest('hex');
@@ -29,29 +37,18 @@ if (installed !== wanted) {
     console.error('npm install failed: the lines above say why.');
     process.exit(1);
   }
-}
-
-const pinned = join(bin, process.platform === 'win32' ? 'node.exe' : 'node');
-if (!existsSync(pinned)) {
-  console.error(`No Node 26 is packaged for ${process.platform} on ${process.arch}.`);
-  process.exit(1);
-}
-
-const env = {
-  ...process.env,
-  PATH: `${bin}${delimiter}${process.env.PATH}`,
-  // What has been compiled, and stripped of its types, once need not be again: quicker starts, and less memory.
-  NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, 'node_modules', '.cache', 'compiled'),
-};
-
-if (installed !== wanted) {
   // A process that compiles keeps the compiler in its memory: the services' first one need not be it.
   const services = ['issuer', 'validator', 'revocation'].map(
     (name) => `await import('./services/${name}/src/service.ts');`,
   );
-  spawnSync(realpathSync(pinned), ['--input-type=module', '--eval', services.join('')], { cwd: root, env });
+  spawnSync(pinned, ['--input-type=module', '--eval', services.join('')], { cwd: root, env });
   mkdirSync(cache, { recursive: true });
   writeFileSync(stamp, wanted);
+}
+
+if (!existsSync(pinned)) {
+  console.error(`No Node 26 is packaged for ${process.platform} on ${process.arch}.`);
+  process.exit(1);
 }
 
 const [file, ...args] = process.argv.slice(2);
