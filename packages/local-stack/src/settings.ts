@@ -1,4 +1,4 @@
-import { readSettings } from '@touchstone/service-kit';
+import { brokerList, readSettings } from '@touchstone/service-kit';
 import { z } from 'zod';
 import type { StackPorts } from './stack.ts';
 
@@ -20,11 +20,7 @@ const portSettings = z.object({
 
 /** What `npm start` reads from its environment. */
 export const localSettings = portSettings.extend({
-  KAFKA_BROKERS: z
-    .string()
-    .default('')
-    .transform((text) => text.split(',').filter(Boolean))
-    .describe('Brokers of a Kafka that is there already, host:port, separated by commas.'),
+  KAFKA_BROKERS: brokerList.describe('Brokers of a Kafka that is there already, host:port, separated by commas.'),
   TOUCHSTONE_CACHE: z.string().default('.cache').describe("Folder for Kafka's jars, which are fetched once."),
   JAVA_HOME: z.string().default('').describe('The Java that runs Kafka; none: the one on the path.'),
 });

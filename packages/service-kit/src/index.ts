@@ -2,6 +2,7 @@ export { validateMessage } from './call/field-rules.ts';
 export type { CallContext, Handlers, Refused, Route, UnaryHandler } from './call/handler.ts';
 export { route } from './call/handler.ts';
 export {
+  brokerList,
   type CommonConfig,
   commonSettings,
   type DescribedSetting,

@@ -16,6 +16,17 @@ const port = (usual: number, what: string) =>
 const wholeNumber = (usual: number, min: number, what: string) =>
   z.coerce.number().int().min(min).default(usual).describe(what);
 
+/** Addresses of brokers, separated by commas. */
+export const brokerList = z
+  .string()
+  .default('')
+  .transform((text) =>
+    text
+      .split(',')
+      .map((broker) => broker.trim())
+      .filter(Boolean),
+  );
+
 /** What every service reads from its environment; a service adds its own to it. */
 export const commonSettings = <Name extends string>(service: Name, grpcPort: number, httpPort: number) =>
   z
@@ -33,18 +44,9 @@ export const commonSettings = <Name extends string>(service: Name, grpcPort: num
       DATABASE_URL: secret("PostgreSQL's URL, for a login that has been granted this service's role."),
       DATABASE_CONNECTIONS_MAX: wholeNumber(8, 2, 'The most connections to PostgreSQL.'),
       MASTER_KEY_FILE: z.string().min(1).describe('File of the master key, readable by its owner alone.'),
-      KAFKA_BROKERS: z
-        .string()
-        .default('')
-        .transform((text) =>
-          text
-            .split(',')
-            .map((broker) => broker.trim())
-            .filter(Boolean),
-        )
-        .describe(
-          'Kafka brokers, host:port, separated by commas; none: revisions come from PostgreSQL, and audit events wait.',
-        ),
+      KAFKA_BROKERS: brokerList.describe(
+        'Kafka brokers, host:port, separated by commas; none: revisions come from PostgreSQL, and audit events wait.',
+      ),
       FENCE_MILLISECONDS: wholeNumber(
         5_000,
         1_000,
