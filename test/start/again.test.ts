@@ -1,9 +1,10 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { IssuerService, RegistryService, RevocationService, Usage, ValidatorService } from '@touchstone/contracts';
+import { RegistryService, RevocationService } from '@touchstone/contracts';
 import { clientOf } from '@touchstone/local-stack';
 import { expect, test } from 'vitest';
-import { type LocalJson, localJson, npmStart, openPlace, pressCtrlC, type Run } from './npm-start.ts';
+import { issue, validate } from './calls.ts';
+import { localJson, npmStart, openPlace, pressCtrlC, type Run } from './npm-start.ts';
 
 async function stop(run: Run): Promise<void> {
   await run.processes();
@@ -11,23 +12,6 @@ async function stop(run: Run): Promise<void> {
   await run.exited;
   await run.untilNothingIsLeft();
 }
-
-const issue = ({ issuer, tenant_id, app_id, audience, scopes }: LocalJson, credential: string) =>
-  clientOf(IssuerService, issuer.grpc, credential).issueToken({
-    tenantId: tenant_id,
-    appId: app_id,
-    userId: 'ada',
-    audience,
-    scopes: [...scopes],
-    usage: Usage.INTERACTIVE,
-  });
-
-const validate = ({ validator, audience, scopes }: LocalJson, credential: string, token: string) =>
-  clientOf(ValidatorService, validator.grpc, credential).validateToken({
-    token,
-    audience,
-    requiredScopes: [...scopes],
-  });
 
 test('data stay, credentials are made afresh, and --fresh starts over', async () => {
   await using place = await openPlace();

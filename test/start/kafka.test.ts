@@ -1,8 +1,8 @@
-import { IssuerService, Usage } from '@touchstone/contracts';
-import { clientOf, kafkaAvailable } from '@touchstone/local-stack';
+import { kafkaAvailable } from '@touchstone/local-stack';
 import { Kafka, logLevel } from 'kafkajs';
 import { expect, test } from 'vitest';
 import { until } from '../faults/until.ts';
+import { issue } from './calls.ts';
 import { localJson, npmStart, openPlace, pressCtrlC } from './npm-start.ts';
 
 const available = await kafkaAvailable();
@@ -14,14 +14,7 @@ test.runIf(available.ok || process.env.CI === 'true')('--kafka starts a Kafka th
   const local = await localJson(place);
   expect(local.kafka).toEqual([`127.0.0.1:${place.ports.KAFKA_PORT}`]);
 
-  const { tokenId } = await clientOf(IssuerService, local.issuer.grpc, local.identity_token).issueToken({
-    tenantId: local.tenant_id,
-    appId: local.app_id,
-    userId: 'ada',
-    audience: local.audience,
-    scopes: [...local.scopes],
-    usage: Usage.INTERACTIVE,
-  });
+  const { tokenId } = await issue(local, local.identity_token);
   const consumer = new Kafka({ brokers: [...(local.kafka ?? [])], logLevel: logLevel.NOTHING }).consumer({
     groupId: 'a-test',
   });

@@ -2,9 +2,10 @@ import { execFile } from 'node:child_process';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { IssuerService, RegistryService, RevocationService, Usage, ValidatorService } from '@touchstone/contracts';
+import { IssuerService, RegistryService, RevocationService, Usage } from '@touchstone/contracts';
 import { clientOf } from '@touchstone/local-stack';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { issue, validate as validateWith } from './calls.ts';
 import { type LocalJson, localJson, npmStart, openPlace, type Place, pressCtrlC, type Run } from './npm-start.ts';
 
 const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
@@ -25,12 +26,7 @@ afterAll(async () => {
   await place?.[Symbol.asyncDispose]();
 });
 
-const validate = (token: string, credential = local.resource_server_token) =>
-  clientOf(ValidatorService, local.validator.grpc, credential).validateToken({
-    token,
-    audience: local.audience,
-    requiredScopes: [...local.scopes],
-  });
+const validate = (token: string, credential = local.resource_server_token) => validateWith(local, credential, token);
 
 test('it shows the main job, as README.md tells', () => {
   const shown = /```\n(Touchstone is up[^`]+)```/.exec(readme)?.[1] ?? '';
@@ -80,14 +76,7 @@ test('what it says to try next works as it stands', async () => {
 });
 
 test('the first call of README.md works as it stands', async () => {
-  const { token } = await clientOf(IssuerService, local.issuer.grpc, local.identity_token).issueToken({
-    tenantId: local.tenant_id,
-    appId: local.app_id,
-    userId: 'ada',
-    audience: local.audience,
-    scopes: [...local.scopes],
-    usage: Usage.INTERACTIVE,
-  });
+  const { token } = await issue(local, local.identity_token);
   const snippet = /```\n(node -p [^`]+)```/.exec(readme)?.[1] ?? '';
   const command = snippet
     .replace('./.touchstone', place.folder)

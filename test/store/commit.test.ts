@@ -3,6 +3,7 @@ import { census, openDatabase } from '@touchstone/store-postgres';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
+import { revokeAll } from './revoke-all.ts';
 
 let store: TestDatabase;
 let admin: pg.Client;
@@ -30,21 +31,7 @@ afterEach(() => standbys(''));
 const replica = { instanceId: 'one', service: 'validator', address: '', build: '' };
 const beat = (database = store.database) => census(database, replica, 5_000).beat(genesis);
 
-const revoke = () =>
-  store.revocations.write({
-    revocationId: 'r1',
-    target: { kind: 'all', key: '' },
-    tenantId: null,
-    cuts: [{ kind: 'all', key: '', tokenClass: 'token' }],
-    reach: 'issued',
-    token: null,
-    disables: null,
-    includeCredentials: false,
-    sparedTokenId: null,
-    reason: '',
-    actor: { kind: 'operator', name: 'o', credentialId: 'c', peer: '', traceId: '' },
-    idempotencyKey: 'k1',
-  });
+const revoke = () => revokeAll(store, 'r1');
 
 /** Ends the wait of whoever waits for a standby, which leaves the commit to this server alone. */
 async function endWait(end: 'pg_cancel_backend' | 'pg_terminate_backend'): Promise<void> {

@@ -1,7 +1,8 @@
 import type { AuditEvent, NewTokenRecord, TokenRecord } from '@touchstone/core';
 import type { TestDatabase } from '../harness/database.ts';
 
-const actor = { kind: 'operator', name: 'op', credentialId: 'tok_x', peer: '', traceId: '' } as const;
+/** Who does it all. */
+export const actor = { kind: 'operator', name: 'op', credentialId: 'tok_x', peer: '', traceId: '' } as const;
 
 /** A token's record, ready to be stored. */
 export async function mint(

@@ -1,9 +1,11 @@
 import { chown, stat, writeFile } from 'node:fs/promises';
-import { type AuditEvent, genesis, StoreUnavailable } from '@touchstone/core';
+import { genesis, StoreUnavailable } from '@touchstone/core';
 import { type LocalPostgres, startPostgres } from '@touchstone/local-stack';
 import { census } from '@touchstone/store-postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
+import { issuedEvent, mint } from './minted.ts';
+import { revokeAll } from './revoke-all.ts';
 
 const fenceMilliseconds = 2_000;
 let store: TestDatabase;
@@ -37,49 +39,14 @@ async function promote(): Promise<void> {
 
 const replica = { instanceId: 'one', service: 'validator', address: '', build: '' };
 const beat = () => census(store.database, replica, fenceMilliseconds).beat(genesis);
-const actor = { kind: 'operator', name: 'o', credentialId: 'c', peer: '', traceId: '' } as const;
 
 async function issue(): Promise<boolean> {
-  const { sequence, now } = await store.tokens.draw();
-  const draft = {
-    tokenClass: 'token',
-    tenantId: 'acme',
-    appId: 'app',
-    userHandle: null,
-    consentId: null,
-    audience: 'orders',
-    scopes: ['read'],
-    usage: 'test',
-    policyVersion: 0,
-    confirmation: null,
-    lineage: [],
-    sequence,
-    issuedAt: now,
-    expiresAt: now + 60_000,
-  } as const;
-  const { record } = store.method.mint(draft, { userId: null, claims: {}, principal: null });
-  const event: AuditEvent = { tenantId: 'acme', actor, act: { type: 'token_issued', record, credentialFor: '' } };
-  return store.tokens.insert(record, event);
+  const record = await mint(store);
+  return store.tokens.insert(record, issuedEvent(record));
 }
 
 let revocations = 0;
-function revoke() {
-  const id = `r${++revocations}`;
-  return store.revocations.write({
-    revocationId: id,
-    target: { kind: 'all', key: '' },
-    tenantId: null,
-    cuts: [{ kind: 'all', key: '', tokenClass: 'token' }],
-    reach: 'issued',
-    token: null,
-    disables: null,
-    includeCredentials: false,
-    sparedTokenId: null,
-    reason: '',
-    actor,
-    idempotencyKey: id,
-  });
-}
+const revoke = () => revokeAll(store, `r${++revocations}`);
 
 async function expectHeld(): Promise<void> {
   await expect(issue()).rejects.toThrow(StoreUnavailable);

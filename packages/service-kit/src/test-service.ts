@@ -13,7 +13,8 @@ import { openMetrics } from './telemetry/metrics.ts';
 
 const settings = commonSettings('VALIDATOR', 0, 0);
 
-const caller: Caller = {
+/** For tests: who may validate. */
+export const caller: Caller = {
   kind: 'resource_server',
   name: 'orders',
   tenantIds: ['acme'],

@@ -3,17 +3,10 @@ import { IssuerService, RegistryService, RevocationService, ValidatorService } f
 import { type Caller, Cancelled, StoreUnavailable, type TouchstoneError } from '@touchstone/core';
 import { expect, test } from 'vitest';
 import type { CallRecord } from '../telemetry/call-events.ts';
+import { caller } from '../test-service.ts';
 import type { CallContext } from './handler.ts';
 import { endpoint, type IncomingCall, type PipelineOptions } from './pipeline.ts';
 
-const caller: Caller = {
-  kind: 'resource_server',
-  name: 'orders',
-  tenantIds: ['acme'],
-  scopes: ['tokens:validate'],
-  credentialId: 'tok_1',
-  credentialExpiresAt: Number.POSITIVE_INFINITY,
-};
 const method = ValidatorService.method.validateToken as DescMethodUnary;
 const request = create(method.input, { token: 'tks_x', audience: 'orders', requiredScopes: ['read'] } as never);
 
