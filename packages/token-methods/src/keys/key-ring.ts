@@ -1,7 +1,7 @@
 import { hkdfSync } from 'node:crypto';
 import type { Mac, UserHandles } from '@touchstone/core';
 import { encodeBase62 } from '@touchstone/core';
-import { type Hmac, hmac } from './hmac.ts';
+import { hmac } from './hmac.ts';
 
 /** Names the keys that a token was made under, in the token and in its record. One for now. */
 export const currentKeyId = 1;
@@ -11,16 +11,16 @@ export interface KeyRing {
   /** For the chain of revisions, the watermarks and the registry's entries. */
   readonly mac: Mac;
   readonly handles: UserHandles;
-  /** Over a token's identifying part: tells made-up strings without a look into the database. */
-  readonly tag: Hmac;
-  /** The secrets of one token, from its random part. */
-  tokenKeys(random: Uint8Array): TokenKeys;
+  /** The secrets of one token, from what identifies it, its random part included. */
+  tokenKeys(identifying: Uint8Array): TokenKeys;
 }
 
-/** Neither tells anything of the other, nor of the random part. */
+/** None tells anything of the others, nor of the random part. */
 export interface TokenKeys {
   /** 16 bytes: the key of the token's record. */
   readonly lookup: Buffer;
+  /** 10 bytes, which the string ends with: tells made-up strings without a look into the database. */
+  readonly tag: Buffer;
   /** 32 bytes: the key that the record is sealed under. */
   readonly seal: Buffer;
 }
@@ -31,17 +31,16 @@ export function openKeyRing(master: Uint8Array): KeyRing {
     hmac(algorithm, new Uint8Array(hkdfSync('sha256', master, '', `touchstone ${purpose}`, 32)));
   const integrity = derive('integrity v1');
   const userHandle = derive('user handle v1');
-  const tokenKeys = derive('token keys v1', 'sha512');
+  const tokenKeys = derive('token keys v2', 'sha512');
   return {
     mac: (...parts) => integrity(delimited(parts)).toString('hex'),
     handles: {
       handleOf: (tenantId, userId) => encodeBase62(userHandle(delimited([tenantId, userId])).subarray(0, 16)),
     },
-    tag: derive('token tag v1'),
-    tokenKeys(random) {
+    tokenKeys(identifying) {
       // One pseudo-random function's output, cut into parts that are independent of one another.
-      const bytes = tokenKeys(random);
-      return { lookup: bytes.subarray(0, 16), seal: bytes.subarray(32) };
+      const bytes = tokenKeys(identifying);
+      return { lookup: bytes.subarray(0, 16), tag: bytes.subarray(16, 26), seal: bytes.subarray(32) };
     },
   };
 }

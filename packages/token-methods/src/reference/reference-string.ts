@@ -1,4 +1,3 @@
-import { timingSafeEqual } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { decodeBase62, encodeBase62 } from '@touchstone/core';
 
@@ -6,52 +5,56 @@ import { decodeBase62, encodeBase62 } from '@touchstone/core';
  * The string of an opaque token: `tks_`, the method's letter, a payload, `_`, a checksum. The fixed prefix and the
  * checksum (CRC32 of all before it) let secret scanners find leaked tokens without asking us.
  *
- * The payload: partition (2 bytes), id of the tag key (1), random part (32), tag (10).
+ * The payload: what identifies the token - partition (2 bytes), id of the token keys (1), random part (32) - and its tag (10).
  */
 export interface ReferenceParts {
   readonly partition: number;
-  readonly tagKeyId: number;
-  /** 32 bytes. */
-  readonly random: Buffer;
+  readonly keyId: number;
+  /** The method's letter and the bytes before the tag: what the token's keys are derived from. */
+  readonly identifying: Buffer;
+  /** 10 bytes. Whoever parses a string has yet to compare it. */
+  readonly tag: Buffer;
 }
 
 const randomBytesCount = 32;
 const tagBytes = 10;
-const identifyingBytes = 3 + randomBytesCount;
-const payloadCharacters = ((identifyingBytes + tagBytes) / 5) * 7;
+const identifyingBytes = 4 + randomBytesCount;
+const payloadCharacters = ((identifyingBytes - 1 + tagBytes) / 5) * 7;
 const checksumCharacters = 6;
 const stringCharacters = 5 + payloadCharacters + 1 + checksumCharacters;
 
-/** Computes the tag over the method's letter and the identifying part. */
-export type Tag = (message: Uint8Array) => Buffer;
-
-export function formatReference(letter: string, { partition, tagKeyId, random }: ReferenceParts, tag: Tag): string {
+/** What the keys of a new token are derived from. */
+export function identifyingOf(letter: string, partition: number, keyId: number, random: Uint8Array): Buffer {
   const identifying = Buffer.allocUnsafe(identifyingBytes);
-  identifying.writeUInt16BE(partition, 0);
-  identifying.writeUInt8(tagKeyId, 2);
-  random.copy(identifying, 3);
-  const body = `tks_${letter}${encodeBase62(Buffer.concat([identifying, tagOf(letter, identifying, tag)]))}_`;
+  identifying.writeUInt8(letter.charCodeAt(0), 0);
+  identifying.writeUInt16BE(partition, 1);
+  identifying.writeUInt8(keyId, 3);
+  identifying.set(random, 4);
+  return identifying;
+}
+
+export function formatReference(identifying: Uint8Array, tag: Uint8Array): string {
+  const letter = String.fromCharCode(identifying[0] as number);
+  const body = `tks_${letter}${encodeBase62(Buffer.concat([identifying.subarray(1), tag]))}_`;
   return body + checksum(body);
 }
 
-/** Null unless the string was formatted under the same tag. */
-export function parseReference(letter: string, token: string, tag: Tag): ReferenceParts | null {
+/** Null unless the string has the form that `formatReference` gives. */
+export function parseReference(letter: string, token: string): ReferenceParts | null {
   if (token.length !== stringCharacters || !token.startsWith(`tks_${letter}`)) return null;
   const end = stringCharacters - checksumCharacters;
   if (token[end - 1] !== '_' || token.slice(end) !== checksum(token.slice(0, end))) return null;
   const payload = decodeBase62(token.slice(5, end - 1));
   if (!payload) return null;
-  const identifying = payload.subarray(0, identifyingBytes);
-  if (!timingSafeEqual(tagOf(letter, identifying, tag), payload.subarray(identifyingBytes))) return null;
+  const partition = payload.readUInt16BE(0);
+  const keyId = payload.readUInt8(2);
+  const tag = payload.subarray(identifyingBytes - 1);
   return {
-    partition: payload.readUInt16BE(0),
-    tagKeyId: payload.readUInt8(2),
-    random: payload.subarray(3, identifyingBytes),
+    partition,
+    keyId,
+    identifying: identifyingOf(letter, partition, keyId, payload.subarray(3, identifyingBytes - 1)),
+    tag,
   };
-}
-
-function tagOf(letter: string, identifying: Uint8Array, tag: Tag): Buffer {
-  return tag(Buffer.concat([Buffer.from(letter), identifying])).subarray(0, tagBytes);
 }
 
 function checksum(text: string): string {

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import {
   authorisationBytes,
   drawRandom,
@@ -11,15 +11,15 @@ import {
   type TokenRecord,
 } from '@touchstone/core';
 import { currentKeyId, type KeyRing, type TokenKeys } from '../keys/key-ring.ts';
-import { formatReference, parseReference } from './reference-string.ts';
+import { formatReference, identifyingOf, parseReference } from './reference-string.ts';
 import { seal, unseal } from './seal.ts';
 
 const letter = 'r';
 
 /**
  * REFERENCE: a random string that points to a record. It tells its holder nothing but the day on which it expires, and
- * costs one row. The record's key and the key that its claims are sealed under are each derived from the random part
- * and a key of the service: the database alone opens nothing, nor does the token alone.
+ * costs one row. The record's key, the tag and the key that its claims are sealed under are each derived from the random
+ * part and a key of the service: the database alone opens nothing, nor does the token alone.
  */
 export function referenceMethod(keys: KeyRing): TokenMethod {
   const keyOf = (partition: number, { lookup }: TokenKeys): TokenKey => ({ partition, key: lookup.toString('hex') });
@@ -29,10 +29,10 @@ export function referenceMethod(keys: KeyRing): TokenMethod {
     letter,
 
     mint(draft: TokenDraft, secrets) {
-      const random = drawRandom(32);
       const partition = partitionOf(draft.expiresAt);
-      const tokenKeys = keys.tokenKeys(random);
-      const token = formatReference(letter, { partition, tagKeyId: currentKeyId, random }, keys.tag);
+      const identifying = identifyingOf(letter, partition, currentKeyId, drawRandom(32));
+      const tokenKeys = keys.tokenKeys(identifying);
+      const token = formatReference(identifying, tokenKeys.tag);
       const authorisation = {
         ...draft,
         key: keyOf(partition, tokenKeys),
@@ -51,9 +51,10 @@ export function referenceMethod(keys: KeyRing): TokenMethod {
     },
 
     locate(token) {
-      const parts = parseReference(letter, token, keys.tag);
-      if (parts?.tagKeyId !== currentKeyId) return null;
-      const tokenKeys = keys.tokenKeys(parts.random);
+      const parts = parseReference(letter, token);
+      if (parts?.keyId !== currentKeyId) return null;
+      const tokenKeys = keys.tokenKeys(parts.identifying);
+      if (!timingSafeEqual(tokenKeys.tag, parts.tag)) return null;
       return { key: keyOf(parts.partition, tokenKeys), material: tokenKeys.seal };
     },
 
