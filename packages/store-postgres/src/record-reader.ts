@@ -1,7 +1,7 @@
 import type { RecordReader, RecordsRead, TokenKey, TokenRecord } from '@touchstone/core';
 import { type Database, type Row, StatementRefused, undefinedTable } from './database.ts';
 import { tailColumnsCount, tailOf, tailSelect } from './history-rows.ts';
-import { recordColumns, recordOf } from './token-rows.ts';
+import { recordJson, recordOf } from './token-rows.ts';
 
 /**
  * Gathered reads: one statement, hence one snapshot, gives the records wanted, the head of the history and what came
@@ -50,18 +50,13 @@ async function readFrom(
 }
 
 const noTail = `2, ${Array.from({ length: tailColumnsCount - 1 }, () => 'null').join(', ')}`;
-/** Typed, for in a union it is the first select that gives the columns their types. */
-const noRecord = `
-  null::int, null::uuid, null::text, null::text, null::text, null::text, null::text, null::text, null::json,
-  null::text, null::text, null::text, null::bigint, null::text, null::jsonb, null::bigint, null::bigint, null::bigint,
-  null::smallint, null::bytea, null::bigint`;
-
 const statementFor = (partitions: readonly number[]): string =>
   [
-    `select tail.*, ${noRecord} from (${tailSelect}) tail`,
+    // Typed, for in a union it is the first select that gives the columns their types.
+    `select tail.*, null::json from (${tailSelect}) tail`,
     ...partitions.map(
       (partition, i) =>
-        `select ${noTail}, ${recordColumns} from token_${Math.trunc(partition)} t where t.id = any($${i + 2}::uuid[])`,
+        `select ${noTail}, ${recordJson} from token_${Math.trunc(partition)} t where t.id = any($${i + 2}::uuid[])`,
     ),
   ].join(' union all ');
 
@@ -69,7 +64,7 @@ function recordsByKey(rows: readonly Row[]): Map<string, TokenRecord> {
   const records = new Map<string, TokenRecord>();
   for (const row of rows) {
     if (row[0] !== 2) continue;
-    const record = recordOf(row, tailColumnsCount);
+    const record = recordOf(row[tailColumnsCount] as unknown[]);
     records.set(record.key.key, record);
   }
   return records;

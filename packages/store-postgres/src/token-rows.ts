@@ -1,35 +1,36 @@
 import type { Ancestor, NewTokenRecord, TokenRecord, Usage } from '@touchstone/core';
 
-/** The columns of a record, in the order in which `recordOf` takes them. */
-export const recordColumns = `
-  t.expiry_day, t.id, t.token_class, t.tenant_id, t.app_id, t.user_handle, t.consent_id, t.audience, to_json(t.scopes), t.usage,
-  t.method, t.signing_key_id, t.policy_version, t.confirmation, t.lineage, t.sequence,
-  (extract(epoch from t.issued_at) * 1000)::bigint, (extract(epoch from t.expires_at) * 1000)::bigint,
-  t.seal_key_id, t.sealed, t.revoked_revision`;
+/** A record as one value, for `recordOf`: text that is parsed at once costs a third of a value for each column. */
+export const recordJson = `
+  json_build_array(
+    t.expiry_day, t.id, t.token_class, t.tenant_id, t.app_id, t.user_handle, t.consent_id, t.audience, t.scopes, t.usage,
+    t.method, t.signing_key_id, t.policy_version, t.confirmation, t.lineage, t.sequence,
+    (extract(epoch from t.issued_at) * 1000)::bigint, (extract(epoch from t.expires_at) * 1000)::bigint,
+    t.seal_key_id, encode(t.sealed, 'hex'), t.revoked_revision)`;
 
-/** Makes the record out of a row's columns, which start at `at`. */
-export function recordOf(row: readonly unknown[], at: number): TokenRecord {
+/** Makes the record out of what the driver made of `recordJson`. */
+export function recordOf(values: readonly unknown[]): TokenRecord {
   return {
-    key: { partition: row[at] as number, key: (row[at + 1] as string).replaceAll('-', '') },
-    tokenClass: row[at + 2] as TokenRecord['tokenClass'],
-    tenantId: row[at + 3] as string,
-    appId: row[at + 4] as string | null,
-    userHandle: row[at + 5] as string | null,
-    consentId: row[at + 6] as string | null,
-    audience: row[at + 7] as string,
-    scopes: row[at + 8] as string[],
-    usage: row[at + 9] as Usage | null,
-    method: row[at + 10] as TokenRecord['method'],
-    signingKeyId: row[at + 11] as string | null,
-    policyVersion: row[at + 12] as number,
-    confirmation: row[at + 13] as string | null,
-    lineage: (row[at + 14] as Ancestor[] | null) ?? [],
-    sequence: row[at + 15] as number,
-    issuedAt: row[at + 16] as number,
-    expiresAt: row[at + 17] as number,
-    sealKeyId: row[at + 18] as number,
-    sealed: row[at + 19] as Buffer,
-    revokedRevision: row[at + 20] as number | null,
+    key: { partition: values[0] as number, key: (values[1] as string).replaceAll('-', '') },
+    tokenClass: values[2] as TokenRecord['tokenClass'],
+    tenantId: values[3] as string,
+    appId: values[4] as string | null,
+    userHandle: values[5] as string | null,
+    consentId: values[6] as string | null,
+    audience: values[7] as string,
+    scopes: values[8] as string[],
+    usage: values[9] as Usage | null,
+    method: values[10] as TokenRecord['method'],
+    signingKeyId: values[11] as string | null,
+    policyVersion: values[12] as number,
+    confirmation: values[13] as string | null,
+    lineage: (values[14] as Ancestor[] | null) ?? [],
+    sequence: values[15] as number,
+    issuedAt: values[16] as number,
+    expiresAt: values[17] as number,
+    sealKeyId: values[18] as number,
+    sealed: Buffer.from(values[19] as string, 'hex'),
+    revokedRevision: values[20] as number | null,
   };
 }
 
