@@ -86,7 +86,7 @@ export async function openReplica(service: string, config: ReplicaConfig, runtim
   await untilReached(() => presence.beat(), log, runtime.signal);
   opening.use(beating(presence, log));
   const methods = tokenMethods([referenceMethod(keys)]);
-  const records = consistentRecords(recordReader(database), follower, { batchMax: 500, lanes: 1, waitingMax: 20_000 });
+  const records = consistentRecords(recordReader(database), follower, { batchMax: 500, lanes: 2, waitingMax: 20_000 });
   const authenticate = authenticator({ methods, records, follower });
   const resources = opening.move();
   return {
