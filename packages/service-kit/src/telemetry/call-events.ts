@@ -25,19 +25,18 @@ export interface CallEvents {
 
 /** The access log and the call metrics. */
 export function callEvents(logger: Logger, metrics: Metrics): CallEvents {
-  // A caller is the same object in all its calls: what is said of it is made into text once.
-  const loggers = new WeakMap<Caller, Logger>();
-  const unknownCaller = logger.child({ caller: null, credential: null });
-  function loggerOf(caller: Caller | null): Logger {
-    if (!caller) return unknownCaller;
-    const known = loggers.get(caller);
+  // A caller is the same object in all its calls: what is said of it is made into text once for each method.
+  const loggers = new WeakMap<Caller | typeof nobody, Map<string, Logger>>();
+  function loggerOf({ caller, method }: CallRecord): Logger {
+    const ofCaller = loggers.get(caller ?? nobody) ?? new Map<string, Logger>();
+    const known = ofCaller.get(method);
     if (known) return known;
-    const made = logger.child({ caller: `${caller.kind}:${caller.name}`, credential: caller.credentialId });
-    loggers.set(caller, made);
+    const named = caller ? `${caller.kind}:${caller.name}` : null;
+    const made = logger.child({ method, caller: named, credential: caller?.credentialId ?? null });
+    loggers.set(caller ?? nobody, ofCaller.set(method, made));
     return made;
   }
-  const fieldsOf = ({ method, peer, traceId, milliseconds }: CallRecord, code: string) => ({
-    method,
+  const fieldsOf = ({ peer, traceId, milliseconds }: CallRecord, code: string) => ({
     peer,
     traceId,
     ms: Math.round(milliseconds * 100) / 100,
@@ -46,21 +45,24 @@ export function callEvents(logger: Logger, metrics: Metrics): CallEvents {
   return {
     answered(call) {
       metrics.callEnded(call.method, 'OK', call.milliseconds / 1_000);
-      if (logger.isLevelEnabled('info')) loggerOf(call.caller).info(fieldsOf(call, 'OK'), 'call');
+      if (logger.isLevelEnabled('info')) loggerOf(call).info(fieldsOf(call, 'OK'), 'call');
     },
     failed(call, error) {
       const reason = reasonName(failureOf(error).reason);
       metrics.callEnded(call.method, reason, call.milliseconds / 1_000);
       // The cause stays here: the caller is told the trace id alone.
       const level = error.code === 'internal' ? 'error' : 'info';
-      loggerOf(call.caller)[level]({ ...fieldsOf(call, reason), ...faultIn(error) }, 'call');
+      loggerOf(call)[level]({ ...fieldsOf(call, reason), ...faultIn(error) }, 'call');
     },
     itemFaulted(call, error) {
       const fields = { ...fieldsOf(call, 'INTERNAL'), ...faultIn(error) };
-      loggerOf(call.caller).error(fields, 'an item of the call failed');
+      loggerOf(call).error(fields, 'an item of the call failed');
     },
   };
 }
+
+/** The caller of a call whose caller is not known. */
+const nobody = {};
 
 /** What lies behind the errors of which callers are not told why. */
 const faultIn = ({ code, cause }: TouchstoneError): object =>

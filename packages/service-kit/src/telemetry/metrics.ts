@@ -24,8 +24,14 @@ export function openMetrics(service: string): Metrics {
     buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
     registers: [registry],
   });
+  const labelled = new Map<string, { observe(seconds: number): void }>();
   return {
-    callEnded: (method, outcome, seconds) => calls.observe({ method, outcome }, seconds),
+    callEnded(method, outcome, seconds) {
+      const key = `${method} ${outcome}`;
+      const known = labelled.get(key) ?? calls.labels(method, outcome);
+      labelled.set(key, known);
+      known.observe(seconds);
+    },
     counter: (name, help) => new Counter({ name, help, registers: [registry] }),
     gauge(name, help, value) {
       new Gauge({

@@ -1,0 +1,40 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+
+const logger = fileURLToPath(new URL('./logger.ts', import.meta.url));
+
+/** What a process logs that writes these messages and ends. */
+async function logged(messages: string): Promise<{ msg: string; time: string; service: string }[]> {
+  const script = `const log = (await import(${JSON.stringify(logger)})).openLogger('validator', 'info');
+    for (const message of ${messages}) log.info(message);
+    log.end();`;
+  const options = { maxBuffer: 16 * 1024 * 1024 };
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], options);
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+}
+
+test('every line is written, whole and in order, whatever its length and its letters', async () => {
+  const lines = await logged(
+    `['short', '€'.repeat(5000), 'x'.repeat(40000), 'ä', ...Array(1000).fill('y'.repeat(99))]`,
+  );
+  expect(lines.map(({ msg }) => msg)).toEqual([
+    'short',
+    '€'.repeat(5_000),
+    'x'.repeat(40_000),
+    'ä',
+    ...Array(1_000).fill('y'.repeat(99)),
+  ]);
+});
+
+test('a line tells its service and its time', async () => {
+  const before = Date.now();
+  const [line] = await logged(`['one']`);
+  expect(line).toMatchObject({ service: 'validator', msg: 'one' });
+  expect(line?.time).toBe(new Date(line?.time ?? 0).toISOString());
+  expect(Date.parse(line?.time ?? '')).toBeGreaterThanOrEqual(before);
+});
