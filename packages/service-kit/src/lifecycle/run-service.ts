@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import type { DescMethodUnary, DescService } from '@bufbuild/protobuf';
 import { type Authenticate, TouchstoneError } from '@touchstone/core';
 import type { Logger } from 'pino';
@@ -10,6 +11,10 @@ import { openLogger } from '../telemetry/logger.ts';
 import { type Metrics, openMetrics } from '../telemetry/metrics.ts';
 import { openReadiness, type Readiness } from './readiness.ts';
 import { atMost, startServers } from './servers.ts';
+
+// V8 makes objects in the old space where those that the same code made before have lived long. The first streams of a
+// connection do, and from then on whatever a call leaves behind waits for a full collection.
+setFlagsFromString('--no-allocation-site-pretenuring');
 
 /** What a service works with while it opens and runs. */
 export interface ServiceRuntime {
