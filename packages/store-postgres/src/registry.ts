@@ -257,15 +257,12 @@ function insertOf({ what, entry }: Registered, mac: string): { text: string; val
 /** Release lists don't change once they are registered, so what has been read is remembered. */
 export function releaseReader(database: Database, mac: Mac): ReleaseReader {
   const remembered = new Map<string, readonly string[]>();
-  return {
-    async releasedClaims(audience) {
-      const known = remembered.get(audience);
-      if (known) return known;
-      const text = oneStatement('resource_server');
-      const [row] = await database.query({ name: 'releases', text, values: [audience] });
-      const stored = row ? storedOf('resource_server', row, mac) : null;
-      if (stored) remembered.set(audience, stored.entry.releasedClaims);
-      return stored?.entry.releasedClaims ?? [];
-    },
-  };
+  async function read(audience: string): Promise<readonly string[]> {
+    const text = oneStatement('resource_server');
+    const [row] = await database.query({ name: 'releases', text, values: [audience] });
+    const stored = row ? storedOf('resource_server', row, mac) : null;
+    if (stored) remembered.set(audience, stored.entry.releasedClaims);
+    return stored?.entry.releasedClaims ?? [];
+  }
+  return { releasedClaims: (audience) => remembered.get(audience) ?? read(audience) };
 }

@@ -27,7 +27,7 @@ async function open() {
   history.asked = 0;
   const stored = new Map<string, TokenRecord>();
   const database = { reads: 0 };
-  const authenticate = authenticator({
+  const authenticateNow = authenticator({
     methods,
     follower,
     async records({ key }) {
@@ -41,6 +41,8 @@ async function open() {
     return minted.token;
   };
   const forget = (minted: ReturnType<typeof mint>) => stored.delete(minted.record.key.key);
+  // Whether it answers at once or by a promise is a matter of what it remembers.
+  const authenticate = async (credential: string) => authenticateNow(credential);
   return { authenticate, keep, forget, history, clock, follower, database };
 }
 

@@ -25,8 +25,11 @@ export interface AuthenticatePorts {
   readonly follower: Follower;
 }
 
-/** Who presents this credential. @throws CallerUnknown, StoreUnavailable */
-export type Authenticate = (credential: string) => Promise<Caller>;
+/**
+ * Who presents this credential: at once where the database need not be asked.
+ * @throws CallerUnknown, StoreUnavailable, in either way.
+ */
+export type Authenticate = (credential: string) => Caller | Promise<Caller>;
 
 /**
  * Authenticates callers by the same decision as any token. Their records are remembered, which is safe because all that
@@ -44,19 +47,28 @@ export function authenticator({ methods, records, follower }: AuthenticatePorts)
     return { record, opened, caller: record && opened && callerOf(record, opened) };
   }
 
-  return async (credential) => {
-    if (follower.age > stalenessMax) await follower.refresh();
+  function recall(credential: string): Remembered | undefined {
     if (generation !== follower.generation) {
       remembered.clear();
       generation = follower.generation;
     }
-    const known = remembered.get(credential);
+    return remembered.get(credential);
+  }
+
+  async function ask(credential: string): Promise<Caller> {
+    if (follower.age > stalenessMax) await follower.refresh();
+    const known = recall(credential);
     if (known) return requireHonoured(known, follower);
     const fresh = await read(credential);
     const caller = requireHonoured(fresh, follower);
     if (remembered.size >= rememberedMax) remembered.delete(remembered.keys().next().value as string);
     remembered.set(credential, fresh);
     return caller;
+  }
+
+  return (credential) => {
+    const known = follower.age > stalenessMax ? undefined : recall(credential);
+    return known ? requireHonoured(known, follower) : ask(credential);
   };
 }
 

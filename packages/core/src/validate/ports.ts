@@ -21,8 +21,12 @@ export interface RecordReader {
 
 /** What resource servers may see. */
 export interface ReleaseReader {
-  /** The names of the claims released to the resource server: none where it is not known. @throws StoreUnavailable */
-  releasedClaims(audience: string): Promise<readonly string[]>;
+  /**
+   * The names of the claims released to the resource server: none where it is not known. At once where they have been
+   * read before.
+   * @throws StoreUnavailable
+   */
+  releasedClaims(audience: string): readonly string[] | Promise<readonly string[]>;
 }
 
 /** This replica in the census. */

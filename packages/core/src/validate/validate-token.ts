@@ -71,7 +71,9 @@ export async function validateToken(act: Act, command: ValidateCommand, ports: V
   const decision = decide(read.record, (record) => method.open(located, record), watermarks, demand, read.now);
   // The fence may have run out while the database was asked.
   ports.presence.requireCurrent();
-  return decision.active ? honoured(act, decision, read, ports) : refused(act, decision.reason, read);
+  if (!decision.active) return refused(act, decision.reason, read);
+  const releases = ports.releases.releasedClaims(decision.record.audience);
+  return honoured(act, decision, read, releases instanceof Promise ? await releases : releases);
 }
 
 function refused(act: Act, reason: RefusalReason, { now, head }: RecordAsOf): Validation {
@@ -84,12 +86,12 @@ function told(act: Act, reason: RefusalReason): ToldReason {
   return open || act.caller.scopes.includes('tokens:explain') ? reason : 'not_honoured';
 }
 
-async function honoured(
+function honoured(
   act: Act,
   { record, opened }: Decision & { active: true },
   { now, head }: RecordAsOf,
-  ports: ValidatePorts,
-): Promise<Validation> {
+  releases: readonly string[],
+): Validation {
   // Audiences belong to one tenant, so this can't differ; were it to, nothing crosses tenants.
   if (!actsIn(act.caller, record.tenantId) || record.appId === null)
     return refused(act, 'audience_mismatch', { record, now, head });
@@ -101,7 +103,7 @@ async function honoured(
     subject: opened.userId ?? record.appId,
     scopes: opened.scopes,
     expiresAt: opened.expiresAt,
-    claims: released(opened.claims, await ports.releases.releasedClaims(record.audience)),
+    claims: released(opened.claims, releases),
     asOf: now,
     head,
   };

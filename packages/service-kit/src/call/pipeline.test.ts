@@ -1,6 +1,13 @@
 import { create, type DescMethodUnary, type Message } from '@bufbuild/protobuf';
 import { IssuerService, RegistryService, RevocationService, ValidatorService } from '@touchstone/contracts';
-import { type Caller, Cancelled, StoreUnavailable, type TouchstoneError } from '@touchstone/core';
+import {
+  type Authenticate,
+  type Caller,
+  CallerUnknown,
+  Cancelled,
+  StoreUnavailable,
+  type TouchstoneError,
+} from '@touchstone/core';
 import { expect, test } from 'vitest';
 import type { CallRecord } from '../telemetry/call-events.ts';
 import { caller } from '../test-service.ts';
@@ -18,7 +25,14 @@ function serve(
     as = caller,
     of = method,
     refused = async () => {},
-  }: { ready?: boolean; as?: Caller; of?: DescMethodUnary; refused?: NonNullable<PipelineOptions['refused']> } = {},
+    authenticate = async () => as,
+  }: {
+    ready?: boolean;
+    as?: Caller;
+    of?: DescMethodUnary;
+    refused?: NonNullable<PipelineOptions['refused']>;
+    authenticate?: Authenticate;
+  } = {},
 ) {
   const told: (CallRecord & { error?: TouchstoneError })[] = [];
   let handled = 0;
@@ -32,7 +46,7 @@ function serve(
     return work(call);
   };
   const serving = endpoint(of, () => (ready ? (handler as never) : null), {
-    authenticate: () => async () => as,
+    authenticate: () => authenticate,
     events,
     refused,
   });
@@ -81,6 +95,32 @@ test('without a credential, without its scope, or with a field that breaks a rul
   });
   expect(handled() + other.handled()).toBe(0);
   expect(JSON.stringify(told)).not.toContain('tks_secret');
+});
+
+test.each<[string, (caller: Caller) => Authenticate, (error: Error) => Authenticate]>([
+  [
+    'at once',
+    (who) => () => who,
+    (error) => () => {
+      throw error;
+    },
+  ],
+  ['later', (who) => async () => who, (error) => () => Promise.reject(error)],
+])('who calls may be known %s: it is admitted, refused and told of alike', async (_, known, unknown) => {
+  const { call, told } = serve(undefined, { authenticate: known(caller) });
+  await call();
+  await expect(call({}, create(method.input))).rejects.toMatchObject({ code: 'invalid_field' });
+  const scopeless = serve(undefined, { authenticate: known({ ...caller, scopes: [] }) });
+  await expect(scopeless.call()).rejects.toMatchObject({ code: 'caller_not_allowed' });
+  const stranger = serve(undefined, { authenticate: unknown(new CallerUnknown()) });
+  await expect(stranger.call()).rejects.toMatchObject({ code: 'caller_unknown' });
+  expect([...told, ...scopeless.told, ...stranger.told].map(({ error }) => error?.code)).toEqual([
+    undefined,
+    'invalid_field',
+    'caller_not_allowed',
+    'caller_unknown',
+  ]);
+  expect(scopeless.handled() + stranger.handled()).toBe(0);
 });
 
 test('what a known caller is refused before the handler is told once, and before the caller; of strangers nothing is', async () => {

@@ -48,8 +48,11 @@ export interface Admitted {
 
 /** One RPC, from the call that came to the message that goes, whatever transport they travel on. */
 export interface Endpoint {
-  /** Finds out who calls, and whether it may: nothing has been read of the message by then. */
-  admit(call: IncomingCall): Promise<Admitted>;
+  /**
+   * Finds out who calls, and whether it may: nothing has been read of the message by then. At once, where nobody need be
+   * asked for it.
+   */
+  admit(call: IncomingCall): Admitted | Promise<Admitted>;
   /** @param read gives the message, or throws. */
   answer(admitted: Admitted, read: () => Message): Promise<Message>;
 }
@@ -115,7 +118,7 @@ export function endpoint<Method extends DescMethodUnary>(
   };
 
   return {
-    async admit(call) {
+    admit(call) {
       const signal = { aborted: false, tell: nobody };
       const traceId = traceIdOf(call.header('traceparent'));
       const begun = { call, caller: null as Caller | null, traceId, started: performance.now(), signal };
@@ -123,14 +126,20 @@ export function endpoint<Method extends DescMethodUnary>(
         signal.aborted = true;
         signal.tell();
       });
-      try {
-        requireTime(call);
-        const caller = await callerOf(call, authenticate());
+      const admitted = (caller: Caller): Admitted => {
         begun.caller = caller;
         requireOneOf(scopes, caller);
         return begun as Admitted;
-      } catch (error) {
+      };
+      const refuse = async (error: unknown) => {
         throw await turnedAway(begun, error);
+      };
+      try {
+        requireTime(call);
+        const caller = callerOf(call, authenticate());
+        return caller instanceof Promise ? caller.then(admitted).catch(refuse) : admitted(caller);
+      } catch (error) {
+        return refuse(error);
       }
     },
 
@@ -174,7 +183,7 @@ const nobody = () => {};
 const notReady = () => new StoreUnavailable(new Error('the service is not ready'));
 
 /** Credentials come as bearer tokens (RFC 6750 section 2.1). Other ways to authenticate are chosen here. */
-function callerOf(call: IncomingCall, authenticate: Authenticate | null): Promise<Caller> {
+function callerOf(call: IncomingCall, authenticate: Authenticate | null): Caller | Promise<Caller> {
   if (!authenticate) throw notReady();
   const authorization = call.header('authorization');
   if (authorization?.slice(0, 7).toLowerCase() !== 'bearer ') throw new CallerUnknown();

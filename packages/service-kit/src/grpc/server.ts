@@ -12,11 +12,12 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { NoMessage } from '../call/no-message.ts';
-import type { Endpoint } from '../call/pipeline.ts';
+import type { Endpoint, IncomingCall } from '../call/pipeline.ts';
 import { statusDetailsOf } from '../errors/error-details.ts';
 import { failureOf } from '../errors/status-table.ts';
 import { PortTaken } from '../lifecycle/port-taken.ts';
 import { asBuffer } from './definition.ts';
+import { promptStatus } from './prompt-status.ts';
 
 /** A service's methods with what serves them. */
 export interface MountedService {
@@ -37,6 +38,7 @@ export function createGrpcServer(messageBytesMax: number): Server {
   // What it logs can hold metadata, such as the caller's credential.
   setLogVerbosity(logVerbosity.NONE);
   return new Server({
+    interceptors: [promptStatus],
     'grpc.max_receive_message_length': messageBytesMax,
     'grpc.max_send_message_length': -1,
     'grpc.max_concurrent_streams': 1_000,
@@ -112,17 +114,11 @@ async function answer(
   callback: sendUnaryData<Message>,
   { method, endpoint, inFlight }: Answering,
 ): Promise<void> {
-  const { metadata } = call;
   inFlight.count++;
-  const deadline = call.getDeadline();
   try {
-    const admitted = await endpoint.admit({
-      peer: call.getPeer(),
-      deadline: deadline instanceof Date ? deadline.getTime() : deadline,
-      header: (name) => metadata.get(name)[0] as string | undefined,
-      onCancel: (listener) => void call.once('cancelled', listener),
-    });
-    callback(null, await endpoint.answer(admitted, () => decode(method, call.request)));
+    const admitted = endpoint.admit(new GrpcCall(call));
+    const read = () => decode(method, call.request);
+    callback(null, await endpoint.answer(admitted instanceof Promise ? await admitted : admitted, read));
   } catch (error) {
     const failure = failureOf(error);
     const trailers = new Metadata();
@@ -130,5 +126,26 @@ async function answer(
     callback({ code: failure.code, details: failure.message, metadata: trailers });
   } finally {
     inFlight.count--;
+  }
+}
+
+class GrpcCall implements IncomingCall {
+  readonly #call: ServerUnaryCall<Buffer, Message>;
+  readonly peer: string;
+  readonly deadline: number;
+
+  constructor(call: ServerUnaryCall<Buffer, Message>) {
+    this.#call = call;
+    this.peer = call.getPeer();
+    const deadline = call.getDeadline();
+    this.deadline = deadline instanceof Date ? deadline.getTime() : deadline;
+  }
+
+  header(name: string): string | undefined {
+    return this.#call.metadata.get(name)[0] as string | undefined;
+  }
+
+  onCancel(listener: () => void): void {
+    this.#call.once('cancelled', listener);
   }
 }

@@ -109,14 +109,14 @@ const admitting = (endpoints: ReadonlyMap<DescMethod, Endpoint>) => async (conte
   const endpoint = endpoints.get(method);
   if (!endpoint) throw new ConnectError('nothing serves this', Code.Unimplemented);
   const timeout = context.timeoutMs();
-  const admitted = await endpoint
-    .admit({
+  const admitted = await Promise.resolve(
+    endpoint.admit({
       peer: values.get(peerKey),
       deadline: timeout === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeout,
       header: (name) => requestHeader.get(name) ?? undefined,
       onCancel: (listener) => signal.addEventListener('abort', listener, { once: true }),
-    })
-    .catch(asConnectError);
+    }),
+  ).catch(asConnectError);
   values.set(admittedKey, admitted);
   const refuse = () => {
     const { reason } = signal;
