@@ -3,7 +3,16 @@ import { readdir, readFile } from 'node:fs/promises';
 /** Suspends a process and its children, or wakes them up. Linux only. */
 export async function signalTree(pid: number, signal: 'SIGSTOP' | 'SIGCONT'): Promise<void> {
   process.kill(pid, signal); // First, so that it makes no more of them.
-  for (const child of await childrenOf(pid)) process.kill(child, signal);
+  for (const child of await childrenOf(pid)) signalUnlessEnded(child, signal);
+}
+
+/** Children end by themselves, such as a worker of Postgres that has done its work. */
+function signalUnlessEnded(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 async function childrenOf(parent: number): Promise<number[]> {

@@ -34,6 +34,13 @@ async function subscribe({ source }: SourceWorld): Promise<Subscriber> {
   return { told, [Symbol.asyncDispose]: () => subscription[Symbol.asyncDispose]() };
 }
 
+/** Subscribes, and waits until it is connected: what is written before that is not brought. */
+async function listen(world: SourceWorld): Promise<Subscriber> {
+  const subscriber = await subscribe(world);
+  await untilTrue('it is connected', () => subscriber.told.includes('hint'), backMilliseconds);
+  return subscriber;
+}
+
 /** Writes, and waits until each of them has been told of it, by what the source brings. */
 async function writeAndHear(world: SourceWorld, ...subscribers: Subscriber[]): Promise<void> {
   const before = subscribers.map(({ told }) => told.length);
@@ -56,13 +63,13 @@ export function describeRevisionSource(name: string, skip: boolean, open: () => 
     afterAll(() => world?.[Symbol.asyncDispose]());
 
     test('what is written is told soon', async () => {
-      await using subscriber = await subscribe(world);
+      await using subscriber = await listen(world);
       for (let i = 0; i < 5; i++) await writeAndHear(world, subscriber);
     });
 
     test('each of several subscribers is told everything', async () => {
-      await using first = await subscribe(world);
-      await using second = await subscribe(world);
+      await using first = await listen(world);
+      await using second = await listen(world);
       for (let i = 0; i < 5; i++) await writeAndHear(world, first, second);
     });
 
@@ -73,7 +80,7 @@ export function describeRevisionSource(name: string, skip: boolean, open: () => 
     });
 
     test('when its connections break it hints that something may be missing, and goes on', async () => {
-      await using subscriber = await subscribe(world);
+      await using subscriber = await listen(world);
       await writeAndHear(world, subscriber);
       const { length } = subscriber.told;
       await world.breakConnections();
@@ -95,7 +102,7 @@ export function describeRevisionSource(name: string, skip: boolean, open: () => 
 
     test('closed it tells nothing more, and leaves neither connection nor group nor timer behind', async () => {
       const before = alive();
-      const subscriber = await subscribe(world);
+      const subscriber = await listen(world);
       await writeAndHear(world, subscriber);
       await subscriber[Symbol.asyncDispose]();
       const { length } = subscriber.told;
