@@ -1,4 +1,4 @@
-import { nullLoad } from './loads.ts';
+import { nullLoad, type Shape } from './loads.ts';
 import { type Bench, type Load, measure, median, type Run } from './measure.ts';
 
 /** A load, and how it is compared with the null RPC. */
@@ -6,6 +6,8 @@ export interface Comparison {
   readonly name: string;
   readonly load: Load;
   readonly tokensPerCall: number;
+  /** How the null RPC is called; absent: each caller on a connection of its own. */
+  readonly nullShape?: Shape;
   /** How often each of the two is measured, by turns. */
   readonly rounds: number;
 }
@@ -46,9 +48,12 @@ const warmUpSeconds = 3;
 const margin = 1.5;
 
 /** Measures the load against the null RPC, by turns: machines are noisy, and what is near in time is alike. */
-export async function compare(bench: Bench, { name, load, tokensPerCall, rounds }: Comparison): Promise<Compared> {
+export async function compare(
+  bench: Bench,
+  { name, load, tokensPerCall, nullShape, rounds }: Comparison,
+): Promise<Compared> {
   bench.onProgress(`${name} ...`);
-  const yardstick = nullLoad(bench.nullRpc);
+  const yardstick = nullLoad(bench.nullRpc, nullShape);
   const limit = await measure(bench, yardstick, { rate: null, rateMax: 1, seconds: 1 });
   let rateMax = margin * limit.callsPerSecond;
   const warm = await measure(bench, load, { rate: null, rateMax, seconds: warmUpSeconds });

@@ -84,9 +84,10 @@ async function bench({ json, records, seconds, kafka }: Options, signal: AbortSi
 }
 
 async function report(json: string, facts: Facts, results: Results): Promise<void> {
-  const { health, validate, validateBatch, issue, issueBatch, revoke, revokeAllFew, revokeAllMany } = results;
+  const { health, validate, validateShared, validateBatch, issue, issueBatch, revoke, revokeAllFew, revokeAllMany } =
+    results;
   const verdicts = judge(results);
-  console.log(`${loadTable([health, validate, validateBatch, issue, issueBatch, revoke])}\n`);
+  console.log(`${loadTable([health, validate, validateShared, validateBatch, issue, issueBatch, revoke])}\n`);
   console.log(`${explanation}\n`);
   console.log(`${revokeAllTable([revokeAllFew, revokeAllMany])}\n`);
   console.log(verdictTable(verdicts));
@@ -103,6 +104,7 @@ const describe = (facts: Facts): string =>
     .join(', ');
 
 const explanation =
+  'Each caller has a connection of its own, unless it is said otherwise.\n' +
   'calls/s: at saturation. p50, p99: at 70% of that. null: a bare echo on grpc-js, measured by turns with the row, each\n' +
   'at 70% of its own saturation; the ratios are of neighbouring runs, and everything is the median of the rounds.\n' +
   '!: the machine had become slower meanwhile and could not carry the 70%.';

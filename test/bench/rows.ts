@@ -32,6 +32,13 @@ export async function measureRows(
   const health = await one('Health check', healthLoad(stack));
   const validateLoad = validateLoads(stack, tokens);
   const validate = await one('ValidateToken', validateLoad.one);
+  const validateShared = await compare(bench, {
+    name: 'ValidateToken, 4 calls a connection',
+    load: validateLoad.shared,
+    nullShape: validateLoad.shared,
+    tokensPerCall: 1,
+    rounds: 1,
+  });
   const validateBatch = await inBatches('BatchValidateTokens', validateLoad.batch);
   await requireHonoured(stack, tokens);
   const issueLoad = issueLoads(stack);
@@ -39,7 +46,7 @@ export async function measureRows(
   const issueBatch = await inBatches('BatchIssueTokens', issueLoad.batch);
   await requireIssued(stack);
   const revoke = await revokeOneByOne(bench, stack, tokens);
-  return { health, validate, validateBatch, issue, issueBatch, revoke, revokeAllFew, revokeAllMany };
+  return { health, validate, validateShared, validateBatch, issue, issueBatch, revoke, revokeAllFew, revokeAllMany };
 }
 
 async function seed({ signal, onProgress }: Bench, stack: Stack, count: number): Promise<Tokens> {

@@ -14,6 +14,8 @@ export interface Results {
   readonly idleMebibytes: Readonly<Record<string, number | null>>;
   readonly health: Compared;
   readonly validate: Compared;
+  /** Its callers share connections. */
+  readonly validateShared: Compared;
   readonly validateBatch: Compared;
   readonly issue: Compared;
   readonly issueBatch: Compared;

@@ -49,8 +49,8 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
   const command = {
     name: `The ${label} service`,
     file: process.execPath,
-    // Requests leave little behind: a small nursery keeps an idle service small, and costs nothing under load.
-    args: ['--max-semi-space-size=8', join(servicesFolder, name, 'src', 'main.ts')],
+    // A nursery of half the usual size keeps an idle service small; a smaller one costs batches time.
+    args: ['--max-semi-space-size=16', join(servicesFolder, name, 'src', 'main.ts')],
     env: {
       PATH: process.env.PATH,
       NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
