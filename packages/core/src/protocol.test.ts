@@ -238,7 +238,7 @@ test('under any interleaving a token is refused after a revocation that came aft
           const read = await records(keyOf(i));
           const open = ({ scopes, expiresAt }: TokenRecord) => ({ ...secrets, scopes, expiresAt });
           const demand = { tokenClass, audience, scopes: ['read'] };
-          const { active } = decide(read.record, open, follower.watermarks, demand, 0);
+          const { active } = decide(read.record, open, read.watermarks, demand, 0);
           answered.push({ start, end: tick(), key: keyOf(i).key, active });
         };
 

@@ -26,14 +26,17 @@ async function open() {
   await follower.refresh();
   history.asked = 0;
   const stored = new Map<string, TokenRecord>();
-  const database = { reads: 0 };
+  const database = { reads: 0, answering: async () => {} };
   const authenticateNow = authenticator({
     methods,
     follower,
     async records({ key }) {
       database.reads++;
       if (history.away) throw new StoreUnavailable();
-      return { record: stored.get(key) ?? null, now: history.now, head: history.head };
+      const { watermarks, generation } = follower;
+      const asRead = { record: stored.get(key) ?? null, now: history.now, head: history.head, watermarks, generation };
+      await database.answering();
+      return asRead;
     },
   });
   const keep = (minted: ReturnType<typeof mint>) => {
@@ -125,6 +128,20 @@ test('while the database is away nobody is honoured on what is older than a seco
   await expect(authenticate(known)).rejects.toThrow(StoreUnavailable);
   history.away = false;
   expect(await authenticate(known)).toMatchObject(principal);
+});
+
+test('what a server answered before it was another one is asked of that one anew', async () => {
+  const { authenticate, keep, forget, history, follower, database } = await open();
+  const minted = mint();
+  const credential = keep(minted);
+  database.answering = async () => {
+    database.answering = async () => {};
+    forget(minted);
+    history.server = 'second';
+    await follower.refresh();
+  };
+  await expect(authenticate(credential)).rejects.toThrow(CallerUnknown);
+  expect(database.reads).toBe(2);
 });
 
 test('another server is believed nothing that is remembered from before', async () => {

@@ -39,10 +39,12 @@ export function authenticator({ methods, records, follower }: AuthenticatePorts)
   const remembered = new Map<string, Remembered>();
   let generation = follower.generation;
 
-  async function read(credential: string): Promise<Remembered> {
+  /** Null where the database has become another one since it answered. */
+  async function read(credential: string): Promise<Remembered | null> {
     const found = methods.locate(credential);
     if (!found) throw new CallerUnknown();
-    const { record } = await records(found.located.key);
+    const { record, generation: asRead } = await records(found.located.key);
+    if (asRead !== follower.generation) return null;
     const opened = record && found.method.open(found.located, record);
     return { record, opened, caller: record && opened && callerOf(record, opened) };
   }
@@ -60,6 +62,7 @@ export function authenticator({ methods, records, follower }: AuthenticatePorts)
     const known = recall(credential);
     if (known) return requireHonoured(known, follower);
     const fresh = await read(credential);
+    if (!fresh) return ask(credential);
     const caller = requireHonoured(fresh, follower);
     if (remembered.size >= rememberedMax) remembered.delete(remembered.keys().next().value as string);
     remembered.set(credential, fresh);

@@ -31,6 +31,8 @@ async function open(over: Partial<TokenRecord> = {}) {
       record: key === database.record?.key.key ? database.record : null,
       now: database.now,
       head: history.head,
+      watermarks: follower.watermarks,
+      generation: follower.generation,
     }),
   };
   const tokenId = idOf(minted.record);

@@ -2,6 +2,7 @@ import type { Signal } from '../access/act.ts';
 import { type GatherLimits, gather } from '../gather.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Head } from '../revisions/revision.ts';
+import type { Watermarks } from '../revisions/watermarks.ts';
 import type { TokenKey } from '../tokens/token-key.ts';
 import type { TokenRecord } from '../tokens/token-record.ts';
 import type { RecordReader } from './ports.ts';
@@ -12,6 +13,10 @@ export interface RecordAsOf {
   /** The database's clock at the snapshot, milliseconds since 1970. */
   readonly now: number;
   readonly head: Head;
+  /** What the history of that snapshot revokes, and what comes after in the same history. */
+  readonly watermarks: Watermarks;
+  /** The follower's, then. */
+  readonly generation: number;
 }
 
 /** @throws StoreUnavailable, Overloaded */
@@ -24,6 +29,7 @@ export type ConsistentRecords = (key: TokenKey, signal?: Signal) => Promise<Reco
 export function consistentRecords(reader: RecordReader, follower: Follower, limits: GatherLimits): ConsistentRecords {
   return gather(async (keys: readonly TokenKey[]): Promise<RecordAsOf[]> => {
     const { records, tail } = await follower.askUntilCovered(({ revision }) => reader.read(keys, revision));
-    return records.map((record) => ({ record, now: tail.now, head: tail.head }));
+    const { watermarks, generation } = follower;
+    return records.map((record) => ({ record, now: tail.now, head: tail.head, watermarks, generation }));
   }, limits);
 }

@@ -37,7 +37,8 @@ async function open() {
       database.reads++;
       clock.pass(database.milliseconds);
       if (database.away) throw new StoreUnavailable();
-      return { record: stored.get(key) ?? null, now: database.now, head: history.head };
+      const { watermarks, generation } = follower;
+      return { record: stored.get(key) ?? null, now: database.now, head: history.head, watermarks, generation };
     },
   };
   const ask = (token: string, over: Partial<ValidateCommand> = {}, act = actOf()) =>

@@ -66,9 +66,8 @@ export async function validateToken(act: Act, command: ValidateCommand, ports: V
   if (!found) return { active: false, reason: 'malformed', asOf: null, head: ports.follower.applied };
   const { method, located } = found;
   const read = await ports.records(located.key, act.signal);
-  const { watermarks } = ports.follower;
   const demand = { tokenClass: 'token', audience: command.audience, scopes: command.requiredScopes } as const;
-  const decision = decide(read.record, (record) => method.open(located, record), watermarks, demand, read.now);
+  const decision = decide(read.record, (record) => method.open(located, record), read.watermarks, demand, read.now);
   // The fence may have run out while the database was asked.
   ports.presence.requireCurrent();
   if (!decision.active) return refused(act, decision.reason, read);
@@ -76,7 +75,9 @@ export async function validateToken(act: Act, command: ValidateCommand, ports: V
   return honoured(act, decision, read, releases instanceof Promise ? await releases : releases);
 }
 
-function refused(act: Act, reason: RefusalReason, { now, head }: RecordAsOf): Validation {
+type AsRead = Pick<RecordAsOf, 'now' | 'head'>;
+
+function refused(act: Act, reason: RefusalReason, { now, head }: AsRead): Validation {
   return { active: false, reason: told(act, reason), asOf: now, head };
 }
 
@@ -89,12 +90,12 @@ function told(act: Act, reason: RefusalReason): ToldReason {
 function honoured(
   act: Act,
   { record, opened }: Decision & { active: true },
-  { now, head }: RecordAsOf,
+  { now, head }: AsRead,
   releases: readonly string[],
 ): Validation {
   // Audiences belong to one tenant, so this can't differ; were it to, nothing crosses tenants.
   if (!actsIn(act.caller, record.tenantId) || record.appId === null)
-    return refused(act, 'audience_mismatch', { record, now, head });
+    return refused(act, 'audience_mismatch', { now, head });
   return {
     active: true,
     tokenId: idOf(record),

@@ -1,8 +1,9 @@
-import { create, type DescService, type MessageInitShape } from '@bufbuild/protobuf';
+import { create, type DescService, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import {
   type Server,
   type ServerUnaryCall,
   type ServerWritableStream,
+  type ServiceDefinition,
   type sendUnaryData,
   status,
 } from '@grpc/grpc-js';
@@ -15,12 +16,14 @@ import {
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from '@touchstone/contracts/grpc';
 import type { Readiness } from '../lifecycle/readiness.ts';
-import { definitionOf } from './definition.ts';
+import { asBuffer, definitionOf } from './definition.ts';
 import type { OpenStreams } from './open-streams.ts';
 
 const serving = create(HealthCheckResponseSchema, { status: ServingStatus.SERVING });
 const notServing = create(HealthCheckResponseSchema, { status: ServingStatus.NOT_SERVING });
 const unknown = create(HealthCheckResponseSchema, { status: ServingStatus.SERVICE_UNKNOWN });
+const encode = (answer: HealthCheckResponse): Buffer => asBuffer(toBinary(HealthCheckResponseSchema, answer));
+const encoded = new Map([serving, notServing].map((answer) => [answer, encode(answer)]));
 
 /** The standard health service: it serves while the service is ready, for each of its services and as a whole. */
 export function addHealth(
@@ -35,7 +38,10 @@ export function addHealth(
   readiness.onChange(() => {
     for (const watch of watches) watch.write(now());
   });
-  server.addService(definitionOf(Health), {
+  const { Check, ...others } = definitionOf(Health);
+  // Balancers ask often, and there are two answers.
+  const check = { ...Check, responseSerialize: (answer: HealthCheckResponse) => encoded.get(answer) };
+  server.addService({ ...others, Check: check } as ServiceDefinition, {
     Check(
       { request }: ServerUnaryCall<HealthCheckRequest, HealthCheckResponse>,
       callback: sendUnaryData<HealthCheckResponse>,
