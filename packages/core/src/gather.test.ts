@@ -72,23 +72,3 @@ test('beyond the most that may wait a request is refused', async () => {
   expect(answers.filter((one) => one.status === 'fulfilled')).toHaveLength(10);
   expect(answers[10]).toMatchObject({ status: 'rejected', reason: expect.any(Overloaded) });
 });
-
-test('a large batch is answered a few at a time, in order, and the next is not kept waiting by that', async () => {
-  const sent: number[] = [];
-  const answered: number[] = [];
-  const send = async (numbers: readonly number[]) => {
-    sent.push(numbers.length);
-    return [...numbers];
-  };
-  const ask = gather(send, { batchMax: 100, lanes: 1, waitingMax: 1_000 });
-  const all = Array.from({ length: 100 }, (_, i) => ask(i).then((n) => answered.push(n)));
-  await turn();
-  await turn();
-  expect(answered.length).toBeGreaterThan(0);
-  expect(answered.length).toBeLessThan(100);
-  const next = ask(100);
-  await turn();
-  expect(sent).toEqual([100, 1]);
-  await Promise.all([...all, next]);
-  expect(answered).toEqual(Array.from({ length: 100 }, (_, i) => i));
-});

@@ -17,23 +17,6 @@ interface Waiting<Request, Result> {
   readonly reject: (error: unknown) => void;
 }
 
-/** How many are answered in one turn of the event loop: what they say goes out while the next are worked on. */
-const answeredAtOnce = 16;
-
-function answer<Request, Result>(
-  batch: readonly Waiting<Request, Result>[],
-  results: readonly (Result | Error)[],
-  from = 0,
-): void {
-  const to = Math.min(from + answeredAtOnce, batch.length);
-  for (let i = from; i < to; i++) {
-    const result = results[i];
-    if (result instanceof Error) batch[i]?.reject(result);
-    else batch[i]?.resolve(result as Result);
-  }
-  if (to < batch.length) setImmediate(answer, batch, results, to);
-}
-
 /**
  * Gathers concurrent requests into batches: what arrives while all lanes are busy is sent together once one is free. A
  * request never joins a batch that has been sent: that one's snapshot may be older than the request.
@@ -74,7 +57,12 @@ export function gather<Request, Result>(
   async function carryOut(batch: readonly Waiting<Request, Result>[]): Promise<void> {
     underWay++;
     try {
-      answer(batch, await send(batch.map((one) => one.request)));
+      const results = await send(batch.map((one) => one.request));
+      batch.forEach((one, i) => {
+        const result = results[i];
+        if (result instanceof Error) one.reject(result);
+        else one.resolve(result as Result);
+      });
     } catch (error) {
       for (const one of batch) one.reject(error);
     } finally {
