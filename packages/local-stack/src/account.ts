@@ -10,6 +10,8 @@ const run = promisify(execFile);
 export interface Account {
   readonly uid: number;
   readonly gid: number;
+  /** Programs that run as it may pass through folders that it may not enter, and read what is in them. */
+  readonly passes?: boolean;
 }
 
 /**
@@ -29,11 +31,44 @@ export async function accountFor(dataDir: string): Promise<Account | undefined> 
 }
 
 /**
- * Makes sure that the user may enter the folder, or run the program: each folder above it must let them through, too.
+ * The user, with the right to pass through folders where it needs that to run the program and to enter the folder: root's
+ * own folders, such as the temporary ones, let nobody else in.
  *
- * @throws FolderClosed naming the one that does not.
+ * @throws FolderClosed naming the folder that does not let it through, where this process can't give that right.
  */
-export async function requireReachable(path: string, account: Account): Promise<void> {
+export async function accountReaching(account: Account, program: string, folder: string): Promise<Account> {
+  try {
+    await requireReachable(program, account);
+    await requireReachable(folder, account);
+    return account;
+  } catch (closed) {
+    if (!(closed instanceof FolderClosed)) throw closed;
+    const passing = { ...account, passes: true };
+    const { file, args } = spawnedAs(passing, program, ['--version']);
+    await run(file, [...args]).catch(() => {
+      throw closed;
+    });
+    return passing;
+  }
+}
+
+/** What to spawn, and as whom, so that the program runs as the user; undefined: as this process's own. */
+export function spawnedAs(
+  account: Account | undefined,
+  file: string,
+  args: readonly string[],
+): { readonly file: string; readonly args: readonly string[]; readonly user: { uid?: number; gid?: number } } {
+  if (!account) return { file, args, user: {} };
+  const { uid, gid, passes } = account;
+  if (!passes) return { file, args, user: { uid, gid } };
+  const alone = '-all,+dac_read_search';
+  const rights = [`--inh-caps=${alone}`, `--ambient-caps=${alone}`, `--bounding-set=${alone}`];
+  const options = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', ...rights];
+  return { file: 'setpriv', args: [...options, '--', file, ...args], user: {} };
+}
+
+/** Each folder above what the user is to enter, or to run, must let it through, too. @throws FolderClosed */
+async function requireReachable(path: string, account: Account): Promise<void> {
   for (let step = await realpath(path); ; step = dirname(step)) {
     if (!mayEnter(await stat(step), account)) throw new FolderClosed(path, step, await nameOf(account));
     if (step === dirname(step)) return;

@@ -1,3 +1,4 @@
+export { accountFor, accountReaching, spawnedAs } from './account.ts';
 export { clientOf, type DemoTenant } from './demo-tenant.ts';
 export * from './errors.ts';
 export { openTemporaryFolder, type TemporaryFolder } from './folders.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { chown, link, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { type Account, requireReachable } from './account.ts';
+import { join } from 'node:path';
+import type { Account } from './account.ts';
 import { FolderForeign, ServerFailed } from './errors.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
 import type { ServerLog } from './server-log.ts';
@@ -26,13 +26,11 @@ export const postgresEnvironment: NodeJS.ProcessEnv = { PATH: process.env.PATH, 
  * Makes the cluster when the folder is empty, or finds the one that is there.
  *
  * @returns the superuser's password, which is kept in `<dataDir>.password`.
- * @throws FolderForeign when something else is in the folder. FolderClosed when Postgres' user may not reach it.
+ * @throws FolderForeign when something else is in the folder.
  */
 export async function prepareCluster(plan: ClusterPlan, onProgress: (line: string) => void): Promise<string> {
   const { dataDir, account } = plan;
   const passwordFile = `${dataDir}.password`;
-  if (account) await requireReachable(plan.binaries.postgres, account);
-  if (account) await requireReachable(dirname(dataDir), account);
   if (await isEmptyFolder(dataDir)) {
     onProgress(`Making a Postgres cluster in ${dataDir} (once) ...`);
     await keepPassword(passwordFile, account);

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import getPort from 'get-port';
@@ -138,13 +138,40 @@ describe('what is in the way', () => {
     expect(await readdir(dataDir)).toEqual(['letter.txt']);
   });
 
-  test.runIf(process.getuid?.() === 0)('as root, a folder that Postgres may not enter is named', async () => {
+  const root = test.runIf(process.getuid?.() === 0);
+
+  async function closedToOthers(): Promise<string> {
     const closed = join(folder.path, 'closed');
     await mkdir(closed);
     await chmod(closed, 0o700);
     dataDir = join(closed, 'postgres');
+    return closed;
+  }
+
+  root(
+    'as root, Postgres passes through a folder that only root may enter, and may do nothing else there',
+    async () => {
+      const closed = await closedToOthers();
+      await using server = await start();
+      expect(await query(server.adminUrl, 'select 1')).toEqual([[1]]);
+      const written = query(server.adminUrl, `copy (select 1) to '${closed}/x'`);
+      await expect(written).rejects.toThrow('Permission denied');
+      const status = await readFile(`/proc/${server.pid}/status`, 'utf8');
+      expect(status).toMatch(/^CapEff:\t0000000000000004$/m);
+      expect(status).not.toMatch(/^Uid:\t0\t/m);
+    },
+  );
+
+  root('where it can not be let through, the folder is named', async () => {
+    const closed = await closedToOthers();
+    // Users can be looked up, and nothing else.
+    const programs = join(folder.path, 'programs');
+    await mkdir(programs);
+    await symlink('/usr/bin/id', join(programs, 'id'));
+    vi.stubEnv('PATH', programs);
     await expect(start()).rejects.toThrow(FolderClosed);
     await expect(start()).rejects.toThrow(`may not enter ${closed}`);
+    vi.unstubAllEnvs();
   });
 
   test('folders above it that do not exist are made', async () => {

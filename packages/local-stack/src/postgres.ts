@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { accountFor } from './account.ts';
+import { dirname, join } from 'node:path';
+import { accountFor, accountReaching } from './account.ts';
 import { makeParents } from './folders.ts';
 import { requireFreePort } from './ports.ts';
 import { postgresBinaries } from './postgres-binaries.ts';
@@ -49,7 +49,8 @@ const readyTimeoutMs = 300_000;
  *
  * @throws PortTaken when another process listens on the port.
  * @throws AlreadyRunning when a server still runs on the folder after 10 s.
- * @throws FolderClosed when this process is root and Postgres' user may not enter a folder above the data.
+ * @throws FolderClosed when this process is root, and neither may Postgres' user enter a folder above the data nor can it
+ *   be given the right to pass through.
  * @throws FolderForeign when the folder holds something else, or another user's data.
  * @throws ServerFailed with the end of the log when it ends instead of getting ready.
  * @throws ServerUnavailable when there is no PostgreSQL for this platform.
@@ -76,7 +77,8 @@ export async function untilPostgresLeft(dataDir: string, onProgress: (line: stri
 async function planCluster(folder: string): Promise<ClusterPlan> {
   const binaries = await postgresBinaries();
   const dataDir = await makeParents(folder);
-  const account = await accountFor(dataDir);
+  const owner = await accountFor(dataDir);
+  const account = owner && (await accountReaching(owner, binaries.postgres, dirname(dataDir)));
   return { dataDir, binaries, account, log: await openServerLog(dataDir, 'postgresql') };
 }
 

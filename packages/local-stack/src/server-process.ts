@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Account } from './account.ts';
+import { type Account, spawnedAs } from './account.ts';
 import { ServerFailed } from './errors.ts';
 import { endWithThisProcess, type StopSignals } from './guard.ts';
 import { killTree } from './processes.ts';
@@ -90,8 +90,9 @@ export async function untilReady(
 function spawnInto({ file, args, env, account, log }: ServerCommand): ChildProcess {
   const output = openSync(log.file, 'a', 0o600);
   try {
-    const user = account ? { uid: account.uid, gid: account.gid } : {};
-    return spawn(file, args, { cwd: '/', detached: true, env, stdio: ['ignore', output, output], ...user });
+    const { user, ...command } = spawnedAs(account, file, args);
+    const stdio = ['ignore', output, output] as const;
+    return spawn(command.file, command.args, { cwd: '/', detached: true, env, stdio: [...stdio], ...user });
   } finally {
     closeSync(output);
   }
