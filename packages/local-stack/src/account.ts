@@ -63,7 +63,8 @@ export function spawnedAs(
   if (!passes) return { file, args, user: { uid, gid } };
   const alone = '-all,+dac_read_search';
   const rights = [`--inh-caps=${alone}`, `--ambient-caps=${alone}`, `--bounding-set=${alone}`];
-  const options = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', ...rights];
+  // Without the last, access(2), with which initdb looks for its programs, takes no account of the right.
+  const options = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', ...rights, '--securebits=+no_setuid_fixup'];
   return { file: 'setpriv', args: [...options, '--', file, ...args], user: {} };
 }
 
