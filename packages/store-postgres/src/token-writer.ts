@@ -40,18 +40,11 @@ interface Insertion {
   readonly event: AuditEvent;
 }
 
-/** Batches under way at once, at each step: what one waits for is done while another is made. */
-const lanes = 2;
-
 /** Issues: concurrent requests are gathered into one statement, and each is answered after its commit. */
 export function tokenWriter(database: Database, instanceId: string, codec: AuditCodec): TokenWriter {
-  // Each counts its own events, so each writes one batch at a time.
-  const free = Array.from({ length: lanes }, () => new OutboxWriter(instanceId, codec));
+  const writer = new OutboxWriter(instanceId, codec);
 
-  async function insertAll(
-    insertions: readonly Insertion[],
-    writer: OutboxWriter,
-  ): Promise<{ ids: Set<string>; written: number }> {
+  async function insertAll(insertions: readonly Insertion[]): Promise<{ ids: Set<string>; written: number }> {
     const rows = insertions.map(({ record, event }) => ({
       ...fieldsOf(record),
       ...writer.fieldsOf(event, record.issuedAt),
@@ -61,16 +54,16 @@ export function tokenWriter(database: Database, instanceId: string, codec: Audit
     return { ids: new Set(inserted.map(([id]) => (id as string).replaceAll('-', ''))), written: inserted.length };
   }
 
-  async function insertEach(insertions: readonly Insertion[], writer: OutboxWriter): Promise<(boolean | Error)[]> {
+  async function insertEach(insertions: readonly Insertion[]): Promise<(boolean | Error)[]> {
     try {
-      const { ids } = await writer.writing(() => insertAll(insertions, writer));
+      const { ids } = await writer.writing(() => insertAll(insertions));
       return insertions.map(({ record }) => ids.has(record.key.key));
     } catch (error) {
       if (!(error instanceof StatementRefused)) throw error;
       // One row that the database refuses must not fail the others: alone, each shows which it is.
       if (insertions.length === 1) return [new StoreUnavailable(error)];
       const outcomes: (boolean | Error)[] = [];
-      for (const one of insertions) outcomes.push(...(await insertEach([one], writer)));
+      for (const one of insertions) outcomes.push(...(await insertEach([one])));
       return outcomes;
     }
   }
@@ -80,19 +73,10 @@ export function tokenWriter(database: Database, instanceId: string, codec: Audit
       const rows = await database.query({ name: 'draw', text: drawStatement, values: [requests.length] });
       return rows.map(([sequence, now]) => ({ sequence: sequence as number, now: now as number }));
     },
-    { batchMax: 1_000, lanes, waitingMax: 20_000 },
+    { batchMax: 1_000, lanes: 1, waitingMax: 20_000 },
   );
-  const insert = gather<Insertion, boolean>(
-    async (insertions) => {
-      const writer = free.pop() as OutboxWriter;
-      try {
-        return await insertEach(insertions, writer);
-      } finally {
-        free.push(writer);
-      }
-    },
-    { batchMax: 500, lanes, waitingMax: 20_000 },
-  );
+  // One at a time, for the sake of the events' count; what arrives meanwhile makes the next batch the larger.
+  const insert = gather(insertEach, { batchMax: 500, lanes: 1, waitingMax: 20_000 });
 
   return {
     draw: (signal) => draw(null, signal),
