@@ -1,4 +1,6 @@
 import { hash, randomBytes } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { decodeBase62, encodeBase62 } from '@touchstone/core';
 import { expect, test } from 'vitest';
 import { openKeyRing } from '../keys/key-ring.ts';
 import { describeTokenMethod, draft, secrets } from '../token-method.contract.ts';
@@ -32,4 +34,18 @@ test('neither the record nor the string holds a claim or the user', () => {
   const { token, record } = method.mint(draft, secrets);
   const everything = token + JSON.stringify({ ...record, sealed: record.sealed.toString('latin1') });
   for (const canary of ['ada@example.org', 'Ada', 'nested']) expect(everything).not.toContain(canary);
+});
+
+test('a string of the right form and checksum is located only under the keys that made it, whatever byte of it is changed', () => {
+  const { token } = method.mint(draft, secrets);
+  expect(referenceMethod(openKeyRing(randomBytes(32))).locate(token)).toBeNull();
+  const payload = decodeBase62(token.slice(5, -7)) as Buffer;
+  for (let at = 0; at < payload.length; at++) {
+    const changed = Buffer.from(payload);
+    changed[at] = (changed[at] as number) ^ 1;
+    const body = `tks_r${encodeBase62(changed)}_`;
+    const sum = Buffer.alloc(4);
+    sum.writeUInt32BE(crc32(body));
+    expect(method.locate(body + encodeBase62(sum)), `byte ${at}`).toBeNull();
+  }
 });
