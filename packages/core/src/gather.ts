@@ -2,11 +2,11 @@ import type { Signal } from './access/act.ts';
 import { Cancelled, Overloaded } from './errors.ts';
 
 export interface GatherLimits {
-  /** The most requests sent together. */
+  /** The most sent together. A request that is larger goes alone. */
   readonly batchMax: number;
   /** The most batches under way at once. */
   readonly lanes: number;
-  /** The most requests that wait; one more is refused. */
+  /** The most that wait; what would be more is refused. */
   readonly waitingMax: number;
 }
 
@@ -22,12 +22,15 @@ interface Waiting<Request, Result> {
  * request never joins a batch that has been sent: that one's snapshot may be older than the request.
  *
  * @param send one result or error a request, in order; when it throws, all of the batch fail alike.
+ * @param sizeOf how much a request counts towards the limits.
  */
 export function gather<Request, Result>(
   send: (requests: readonly Request[]) => Promise<readonly (Result | Error)[]>,
   { batchMax, lanes, waitingMax }: GatherLimits,
+  sizeOf: (request: Request) => number = () => 1,
 ): (request: Request, signal?: Signal) => Promise<Result> {
   let waiting: Waiting<Request, Result>[] = [];
+  let waitingSize = 0;
   let underWay = 0;
   let scheduled = false;
 
@@ -45,12 +48,17 @@ export function gather<Request, Result>(
 
   function takeBatch(): Waiting<Request, Result>[] {
     const batch: Waiting<Request, Result>[] = [];
-    const taken = waiting.slice(0, batchMax);
-    waiting = waiting.slice(batchMax);
-    for (const one of taken) {
+    let [taken, size] = [0, 0];
+    for (const one of waiting) {
+      const sizeWithIt = size + sizeOf(one.request);
+      if (taken > 0 && sizeWithIt > batchMax) break;
+      taken++;
+      size = sizeWithIt;
       if (one.signal?.aborted) one.reject(new Cancelled());
       else batch.push(one);
     }
+    waiting = waiting.slice(taken);
+    waitingSize -= size;
     return batch;
   }
 
@@ -73,7 +81,9 @@ export function gather<Request, Result>(
 
   return (request, signal) =>
     new Promise<Result>((resolve, reject) => {
-      if (waiting.length >= waitingMax) return reject(new Overloaded());
+      const size = sizeOf(request);
+      if (waitingSize + size > waitingMax) return reject(new Overloaded());
+      waitingSize += size;
       waiting.push({ request, signal, resolve, reject });
       schedule();
     });

@@ -235,10 +235,10 @@ test('under any interleaving a token is refused after a revocation that came aft
           const i = pick % tokens.length;
           const { tokenClass, audience } = record(tokens[i]?.[0]);
           const start = tick();
-          const read = await records(keyOf(i));
+          const read = await records([keyOf(i)]);
           const open = ({ scopes, expiresAt }: TokenRecord) => ({ ...secrets, scopes, expiresAt });
           const demand = { tokenClass, audience, scopes: ['read'] };
-          const { active } = decide(read.record, open, read.watermarks, demand, 0);
+          const { active } = decide(read.records[0] ?? null, open, read.watermarks, demand, 0);
           answered.push({ start, end: tick(), key: keyOf(i).key, active });
         };
 

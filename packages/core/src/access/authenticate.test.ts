@@ -30,11 +30,12 @@ async function open() {
   const authenticateNow = authenticator({
     methods,
     follower,
-    async records({ key }) {
+    async records(keys) {
       database.reads++;
       if (history.away) throw new StoreUnavailable();
       const { watermarks, generation } = follower;
-      const asRead = { record: stored.get(key) ?? null, now: history.now, head: history.head, watermarks, generation };
+      const records = keys.map(({ key }) => stored.get(key) ?? null);
+      const asRead = { records, now: history.now, head: history.head, watermarks, generation };
       await database.answering();
       return asRead;
     },

@@ -9,6 +9,7 @@ import { methods } from '../test-method.ts';
 import { record } from '../test-record.ts';
 import { TestRevocations } from '../test-writers.ts';
 import { partitionEnd } from '../tokens/token-key.ts';
+import type { TokenKey } from '../tokens/token-key.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import { revokeToken } from './revoke-token.ts';
 
@@ -27,8 +28,8 @@ async function open(over: Partial<TokenRecord> = {}) {
     methods,
     revocations,
     follower,
-    records: async ({ key }: { key: string }) => ({
-      record: key === database.record?.key.key ? database.record : null,
+    records: async (keys: readonly TokenKey[]) => ({
+      records: keys.map(({ key }) => (key === database.record?.key.key ? database.record : null)),
       now: database.now,
       head: history.head,
       watermarks: follower.watermarks,

@@ -24,12 +24,16 @@ export function encodeBase62(bytes: Uint8Array): string {
   return text.toString('latin1');
 }
 
-/** What `encodeBase62` made, or null: every byte string has exactly one text, and no other text is taken. */
-export function decodeBase62(text: string): Buffer | null {
+/**
+ * What `encodeBase62` made, or null: every byte string has exactly one text, and no other text is taken.
+ *
+ * @param room so many bytes are left free before it.
+ */
+export function decodeBase62(text: string, room = 0): Buffer | null {
   const tail = tailBytes[text.length % 7] as number;
   if (tail < 0) return null;
-  const bytes = Buffer.alloc(Math.floor(text.length / 7) * 5 + tail);
-  for (let at = 0, from = 0; from < text.length; at += 5, from += 7) {
+  const bytes = Buffer.alloc(room + Math.floor(text.length / 7) * 5 + tail);
+  for (let at = room, from = 0; from < text.length; at += 5, from += 7) {
     const count = Math.min(5, bytes.length - at);
     const value = numberOf(text, from, Math.min(from + 7, text.length));
     if (value < 0 || value >= 256 ** count) return null;

@@ -7,9 +7,10 @@ import type { TokenKey } from '../tokens/token-key.ts';
 import type { TokenRecord } from '../tokens/token-record.ts';
 import type { RecordReader } from './ports.ts';
 
-/** A record as of one snapshot, with all revisions up to that snapshot applied to the follower's watermarks. */
-export interface RecordAsOf {
-  readonly record: TokenRecord | null;
+/** Records as of one snapshot, with all revisions up to that snapshot applied to the follower's watermarks. */
+export interface RecordsAsOf {
+  /** One a key, in order; null where there is no such record. */
+  readonly records: readonly (TokenRecord | null)[];
   /** The database's clock at the snapshot, milliseconds since 1970. */
   readonly now: number;
   readonly head: Head;
@@ -20,16 +21,24 @@ export interface RecordAsOf {
 }
 
 /** @throws StoreUnavailable, Overloaded */
-export type ConsistentRecords = (key: TokenKey, signal?: Signal) => Promise<RecordAsOf>;
+export type ConsistentRecords = (keys: readonly TokenKey[], signal?: Signal) => Promise<RecordsAsOf>;
 
 /**
  * Fully consistent reads: gathered into one statement on the primary, whose snapshot is younger than every request in
  * it. Before anyone is answered the follower has applied all that this snapshot holds.
  */
 export function consistentRecords(reader: RecordReader, follower: Follower, limits: GatherLimits): ConsistentRecords {
-  return gather(async (keys: readonly TokenKey[]): Promise<RecordAsOf[]> => {
+  async function readAll(requests: readonly (readonly TokenKey[])[]): Promise<RecordsAsOf[]> {
+    const keys = requests.flat();
     const { records, tail } = await follower.askUntilCovered(({ revision }) => reader.read(keys, revision));
     const { watermarks, generation } = follower;
-    return records.map((record) => ({ record, now: tail.now, head: tail.head, watermarks, generation }));
-  }, limits);
+    const { now, head } = tail;
+    let from = 0;
+    return requests.map(({ length }) => {
+      const mine = records.slice(from, from + length);
+      from += length;
+      return { records: mine, now, head, watermarks, generation };
+    });
+  }
+  return gather(readAll, limits, (keys) => keys.length);
 }

@@ -5,6 +5,7 @@ import { actOf } from '../test-act.ts';
 import { chain, History, quiet, TestClock } from '../test-history.ts';
 import { methods } from '../test-method.ts';
 import { record } from '../test-record.ts';
+import type { TokenKey } from '../tokens/token-key.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import type { RefusalReason } from './decide.ts';
 import { Presence } from './presence.ts';
@@ -33,12 +34,13 @@ async function open() {
     follower,
     presence,
     releases: { releasedClaims: async () => ['name', 'email', 'constructor', '__proto__'] },
-    async records({ key }: { key: string }) {
+    async records(keys: readonly TokenKey[]) {
       database.reads++;
       clock.pass(database.milliseconds);
       if (database.away) throw new StoreUnavailable();
       const { watermarks, generation } = follower;
-      return { record: stored.get(key) ?? null, now: database.now, head: history.head, watermarks, generation };
+      const records = keys.map(({ key }) => stored.get(key) ?? null);
+      return { records, now: database.now, head: history.head, watermarks, generation };
     },
   };
   const ask = (token: string, over: Partial<ValidateCommand> = {}, act = actOf()) =>

@@ -3,9 +3,9 @@ import { actsIn, requireKind, requireScope } from '../access/rights.ts';
 import { CallerNotAllowed } from '../errors.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Head } from '../revisions/revision.ts';
-import type { Claims, TokenMethods } from '../tokens/token-method.ts';
-import { idOf } from '../tokens/token-record.ts';
-import type { ConsistentRecords, RecordAsOf } from './consistent-records.ts';
+import type { Claims, Located, TokenMethod, TokenMethods } from '../tokens/token-method.ts';
+import { idOf, type TokenRecord } from '../tokens/token-record.ts';
+import type { ConsistentRecords, RecordsAsOf } from './consistent-records.ts';
 import { type Decision, decide, type RefusalReason } from './decide.ts';
 import type { ReleaseReader } from './ports.ts';
 import type { Presence } from './presence.ts';
@@ -56,6 +56,42 @@ export interface ValidatePorts {
  * @throws CallerNotAllowed, Fenced, StoreUnavailable, Overloaded - and then the token must be refused.
  */
 export async function validateToken(act: Act, command: ValidateCommand, ports: ValidatePorts): Promise<Validation> {
+  const begun = begin(act, command, ports);
+  if ('active' in begun) return begun;
+  return (await conclude(act, [begun], ports))[0] as Validation;
+}
+
+/** As `validateToken` for each, in order: an answer, or the error that it would have thrown. */
+export async function validateTokens(
+  act: Act,
+  commands: readonly ValidateCommand[],
+  ports: ValidatePorts,
+): Promise<(Validation | Error)[]> {
+  const begun = commands.map((command) => orError(() => begin(act, command, ports)));
+  const pending = begun.filter((one) => 'located' in one);
+  if (pending.length === 0) return begun as (Validation | Error)[];
+  const concluded = await conclude(act, pending, ports).catch((error: Error) => pending.map(() => error));
+  let next = 0;
+  return begun.map((one) => ('located' in one ? (concluded[next++] as Validation | Error) : one));
+}
+
+function orError<Result>(attempt: () => Result): Result | Error {
+  try {
+    return attempt();
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+/** A token whose record has yet to be read. */
+interface Pending {
+  readonly command: ValidateCommand;
+  readonly method: TokenMethod;
+  readonly located: Located;
+}
+
+/** What can be said without the database, or what to ask it for. */
+function begin(act: Act, command: ValidateCommand, ports: ValidatePorts): Pending | Validation {
   requireKind(act.caller, 'resource_server');
   requireScope(act.caller, 'tokens:validate');
   if (command.audience !== act.caller.name) {
@@ -64,18 +100,32 @@ export async function validateToken(act: Act, command: ValidateCommand, ports: V
   ports.presence.requireCurrent();
   const found = ports.methods.locate(command.token);
   if (!found) return { active: false, reason: 'malformed', asOf: null, head: ports.follower.applied };
-  const { method, located } = found;
-  const read = await ports.records(located.key, act.signal);
-  const demand = { tokenClass: 'token', audience: command.audience, scopes: command.requiredScopes } as const;
-  const decision = decide(read.record, (record) => method.open(located, record), read.watermarks, demand, read.now);
-  // The fence may have run out while the database was asked.
-  ports.presence.requireCurrent();
-  if (!decision.active) return refused(act, decision.reason, read);
-  const releases = ports.releases.releasedClaims(decision.record.audience);
-  return honoured(act, decision, read, releases instanceof Promise ? await releases : releases);
+  return { command, method: found.method, located: found.located };
 }
 
-type AsRead = Pick<RecordAsOf, 'now' | 'head'>;
+async function conclude(act: Act, pending: readonly Pending[], ports: ValidatePorts): Promise<Validation[]> {
+  const keys = pending.map(({ located }) => located.key);
+  const read = await ports.records(keys, act.signal);
+  // The fence may have run out while the database was asked.
+  ports.presence.requireCurrent();
+  const known = ports.releases.releasedClaims(act.caller.name);
+  const releases = known instanceof Promise ? await known : known;
+  return pending.map((one, i) => judge(act, one, read.records[i] ?? null, read, releases));
+}
+
+function judge(
+  act: Act,
+  { command, method, located }: Pending,
+  record: TokenRecord | null,
+  read: RecordsAsOf,
+  releases: readonly string[],
+): Validation {
+  const demand = { tokenClass: 'token', audience: command.audience, scopes: command.requiredScopes } as const;
+  const decision = decide(record, (it) => method.open(located, it), read.watermarks, demand, read.now);
+  return decision.active ? honoured(act, decision, read, releases) : refused(act, decision.reason, read);
+}
+
+type AsRead = Pick<RecordsAsOf, 'now' | 'head'>;
 
 function refused(act: Act, reason: RefusalReason, { now, head }: AsRead): Validation {
   return { active: false, reason: told(act, reason), asOf: now, head };

@@ -14,14 +14,14 @@ export function hmac(algorithm: keyof typeof sizes, key: Uint8Array): Hmac {
   const { block, digest } = sizes[algorithm];
   const padded = Buffer.alloc(block);
   padded.set(key.length > block ? hash(algorithm, key, 'buffer') : key);
-  const inner = padded.map((byte) => byte ^ 0x36);
+  let inner = padded.map((byte) => byte ^ 0x36);
   const outer = Buffer.concat([padded.map((byte) => byte ^ 0x5c), Buffer.alloc(digest)]);
   return (message) => {
-    const innerMessage = Buffer.allocUnsafe(block + message.length);
-    innerMessage.set(inner);
-    innerMessage.set(message, block);
-    // The scratch is safe to use again: nothing else runs between the two hashes.
-    outer.write(hash(algorithm, innerMessage, latin1), block, latin1);
+    // Both are used again and again, which is safe: nothing else runs between the two hashes. Most messages are as long
+    // as the one before.
+    if (inner.length !== block + message.length) inner = Buffer.concat([inner.subarray(0, block), message]);
+    else inner.set(message, block);
+    outer.write(hash(algorithm, inner, latin1), block, latin1);
     return Buffer.from(hash(algorithm, outer, latin1), latin1);
   };
 }

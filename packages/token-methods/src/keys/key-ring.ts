@@ -17,8 +17,8 @@ export interface KeyRing {
 
 /** None tells anything of the others, nor of the random part. */
 export interface TokenKeys {
-  /** 16 bytes: the key of the token's record. */
-  readonly lookup: Buffer;
+  /** 16 bytes in hexadecimal digits: the key of the token's record. */
+  readonly lookup: string;
   /** 10 bytes, which the string ends with: tells made-up strings without a look into the database. */
   readonly tag: Buffer;
   /** 32 bytes: the key that the record is sealed under. */
@@ -40,7 +40,7 @@ export function openKeyRing(master: Uint8Array): KeyRing {
     tokenKeys(identifying) {
       // One pseudo-random function's output, cut into parts that are independent of one another.
       const bytes = tokenKeys(identifying);
-      return { lookup: bytes.subarray(0, 16), tag: bytes.subarray(16, 26), seal: bytes.subarray(32) };
+      return { lookup: bytes.toString('hex', 0, 16), tag: bytes.subarray(16, 26), seal: bytes.subarray(32) };
     },
   };
 }

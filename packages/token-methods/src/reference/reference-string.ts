@@ -44,16 +44,14 @@ export function parseReference(letter: string, token: string): ReferenceParts | 
   if (token.length !== stringCharacters || !token.startsWith(`tks_${letter}`)) return null;
   const end = stringCharacters - checksumCharacters;
   if (token[end - 1] !== '_' || token.slice(end) !== checksum(token.slice(0, end))) return null;
-  const payload = decodeBase62(token.slice(5, end - 1));
-  if (!payload) return null;
-  const partition = payload.readUInt16BE(0);
-  const keyId = payload.readUInt8(2);
-  const tag = payload.subarray(identifyingBytes - 1);
+  const bytes = decodeBase62(token.slice(5, end - 1), 1);
+  if (!bytes) return null;
+  bytes.writeUInt8(letter.charCodeAt(0), 0);
   return {
-    partition,
-    keyId,
-    identifying: identifyingOf(letter, partition, keyId, payload.subarray(3, identifyingBytes - 1)),
-    tag,
+    partition: bytes.readUInt16BE(1),
+    keyId: bytes.readUInt8(3),
+    identifying: bytes.subarray(0, identifyingBytes),
+    tag: bytes.subarray(identifyingBytes),
   };
 }
 

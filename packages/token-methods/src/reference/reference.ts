@@ -22,7 +22,7 @@ const letter = 'r';
  * part and a key of the service: the database alone opens nothing, nor does the token alone.
  */
 export function referenceMethod(keys: KeyRing): TokenMethod {
-  const keyOf = (partition: number, { lookup }: TokenKeys): TokenKey => ({ partition, key: lookup.toString('hex') });
+  const keyOf = (partition: number, { lookup }: TokenKeys): TokenKey => ({ partition, key: lookup });
 
   return {
     name: 'reference',
