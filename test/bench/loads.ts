@@ -22,8 +22,8 @@ export const batchConcurrency = 16;
 /** How many calls are under way at a time, and on how many connections. */
 export type Shape = Pick<Load, 'concurrency' | 'connections'>;
 
-/** Each caller has a connection of its own, and one call under way. */
-const single: Shape = { concurrency: 50, connections: 50 };
+/** Each caller has a connection of its own, and one call under way: as many as it takes to keep the services busy. */
+const single: Shape = { concurrency: 128, connections: 128 };
 /** Callers share connections. Then the null RPC costs little more than half, for its calls are read and written together. */
 const shared: Shape = { concurrency: 128, connections: 32 };
 const batch: Shape = { concurrency: batchConcurrency, connections: batchConcurrency };

@@ -72,3 +72,53 @@ test('beyond the most that may wait a request is refused', async () => {
   expect(answers.filter((one) => one.status === 'fulfilled')).toHaveLength(10);
   expect(answers[10]).toMatchObject({ status: 'rejected', reason: expect.any(Overloaded) });
 });
+
+test('what waits is sent before those that came back are answered', async () => {
+  const seen: string[] = [];
+  const ask = gather(async (numbers: readonly number[]) => {
+    seen.push(`sent ${numbers}`);
+    for (let i = 0; i < 3; i++) await turn();
+    return [...numbers];
+  }, limits);
+  const first = ask(1).then(() => seen.push('answered 1'));
+  await turn();
+  const second = ask(2).then(() => seen.push('answered 2'));
+  await Promise.all([first, second]);
+  expect(seen).toEqual(['sent 1', 'sent 2', 'answered 1', 'answered 2']);
+});
+
+test('never more batches are under way than there are lanes', async () => {
+  let [underWay, most] = [0, 0];
+  const ask = gather(
+    async (numbers: readonly number[]) => {
+      most = Math.max(most, ++underWay);
+      for (let i = 0; i < numbers.length; i++) await turn();
+      underWay--;
+      return [...numbers];
+    },
+    { ...limits, lanes: 2, waitingMax: 100 },
+  );
+  const asked: Promise<number>[] = [];
+  for (let i = 0; i < 50; i++) {
+    asked.push(ask(i), ask(-i));
+    if (i % 3 === 0) await turn();
+  }
+  await Promise.all(asked);
+  expect(most).toBe(2);
+});
+
+test('a request counts as much as it is large, and one that is too large for any batch goes alone', async () => {
+  const sent: number[][] = [];
+  const ask = gather(
+    async (sizes: readonly number[]) => {
+      sent.push([...sizes]);
+      return [...sizes];
+    },
+    limits,
+    (size) => size,
+  );
+  await Promise.all([1, 2, 1, 4, 1].map((size) => ask(size)));
+  expect(sent).toEqual([[1, 2], [1], [4], [1]]);
+  const refused = await Promise.allSettled([ask(6), ask(4), ask(1)]);
+  expect(refused.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+});

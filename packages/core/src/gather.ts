@@ -40,10 +40,15 @@ export function gather<Request, Result>(
     scheduled = true;
     setImmediate(() => {
       scheduled = false;
-      const batch = takeBatch();
-      if (batch.length > 0) void carryOut(batch);
+      sendNext();
       schedule();
     });
+  }
+
+  function sendNext(): boolean {
+    const batch = underWay < lanes ? takeBatch() : [];
+    if (batch.length > 0) void carryOut(batch);
+    return batch.length > 0;
   }
 
   function takeBatch(): Waiting<Request, Result>[] {
@@ -64,19 +69,31 @@ export function gather<Request, Result>(
 
   async function carryOut(batch: readonly Waiting<Request, Result>[]): Promise<void> {
     underWay++;
+    const answer = await outcomeOf(batch);
+    underWay--;
+    // What waits goes first: it is under way while these are answered.
+    if (sendNext()) setImmediate(answer);
+    else answer();
+    schedule();
+  }
+
+  async function outcomeOf(batch: readonly Waiting<Request, Result>[]): Promise<() => void> {
     try {
       const results = await send(batch.map((one) => one.request));
-      batch.forEach((one, i) => {
-        const result = results[i];
-        if (result instanceof Error) one.reject(result);
-        else one.resolve(result as Result);
-      });
+      return () => answerEach(batch, results);
     } catch (error) {
-      for (const one of batch) one.reject(error);
-    } finally {
-      underWay--;
-      schedule();
+      return () => {
+        for (const one of batch) one.reject(error);
+      };
     }
+  }
+
+  function answerEach(batch: readonly Waiting<Request, Result>[], results: readonly (Result | Error)[]): void {
+    batch.forEach((one, i) => {
+      const result = results[i];
+      if (result instanceof Error) one.reject(result);
+      else one.resolve(result as Result);
+    });
   }
 
   return (request, signal) =>

@@ -43,7 +43,10 @@ export function authenticator({ methods, records, follower }: AuthenticatePorts)
   async function read(credential: string): Promise<Remembered | null> {
     const found = methods.locate(credential);
     if (!found) throw new CallerUnknown();
-    const { records: [record = null], generation: asRead } = await records([found.located.key]);
+    const {
+      records: [record = null],
+      generation: asRead,
+    } = await records([found.located.key]);
     if (asRead !== follower.generation) return null;
     const opened = record && found.method.open(found.located, record);
     return { record, opened, caller: record && opened && callerOf(record, opened) };

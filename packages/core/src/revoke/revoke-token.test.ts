@@ -8,8 +8,8 @@ import { chain, History, quiet, TestClock } from '../test-history.ts';
 import { methods } from '../test-method.ts';
 import { record } from '../test-record.ts';
 import { TestRevocations } from '../test-writers.ts';
-import { partitionEnd } from '../tokens/token-key.ts';
 import type { TokenKey } from '../tokens/token-key.ts';
+import { partitionEnd } from '../tokens/token-key.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import { revokeToken } from './revoke-token.ts';
 

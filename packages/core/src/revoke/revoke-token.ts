@@ -47,7 +47,11 @@ export async function revokeToken(
   const key = byId ? keyOf(command.tokenId) : ports.methods.locate(command.token)?.located.key;
   // RFC 7009 section 2.2: what is no token can't be honoured either, so there is nothing left to do.
   if (!key) return { revocationId: null, head: ports.follower.applied };
-  const { records: [record = null], now, head } = await ports.records([key], act.signal);
+  const {
+    records: [record = null],
+    now,
+    head,
+  } = await ports.records([key], act.signal);
   if (byId && (!record || !reaches(act, record))) throw new TokenUnknown();
   if (!record) {
     // We made it, and it may still be alive: that its record can't be found must not pass for its end.
