@@ -5,6 +5,7 @@ import {
   Follower,
   Presence,
   systemClock,
+  TokenCache,
   tokenMethods,
   type ValidatePorts,
   validateToken,
@@ -18,10 +19,13 @@ import { openWorld, type World } from '../harness/world.ts';
 import { unknownString } from './support-strings.ts';
 
 const stack = inject('stack');
+const consistency = { kind: 'fully_consistent' } as const;
 let world: World;
 let validator: Awaited<ReturnType<typeof openObservedValidator>>;
 beforeAll(async () => {
   [world, validator] = await Promise.all([openWorld(stack), openObservedValidator()]);
+  // What may be released to the caller is read once.
+  await validator.refuse(await unknownString(stack.masterKeyFile));
 });
 afterAll(() => validator[Symbol.asyncDispose]());
 
@@ -61,6 +65,7 @@ async function openObservedValidator() {
     records: consistentRecords(recordReader(observedDatabase), follower, { batchMax: 1, lanes: 1, waitingMax: 1 }),
     follower,
     presence,
+    cache: new TokenCache(follower, 1),
     releases: releaseReader(observedDatabase, keys.mac),
   };
   return {
@@ -69,7 +74,7 @@ async function openObservedValidator() {
       // What others have revoked meanwhile is not to be read on the way.
       await follower.refresh();
       done.length = 0;
-      const command = { token, audience: world.audience, requiredScopes: ['orders:read'] };
+      const command = { token, audience: world.audience, requiredScopes: ['orders:read'], consistency } as const;
       expect(await validateToken(actOf(world), command, ports)).toMatchObject({
         active: false,
         reason: 'not_honoured',

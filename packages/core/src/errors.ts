@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'consent_unknown'
   | 'token_unknown'
   | 'revocation_unknown'
+  | 'revision_unknown'
   | 'disabled'
   | 'scope_not_allowed'
   | 'ttl_too_long'
@@ -102,6 +103,15 @@ export class RevocationUnknown extends TouchstoneError {
   readonly code = 'revocation_unknown';
   constructor() {
     super('there is no such revocation', { field: 'revocation_id' });
+  }
+}
+
+export class RevisionUnknown extends TouchstoneError {
+  readonly code = 'revision_unknown';
+  constructor() {
+    super('must be a revision as a response gave it, of the history that is in force', {
+      field: 'consistency.at_least_revision',
+    });
   }
 }
 

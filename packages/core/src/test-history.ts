@@ -45,6 +45,8 @@ export class History implements HistoryReader {
   depth = 2;
   /** How many questions came. */
   asked = 0;
+  /** What happens before a question is answered. */
+  answering = () => {};
 
   write(key: string, ceiling: number, over: Partial<Cut> = {}): SealedRevision {
     const one = cut(key, ceiling, over);
@@ -66,6 +68,7 @@ export class History implements HistoryReader {
 
   async readAfter(revision: number): Promise<Tail> {
     this.asked++;
+    this.answering();
     if (this.away) throw new StoreUnavailable();
     const missed = this.revisions.filter((one) => one.revision > revision).slice(0, this.depth);
     return { head: this.head, missed, now: this.now, server: this.server };

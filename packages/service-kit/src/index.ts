@@ -9,6 +9,7 @@ export {
   describeSettings,
   readSettings,
   secret,
+  wholeNumber,
 } from './config/settings.ts';
 export type { Readiness } from './lifecycle/readiness.ts';
 export {

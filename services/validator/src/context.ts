@@ -1,4 +1,4 @@
-import type { ValidatePorts } from '@touchstone/core';
+import { TokenCache, type ValidatePorts } from '@touchstone/core';
 import { openReplica, type Replica } from '@touchstone/replica';
 import type { ServiceRuntime } from '@touchstone/service-kit';
 import { releaseReader } from '@touchstone/store-postgres';
@@ -14,9 +14,10 @@ export interface ValidatorContext extends AsyncDisposable {
 export async function openContext(config: ValidatorConfig, runtime: ServiceRuntime): Promise<ValidatorContext> {
   const replica = await openReplica('validator', config, runtime);
   const { database, keys, methods, records, follower, presence } = replica;
+  const cache = new TokenCache(follower, config.CACHE_MEBIBYTES * 1024 * 1024);
   return {
     replica,
-    validating: { methods, records, follower, presence, releases: releaseReader(database, keys.mac) },
+    validating: { methods, records, cache, follower, presence, releases: releaseReader(database, keys.mac) },
     [Symbol.asyncDispose]: () => replica[Symbol.asyncDispose](),
   };
 }

@@ -2,7 +2,8 @@ import { ageOf, type Clock, type Instant, instantOf } from '../clock.ts';
 import { StoreUnavailable } from '../errors.ts';
 import type { Chain } from './chain.ts';
 import type { HistoryReader, HistorySnapshot, Tail } from './ports.ts';
-import type { Head, SealedRevision } from './revision.ts';
+import { genesis, type Head, type SealedRevision } from './revision.ts';
+import type { RevisionName } from './revision-text.ts';
 import { Watermarks } from './watermarks.ts';
 
 /** How many hashes back the follower remembers, to tell a late answer from another history. */
@@ -90,6 +91,26 @@ export class Follower {
   /** Milliseconds: everything that returned longer ago than this is known here. */
   get age(): number {
     return this.#provenAt ? ageOf(this.#provenAt, this.#clock) : Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether the revision belongs to this history and has been applied; null: only the database can tell. */
+  hasReached({ revision, hashStart }: RevisionName): boolean | null {
+    if (revision > this.#applied.revision) return null;
+    const hash = revision === genesis.revision ? genesis.hash : this.#hashes.get(revision);
+    return hash === undefined ? null : hash.startsWith(hashStart);
+  }
+
+  /**
+   * Whether the revision belongs to the history that is in force and has been applied, once the database was asked where
+   * that is needed.
+   * @throws StoreUnavailable
+   */
+  async reaches(name: RevisionName): Promise<boolean> {
+    if (name.revision > this.#applied.revision) await this.refresh();
+    const known = this.hasReached(name);
+    if (known !== null || name.revision > this.#applied.revision) return known === true;
+    const { missed } = await this.#reader.readAfter(name.revision - 1);
+    return missed.some(({ revision, hash }) => revision === name.revision && hash.startsWith(name.hashStart));
   }
 
   /** Takes a revision from a source; asks the database where it does not simply follow. */

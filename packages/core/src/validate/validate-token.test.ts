@@ -9,9 +9,11 @@ import type { TokenKey } from '../tokens/token-key.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import type { RefusalReason } from './decide.ts';
 import { Presence } from './presence.ts';
+import { TokenCache } from './token-cache.ts';
 import { type ValidateCommand, validateToken } from './validate-token.ts';
 
 const fenceMilliseconds = 5_000;
+const consistency = { kind: 'fully_consistent' } as const;
 const claims = { name: 'Ada', email: 'ada@example.org', phone: '555' };
 const draft = record({ scopes: ['read', 'write'] });
 const mint = (over: Partial<TokenRecord> = {}, userId: string | null = 'ada') =>
@@ -33,6 +35,7 @@ async function open() {
     methods,
     follower,
     presence,
+    cache: new TokenCache(follower, 1_000_000),
     releases: { releasedClaims: async () => ['name', 'email', 'constructor', '__proto__'] },
     async records(keys: readonly TokenKey[]) {
       database.reads++;
@@ -44,7 +47,7 @@ async function open() {
     },
   };
   const ask = (token: string, over: Partial<ValidateCommand> = {}, act = actOf()) =>
-    validateToken(act, { token, audience: 's1', requiredScopes: ['read'], ...over }, ports);
+    validateToken(act, { token, audience: 's1', requiredScopes: ['read'], consistency, ...over }, ports);
   const keep = (minted: ReturnType<typeof mint>) => {
     stored.set(minted.record.key.key, minted.record);
     return minted.token;

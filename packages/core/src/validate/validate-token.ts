@@ -5,15 +5,18 @@ import type { Follower } from '../revisions/follower.ts';
 import type { Head } from '../revisions/revision.ts';
 import type { Claims, Located, TokenMethod, TokenMethods } from '../tokens/token-method.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
+import { becomeFreshEnough, type Consistency, isFreshEnough } from './consistency.ts';
 import type { ConsistentRecords, RecordsAsOf } from './consistent-records.ts';
-import { type Decision, decide, type RefusalReason } from './decide.ts';
+import { type Decision, type Demand, decide, type RefusalReason } from './decide.ts';
 import type { ReleaseReader } from './ports.ts';
 import type { Presence } from './presence.ts';
+import type { TokenCache } from './token-cache.ts';
 
 export interface ValidateCommand {
   readonly token: string;
   readonly audience: string;
   readonly requiredScopes: readonly string[];
+  readonly consistency: Consistency;
 }
 
 /** What the caller is told of why; `not_honoured` hides which of the reasons it was from those who may not know. */
@@ -45,35 +48,118 @@ export type Validation = AsOf &
 export interface ValidatePorts {
   readonly methods: TokenMethods;
   readonly records: ConsistentRecords;
+  readonly cache: TokenCache;
   readonly follower: Follower;
   readonly presence: Presence;
   readonly releases: ReleaseReader;
 }
 
 /**
- * Says whether the token may be honoured at the caller's resource server, fully consistently: every revocation that
- * returned before the call counts.
- * @throws CallerNotAllowed, Fenced, StoreUnavailable, Overloaded - and then the token must be refused.
+ * Says whether the token may be honoured at the caller's resource server, as freshly as the command demands.
+ * @throws CallerNotAllowed, RevisionUnknown, Fenced, StoreUnavailable, Overloaded - and then the token must be refused.
  */
 export async function validateToken(act: Act, command: ValidateCommand, ports: ValidatePorts): Promise<Validation> {
-  const begun = begin(act, command, ports);
-  if ('active' in begun) return begun;
-  return (await conclude(act, [begun], ports))[0] as Validation;
+  const [outcome] = await validateTokens(act, [command], ports);
+  if (outcome instanceof Error) throw outcome;
+  return outcome as Validation;
 }
 
-/** As `validateToken` for each, in order: an answer, or the error that it would have thrown. */
+/**
+ * As `validateToken` for each, in order: an answer, or the error that it would have thrown.
+ * @throws CallerNotAllowed, StoreUnavailable, where nobody would get an answer.
+ */
 export async function validateTokens(
   act: Act,
   commands: readonly ValidateCommand[],
   ports: ValidatePorts,
 ): Promise<(Validation | Error)[]> {
-  const begun = commands.map((command) => orError(() => begin(act, command, ports)));
-  const pending = begun.filter((one) => 'located' in one);
-  if (pending.length === 0) return begun as (Validation | Error)[];
-  const concluded = await conclude(act, pending, ports).catch((error: Error) => pending.map(() => error));
+  requireKind(act.caller, 'resource_server');
+  requireScope(act.caller, 'tokens:validate');
+  const known = ports.releases.releasedClaims(act.caller.name);
+  const call: Call = { act, ports, releases: known instanceof Promise ? await known : known };
+  const begun = commands.map((command) => orError(() => begin(call, command)));
+  const settled = begun.some((one) => one instanceof Promise) ? await Promise.all(begun.map(orErrorLater)) : begun;
+  const unread = settled.filter((one) => 'located' in one);
+  if (unread.length === 0) return settled as (Validation | Error)[];
+  const read = await readAll(call, unread).catch((error: Error) => unread.map(() => error));
   let next = 0;
-  return begun.map((one) => ('located' in one ? (concluded[next++] as Validation | Error) : one));
+  return settled.map((one) => ('located' in one ? read[next++] : one) as Validation | Error);
 }
+
+/** What the commands of one call share. */
+interface Call {
+  readonly act: Act;
+  readonly ports: ValidatePorts;
+  /** The names of the claims that the caller may see. */
+  readonly releases: readonly string[];
+}
+
+/** A command that the database must be asked about. */
+interface Unread {
+  readonly command: ValidateCommand;
+  readonly method: TokenMethod;
+  readonly located: Located;
+}
+
+/** Answers from what is known here, or says what to ask the database for. */
+function begin(call: Call, command: ValidateCommand): Validation | Unread | Promise<Validation | Unread> {
+  const { act, ports } = call;
+  if (command.audience !== act.caller.name) {
+    throw new CallerNotAllowed('a resource server validates for its own audience', { field: 'audience' });
+  }
+  ports.presence.requireCurrent();
+  const { consistency } = command;
+  if (consistency.kind === 'fully_consistent') return locate(ports, command);
+  if (isFreshEnough(consistency, ports.follower)) return recall(call, command) ?? locate(ports, command);
+  // Reading its record tells as much as asking how old the rest is.
+  if (consistency.kind === 'max_staleness' && !ports.cache.get(command.token)) return locate(ports, command);
+  return becomeFreshEnough(consistency, ports.follower).then(() => {
+    ports.presence.requireCurrent();
+    return recall(call, command) ?? locate(ports, command);
+  });
+}
+
+/** Null where the token is not remembered. */
+function recall(call: Call, command: ValidateCommand): Validation | null {
+  const { cache, follower } = call.ports;
+  const known = cache.get(command.token);
+  if (!known) return null;
+  const { databaseNow, applied, age } = follower;
+  const decision = decide(known.record, () => known.opened, follower.watermarks, demandOf(command), databaseNow);
+  return answer(call, decision, { now: Math.floor(databaseNow - age), head: applied });
+}
+
+function locate({ methods, follower }: ValidatePorts, command: ValidateCommand): Validation | Unread {
+  const found = methods.locate(command.token);
+  if (!found) return { active: false, reason: 'malformed', asOf: null, head: follower.applied };
+  return { command, method: found.method, located: found.located };
+}
+
+async function readAll(call: Call, unread: readonly Unread[]): Promise<Validation[]> {
+  const { act, ports } = call;
+  const keys = unread.map(({ located }) => located.key);
+  const read = await ports.records(keys, act.signal);
+  // The fence may have run out while the database was asked.
+  ports.presence.requireCurrent();
+  return unread.map((one, i) => conclude(call, one, read.records[i] ?? null, read));
+}
+
+function conclude(call: Call, { command, method, located }: Unread, record: TokenRecord | null, read: RecordsAsOf) {
+  const open = (it: TokenRecord) => method.open(located, it);
+  const decision = decide(record, open, read.watermarks, demandOf(command), read.now);
+  // Absence is never remembered: the token may be about to be issued.
+  if (record && command.consistency.kind !== 'fully_consistent') {
+    const opened = decision.active ? decision.opened : open(record);
+    if (opened) call.ports.cache.set(command.token, { record, opened }, read.generation);
+  }
+  return answer(call, decision, read);
+}
+
+const demandOf = ({ audience, requiredScopes }: ValidateCommand): Demand => ({
+  tokenClass: 'token',
+  audience,
+  scopes: requiredScopes,
+});
 
 function orError<Result>(attempt: () => Result): Result | Error {
   try {
@@ -83,47 +169,11 @@ function orError<Result>(attempt: () => Result): Result | Error {
   }
 }
 
-/** A token whose record has yet to be read. */
-interface Pending {
-  readonly command: ValidateCommand;
-  readonly method: TokenMethod;
-  readonly located: Located;
-}
+const orErrorLater = <Result>(result: Result | Promise<Result>): Result | Promise<Result | Error> =>
+  result instanceof Promise ? result.catch((error: Error) => error) : result;
 
-/** What can be said without the database, or what to ask it for. */
-function begin(act: Act, command: ValidateCommand, ports: ValidatePorts): Pending | Validation {
-  requireKind(act.caller, 'resource_server');
-  requireScope(act.caller, 'tokens:validate');
-  if (command.audience !== act.caller.name) {
-    throw new CallerNotAllowed('a resource server validates for its own audience', { field: 'audience' });
-  }
-  ports.presence.requireCurrent();
-  const found = ports.methods.locate(command.token);
-  if (!found) return { active: false, reason: 'malformed', asOf: null, head: ports.follower.applied };
-  return { command, method: found.method, located: found.located };
-}
-
-async function conclude(act: Act, pending: readonly Pending[], ports: ValidatePorts): Promise<Validation[]> {
-  const keys = pending.map(({ located }) => located.key);
-  const read = await ports.records(keys, act.signal);
-  // The fence may have run out while the database was asked.
-  ports.presence.requireCurrent();
-  const known = ports.releases.releasedClaims(act.caller.name);
-  const releases = known instanceof Promise ? await known : known;
-  return pending.map((one, i) => judge(act, one, read.records[i] ?? null, read, releases));
-}
-
-function judge(
-  act: Act,
-  { command, method, located }: Pending,
-  record: TokenRecord | null,
-  read: RecordsAsOf,
-  releases: readonly string[],
-): Validation {
-  const demand = { tokenClass: 'token', audience: command.audience, scopes: command.requiredScopes } as const;
-  const decision = decide(record, (it) => method.open(located, it), read.watermarks, demand, read.now);
-  return decision.active ? honoured(act, decision, read, releases) : refused(act, decision.reason, read);
-}
+const answer = ({ act, releases }: Call, decision: Decision, read: AsRead): Validation =>
+  decision.active ? honoured(act, decision, read, releases) : refused(act, decision.reason, read);
 
 type AsRead = Pick<RecordsAsOf, 'now' | 'head'>;
 

@@ -13,7 +13,8 @@ export class SettingsWrong extends Error {
 const port = (usual: number, what: string) =>
   z.coerce.number().int().min(0).max(65_535).default(usual).describe(`Port of the ${what}; 0 picks a free one.`);
 
-const wholeNumber = (usual: number, min: number, what: string) =>
+/** A whole number that is at least so much. */
+export const wholeNumber = (usual: number, min: number, what: string) =>
   z.coerce.number().int().min(min).default(usual).describe(what);
 
 /** Addresses of brokers, separated by commas. */

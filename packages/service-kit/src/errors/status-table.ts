@@ -13,6 +13,7 @@ const statusOf: Readonly<Record<ErrorCode, readonly [Status, ErrorReason]>> = {
   consent_unknown: [Status.NOT_FOUND, ErrorReason.CONSENT_UNKNOWN],
   token_unknown: [Status.NOT_FOUND, ErrorReason.TOKEN_UNKNOWN],
   revocation_unknown: [Status.NOT_FOUND, ErrorReason.REVOCATION_UNKNOWN],
+  revision_unknown: [Status.INVALID_ARGUMENT, ErrorReason.REVISION_UNKNOWN],
   disabled: [Status.FAILED_PRECONDITION, ErrorReason.DISABLED],
   scope_not_allowed: [Status.PERMISSION_DENIED, ErrorReason.SCOPE_NOT_ALLOWED],
   ttl_too_long: [Status.INVALID_ARGUMENT, ErrorReason.TTL_TOO_LONG],

@@ -1,10 +1,10 @@
-import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import {
   type BatchValidateTokensResultSchema,
   ValidateTokenRequestSchema,
   type ValidatorService,
 } from '@touchstone/contracts';
-import { type Validation, validateTokens } from '@touchstone/core';
+import { type ValidateCommand, type Validation, validateTokens } from '@touchstone/core';
 import { type CallContext, type UnaryHandler, validateMessage } from '@touchstone/service-kit';
 import type { ValidatorContext } from '../context.ts';
 import { fromValidation, toValidateCommand } from './validate-token.ts';
@@ -13,16 +13,23 @@ import { fromValidation, toValidateCommand } from './validate-token.ts';
 export const batchValidateTokensHandler =
   (context: ValidatorContext): UnaryHandler<typeof ValidatorService.method.batchValidateTokens> =>
   async ({ requests }, { act, toStatus }) => {
-    const invalid = requests.map((request) => validateMessage(ValidateTokenRequestSchema, request));
-    const commands = requests.filter((_, i) => !invalid[i]).map(toValidateCommand);
+    const read = requests.map(commandOrError);
+    const commands = read.filter((one): one is ValidateCommand => !(one instanceof Error));
     const outcomes = (await validateTokens(act, commands, context.validating)).values();
-    return { results: invalid.map((error) => toResult(error ?? (outcomes.next().value as Outcome), toStatus)) };
+    const results = read.map((one) => (one instanceof Error ? one : (outcomes.next().value as Validation | Error)));
+    return { results: results.map((outcome) => toResult(outcome, toStatus)) };
   };
 
-type Outcome = Validation | Error;
+function commandOrError(request: MessageShape<typeof ValidateTokenRequestSchema>): ValidateCommand | Error {
+  try {
+    return validateMessage(ValidateTokenRequestSchema, request) ?? toValidateCommand(request);
+  } catch (error) {
+    return error as Error;
+  }
+}
 
 const toResult = (
-  outcome: Outcome,
+  outcome: Validation | Error,
   toStatus: CallContext['toStatus'],
 ): MessageInitShape<typeof BatchValidateTokensResultSchema> => ({
   outcome:

@@ -1,13 +1,17 @@
 import type { MessageInitShape, MessageShape } from '@bufbuild/protobuf';
-import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { durationMs, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import {
+  type ConsistencySchema,
   RefusalReason,
   type ValidateTokenRequestSchema,
   type ValidateTokenResponseSchema,
   type ValidatorService,
 } from '@touchstone/contracts';
 import {
+  type Consistency,
   formatRevision,
+  parseRevision,
+  RevisionUnknown,
   type ToldReason,
   type ValidateCommand,
   type Validation,
@@ -32,11 +36,31 @@ const reasons: Readonly<Record<ToldReason, RefusalReason>> = {
   tampered: RefusalReason.TAMPERED,
 };
 
+/** @throws RevisionUnknown */
 export const toValidateCommand = (request: MessageShape<typeof ValidateTokenRequestSchema>): ValidateCommand => ({
   token: request.token,
   audience: request.audience,
   requiredScopes: request.requiredScopes,
+  consistency: toConsistency(request.consistency?.requirement),
 });
+
+type Requirement = MessageShape<typeof ConsistencySchema>['requirement'];
+
+function toConsistency(requirement: Requirement | undefined): Consistency {
+  switch (requirement?.case) {
+    case 'maxStaleness':
+      return { kind: 'max_staleness', milliseconds: durationMs(requirement.value) };
+    case 'atLeastRevision': {
+      const revision = parseRevision(requirement.value);
+      if (!revision) throw new RevisionUnknown();
+      return { kind: 'at_least_revision', revision };
+    }
+    default:
+      return fullyConsistent;
+  }
+}
+
+const fullyConsistent: Consistency = { kind: 'fully_consistent' };
 
 export function fromValidation(validation: Validation): MessageInitShape<typeof ValidateTokenResponseSchema> {
   const asOf = validation.asOf === null ? {} : { asOf: timestampFromMs(validation.asOf) };

@@ -5,8 +5,8 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_touchstone_v1_options } from "./options_pb.ts";
 import type { Status } from "./status_pb.ts";
 import { file_touchstone_v1_status } from "./status_pb.ts";
@@ -16,7 +16,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file touchstone/v1/validator.proto.
  */
 export const file_touchstone_v1_validator: GenFile = /*@__PURE__*/
-  fileDesc("Ch10b3VjaHN0b25lL3YxL3ZhbGlkYXRvci5wcm90bxINdG91Y2hzdG9uZS52MSLYAQoUVmFsaWRhdGVUb2tlblJlcXVlc3QSGQoFdG9rZW4YASABKAlCCrpIB3IFEAEogEASMQoIYXVkaWVuY2UYAiABKAlCH7pIHHIaEAEYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQSQQoPcmVxdWlyZWRfc2NvcGVzGAMgAygJQii6SCWSASIIARBAIhxyGhABGIABMhNeW15ceDAwLVx4MWZceDdmXSokEi8KC2NvbnNpc3RlbmN5GAQgASgLMhoudG91Y2hzdG9uZS52MS5Db25zaXN0ZW5jeSJICgtDb25zaXN0ZW5jeRIjChBmdWxseV9jb25zaXN0ZW50GAEgASgIQge6SARqAggBSABCFAoLcmVxdWlyZW1lbnQSBbpIAggBIsECChVWYWxpZGF0ZVRva2VuUmVzcG9uc2USDgoGYWN0aXZlGAEgASgIEiwKBnJlYXNvbhgCIAEoDjIcLnRvdWNoc3RvbmUudjEuUmVmdXNhbFJlYXNvbhIQCgh0b2tlbl9pZBgDIAEoCRIRCgl0ZW5hbnRfaWQYBCABKAkSDgoGYXBwX2lkGAUgASgJEg8KB3N1YmplY3QYBiABKAkSDgoGc2NvcGVzGAcgAygJEi4KCmV4cGlyZXNfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKBmNsYWltcxgJIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSKQoFYXNfb2YYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGAsgASgJImUKGkJhdGNoVmFsaWRhdGVUb2tlbnNSZXF1ZXN0EkcKCHJlcXVlc3RzGAEgAygLMiMudG91Y2hzdG9uZS52MS5WYWxpZGF0ZVRva2VuUmVxdWVzdEIQukgNkgEKCAEQ6AciA9gBAyJYChtCYXRjaFZhbGlkYXRlVG9rZW5zUmVzcG9uc2USOQoHcmVzdWx0cxgBIAMoCzIoLnRvdWNoc3RvbmUudjEuQmF0Y2hWYWxpZGF0ZVRva2Vuc1Jlc3VsdCKJAQoZQmF0Y2hWYWxpZGF0ZVRva2Vuc1Jlc3VsdBI5Cgl2YWxpZGF0ZWQYASABKAsyJC50b3VjaHN0b25lLnYxLlZhbGlkYXRlVG9rZW5SZXNwb25zZUgAEiYKBWVycm9yGAIgASgLMhUudG91Y2hzdG9uZS52MS5TdGF0dXNIAEIJCgdvdXRjb21lKqcCCg1SZWZ1c2FsUmVhc29uEh4KGlJFRlVTQUxfUkVBU09OX1VOU1BFQ0lGSUVEEAASHAoYUkVGVVNBTF9SRUFTT05fTUFMRk9STUVEEAESHwobUkVGVVNBTF9SRUFTT05fTk9UX0hPTk9VUkVEEAISGgoWUkVGVVNBTF9SRUFTT05fRVhQSVJFRBADEiAKHFJFRlVTQUxfUkVBU09OX1NDT1BFX01JU1NJTkcQBBIaChZSRUZVU0FMX1JFQVNPTl9VTktOT1dOEAUSGgoWUkVGVVNBTF9SRUFTT05fUkVWT0tFRBAGEiQKIFJFRlVTQUxfUkVBU09OX0FVRElFTkNFX01JU01BVENIEAcSGwoXUkVGVVNBTF9SRUFTT05fVEFNUEVSRUQQCDKNAgoQVmFsaWRhdG9yU2VydmljZRJyCg1WYWxpZGF0ZVRva2VuEiMudG91Y2hzdG9uZS52MS5WYWxpZGF0ZVRva2VuUmVxdWVzdBokLnRvdWNoc3RvbmUudjEuVmFsaWRhdGVUb2tlblJlc3BvbnNlIhaQAgLq4BgPdG9rZW5zOnZhbGlkYXRlEoQBChNCYXRjaFZhbGlkYXRlVG9rZW5zEikudG91Y2hzdG9uZS52MS5CYXRjaFZhbGlkYXRlVG9rZW5zUmVxdWVzdBoqLnRvdWNoc3RvbmUudjEuQmF0Y2hWYWxpZGF0ZVRva2Vuc1Jlc3BvbnNlIhaQAgLq4BgPdG9rZW5zOnZhbGlkYXRlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp, file_touchstone_v1_options, file_touchstone_v1_status]);
+  fileDesc("Ch10b3VjaHN0b25lL3YxL3ZhbGlkYXRvci5wcm90bxINdG91Y2hzdG9uZS52MSLYAQoUVmFsaWRhdGVUb2tlblJlcXVlc3QSGQoFdG9rZW4YASABKAlCCrpIB3IFEAEogEASMQoIYXVkaWVuY2UYAiABKAlCH7pIHHIaEAEYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQSQQoPcmVxdWlyZWRfc2NvcGVzGAMgAygJQii6SCWSASIIARBAIhxyGhABGIABMhNeW15ceDAwLVx4MWZceDdmXSokEi8KC2NvbnNpc3RlbmN5GAQgASgLMhoudG91Y2hzdG9uZS52MS5Db25zaXN0ZW5jeSLCAQoLQ29uc2lzdGVuY3kSIwoQZnVsbHlfY29uc2lzdGVudBgBIAEoCEIHukgEagIIAUgAEkAKDW1heF9zdGFsZW5lc3MYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDLpICaoBBiICCDwqAEgAEjYKEWF0X2xlYXN0X3JldmlzaW9uGAMgASgJQhm6SBZyFBABGEAyDl5bMC05QS1aYS16XSokSABCFAoLcmVxdWlyZW1lbnQSBbpIAggBIsECChVWYWxpZGF0ZVRva2VuUmVzcG9uc2USDgoGYWN0aXZlGAEgASgIEiwKBnJlYXNvbhgCIAEoDjIcLnRvdWNoc3RvbmUudjEuUmVmdXNhbFJlYXNvbhIQCgh0b2tlbl9pZBgDIAEoCRIRCgl0ZW5hbnRfaWQYBCABKAkSDgoGYXBwX2lkGAUgASgJEg8KB3N1YmplY3QYBiABKAkSDgoGc2NvcGVzGAcgAygJEi4KCmV4cGlyZXNfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKBmNsYWltcxgJIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSKQoFYXNfb2YYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGAsgASgJImUKGkJhdGNoVmFsaWRhdGVUb2tlbnNSZXF1ZXN0EkcKCHJlcXVlc3RzGAEgAygLMiMudG91Y2hzdG9uZS52MS5WYWxpZGF0ZVRva2VuUmVxdWVzdEIQukgNkgEKCAEQ6AciA9gBAyJYChtCYXRjaFZhbGlkYXRlVG9rZW5zUmVzcG9uc2USOQoHcmVzdWx0cxgBIAMoCzIoLnRvdWNoc3RvbmUudjEuQmF0Y2hWYWxpZGF0ZVRva2Vuc1Jlc3VsdCKJAQoZQmF0Y2hWYWxpZGF0ZVRva2Vuc1Jlc3VsdBI5Cgl2YWxpZGF0ZWQYASABKAsyJC50b3VjaHN0b25lLnYxLlZhbGlkYXRlVG9rZW5SZXNwb25zZUgAEiYKBWVycm9yGAIgASgLMhUudG91Y2hzdG9uZS52MS5TdGF0dXNIAEIJCgdvdXRjb21lKqcCCg1SZWZ1c2FsUmVhc29uEh4KGlJFRlVTQUxfUkVBU09OX1VOU1BFQ0lGSUVEEAASHAoYUkVGVVNBTF9SRUFTT05fTUFMRk9STUVEEAESHwobUkVGVVNBTF9SRUFTT05fTk9UX0hPTk9VUkVEEAISGgoWUkVGVVNBTF9SRUFTT05fRVhQSVJFRBADEiAKHFJFRlVTQUxfUkVBU09OX1NDT1BFX01JU1NJTkcQBBIaChZSRUZVU0FMX1JFQVNPTl9VTktOT1dOEAUSGgoWUkVGVVNBTF9SRUFTT05fUkVWT0tFRBAGEiQKIFJFRlVTQUxfUkVBU09OX0FVRElFTkNFX01JU01BVENIEAcSGwoXUkVGVVNBTF9SRUFTT05fVEFNUEVSRUQQCDKNAgoQVmFsaWRhdG9yU2VydmljZRJyCg1WYWxpZGF0ZVRva2VuEiMudG91Y2hzdG9uZS52MS5WYWxpZGF0ZVRva2VuUmVxdWVzdBokLnRvdWNoc3RvbmUudjEuVmFsaWRhdGVUb2tlblJlc3BvbnNlIhaQAgLq4BgPdG9rZW5zOnZhbGlkYXRlEoQBChNCYXRjaFZhbGlkYXRlVG9rZW5zEikudG91Y2hzdG9uZS52MS5CYXRjaFZhbGlkYXRlVG9rZW5zUmVxdWVzdBoqLnRvdWNoc3RvbmUudjEuQmF0Y2hWYWxpZGF0ZVRva2Vuc1Jlc3BvbnNlIhaQAgLq4BgPdG9rZW5zOnZhbGlkYXRlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_touchstone_v1_options, file_touchstone_v1_status]);
 
 /**
  * What a resource server was handed, and what it is about to do with it.
@@ -46,7 +46,7 @@ export type ValidateTokenRequest = Message<"touchstone.v1.ValidateTokenRequest">
   requiredScopes: string[];
 
   /**
-   * How fresh the answer must be. Absent: fully consistent, the only choice for now.
+   * How fresh the answer must be. Absent: fully consistent.
    *
    * @generated from field: touchstone.v1.Consistency consistency = 4;
    */
@@ -61,7 +61,8 @@ export const ValidateTokenRequestSchema: GenMessage<ValidateTokenRequest> = /*@_
   messageDesc(file_touchstone_v1_validator, 0);
 
 /**
- * Consistency is how fresh an answer must be.
+ * Consistency is how fresh an answer must be. In every mode a replica that can't prove that its database is the one in force
+ * answers UNAVAILABLE, and a token that is not in its cache is read from the database, fully consistently.
  *
  * @generated from message touchstone.v1.Consistency
  */
@@ -79,6 +80,25 @@ export type Consistency = Message<"touchstone.v1.Consistency"> & {
      */
     value: boolean;
     case: "fullyConsistent";
+  } | {
+    /**
+     * Every revocation that returned this long before this call counts. Answered from the replica's cache where that is
+     * proven to be no older; else the database is asked. At most a minute.
+     *
+     * @generated from field: google.protobuf.Duration max_staleness = 2;
+     */
+    value: Duration;
+    case: "maxStaleness";
+  } | {
+    /**
+     * Every revocation up to this revision counts: one that a response gave, be it of a revocation, of an issue or of
+     * another validation. Answered from the replica's cache once that has come so far. Errors: REVISION_UNKNOWN, for what
+     * is no revision, is of another history than the one in force, or has not been reached.
+     *
+     * @generated from field: string at_least_revision = 3;
+     */
+    value: string;
+    case: "atLeastRevision";
   } | { case: undefined; value?: undefined };
 };
 

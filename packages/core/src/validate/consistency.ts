@@ -1,0 +1,39 @@
+import { RevisionUnknown } from '../errors.ts';
+import type { Follower } from '../revisions/follower.ts';
+import type { RevisionName } from '../revisions/revision-text.ts';
+
+/** How fresh an answer must be. */
+export type Consistency =
+  /** Every revocation that returned before the call counts. */
+  | { readonly kind: 'fully_consistent' }
+  /** Every revocation that returned that long before the call counts. */
+  | { readonly kind: 'max_staleness'; readonly milliseconds: number }
+  /** Every revocation up to the revision counts. */
+  | { readonly kind: 'at_least_revision'; readonly revision: RevisionName };
+
+/** An answer that may come from the cache. */
+export type Bounded = Exclude<Consistency, { readonly kind: 'fully_consistent' }>;
+
+/** Whether what the follower knows is fresh enough, as far as can be told without the database. */
+export function isFreshEnough(consistency: Bounded, follower: Follower): boolean {
+  switch (consistency.kind) {
+    case 'max_staleness':
+      return follower.age <= consistency.milliseconds;
+    case 'at_least_revision':
+      return follower.hasReached(consistency.revision) === true;
+  }
+}
+
+/**
+ * Asks the database, so that what the follower knows is fresh enough.
+ * @throws RevisionUnknown, StoreUnavailable
+ */
+export async function becomeFreshEnough(consistency: Bounded, follower: Follower): Promise<void> {
+  switch (consistency.kind) {
+    case 'max_staleness':
+      // The question is sent after the call has come: whatever it takes, the answer is no older than the call.
+      return follower.refresh();
+    case 'at_least_revision':
+      if (!(await follower.reaches(consistency.revision))) throw new RevisionUnknown();
+  }
+}

@@ -1,0 +1,70 @@
+import { hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type { Follower } from '../revisions/follower.ts';
+import type { Opened } from '../tokens/token-method.ts';
+import type { TokenRecord } from '../tokens/token-record.ts';
+
+/** A token as it was read and opened once: of it nothing changes. Whether it is revoked or has expired is decided anew. */
+export interface KnownToken {
+  /** Without what was sealed. */
+  readonly record: TokenRecord;
+  readonly opened: Opened;
+}
+
+/** What an entry takes beside its texts: objects, and its place in the cache. */
+const bytesOfEntry = 1_500;
+const bytesOfCharacter = 2;
+const nothing = Buffer.alloc(0);
+
+/**
+ * Remembers tokens by the hash of their strings, those used last, up to a number of bytes. A record may be remembered
+ * however old the read was that brought it: what revokes it is in the watermarks, which hold whatever covers a token that
+ * can still be alive, and are those of the same history as the record.
+ */
+export class TokenCache {
+  readonly #follower: Follower;
+  readonly #known: LRUCache<string, KnownToken>;
+  #generation: number;
+
+  constructor(follower: Follower, bytesMax: number) {
+    this.#follower = follower;
+    this.#generation = follower.generation;
+    this.#known = new LRUCache({ maxSize: bytesMax, sizeCalculation: sizeOf });
+  }
+
+  /** How many are remembered. */
+  get size(): number {
+    return this.#known.size;
+  }
+
+  /** Bytes, as they are counted towards the limit. */
+  get bytes(): number {
+    return this.#known.calculatedSize;
+  }
+
+  get(token: string): KnownToken | undefined {
+    this.#forgetOtherHistories();
+    return this.#known.get(keyOf(token));
+  }
+
+  /** @param generation the follower's when the record was read: of another history, it is not taken. */
+  set(token: string, { record, opened }: KnownToken, generation: number): void {
+    this.#forgetOtherHistories();
+    if (generation !== this.#generation) return;
+    this.#known.set(keyOf(token), { record: { ...record, sealed: nothing }, opened });
+  }
+
+  #forgetOtherHistories(): void {
+    if (this.#generation === this.#follower.generation) return;
+    this.#known.clear();
+    this.#generation = this.#follower.generation;
+  }
+}
+
+/** The string itself is kept nowhere. */
+const keyOf = (token: string): string => hash('sha256', token, 'latin1');
+
+function sizeOf({ record, opened }: KnownToken): number {
+  const { scopes, lineage, ...rest } = record;
+  return bytesOfEntry + bytesOfCharacter * JSON.stringify([rest, scopes, lineage, opened.userId, opened.claims]).length;
+}
