@@ -411,6 +411,18 @@ const revokedBy = async (target: Target): Promise<string> => {
   return (await revoke(clients, target)).revocationId;
 };
 
+/** The RPCs that tell of a revocation. */
+const tellers: readonly [string, (clients: Clients, revocationId: string) => Promise<unknown>][] = [
+  ['RevocationService.GetRevocation', ({ revocation }, revocationId) => revocation.getRevocation({ revocationId })],
+  [
+    'RevocationService.WatchRevocation',
+    async ({ revocation }, revocationId) => {
+      for await (const told of revocation.watchRevocation({ revocationId })) return told;
+      return null;
+    },
+  ],
+];
+
 const bulkRows: readonly Row[] = bulkTargets.flatMap(([target, make, revoked, read]): Row[] => {
   const rpc = 'RevocationService.RevokeTokens';
   const withCredentials = { ...revoked };
@@ -431,9 +443,9 @@ const bulkRows: readonly Row[] = bulkTargets.flatMap(([target, make, revoked, re
         ] as Row[])),
   ];
   if (read) {
-    const call = async ({ revocation }: Clients) =>
-      revocation.getRevocation({ revocationId: await revokedBy(await make()) });
-    rows.push(['RevocationService.GetRevocation', `of ${target}`, call, read]);
+    for (const [rpc, tell] of tellers) {
+      rows.push([rpc, `of ${target}`, async (clients) => tell(clients, await revokedBy(await make())), read]);
+    }
   }
   return rows;
 });
@@ -464,28 +476,20 @@ const rows: readonly Row[] = [
   ...credentialRows,
   explainingRow,
   ...revokeTokenRows,
-  [
-    'RevocationService.GetRevocation',
-    "of another tenant's",
-    async ({ revocation }) => {
+  ...tellers.flatMap(([rpc, tell]): Row[] => {
+    const nobody = revokers(notFound('REVOCATION'), {
+      'identity service': notFound('REVOCATION'),
+      'platform operator': notFound('REVOCATION'),
+    });
+    const foreignOne = async (clients: Clients) => {
       const target = { case: 'app', value: { appId: foreign.appId } } as const;
-      const { revocationId } = await revoke(foreign.operator, target);
-      return revocation.getRevocation({ revocationId });
-    },
-    revokers(notFound('REVOCATION'), {
-      'identity service': notFound('REVOCATION'),
-      'platform operator': notFound('REVOCATION'),
-    }),
-  ],
-  [
-    'RevocationService.GetRevocation',
-    'that does not exist',
-    ({ revocation }) => revocation.getRevocation({ revocationId: `rvk_${'0'.repeat(21)}` }),
-    revokers(notFound('REVOCATION'), {
-      'identity service': notFound('REVOCATION'),
-      'platform operator': notFound('REVOCATION'),
-    }),
-  ],
+      return tell(clients, (await revoke(foreign.operator, target)).revocationId);
+    };
+    return [
+      [rpc, "of another tenant's", foreignOne, nobody],
+      [rpc, 'that does not exist', (clients) => tell(clients, `rvk_${'0'.repeat(21)}`), nobody],
+    ];
+  }),
   ...bulkRows,
 ];
 

@@ -36,7 +36,7 @@ async function openObservedValidator() {
   const history = historyReader(database);
   const follower = await Follower.start(history, new Chain(keys.mac, revisionCodec), systemClock, quiet);
   const presence = new Presence(
-    { beat: ({ revision }) => history.readAfter(revision) },
+    { beat: ({ revision }) => history.readAfter(revision), leave: async () => {} },
     follower,
     systemClock,
     Number.POSITIVE_INFINITY,

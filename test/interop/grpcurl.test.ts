@@ -36,7 +36,7 @@ describe.skipIf(grpcurl === null)('grpcurl, with nothing but an address', () => 
   test.each<[Name, string, string[]]>([
     ['issuer', 'IssuerService', ['BatchIssueTokens', 'IssueToken']],
     ['validator', 'ValidatorService', ['BatchValidateTokens', 'ValidateToken']],
-    ['revocation', 'RevocationService', ['GetRevocation', 'RevokeToken', 'RevokeTokens']],
+    ['revocation', 'RevocationService', ['GetRevocation', 'RevokeToken', 'RevokeTokens', 'WatchRevocation']],
   ])('lists the RPCs of the %s', async (name, service, rpcs) => {
     const { output } = await grpcurl([stack[name], 'list', `touchstone.v1.${service}`]);
     expect(output.trim().split('\n')).toEqual(rpcs.map((rpc) => `touchstone.v1.${service}.${rpc}`));

@@ -56,7 +56,9 @@ test('while a reader holds the table for long, tokens are issued and read and pa
   for (const day of spentDays) await run(`select attach_token_partition(${day})`);
   const ahead = `token_${today() + 90}`;
   await run(`drop table ${ahead}`);
-  await run(`insert into census values ('gone', 'issuer', '', '', 0, now() - interval '2 days')`);
+  await run(
+    `insert into census values ('gone', 'issuer', '', '', 0, now() - interval '2 days', now() - interval '2 days')`,
+  );
   {
     await using _ = await openReader('token');
     let over = false;

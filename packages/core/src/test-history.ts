@@ -6,6 +6,7 @@ import type { FollowerEvents } from './revisions/follower.ts';
 import type { HistoryReader, Mac, RevisionCodec, Tail } from './revisions/ports.ts';
 import { type Cut, genesis, type Head, type SealedRevision } from './revisions/revision.ts';
 import { type Mark, raise } from './revisions/watermarks.ts';
+import type { Census } from './validate/ports.ts';
 
 export const macUnder =
   (key: string): Mac =>
@@ -60,10 +61,11 @@ export class History implements HistoryReader {
     return sealed;
   }
 
-  async load() {
+  async load(take: (marks: readonly Mark[]) => void) {
     if (this.away) throw new StoreUnavailable();
     const { head, digest, now } = this;
-    return { head, digest, mac: chain.sealHistory(head, digest), marks: [...this.marks.values()], now };
+    for (const mark of this.marks.values()) take([mark]);
+    return { head, digest, mac: chain.sealHistory(head, digest), now };
   }
 
   async readAfter(revision: number): Promise<Tail> {
@@ -74,6 +76,12 @@ export class History implements HistoryReader {
     return { head: this.head, missed, now: this.now, server: this.server };
   }
 }
+
+/** A census that nobody reads. */
+export const censusIn = (history: History): Census => ({
+  beat: ({ revision }) => history.readAfter(revision),
+  leave: async () => {},
+});
 
 /** A clock that goes when it is told to. */
 export class TestClock implements Clock {

@@ -138,13 +138,22 @@ async function follow(follower: Follower, source: RevisionSource): Promise<Async
   });
 }
 
-function beating(presence: Presence, log: ReplicaLog): Disposable {
-  let underWay = false;
-  const timer = setInterval(async () => {
-    if (underWay) return;
-    underWay = true;
-    await presence.beat().then(log.beatCommitted, log.beatFailed);
-    underWay = false;
+function beating(presence: Presence, log: ReplicaLog): AsyncDisposable {
+  let underWay: Promise<void> | null = null;
+  const timer = setInterval(() => {
+    underWay ??= presence
+      .beat()
+      .then(log.beatCommitted, log.beatFailed)
+      .finally(() => {
+        underWay = null;
+      });
   }, beatMilliseconds);
-  return { [Symbol.dispose]: () => clearInterval(timer) };
+  return {
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer);
+      await underWay;
+      // Where the database is away the census finds out by itself.
+      await presence.leave().catch(() => {});
+    },
+  };
 }

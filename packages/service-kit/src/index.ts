@@ -1,5 +1,5 @@
 export { validateMessage } from './call/field-rules.ts';
-export type { CallContext, Handlers, Refused, Route, UnaryHandler } from './call/handler.ts';
+export type { CallContext, Handlers, Refused, Route, StreamHandler, UnaryHandler } from './call/handler.ts';
 export { route } from './call/handler.ts';
 export {
   brokerList,

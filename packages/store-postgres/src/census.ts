@@ -1,5 +1,5 @@
-import type { Census } from '@touchstone/core';
-import type { Database } from './database.ts';
+import type { Census, CensusReader, CoverageWriter, Validator } from '@touchstone/core';
+import type { Database, Row } from './database.ts';
 import { tailOf, tailSelect } from './history-rows.ts';
 
 /** How a replica is listed in the census. */
@@ -12,9 +12,11 @@ export interface Replica {
 
 const beatStatement = `
   with beat as (
-    insert into census (instance_id, service, address, build, applied_revision, beat_at)
-    values ($2, $3, $4, $5, $1, now())
-    on conflict (instance_id) do update set applied_revision = excluded.applied_revision, beat_at = excluded.beat_at
+    insert into census as c (instance_id, service, address, build, applied_revision, beat_at, answers_until)
+    values ($2, $3, $4, $5, $1, now(), now() + $6 * interval '1 millisecond')
+    on conflict (instance_id) do update
+      set applied_revision = excluded.applied_revision, beat_at = excluded.beat_at,
+          answers_until = excluded.answers_until, has_left = false
   ),
   promoted as (
     update promotion set timeline = current_timeline(), writes_from = now() + $6 * interval '1 millisecond'
@@ -25,7 +27,8 @@ const beatStatement = `
 /**
  * Keeps the replica's row. The rows of replicas that are gone are left to upkeep.
  *
- * @param fenceMilliseconds how long after a promotion neither tokens nor revocations are written.
+ * @param fenceMilliseconds how long after a commit it answers; as long, neither tokens nor revocations are written after
+ *   a promotion.
  */
 export function census(
   database: Database,
@@ -36,6 +39,62 @@ export function census(
     beat: async (applied) => {
       const values = [applied.revision, instanceId, service, address, build, fenceMilliseconds];
       return tailOf(await database.write({ name: 'beat', text: beatStatement, values }));
+    },
+    leave: async () => {
+      const text = 'update census set answers_until = now(), has_left = true where instance_id = $1';
+      await database.write({ text, values: [instanceId] });
+    },
+  };
+}
+
+const milliseconds = (column: string): string => `(extract(epoch from ${column}) * 1000)::bigint`;
+
+const progressStatement = `
+  select c.instance_id, c.address, c.build, c.applied_revision, ${milliseconds('c.beat_at')},
+         ${milliseconds('c.answers_until')}, c.answers_until > now(), p.revision,
+         ${milliseconds('(select min(complete_at) from coverage where revision >= $1)')}
+    from relay_position p left join census c on c.service = 'validator' and not c.has_left
+   order by c.address, c.instance_id`;
+
+/** What the census says of a revision. For the role touchstone_revocation. */
+export function censusReader(database: Database): CensusReader {
+  return {
+    async progressOf(revision) {
+      const rows = await database.query({ name: 'progress', text: progressStatement, values: [revision] });
+      const [published, completeAt] = (rows[0] as Row).slice(7) as [number, number | null];
+      const validators = rows.filter(([instanceId]) => instanceId !== null).map(validatorOf);
+      return { isPublished: published >= revision, completeAt, validators };
+    },
+  };
+}
+
+function validatorOf(row: Row): Validator {
+  const [instanceId, address, build, appliedRevision, beatAt, answersUntil, isLive] = row;
+  return { instanceId, address, build, appliedRevision, beatAt, answersUntil, isLive } as Validator;
+}
+
+/** Where nobody answers, nobody is behind. */
+const coverageStatement = `
+  with covered as (
+    select coalesce(min(c.applied_revision), (select revision from history)) as revision
+      from census c where c.service = 'validator' and c.answers_until > now()
+  ),
+  advanced as (
+    insert into coverage (revision, complete_at)
+    select revision, now() from covered
+     where abs(${milliseconds('now()')} - $1::bigint) <= $2::bigint
+       and revision > coalesce((select max(revision) from coverage), -1)
+    on conflict do nothing
+  )
+  select ${milliseconds('now()')}`;
+
+/** For the role touchstone_revocation. Any number of replicas may do it. */
+export function coverageWriter(database: Database): CoverageWriter {
+  return {
+    async advance(expectedNow, driftMax) {
+      const values = [expectedNow === null ? null : Math.round(expectedNow), driftMax];
+      const [row] = await database.write({ name: 'coverage', text: coverageStatement, values });
+      return row?.[0] as number;
     },
   };
 }

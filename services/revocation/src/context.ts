@@ -1,8 +1,8 @@
-import type { RevocationReader, RevokeTokenPorts, RevokeTokensPorts } from '@touchstone/core';
+import type { GetRevocationPorts, RevokeTokenPorts, RevokeTokensPorts } from '@touchstone/core';
 import { auditCodec } from '@touchstone/events';
 import { openReplica, type Replica } from '@touchstone/replica';
 import type { ServiceRuntime } from '@touchstone/service-kit';
-import { registry, revocationReader, revocationWriter } from '@touchstone/store-postgres';
+import { censusReader, registry, revocationReader, revocationWriter } from '@touchstone/store-postgres';
 import type { RevocationConfig } from './config.ts';
 import { startJobs } from './jobs.ts';
 
@@ -11,7 +11,7 @@ export interface RevocationContext extends AsyncDisposable {
   readonly replica: Replica;
   readonly revoking: RevokeTokenPorts;
   readonly revokingMany: RevokeTokensPorts;
-  readonly revocations: RevocationReader;
+  readonly following: GetRevocationPorts;
 }
 
 /** Waits, and says so, while the database is away. */
@@ -27,7 +27,7 @@ export async function openContext(config: RevocationConfig, runtime: ServiceRunt
     replica,
     revoking: { methods, records, revocations, follower },
     revokingMany: { registry: entries, handles: keys.handles, revocations },
-    revocations: revocationReader(database, chain),
+    following: { revocations: revocationReader(database, chain), census: censusReader(database) },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Coverage, systemClock } from '@touchstone/core';
 import { checkTopics, ensureTopics, openKafkaPublisher, runRelay } from '@touchstone/events';
 import type { ServiceRuntime } from '@touchstone/service-kit';
 import {
+  coverageWriter,
   type Database,
   type OutboxBacklog,
   openDatabase,
@@ -15,11 +17,16 @@ const upkeepMilliseconds = 60_000;
 const topicsMilliseconds = 5_000;
 const relayPollMilliseconds = 20;
 const backlogMilliseconds = 1_000;
+const coverageMilliseconds = 250;
 
 /** Work that goes on in the background. One replica at a time publishes. */
 export function startJobs(config: RevocationConfig, database: Database, runtime: ServiceRuntime): AsyncDisposable {
   const stopping = new AbortController();
-  const jobs = [keepUp(config, runtime, stopping.signal), watchBacklog(database, runtime, stopping.signal)];
+  const jobs = [
+    keepUp(config, runtime, stopping.signal),
+    watchBacklog(database, runtime, stopping.signal),
+    watchCoverage(config, database, runtime, stopping.signal),
+  ];
   if (config.KAFKA_BROKERS.length > 0) jobs.push(relay(config, database, runtime, stopping.signal));
   else runtime.logger.warn({}, 'without Kafka audit events wait in the database, which grows until there is one');
   return {
@@ -69,6 +76,22 @@ async function watchBacklog(
       backlog = await readOutboxBacklog(database);
     },
     (error) => logger.debug({ why: String(error) }, 'what waits to be published could not be read'),
+  );
+}
+
+/** Notes what every live validator has applied. */
+async function watchCoverage(
+  { FENCE_MILLISECONDS: fence }: RevocationConfig,
+  database: Database,
+  { logger }: ServiceRuntime,
+  signal: AbortSignal,
+): Promise<void> {
+  const coverage = new Coverage(coverageWriter(database), systemClock, fence);
+  await every(
+    coverageMilliseconds,
+    signal,
+    () => coverage.advance(),
+    (error) => logger.debug({ why: String(error) }, 'what validators have applied could not be noted'),
   );
 }
 

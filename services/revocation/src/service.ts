@@ -5,6 +5,7 @@ import { openContext, type RevocationContext } from './context.ts';
 import { getRevocationHandler } from './rpc/get-revocation.ts';
 import { revokeTokenHandler } from './rpc/revoke-token.ts';
 import { revokeTokensHandler } from './rpc/revoke-tokens.ts';
+import { watchRevocationHandler } from './rpc/watch-revocation.ts';
 
 export const revocation: Service<RevocationConfig, RevocationContext> = {
   name: 'revocation',
@@ -16,6 +17,7 @@ export const revocation: Service<RevocationConfig, RevocationContext> = {
       revokeToken: revokeTokenHandler(context),
       revokeTokens: revokeTokensHandler(context),
       getRevocation: getRevocationHandler(context),
+      watchRevocation: watchRevocationHandler(context),
     }),
   ],
 };

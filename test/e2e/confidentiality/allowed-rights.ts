@@ -57,6 +57,7 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'sequence token_sequence': 'select',
     'table app': 'select',
     'table census': 'insert select update',
+    'table coverage': 'insert select',
     'table history': 'select update',
     'table outbox': 'insert select',
     'table outbox partition': 'insert select',

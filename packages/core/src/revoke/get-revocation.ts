@@ -1,18 +1,29 @@
 import type { Act } from '../access/act.ts';
 import { actsIn, requireKind } from '../access/rights.ts';
 import { RevocationUnknown } from '../errors.ts';
-import type { Revocation, RevocationReader } from './ports.ts';
+import type { CensusReader, Progress, Revocation, RevocationReader } from './ports.ts';
+
+/** A revocation, and how far it has come. */
+export interface FollowedRevocation {
+  readonly revocation: Revocation;
+  readonly progress: Progress;
+}
+
+export interface GetRevocationPorts {
+  readonly revocations: RevocationReader;
+  readonly census: CensusReader;
+}
 
 /** Tells of a revocation to those who may revoke its target. @throws CallerNotAllowed, RevocationUnknown, StoreUnavailable */
 export async function getRevocation(
   act: Act,
   revocationId: string,
-  revocations: RevocationReader,
-): Promise<Revocation> {
+  { revocations, census }: GetRevocationPorts,
+): Promise<FollowedRevocation> {
   requireKind(act.caller, 'operator', 'identity_service');
   const revocation = await revocations.find(revocationId);
   if (!revocation || !maySee(act, revocation)) throw new RevocationUnknown();
-  return revocation;
+  return { revocation, progress: await census.progressOf(revocation.head.revision) };
 }
 
 function maySee({ caller }: Act, { tenantId, target, includeCredentials }: Revocation): boolean {

@@ -62,3 +62,45 @@ export interface RevocationReader {
   /** Null where there is none. @throws StoreUnavailable */
   find(revocationId: string): Promise<Revocation | null>;
 }
+
+/** A validator as the census lists it. */
+export interface Validator {
+  readonly instanceId: string;
+  /** `host:port`. */
+  readonly address: string;
+  readonly build: string;
+  readonly appliedRevision: number;
+  /** When it committed its row last, milliseconds since 1970, by the database's clock. */
+  readonly beatAt: number;
+  /** From then on it answers nothing, unless it has committed its row again. */
+  readonly answersUntil: number;
+  readonly isLive: boolean;
+}
+
+/** How far a revision has come. */
+export interface Progress {
+  readonly isPublished: boolean;
+  /** Since when every live validator has applied it: milliseconds since 1970, by the database's clock; null: not yet. */
+  readonly completeAt: number | null;
+  /** Those that have not left by themselves. */
+  readonly validators: readonly Validator[];
+}
+
+/** Reads the census. */
+export interface CensusReader {
+  /** @throws StoreUnavailable */
+  progressOf(revision: number): Promise<Progress>;
+}
+
+/** Keeps account of what every live validator has applied. */
+export interface CoverageWriter {
+  /**
+   * Notes the last revision that every live validator has applied, if the database's clock says what is expected.
+   *
+   * @param expectedNow milliseconds since 1970; null: nothing is to be noted.
+   * @param driftMax milliseconds.
+   * @returns what the database's clock says.
+   * @throws StoreUnavailable
+   */
+  advance(expectedNow: number | null, driftMax: number): Promise<number>;
+}

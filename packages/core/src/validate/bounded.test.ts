@@ -3,7 +3,7 @@ import { Fenced, RevisionUnknown, StoreUnavailable } from '../errors.ts';
 import { Follower } from '../revisions/follower.ts';
 import { formatRevision, parseRevision } from '../revisions/revision-text.ts';
 import { actOf } from '../test-act.ts';
-import { chain, History, quiet, TestClock } from '../test-history.ts';
+import { censusIn, chain, History, quiet, TestClock } from '../test-history.ts';
 import { methods } from '../test-method.ts';
 import { record } from '../test-record.ts';
 import type { TokenKey } from '../tokens/token-key.ts';
@@ -21,7 +21,7 @@ const fully: Consistency = { kind: 'fully_consistent' };
 async function open({ bytesMax = 1_000_000, fence = 5_000 } = {}) {
   const [history, clock] = [new History(), new TestClock()];
   const follower = await Follower.start(history, chain, clock, quiet);
-  const presence = new Presence({ beat: ({ revision }) => history.readAfter(revision) }, follower, clock, fence);
+  const presence = new Presence(censusIn(history), follower, clock, fence);
   await presence.beat();
   const stored = new Map<string, TokenRecord>();
   const database = { reads: 0, replying: async () => {} };

@@ -37,4 +37,6 @@ export interface Census {
    * @throws StoreUnavailable
    */
   beat(applied: Head): Promise<Tail>;
+  /** Says that this replica answers nothing any more. @throws StoreUnavailable */
+  leave(): Promise<void>;
 }

@@ -10,12 +10,16 @@ const fenceMilliseconds = 5_000;
 async function open() {
   const [history, clock] = [new History(), new TestClock()];
   const follower = await Follower.start(history, chain, clock, quiet);
-  const commit = { milliseconds: 0, fails: false };
+  const commit = { milliseconds: 0, fails: false, count: 0 };
   const census = {
     async beat({ revision }: { revision: number }) {
       clock.pass(commit.milliseconds);
+      commit.count++;
       if (commit.fails) throw new StoreUnavailable();
       return history.readAfter(revision);
+    },
+    async leave() {
+      commit.count++;
     },
   };
   const presence = new Presence(census, follower, clock, fenceMilliseconds);
@@ -50,6 +54,7 @@ test('a commit proves it until the fence has passed, and not a millisecond longe
 
 test('it counts from the sending of the commit, however long that took', async () => {
   const { presence, clock, commit, isCurrent } = await open();
+  await presence.beat();
   commit.milliseconds = 3_000;
   await presence.beat();
   clock.pass(2_000);
@@ -58,6 +63,44 @@ test('it counts from the sending of the commit, however long that took', async (
   expect(isCurrent()).toBe(false);
   commit.milliseconds = fenceMilliseconds + 1;
   await presence.beat();
+  expect(isCurrent()).toBe(false);
+});
+
+test('whoever the census did not count commits twice: what was told meanwhile comes with the second answer', async () => {
+  const { presence, clock, commit, isCurrent, history, follower } = await open();
+  await presence.beat();
+  expect(commit.count).toBe(2);
+  clock.pass(fenceMilliseconds);
+  await presence.beat();
+  expect(commit.count).toBe(3);
+  clock.pass(fenceMilliseconds + 1);
+  // Its row has lapsed: all that are counted may be found to have a revision that its answer, on the way, lacks.
+  const snapshot = history.readAfter.bind(history);
+  history.readAfter = async (revision) => {
+    const answer = await snapshot(revision);
+    if (commit.count === 4) history.write('ada', 1);
+    return answer;
+  };
+  await presence.beat();
+  expect(commit.count).toBe(5);
+  expect(follower.applied).toEqual(history.head);
+  expect(isCurrent()).toBe(true);
+});
+
+test('a row that lapses while it is committed was not counted', async () => {
+  const { presence, clock, commit, isCurrent } = await open();
+  await presence.beat();
+  clock.pass(fenceMilliseconds - 1);
+  commit.milliseconds = 2;
+  await presence.beat();
+  expect(commit.count).toBe(4);
+  expect(isCurrent()).toBe(true);
+});
+
+test('whoever has left answers nothing', async () => {
+  const { presence, isCurrent } = await open();
+  await presence.beat();
+  await presence.leave();
   expect(isCurrent()).toBe(false);
 });
 

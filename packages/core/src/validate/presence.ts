@@ -12,7 +12,10 @@ export class Presence {
   readonly #follower: Follower;
   readonly #clock: Clock;
   readonly #fenceMilliseconds: number;
-  #lastCommitSentAt: Instant | null = null;
+  /** When the last commit was sent: from then on, for as long as the fence, the census counts this replica. */
+  #committedAt: Instant | null = null;
+  /** When the last commit was sent that was made while the census counted this replica. */
+  #provenAt: Instant | null = null;
 
   constructor(census: Census, follower: Follower, clock: Clock, fenceMilliseconds: number) {
     this.#census = census;
@@ -21,16 +24,38 @@ export class Presence {
     this.#fenceMilliseconds = fenceMilliseconds;
   }
 
-  /** Commits the row; to be called every second. @throws StoreUnavailable */
+  /**
+   * Commits the row; to be called every second. Where this replica was not counted any more by then, twice: meanwhile a
+   * revocation may have been found to be known to all that are, and only a question sent by one that is counted surely
+   * brings that along.
+   * @throws StoreUnavailable
+   */
   async beat(): Promise<void> {
+    if (!(await this.#commit())) await this.#commit();
+  }
+
+  /** Stops answering, and has others know. @throws StoreUnavailable */
+  async leave(): Promise<void> {
+    this.#provenAt = null;
+    await this.#census.leave();
+  }
+
+  /** False where the row had lapsed before it was committed. */
+  async #commit(): Promise<boolean> {
     const sentAt = instantOf(this.#clock);
     await this.#follower.askUntilCovered(async () => ({ tail: await this.#census.beat(this.#follower.applied) }));
-    this.#lastCommitSentAt = sentAt;
+    const wasCounted = this.#isYoung(this.#committedAt);
+    this.#committedAt = sentAt;
+    if (wasCounted) this.#provenAt = sentAt;
+    return wasCounted;
+  }
+
+  #isYoung(instant: Instant | null): boolean {
+    return instant !== null && ageOf(instant, this.#clock) <= this.#fenceMilliseconds;
   }
 
   /** @throws Fenced when the last commit was sent longer ago than the fence. */
   requireCurrent(): void {
-    const sentAt = this.#lastCommitSentAt;
-    if (!sentAt || ageOf(sentAt, this.#clock) > this.#fenceMilliseconds) throw new Fenced();
+    if (!this.#isYoung(this.#provenAt)) throw new Fenced();
   }
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { CallerNotAllowed, Fenced, StoreUnavailable } from '../errors.ts';
 import { Follower } from '../revisions/follower.ts';
 import { actOf } from '../test-act.ts';
-import { chain, History, quiet, TestClock } from '../test-history.ts';
+import { censusIn, chain, History, quiet, TestClock } from '../test-history.ts';
 import { methods } from '../test-method.ts';
 import { record } from '../test-record.ts';
 import type { TokenKey } from '../tokens/token-key.ts';
@@ -22,12 +22,7 @@ const mint = (over: Partial<TokenRecord> = {}, userId: string | null = 'ada') =>
 async function open() {
   const [history, clock] = [new History(), new TestClock()];
   const follower = await Follower.start(history, chain, clock, quiet);
-  const presence = new Presence(
-    { beat: ({ revision }) => history.readAfter(revision) },
-    follower,
-    clock,
-    fenceMilliseconds,
-  );
+  const presence = new Presence(censusIn(history), follower, clock, fenceMilliseconds);
   await presence.beat();
   const stored = new Map<string, TokenRecord>();
   const database = { reads: 0, milliseconds: 0, away: false, now: 0, stored };

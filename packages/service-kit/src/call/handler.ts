@@ -1,4 +1,10 @@
-import type { DescMethod, DescMethodUnary, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import type {
+  DescMethod,
+  DescMethodServerStreaming,
+  DescService,
+  MessageInitShape,
+  MessageShape,
+} from '@bufbuild/protobuf';
 import type { Act } from '@touchstone/core';
 import type { ItemStatus } from '../errors/item-status.ts';
 
@@ -15,9 +21,19 @@ export type UnaryHandler<Method extends DescMethod> = (
   call: CallContext,
 ) => Promise<MessageInitShape<Method['output']>>;
 
+/** Carries out one RPC that is answered bit by bit. What it waits for must end when the caller has gone. */
+export type StreamHandler<Method extends DescMethod> = (
+  request: MessageShape<Method['input']>,
+  call: CallContext,
+) => AsyncGenerator<MessageInitShape<Method['output']>>;
+
+export type Handler<Method extends DescMethod> = UnaryHandler<Method> | StreamHandler<Method>;
+
 /** A handler for each method of a service: a missing one does not compile. */
 export type Handlers<Service extends DescService> = {
-  readonly [Name in keyof Service['method']]: UnaryHandler<Service['method'][Name]>;
+  readonly [Name in keyof Service['method']]: Service['method'][Name] extends DescMethodServerStreaming
+    ? StreamHandler<Service['method'][Name]>
+    : UnaryHandler<Service['method'][Name]>;
 };
 
 /** Hears of a call that fails before its handler is reached, though it is known who calls. */
@@ -26,7 +42,7 @@ export type Refused = (act: Act, error: unknown) => Promise<void>;
 /** A service with its handlers, to be mounted on every transport. */
 export interface Route {
   readonly service: DescService;
-  readonly handlers: Readonly<Record<string, UnaryHandler<DescMethodUnary>>>;
+  readonly handlers: Readonly<Record<string, Handler<DescMethod>>>;
   readonly refused: Readonly<Record<string, Refused>>;
 }
 

@@ -1,6 +1,6 @@
 import {
   create,
-  type DescMethodUnary,
+  type DescMethod,
   getOption,
   type Message,
   type MessageInitShape,
@@ -22,7 +22,7 @@ import { itemStatusOf } from '../errors/item-status.ts';
 import { asTouchstoneError } from '../errors/status-table.ts';
 import type { CallEvents } from '../telemetry/call-events.ts';
 import { validateMessage } from './field-rules.ts';
-import type { UnaryHandler } from './handler.ts';
+import type { CallContext, Handler, StreamHandler, UnaryHandler } from './handler.ts';
 import { traceIdOf } from './trace-id.ts';
 
 /** What a transport tells of a call. */
@@ -53,8 +53,10 @@ export interface Endpoint {
    * asked for it.
    */
   admit(call: IncomingCall): Admitted | Promise<Admitted>;
-  /** @param read gives the message, or throws. */
+  /** For unary RPCs. @param read gives the message, or throws. */
   answer(admitted: Admitted, read: () => Message): Promise<Message>;
+  /** For RPCs that are answered bit by bit. @param read gives the message, or throws. */
+  stream(admitted: Admitted, read: () => Message): AsyncGenerator<Message>;
 }
 
 /** How long a caller is taken for who it was. */
@@ -65,7 +67,9 @@ export interface PipelineOptions {
   readonly authenticate: () => Authenticate | null;
   readonly events: CallEvents;
   /** Hears of calls whose caller is known and that reach no handler: no right to the RPC, or no good message. */
-  readonly refused?: (method: DescMethodUnary, act: Act, error: unknown) => Promise<void>;
+  readonly refused?: (method: DescMethod, act: Act, error: unknown) => Promise<void>;
+  /** Aborts when the service is to stop: streams end then. */
+  readonly stopping?: AbortSignal;
 }
 
 /**
@@ -73,10 +77,10 @@ export interface PipelineOptions {
  *
  * @param handler gives null while the service is not ready.
  */
-export function endpoint<Method extends DescMethodUnary>(
+export function endpoint<Method extends DescMethod>(
   method: Method,
-  handler: () => UnaryHandler<DescMethodUnary> | null,
-  { authenticate, events, refused }: PipelineOptions,
+  handler: () => Handler<DescMethod> | null,
+  { authenticate, events, refused, stopping }: PipelineOptions,
 ): Endpoint {
   const scopes = getOption(method, caller_scopes);
   // Rules are compiled at their first use: better now than in the first call.
@@ -117,6 +121,28 @@ export function endpoint<Method extends DescMethodUnary>(
     return itemStatusOf(error);
   };
 
+  const contextOf = (admitted: Admitted): CallContext => ({
+    act: actOf(admitted),
+    toStatus: toStatusIn(admitted),
+  });
+  const responseOf = (response: unknown): Message =>
+    create(method.output, response as MessageInitShape<Method['output']>);
+
+  async function accept(admitted: Admitted, read: () => Message): Promise<MessageShape<Method['input']>> {
+    try {
+      const request = requireMessage(read);
+      // Messages can come slowly: who may call now is not who could when the call began.
+      if (performance.now() - admitted.started > admissionMilliseconds) {
+        requireOneOf(scopes, await callerOf(admitted.call, authenticate()));
+      }
+      requireTime(admitted.call);
+      if (admitted.signal.aborted) throw new Cancelled();
+      return request;
+    } catch (error) {
+      throw await turnedAway(admitted, error);
+    }
+  }
+
   return {
     admit(call) {
       const signal = { aborted: false, tell: nobody };
@@ -144,33 +170,53 @@ export function endpoint<Method extends DescMethodUnary>(
     },
 
     async answer(admitted, read) {
-      const handle = handler();
+      const handle = handler() as UnaryHandler<DescMethod> | null;
       if (!handle) throw failed(admitted, notReady());
-      let request: MessageShape<Method['input']>;
+      const request = await accept(admitted, read);
       try {
-        request = requireMessage(read);
-        // Messages can come slowly: who may call now is not who could when the call began.
-        if (performance.now() - admitted.started > admissionMilliseconds) {
-          requireOneOf(scopes, await callerOf(admitted.call, authenticate()));
-        }
-        requireTime(admitted.call);
-        if (admitted.signal.aborted) throw new Cancelled();
-      } catch (error) {
-        throw await turnedAway(admitted, error);
-      }
-      try {
-        const work = handle(request, { act: actOf(admitted), toStatus: toStatusIn(admitted) });
-        const response = create(
-          method.output,
-          (await whileWaited(work, admitted)) as MessageInitShape<Method['output']>,
-        );
+        const response = responseOf(await whileWaited(handle(request, contextOf(admitted)), admitted));
         events.answered(recordOf(admitted));
         return response;
       } catch (error) {
         throw failed(admitted, error);
       }
     },
+
+    async *stream(admitted, read) {
+      const handle = handler() as StreamHandler<DescMethod> | null;
+      if (!handle) throw failed(admitted, notReady());
+      const request = await accept(admitted, read);
+      const answers = handle(request, contextOf(admitted));
+      try {
+        for (;;) {
+          const next = await untilStopped(whileWaited(answers.next(), admitted), stopping);
+          if (next.done) break;
+          yield responseOf(next.value);
+        }
+        events.answered(recordOf(admitted));
+      } catch (error) {
+        throw failed(admitted, error);
+      } finally {
+        // It may be waiting for something still; nobody waits for it.
+        answers.return(undefined).catch(() => {});
+      }
+    },
   };
+}
+
+/** A stream can be taken up again elsewhere. */
+async function untilStopped<Result>(work: Promise<Result>, stopping: AbortSignal | undefined): Promise<Result> {
+  if (!stopping) return work;
+  const { promise: stopped, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(new StoreUnavailable(new Error('the service is stopping')));
+  if (stopping.aborted) stop();
+  stopping.addEventListener('abort', stop, { once: true });
+  try {
+    return await Promise.race([work, stopped]);
+  } finally {
+    stopping.removeEventListener('abort', stop);
+    work.catch(() => {});
+  }
 }
 
 /** A call of which the caller may not be known yet. */

@@ -1,12 +1,17 @@
-import { type DescMethodUnary, type DescService, fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
+import { type EventEmitter, once } from 'node:events';
+import { type DescMethod, type DescService, fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
 import {
+  type handleServerStreamingCall,
+  type handleUnaryCall,
   logVerbosity,
   Metadata,
   type MethodDefinition,
   Server,
   ServerCredentials,
   type ServerUnaryCall,
+  type ServerWritableStream,
   type ServiceDefinition,
+  type StatusObject,
   type sendUnaryData,
   setLogVerbosity,
   type UntypedServiceImplementation,
@@ -22,7 +27,7 @@ import { promptStatus } from './prompt-status.ts';
 /** A service's methods with what serves them. */
 export interface MountedService {
   readonly service: DescService;
-  readonly endpoints: readonly (readonly [DescMethodUnary, Endpoint])[];
+  readonly endpoints: readonly (readonly [DescMethod, Endpoint])[];
 }
 
 /** Where to listen. */
@@ -76,18 +81,17 @@ export function mount(server: Server, { service, endpoints }: MountedService, in
   for (const [method, endpoint] of endpoints) {
     const answering = { method, endpoint, inFlight };
     definition[method.name] = methodDefinition(service.typeName, method);
-    implementation[method.name] = (call: ServerUnaryCall<Buffer, Message>, callback: sendUnaryData<Message>) =>
-      answer(call, callback, answering);
+    implementation[method.name] = method.methodKind === 'server_streaming' ? streaming(answering) : unary(answering);
   }
   server.addService(definition as ServiceDefinition, implementation);
 }
 
 /** Requests are left as they came: nobody's bytes are decoded before it is known whose they are. */
-function methodDefinition(typeName: string, method: DescMethodUnary): MethodDefinition<Buffer, Message> {
+function methodDefinition(typeName: string, method: DescMethod): MethodDefinition<Buffer, Message> {
   return {
     path: `/${typeName}/${method.name}`,
     requestStream: false,
-    responseStream: false,
+    responseStream: method.methodKind === 'server_streaming',
     requestSerialize: (bytes) => bytes,
     requestDeserialize: (bytes) => bytes,
     responseSerialize: (message) => asBuffer(toBinary(method.output, message)),
@@ -95,7 +99,7 @@ function methodDefinition(typeName: string, method: DescMethodUnary): MethodDefi
   };
 }
 
-function decode(method: DescMethodUnary, bytes: Uint8Array): Message {
+function decode(method: DescMethod, bytes: Uint8Array): Message {
   try {
     return fromBinary(method.input, bytes);
   } catch {
@@ -104,10 +108,20 @@ function decode(method: DescMethodUnary, bytes: Uint8Array): Message {
 }
 
 interface Answering {
-  readonly method: DescMethodUnary;
+  readonly method: DescMethod;
   readonly endpoint: Endpoint;
   readonly inFlight: InFlight;
 }
+
+const unary =
+  (answering: Answering): handleUnaryCall<Buffer, Message> =>
+  (call, callback) =>
+    answer(call, callback, answering);
+
+const streaming =
+  (answering: Answering): handleServerStreamingCall<Buffer, Message> =>
+  (call) =>
+    stream(call, answering);
 
 async function answer(
   call: ServerUnaryCall<Buffer, Message>,
@@ -120,21 +134,49 @@ async function answer(
     const read = () => decode(method, call.request);
     callback(null, await endpoint.answer(admitted instanceof Promise ? await admitted : admitted, read));
   } catch (error) {
-    const failure = failureOf(error);
-    const trailers = new Metadata();
-    trailers.set('grpc-status-details-bin', Buffer.from(statusDetailsOf(failure)));
-    callback({ code: failure.code, details: failure.message, metadata: trailers });
+    callback(statusOf(error));
   } finally {
     inFlight.count--;
   }
 }
 
+async function stream(
+  call: ServerWritableStream<Buffer, Message>,
+  { method, endpoint, inFlight }: Answering,
+): Promise<void> {
+  inFlight.count++;
+  try {
+    const admitted = await endpoint.admit(new GrpcCall(call));
+    for await (const message of endpoint.stream(admitted, () => decode(method, call.request))) {
+      if (!call.write(message)) await drained(call);
+    }
+    call.end();
+  } catch (error) {
+    (call as EventEmitter).emit('error', statusOf(error));
+  } finally {
+    inFlight.count--;
+  }
+}
+
+/** Resolves once more can be written, or nobody reads any more. */
+const drained = (call: EventEmitter): Promise<unknown> => Promise.race([once(call, 'drain'), once(call, 'cancelled')]);
+
+function statusOf(error: unknown): Partial<StatusObject> {
+  const failure = failureOf(error);
+  const metadata = new Metadata();
+  metadata.set('grpc-status-details-bin', Buffer.from(statusDetailsOf(failure)));
+  return { code: failure.code, details: failure.message, metadata };
+}
+
+/** What calls of all kinds have. */
+type ServerCall = Pick<ServerUnaryCall<Buffer, Message>, 'getPeer' | 'getDeadline' | 'metadata'> & EventEmitter;
+
 class GrpcCall implements IncomingCall {
-  readonly #call: ServerUnaryCall<Buffer, Message>;
+  readonly #call: ServerCall;
   readonly peer: string;
   readonly deadline: number;
 
-  constructor(call: ServerUnaryCall<Buffer, Message>) {
+  constructor(call: ServerCall) {
     this.#call = call;
     this.peer = call.getPeer();
     const deadline = call.getDeadline();

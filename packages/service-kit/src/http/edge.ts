@@ -1,6 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { DescMethod, Message } from '@bufbuild/protobuf';
-import { Code, ConnectError, createContextKey, createContextValues, type HandlerContext } from '@connectrpc/connect';
+import {
+  Code,
+  ConnectError,
+  type ContextValues,
+  createContextKey,
+  createContextValues,
+  type HandlerContext,
+} from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { ErrorInfoSchema } from '@touchstone/contracts/google-rpc';
 import { NoMessage } from '../call/no-message.ts';
@@ -94,14 +101,30 @@ const implementationOf = (endpoints: MountedService['endpoints']): object =>
   Object.fromEntries(
     endpoints.map(([method, endpoint]) => [
       method.localName,
-      async (request: Message, { values }: HandlerContext): Promise<Message> => {
-        const admitted = values.get(admittedKey);
-        values.delete(admittedKey);
-        if (!admitted) throw new ConnectError('the call was not admitted', Code.Internal);
-        return endpoint.answer(admitted, () => request).catch(asConnectError);
-      },
+      method.methodKind === 'server_streaming' ? streaming(endpoint) : answering(endpoint),
     ]),
   );
+
+const answering =
+  (endpoint: Endpoint) =>
+  async (request: Message, { values }: HandlerContext): Promise<Message> =>
+    endpoint.answer(takeAdmitted(values), () => request).catch(asConnectError);
+
+const streaming = (endpoint: Endpoint) =>
+  async function* (request: Message, { values }: HandlerContext): AsyncGenerator<Message> {
+    try {
+      yield* endpoint.stream(takeAdmitted(values), () => request);
+    } catch (error) {
+      asConnectError(error);
+    }
+  };
+
+function takeAdmitted(values: ContextValues): Admitted {
+  const admitted = values.get(admittedKey);
+  values.delete(admittedKey);
+  if (!admitted) throw new ConnectError('the call was not admitted', Code.Internal);
+  return admitted;
+}
 
 /** Callers are asked for before their message is read. */
 const admitting = (endpoints: ReadonlyMap<DescMethod, Endpoint>) => async (context: HandlerContext) => {

@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
-import type { DescMethodUnary, DescService } from '@bufbuild/protobuf';
+import type { DescMethod, DescService } from '@bufbuild/protobuf';
 import { type Authenticate, TouchstoneError } from '@touchstone/core';
 import type { Logger } from 'pino';
-import type { Route, UnaryHandler } from '../call/handler.ts';
+import type { Handler, Route } from '../call/handler.ts';
 import { endpoint, type PipelineOptions } from '../call/pipeline.ts';
 import type { CommonConfig } from '../config/settings.ts';
 import type { MountedService } from '../grpc/server.ts';
@@ -93,12 +93,13 @@ async function serveUntilStopped<Config extends CommonConfig, Context extends Se
   const events = callEvents(logger, metrics);
   let context: Context | null = null;
   let routes: readonly Route[] = [];
-  const routeOf = ({ parent }: DescMethodUnary) => routes.find((one) => one.service.typeName === parent.typeName);
+  const routeOf = ({ parent }: DescMethod) => routes.find((one) => one.service.typeName === parent.typeName);
   const handlerOf: HandlerOf = (method) => routeOf(method)?.handlers[method.localName] ?? null;
   const endpoints = mountedServices(service, handlerOf, {
     authenticate: () => context?.replica.authenticate ?? null,
     events,
     refused: async (method, act, error) => routeOf(method)?.refused[method.localName]?.(act, error),
+    stopping: stopping.signal,
   });
   const servers = await startServers(service, endpoints, config, { readiness, metrics });
   logger.info({ grpc: servers.grpcPort, http: servers.httpPort }, 'listening');
@@ -137,7 +138,7 @@ const aborted = (signal: AbortSignal): Promise<void> =>
   );
 
 /** Null until the service is ready, and for what it does not serve. */
-type HandlerOf = (method: DescMethodUnary) => UnaryHandler<DescMethodUnary> | null;
+type HandlerOf = (method: DescMethod) => Handler<DescMethod> | null;
 
 const mountedServices = (
   { services }: { readonly services: readonly DescService[] },
@@ -146,8 +147,5 @@ const mountedServices = (
 ): MountedService[] =>
   services.map((service) => ({
     service,
-    endpoints: service.methods.map((method) => {
-      const unary = method as DescMethodUnary;
-      return [unary, endpoint(unary, () => handlerOf(unary), pipeline)] as const;
-    }),
+    endpoints: service.methods.map((method) => [method, endpoint(method, () => handlerOf(method), pipeline)] as const),
   }));

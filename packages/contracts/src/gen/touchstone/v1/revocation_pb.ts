@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file touchstone/v1/revocation.proto.
  */
 export const file_touchstone_v1_revocation: GenFile = /*@__PURE__*/
-  fileDesc("Ch50b3VjaHN0b25lL3YxL3Jldm9jYXRpb24ucHJvdG8SDXRvdWNoc3RvbmUudjEiqAEKElJldm9rZVRva2VuUmVxdWVzdBIbCgV0b2tlbhgBIAEoCUIKukgHcgUQASiAQEgAEjAKCHRva2VuX2lkGAIgASgJQhy6SBlyFzIVXnRva19bMC05QS1aYS16XXsyNn0kSAASLQoGcmVhc29uGAMgASgJQh26SBpyGBiABDITXlteXHgwMC1ceDFmXHg3Zl0qJEIUCgt0b2tlbl9vcl9pZBIFukgCCAEiPgoTUmV2b2tlVG9rZW5SZXNwb25zZRIVCg1yZXZvY2F0aW9uX2lkGAEgASgJEhAKCHJldmlzaW9uGAIgASgJIlwKClVzZXJUYXJnZXQSMQoJdGVuYW50X2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSGwoHdXNlcl9pZBgCIAEoCUIKukgHcgUQASiAAiI7CglBcHBUYXJnZXQSLgoGYXBwX2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQiXAoNQXBwVXNlclRhcmdldBIuCgZhcHBfaWQYASABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJBIbCgd1c2VyX2lkGAIgASgJQgq6SAdyBRABKIACIkEKDFRlbmFudFRhcmdldBIxCgl0ZW5hbnRfaWQYASABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJCILCglBbGxUYXJnZXQigQIKEFJldm9jYXRpb25UYXJnZXQSKQoEdXNlchgBIAEoCzIZLnRvdWNoc3RvbmUudjEuVXNlclRhcmdldEgAEicKA2FwcBgCIAEoCzIYLnRvdWNoc3RvbmUudjEuQXBwVGFyZ2V0SAASMAoIYXBwX3VzZXIYAyABKAsyHC50b3VjaHN0b25lLnYxLkFwcFVzZXJUYXJnZXRIABItCgZ0ZW5hbnQYBCABKAsyGy50b3VjaHN0b25lLnYxLlRlbmFudFRhcmdldEgAEicKA2FsbBgFIAEoCzIYLnRvdWNoc3RvbmUudjEuQWxsVGFyZ2V0SABCDwoGdGFyZ2V0EgW6SAIIASLWAQoTUmV2b2tlVG9rZW5zUmVxdWVzdBI3CgZ0YXJnZXQYASABKAsyHy50b3VjaHN0b25lLnYxLlJldm9jYXRpb25UYXJnZXRCBrpIA8gBARIvCgZyZWFzb24YAiABKAlCH7pIHHIaEAEYgAQyE15bXlx4MDAtXHgxZlx4N2ZdKiQSOAoPaWRlbXBvdGVuY3lfa2V5GAMgASgJQh+6SBxyGhAIGIABMhNeW15ceDAwLVx4MWZceDdmXSokEhsKE2luY2x1ZGVfY3JlZGVudGlhbHMYBCABKAgibgoUUmV2b2tlVG9rZW5zUmVzcG9uc2USFQoNcmV2b2NhdGlvbl9pZBgBIAEoCRIQCghyZXZpc2lvbhgCIAEoCRItCgVzdGF0ZRgDIAEoDjIeLnRvdWNoc3RvbmUudjEuUmV2b2NhdGlvblN0YXRlIksKFEdldFJldm9jYXRpb25SZXF1ZXN0EjMKDXJldm9jYXRpb25faWQYASABKAlCHLpIGXIXMhVecnZrX1swLTlBLVphLXpdezIxfSQiuAIKClJldm9jYXRpb24SFQoNcmV2b2NhdGlvbl9pZBgBIAEoCRIQCghyZXZpc2lvbhgCIAEoCRItCgVzdGF0ZRgDIAEoDjIeLnRvdWNoc3RvbmUudjEuUmV2b2NhdGlvblN0YXRlEi4KC3RhcmdldF9raW5kGAQgASgOMhkudG91Y2hzdG9uZS52MS5UYXJnZXRLaW5kEhEKCXRlbmFudF9pZBgFIAEoCRISCgp0YXJnZXRfa2V5GAYgASgJEg8KB2NlaWxpbmcYByABKAkSGwoTaW5jbHVkZV9jcmVkZW50aWFscxgIIAEoCBIOCgZyZWFzb24YCSABKAkSDQoFYWN0b3IYCiABKAkSLgoKcmV2b2tlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiRgoVR2V0UmV2b2NhdGlvblJlc3BvbnNlEi0KCnJldm9jYXRpb24YASABKAsyGS50b3VjaHN0b25lLnYxLlJldm9jYXRpb24qUgoPUmV2b2NhdGlvblN0YXRlEiAKHFJFVk9DQVRJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIdChlSRVZPQ0FUSU9OX1NUQVRFX0lOX0ZPUkNFEAEq0wEKClRhcmdldEtpbmQSGwoXVEFSR0VUX0tJTkRfVU5TUEVDSUZJRUQQABIVChFUQVJHRVRfS0lORF9UT0tFThABEhQKEFRBUkdFVF9LSU5EX1VTRVIQAhITCg9UQVJHRVRfS0lORF9BUFAQAxIYChRUQVJHRVRfS0lORF9BUFBfVVNFUhAEEhYKElRBUkdFVF9LSU5EX1RFTkFOVBAFEhMKD1RBUkdFVF9LSU5EX0FMTBAGEh8KG1RBUkdFVF9LSU5EX1JFU09VUkNFX1NFUlZFUhAHMtIDChFSZXZvY2F0aW9uU2VydmljZRKPAQoLUmV2b2tlVG9rZW4SIS50b3VjaHN0b25lLnYxLlJldm9rZVRva2VuUmVxdWVzdBoiLnRvdWNoc3RvbmUudjEuUmV2b2tlVG9rZW5SZXNwb25zZSI5kAIC6uAYDXRva2VuczpyZXZva2Xq4BgMdG9rZW5zOmlzc3Vl6uAYEXRva2Vuczppc3N1ZTpzZWxmEpIBCgxSZXZva2VUb2tlbnMSIi50b3VjaHN0b25lLnYxLlJldm9rZVRva2Vuc1JlcXVlc3QaIy50b3VjaHN0b25lLnYxLlJldm9rZVRva2Vuc1Jlc3BvbnNlIjmQAgLq4BgNdG9rZW5zOnJldm9rZergGBF0b2tlbnM6cmV2b2tlX2FsbOrgGAx0b2tlbnM6aXNzdWUSlQEKDUdldFJldm9jYXRpb24SIy50b3VjaHN0b25lLnYxLkdldFJldm9jYXRpb25SZXF1ZXN0GiQudG91Y2hzdG9uZS52MS5HZXRSZXZvY2F0aW9uUmVzcG9uc2UiOZACAurgGA10b2tlbnM6cmV2b2tl6uAYEXRva2VuczpyZXZva2VfYWxs6uAYDHRva2Vuczppc3N1ZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_touchstone_v1_options]);
+  fileDesc("Ch50b3VjaHN0b25lL3YxL3Jldm9jYXRpb24ucHJvdG8SDXRvdWNoc3RvbmUudjEiqAEKElJldm9rZVRva2VuUmVxdWVzdBIbCgV0b2tlbhgBIAEoCUIKukgHcgUQASiAQEgAEjAKCHRva2VuX2lkGAIgASgJQhy6SBlyFzIVXnRva19bMC05QS1aYS16XXsyNn0kSAASLQoGcmVhc29uGAMgASgJQh26SBpyGBiABDITXlteXHgwMC1ceDFmXHg3Zl0qJEIUCgt0b2tlbl9vcl9pZBIFukgCCAEiPgoTUmV2b2tlVG9rZW5SZXNwb25zZRIVCg1yZXZvY2F0aW9uX2lkGAEgASgJEhAKCHJldmlzaW9uGAIgASgJIlwKClVzZXJUYXJnZXQSMQoJdGVuYW50X2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSGwoHdXNlcl9pZBgCIAEoCUIKukgHcgUQASiAAiI7CglBcHBUYXJnZXQSLgoGYXBwX2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQiXAoNQXBwVXNlclRhcmdldBIuCgZhcHBfaWQYASABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJBIbCgd1c2VyX2lkGAIgASgJQgq6SAdyBRABKIACIkEKDFRlbmFudFRhcmdldBIxCgl0ZW5hbnRfaWQYASABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJCILCglBbGxUYXJnZXQigQIKEFJldm9jYXRpb25UYXJnZXQSKQoEdXNlchgBIAEoCzIZLnRvdWNoc3RvbmUudjEuVXNlclRhcmdldEgAEicKA2FwcBgCIAEoCzIYLnRvdWNoc3RvbmUudjEuQXBwVGFyZ2V0SAASMAoIYXBwX3VzZXIYAyABKAsyHC50b3VjaHN0b25lLnYxLkFwcFVzZXJUYXJnZXRIABItCgZ0ZW5hbnQYBCABKAsyGy50b3VjaHN0b25lLnYxLlRlbmFudFRhcmdldEgAEicKA2FsbBgFIAEoCzIYLnRvdWNoc3RvbmUudjEuQWxsVGFyZ2V0SABCDwoGdGFyZ2V0EgW6SAIIASLWAQoTUmV2b2tlVG9rZW5zUmVxdWVzdBI3CgZ0YXJnZXQYASABKAsyHy50b3VjaHN0b25lLnYxLlJldm9jYXRpb25UYXJnZXRCBrpIA8gBARIvCgZyZWFzb24YAiABKAlCH7pIHHIaEAEYgAQyE15bXlx4MDAtXHgxZlx4N2ZdKiQSOAoPaWRlbXBvdGVuY3lfa2V5GAMgASgJQh+6SBxyGhAIGIABMhNeW15ceDAwLVx4MWZceDdmXSokEhsKE2luY2x1ZGVfY3JlZGVudGlhbHMYBCABKAgibgoUUmV2b2tlVG9rZW5zUmVzcG9uc2USFQoNcmV2b2NhdGlvbl9pZBgBIAEoCRIQCghyZXZpc2lvbhgCIAEoCRItCgVzdGF0ZRgDIAEoDjIeLnRvdWNoc3RvbmUudjEuUmV2b2NhdGlvblN0YXRlIksKFEdldFJldm9jYXRpb25SZXF1ZXN0EjMKDXJldm9jYXRpb25faWQYASABKAlCHLpIGXIXMhVecnZrX1swLTlBLVphLXpdezIxfSQi7QIKClJldm9jYXRpb24SFQoNcmV2b2NhdGlvbl9pZBgBIAEoCRIQCghyZXZpc2lvbhgCIAEoCRItCgVzdGF0ZRgDIAEoDjIeLnRvdWNoc3RvbmUudjEuUmV2b2NhdGlvblN0YXRlEi4KC3RhcmdldF9raW5kGAQgASgOMhkudG91Y2hzdG9uZS52MS5UYXJnZXRLaW5kEhEKCXRlbmFudF9pZBgFIAEoCRISCgp0YXJnZXRfa2V5GAYgASgJEg8KB2NlaWxpbmcYByABKAkSGwoTaW5jbHVkZV9jcmVkZW50aWFscxgIIAEoCBIOCgZyZWFzb24YCSABKAkSDQoFYWN0b3IYCiABKAkSLgoKcmV2b2tlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoIcHJvZ3Jlc3MYDCABKAsyIS50b3VjaHN0b25lLnYxLlJldm9jYXRpb25Qcm9ncmVzcyLyAQoSUmV2b2NhdGlvblByb2dyZXNzEhEKCXB1Ymxpc2hlZBgBIAEoCBIXCg92YWxpZGF0b3JzX2xpdmUYAiABKAUSGgoSdmFsaWRhdG9yc19hcHBsaWVkGAMgASgFEi8KC2NvbXBsZXRlX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgZiZWhpbmQYBSADKAsyHi50b3VjaHN0b25lLnYxLlZhbGlkYXRvclN0YXR1cxIzCgt1bnJlYWNoYWJsZRgGIAMoCzIeLnRvdWNoc3RvbmUudjEuVmFsaWRhdG9yU3RhdHVzIsABCg9WYWxpZGF0b3JTdGF0dXMSEwoLaW5zdGFuY2VfaWQYASABKAkSDwoHYWRkcmVzcxgCIAEoCRINCgVidWlsZBgDIAEoCRIYChByZXZpc2lvbnNfYmVoaW5kGAQgASgDEisKB2JlYXRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDWFuc3dlcnNfdW50aWwYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkYKFUdldFJldm9jYXRpb25SZXNwb25zZRItCgpyZXZvY2F0aW9uGAEgASgLMhkudG91Y2hzdG9uZS52MS5SZXZvY2F0aW9uIk0KFldhdGNoUmV2b2NhdGlvblJlcXVlc3QSMwoNcmV2b2NhdGlvbl9pZBgBIAEoCUIcukgZchcyFV5ydmtfWzAtOUEtWmEtel17MjF9JCJIChdXYXRjaFJldm9jYXRpb25SZXNwb25zZRItCgpyZXZvY2F0aW9uGAEgASgLMhkudG91Y2hzdG9uZS52MS5SZXZvY2F0aW9uKnEKD1Jldm9jYXRpb25TdGF0ZRIgChxSRVZPQ0FUSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASHQoZUkVWT0NBVElPTl9TVEFURV9JTl9GT1JDRRABEh0KGVJFVk9DQVRJT05fU1RBVEVfQ09NUExFVEUQAirTAQoKVGFyZ2V0S2luZBIbChdUQVJHRVRfS0lORF9VTlNQRUNJRklFRBAAEhUKEVRBUkdFVF9LSU5EX1RPS0VOEAESFAoQVEFSR0VUX0tJTkRfVVNFUhACEhMKD1RBUkdFVF9LSU5EX0FQUBADEhgKFFRBUkdFVF9LSU5EX0FQUF9VU0VSEAQSFgoSVEFSR0VUX0tJTkRfVEVOQU5UEAUSEwoPVEFSR0VUX0tJTkRfQUxMEAYSHwobVEFSR0VUX0tJTkRfUkVTT1VSQ0VfU0VSVkVSEAcy8gQKEVJldm9jYXRpb25TZXJ2aWNlEo8BCgtSZXZva2VUb2tlbhIhLnRvdWNoc3RvbmUudjEuUmV2b2tlVG9rZW5SZXF1ZXN0GiIudG91Y2hzdG9uZS52MS5SZXZva2VUb2tlblJlc3BvbnNlIjmQAgLq4BgNdG9rZW5zOnJldm9rZergGAx0b2tlbnM6aXNzdWXq4BgRdG9rZW5zOmlzc3VlOnNlbGYSkgEKDFJldm9rZVRva2VucxIiLnRvdWNoc3RvbmUudjEuUmV2b2tlVG9rZW5zUmVxdWVzdBojLnRvdWNoc3RvbmUudjEuUmV2b2tlVG9rZW5zUmVzcG9uc2UiOZACAurgGA10b2tlbnM6cmV2b2tl6uAYEXRva2VuczpyZXZva2VfYWxs6uAYDHRva2Vuczppc3N1ZRKVAQoNR2V0UmV2b2NhdGlvbhIjLnRvdWNoc3RvbmUudjEuR2V0UmV2b2NhdGlvblJlcXVlc3QaJC50b3VjaHN0b25lLnYxLkdldFJldm9jYXRpb25SZXNwb25zZSI5kAIC6uAYDXRva2VuczpyZXZva2Xq4BgRdG9rZW5zOnJldm9rZV9hbGzq4BgMdG9rZW5zOmlzc3VlEp0BCg9XYXRjaFJldm9jYXRpb24SJS50b3VjaHN0b25lLnYxLldhdGNoUmV2b2NhdGlvblJlcXVlc3QaJi50b3VjaHN0b25lLnYxLldhdGNoUmV2b2NhdGlvblJlc3BvbnNlIjmQAgLq4BgNdG9rZW5zOnJldm9rZergGBF0b2tlbnM6cmV2b2tlX2FsbOrgGAx0b2tlbnM6aXNzdWUwAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_touchstone_v1_options]);
 
 /**
  * Which token, and why.
@@ -440,11 +440,18 @@ export type Revocation = Message<"touchstone.v1.Revocation"> & {
   actor: string;
 
   /**
-   * When, by the database's clock.
+   * When it was committed, by the database's clock.
    *
    * @generated from field: google.protobuf.Timestamp revoked_at = 11;
    */
   revokedAt?: Timestamp | undefined;
+
+  /**
+   * How far it has come.
+   *
+   * @generated from field: touchstone.v1.RevocationProgress progress = 12;
+   */
+  progress?: RevocationProgress | undefined;
 };
 
 /**
@@ -453,6 +460,120 @@ export type Revocation = Message<"touchstone.v1.Revocation"> & {
  */
 export const RevocationSchema: GenMessage<Revocation> = /*@__PURE__*/
   messageDesc(file_touchstone_v1_revocation, 11);
+
+/**
+ * How far a revocation has come among those who answer from what they know. Fully consistent answers wait for none of it.
+ *
+ * @generated from message touchstone.v1.RevocationProgress
+ */
+export type RevocationProgress = Message<"touchstone.v1.RevocationProgress"> & {
+  /**
+   * Whether it has been published on Kafka. Never where there is no Kafka.
+   *
+   * @generated from field: bool published = 1;
+   */
+  published: boolean;
+
+  /**
+   * How many validators are live: they have committed their row in the census, and may answer.
+   *
+   * @generated from field: int32 validators_live = 2;
+   */
+  validatorsLive: number;
+
+  /**
+   * How many of those have applied it, as they said last.
+   *
+   * @generated from field: int32 validators_applied = 3;
+   */
+  validatorsApplied: number;
+
+  /**
+   * From when on every live validator had it, by the database's clock. Absent: not yet. A validator that starts later
+   * starts with it.
+   *
+   * @generated from field: google.protobuf.Timestamp complete_at = 4;
+   */
+  completeAt?: Timestamp | undefined;
+
+  /**
+   * Live validators that have not said yet that they have applied it.
+   *
+   * @generated from field: repeated touchstone.v1.ValidatorStatus behind = 5;
+   */
+  behind: ValidatorStatus[];
+
+  /**
+   * Validators that can't be reached, or ended without saying so, in the last day. None answers anything from
+   * `answers_until` on, before it has caught up.
+   *
+   * @generated from field: repeated touchstone.v1.ValidatorStatus unreachable = 6;
+   */
+  unreachable: ValidatorStatus[];
+};
+
+/**
+ * Describes the message touchstone.v1.RevocationProgress.
+ * Use `create(RevocationProgressSchema)` to create a new message.
+ */
+export const RevocationProgressSchema: GenMessage<RevocationProgress> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_revocation, 12);
+
+/**
+ * A validator as the census lists it.
+ *
+ * @generated from message touchstone.v1.ValidatorStatus
+ */
+export type ValidatorStatus = Message<"touchstone.v1.ValidatorStatus"> & {
+  /**
+   * Names the process.
+   *
+   * @generated from field: string instance_id = 1;
+   */
+  instanceId: string;
+
+  /**
+   * Where it answers, `host:port`.
+   *
+   * @generated from field: string address = 2;
+   */
+  address: string;
+
+  /**
+   * What it runs.
+   *
+   * @generated from field: string build = 3;
+   */
+  build: string;
+
+  /**
+   * How many revisions it lacks to the one asked about.
+   *
+   * @generated from field: int64 revisions_behind = 4;
+   */
+  revisionsBehind: bigint;
+
+  /**
+   * When it committed its row last, by the database's clock.
+   *
+   * @generated from field: google.protobuf.Timestamp beat_at = 5;
+   */
+  beatAt?: Timestamp | undefined;
+
+  /**
+   * Until when that lets it answer.
+   *
+   * @generated from field: google.protobuf.Timestamp answers_until = 6;
+   */
+  answersUntil?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message touchstone.v1.ValidatorStatus.
+ * Use `create(ValidatorStatusSchema)` to create a new message.
+ */
+export const ValidatorStatusSchema: GenMessage<ValidatorStatus> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_revocation, 13);
 
 /**
  * The revocation asked for.
@@ -473,7 +594,49 @@ export type GetRevocationResponse = Message<"touchstone.v1.GetRevocationResponse
  * Use `create(GetRevocationResponseSchema)` to create a new message.
  */
 export const GetRevocationResponseSchema: GenMessage<GetRevocationResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_revocation, 12);
+  messageDesc(file_touchstone_v1_revocation, 14);
+
+/**
+ * Which revocation.
+ *
+ * @generated from message touchstone.v1.WatchRevocationRequest
+ */
+export type WatchRevocationRequest = Message<"touchstone.v1.WatchRevocationRequest"> & {
+  /**
+   * As RevokeToken or RevokeTokens gave it.
+   *
+   * @generated from field: string revocation_id = 1;
+   */
+  revocationId: string;
+};
+
+/**
+ * Describes the message touchstone.v1.WatchRevocationRequest.
+ * Use `create(WatchRevocationRequestSchema)` to create a new message.
+ */
+export const WatchRevocationRequestSchema: GenMessage<WatchRevocationRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_revocation, 15);
+
+/**
+ * News of the revocation.
+ *
+ * @generated from message touchstone.v1.WatchRevocationResponse
+ */
+export type WatchRevocationResponse = Message<"touchstone.v1.WatchRevocationResponse"> & {
+  /**
+   * As it stands now. In the last one its state is COMPLETE.
+   *
+   * @generated from field: touchstone.v1.Revocation revocation = 1;
+   */
+  revocation?: Revocation | undefined;
+};
+
+/**
+ * Describes the message touchstone.v1.WatchRevocationResponse.
+ * Use `create(WatchRevocationResponseSchema)` to create a new message.
+ */
+export const WatchRevocationResponseSchema: GenMessage<WatchRevocationResponse> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_revocation, 16);
 
 /**
  * How far a revocation has come.
@@ -494,6 +657,13 @@ export const RevocationState = {
    * @generated from enum value: REVOCATION_STATE_IN_FORCE = 1;
    */
   IN_FORCE: 1,
+
+  /**
+   * In force, and applied by every live validator: none answers from what it knew before.
+   *
+   * @generated from enum value: REVOCATION_STATE_COMPLETE = 2;
+   */
+  COMPLETE: 2,
 } as const;
 
 /**
@@ -630,7 +800,7 @@ export const RevocationService: GenService<{
     output: typeof RevokeTokensResponseSchema;
   },
   /**
-   * GetRevocation tells of a revocation: what it was, and who did it and why.
+   * GetRevocation tells of a revocation: what it was, who did it and why, and how far it has come.
    *
    * Callers: those who may revoke its target. Idempotent. Errors: REVOCATION_UNKNOWN.
    *
@@ -640,6 +810,19 @@ export const RevocationService: GenService<{
     methodKind: "unary";
     input: typeof GetRevocationRequestSchema;
     output: typeof GetRevocationResponseSchema;
+  },
+  /**
+   * WatchRevocation tells of a revocation as GetRevocation does, at once and again whenever there is news of it, and ends
+   * when it is complete: when every live validator has applied it. It takes about a second where all is well.
+   *
+   * Callers: those who may revoke its target. Idempotent. Errors: REVOCATION_UNKNOWN.
+   *
+   * @generated from rpc touchstone.v1.RevocationService.WatchRevocation
+   */
+  watchRevocation: {
+    methodKind: "server_streaming";
+    input: typeof WatchRevocationRequestSchema;
+    output: typeof WatchRevocationResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_touchstone_v1_revocation, 0);

@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest';
+import { RevocationUnknown } from '../errors.ts';
+import { actOf } from '../test-act.ts';
+import type { Progress, Revocation, Validator } from './ports.ts';
+import { watchRevocation } from './watch-revocation.ts';
+
+const operator = actOf({ kind: 'operator', name: 'ops', scopes: ['tokens:revoke'] });
+const revocation: Revocation = {
+  revocationId: 'rvk_1',
+  head: { revision: 7, hash: 'h' },
+  target: { kind: 'user', key: 'u1' },
+  tenantId: 't1',
+  ceiling: 1,
+  includeCredentials: false,
+  reason: '',
+  actor: { kind: 'operator', name: 'ops', credentialId: 'tok_1' },
+  requestText: '',
+  idempotencyKey: null,
+  recordedAt: 0,
+};
+const validator = (over: Partial<Validator>): Validator => ({
+  instanceId: 'v1',
+  address: 'a:1',
+  build: '',
+  appliedRevision: 6,
+  beatAt: 0,
+  answersUntil: 5_000,
+  isLive: true,
+  ...over,
+});
+const progress = (over: Partial<Progress>): Progress => ({
+  isPublished: false,
+  completeAt: null,
+  validators: [validator({})],
+  ...over,
+});
+
+/** What is told, where the census says one after the other. */
+async function watch(said: readonly Progress[], act = operator): Promise<readonly Progress[]> {
+  let looks = 0;
+  const ports = {
+    revocations: { find: async (id: string) => (id === revocation.revocationId ? revocation : null) },
+    census: { progressOf: async () => said[looks] as Progress },
+  };
+  const pause = async () => {
+    looks++;
+  };
+  const told: Progress[] = [];
+  for await (const one of watchRevocation(act, revocation.revocationId, ports, pause)) told.push(one.progress);
+  return told;
+}
+
+test('it tells at once, then of news only, and ends when it is complete', async () => {
+  const first = progress({});
+  const sameButLater = progress({ validators: [validator({ beatAt: 1_000, answersUntil: 6_000 })] });
+  const published = progress({ isPublished: true });
+  const applied = progress({ isPublished: true, validators: [validator({ appliedRevision: 9 })] });
+  const complete = progress({ isPublished: true, validators: applied.validators, completeAt: 2_000 });
+  const never = progress({ validators: [] });
+  expect(await watch([first, sameButLater, published, published, applied, complete, never])).toEqual([
+    first,
+    published,
+    applied,
+    complete,
+  ]);
+});
+
+test('that a validator can not be reached any more is news', async () => {
+  const lost = progress({ validators: [validator({ isLive: false })] });
+  expect(await watch([progress({}), lost, progress({ completeAt: 1 })])).toHaveLength(3);
+});
+
+test('those who may not revoke the target are told that there is none', async () => {
+  const stranger = actOf({ kind: 'operator', name: 'ops', tenantIds: ['t2'], scopes: ['tokens:revoke'] });
+  await expect(watch([progress({})], stranger)).rejects.toThrow(RevocationUnknown);
+});
