@@ -1,0 +1,81 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type LocalKafka,
+  type LocalPostgres,
+  type ServiceName,
+  type ServicePorts,
+  type ServiceProcess,
+  type Stack,
+  type startKafka,
+  startPostgres,
+} from '@touchstone/local-stack';
+import { signalTree } from '../faults/suspend.ts';
+import type { Random } from './random.ts';
+
+/** A service that is started again on its ports after it was killed. */
+export interface Replica {
+  readonly name: ServiceName;
+  readonly ports: ServicePorts;
+  process: ServiceProcess;
+}
+
+/** What faults may hit. */
+export interface Victims {
+  readonly stack: Stack;
+  readonly replicas: readonly Replica[];
+  postgres: LocalPostgres;
+  /** Null: there is none. */
+  kafka: LocalKafka | null;
+  readonly startKafka: () => ReturnType<typeof startKafka>;
+}
+
+/** Something that goes wrong, and is right again once it resolves. */
+export type Fault = (victims: Victims, random: Random) => Promise<void>;
+
+/** Longer than the fence: awake again, a replica must find out by itself that it may not answer. */
+const longSuspensionMilliseconds = 6_500;
+
+const replicaOf = ({ replicas }: Victims, name: ServiceName, random: Random): Replica =>
+  random.of(replicas.filter((replica) => replica.name === name));
+
+const killing =
+  (name: ServiceName): Fault =>
+  async (victims, random) => {
+    const replica = replicaOf(victims, name, random);
+    await replica.process.kill();
+    await sleep(random.next() * 500);
+    replica.process = await victims.stack.startAnother(name, replica.ports);
+    await replica.process.untilReady();
+  };
+
+const suspending =
+  (name: ServiceName, milliseconds: (random: Random) => number): Fault =>
+  async (victims, random) => {
+    const { process } = replicaOf(victims, name, random);
+    process.signal('SIGSTOP');
+    await sleep(milliseconds(random));
+    process.signal('SIGCONT');
+  };
+
+export const faults: Readonly<Record<string, Fault>> = {
+  'a validator is killed': killing('validator'),
+  'a revocation service is killed, be it the one that relays': killing('revocation'),
+  'an issuer is killed': killing('issuer'),
+  'a validator is suspended': suspending('validator', (random) => random.next() * 1_500),
+  'a validator is suspended beyond the fence': suspending('validator', () => longSuspensionMilliseconds),
+  'Postgres is suspended': async ({ postgres }, random) => {
+    await signalTree(postgres.pid, 'SIGSTOP');
+    await sleep(random.next() * 1_500);
+    await signalTree(postgres.pid, 'SIGCONT');
+  },
+  'Postgres is killed': async (victims) => {
+    await victims.postgres.kill();
+    const { dataDir, port } = victims.postgres;
+    victims.postgres = await startPostgres({ dataDir, port });
+  },
+  'Kafka is killed': async (victims) => {
+    if (!victims.kafka) return;
+    await victims.kafka.kill();
+    victims.kafka = await victims.startKafka();
+  },
+};

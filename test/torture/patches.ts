@@ -1,0 +1,135 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** A change to a service's source, made as it is loaded and nowhere else. */
+export interface Patch {
+  /** From the top of the repository. */
+  readonly file: string;
+  /** Stands in the file exactly once. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+const root = new URL('../../', import.meta.url);
+
+const after = (file: string, find: string, pause: string): Patch => ({
+  file,
+  find,
+  replace: `${find} await globalThis.tortureAt('${pause}');`,
+});
+const before = (file: string, find: string, pause: string): Patch => ({
+  file,
+  find,
+  replace: `await globalThis.tortureAt('${pause}'); ${find}`,
+});
+
+const issueToken = 'packages/core/src/issue/issue-token.ts';
+const validateToken = 'packages/core/src/validate/validate-token.ts';
+const follower = 'packages/core/src/revisions/follower.ts';
+
+/** Pauses at the points where something can come between. */
+export const pauses: readonly Patch[] = [
+  after(issueToken, 'await ports.registry.find(command.tenantId, command.appId, command.audience);', 'authorised'),
+  after(issueToken, 'const birth = await ports.tokens.draw(act.signal);', 'drawn'),
+  before(
+    'packages/store-postgres/src/database.ts',
+    "await committed(client, () => client.query('commit'));",
+    'before commit',
+  ),
+  before('packages/store-postgres/src/record-reader.ts', 'const records = recordsByKey(rows);', 'after snapshot'),
+  before(
+    validateToken,
+    'return unread.map((one, i) => conclude(call, one, read.records[i] ?? null, read));',
+    'before fill',
+  ),
+  {
+    file: 'services/validator/src/rpc/validate-token.ts',
+    find: 'fromValidation(await validateToken(act, toValidateCommand(request), context.validating));',
+    replace: `{
+      const validation = await validateToken(act, toValidateCommand(request), context.validating);
+      await globalThis.tortureAt('between reply and use');
+      return fromValidation(validation);
+    };`,
+  },
+];
+
+/** Nobody brings revisions but the database, when it is asked. */
+const withoutSources: Patch = {
+  file: 'packages/replica/src/replica.ts',
+  find: 'for (const source of sourcesOf(service, config, database, log))',
+  replace: 'for (const source of [] ?? sourcesOf(service, config, database, log))',
+};
+
+/** Guards of the protocol, each as what takes it out of the services. */
+export const guards: Readonly<Record<string, readonly Patch[]>> = {
+  'catches up before a fully consistent answer': [
+    withoutSources,
+    {
+      file: 'packages/core/src/validate/consistent-records.ts',
+      find: 'await follower.askUntilCovered(({ revision }) => reader.read(keys, revision));',
+      replace: 'await reader.read(keys, follower.applied.revision);',
+    },
+  ],
+  'draws the sequence after the request has come': [
+    {
+      file: 'packages/store-postgres/src/token-writer.ts',
+      find: 'draw: (signal) => draw(null, signal),',
+      replace: `draw: () => {
+        const kept = (globalThis.tortureKept ??= []);
+        while (kept.length < 50) kept.push(draw(null));
+        return kept.shift();
+      },`,
+    },
+  ],
+  'answers once the token has been committed': [
+    {
+      file: 'packages/store-postgres/src/token-writer.ts',
+      find: 'insert: (record, event, signal) => insert({ record, event }, signal),',
+      replace: 'insert: async (record, event) => { insert({ record, event }).catch(() => {}); return true; },',
+    },
+  ],
+  'judges what it remembers by the watermarks of now': [
+    {
+      file: validateToken,
+      find: 'decide(known.record, () => known.opened, follower.watermarks, demandOf(command), databaseNow);',
+      replace: 'decide(known.record, () => known.opened, { revokes: () => false }, demandOf(command), databaseNow);',
+    },
+  ],
+  'counts the age of what it knows from the sending of the question': [
+    withoutSources,
+    { file: follower, find: 'this.#prove(question.sentAt);', replace: 'this.#prove(instantOf(this.#clock));' },
+  ],
+  'asks where what it knows is too old': [
+    withoutSources,
+    {
+      file: 'packages/core/src/validate/consistency.ts',
+      find: 'return follower.age <= consistency.milliseconds;',
+      replace: 'return true;',
+    },
+  ],
+  'answers once it has come to the revision': [
+    withoutSources,
+    {
+      file: 'packages/core/src/validate/consistency.ts',
+      find: 'return follower.hasReached(consistency.revision) === true;',
+      replace: 'return true;',
+    },
+  ],
+};
+
+/** The file's text with the patches in it. @throws when a patch does not fit any more */
+export function patched(file: string, source: string, patches: readonly Patch[]): string {
+  return patches
+    .filter((patch) => patch.file === file)
+    .reduce((text, { find, replace }) => {
+      if (text.split(find).length !== 2) throw new Error(`${file} does not hold exactly once: ${find}`);
+      return text.replace(find, () => replace);
+    }, source);
+}
+
+/** Every patch fits the source as it is now. */
+export const requireFitting = (patches: readonly Patch[]): void => {
+  for (const file of new Set(patches.map((patch) => patch.file))) {
+    patched(file, readFileSync(fileURLToPath(new URL(file, root)), 'utf8'), patches);
+  }
+};

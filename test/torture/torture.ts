@@ -1,0 +1,192 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import { IssuerService, RevocationService, ValidatorService } from '@touchstone/contracts';
+import {
+  clientOf,
+  freePair,
+  freePorts,
+  type LocalKafka,
+  openTemporaryFolder,
+  type ServiceName,
+  type ServicePorts,
+  startKafka,
+  startStack,
+} from '@touchstone/local-stack';
+import { shared } from '../harness/shared-stack.ts';
+import { bootstrapped, openWorld, type World } from '../harness/world.ts';
+import { faults, type Replica, type Victims } from './faults.ts';
+import type { Event } from './history.ts';
+import { judge, type Violation } from './judge.ts';
+import { type Arena, nothingRecorded, race } from './races.ts';
+import { type Random, seeded } from './random.ts';
+
+export interface TortureOptions {
+  readonly seconds: number;
+  readonly seed: number;
+  /** Whether there is a Kafka. */
+  readonly kafka: boolean;
+  /** Whether faults are injected. */
+  readonly faults: boolean;
+  /** The guard that is taken out; null: none. */
+  readonly guard: string | null;
+  readonly signal?: AbortSignal;
+  readonly onProgress: (line: string) => void;
+}
+
+/** What a run did, and what was wrong with it. */
+export interface TortureReport {
+  readonly seed: number;
+  readonly counts: Readonly<Record<string, number>>;
+  readonly faults: Readonly<Record<string, number>>;
+  /** Calls that failed as they may, by the reason. */
+  readonly failures: Readonly<Record<string, number>>;
+  /** Calls that failed as none may. */
+  readonly unexpected: readonly string[];
+  readonly violations: readonly Violation[];
+}
+
+const racesAtOnce = 12;
+const tenantsCount = 4;
+/** Between two faults, at most. */
+const calmMilliseconds = 3_000;
+/** What has happened is judged so often; a run that is wrong ends then. */
+const judgeMilliseconds = 5_000;
+const preload = pathToFileURL(`${import.meta.dirname}/patching.ts`).href;
+
+/** Runs real services under load and faults, and judges every answer. */
+export async function torture(options: TortureOptions): Promise<TortureReport> {
+  const { seed, onProgress } = options;
+  const random = seeded(seed);
+  await using running = new AsyncDisposableStack();
+  const victims = await startVictims(options, running);
+  onProgress('Making tenants ...');
+  const arenas = await Promise.all(Array.from({ length: tenantsCount }, () => openArena(victims)));
+
+  const recorded = nothingRecorded();
+  const injected = new Map<string, number>();
+  const end = performance.now() + options.seconds * 1_000;
+  let violations: Violation[] = [];
+  const isOver = () => performance.now() > end || violations.length > 0 || options.signal?.aborted === true;
+
+  const racing = Array.from({ length: racesAtOnce }, async (_, i) => {
+    const mine = seeded(seed + 1 + i);
+    while (!isOver()) await race(mine.of(arenas), mine, recorded);
+  });
+  const faulting = options.faults ? injectFaults(victims, random, injected, isOver) : null;
+  const judging = (async () => {
+    while (!isOver()) {
+      await sleep(judgeMilliseconds);
+      violations = judge(recorded.events);
+      onProgress(`${countsText(recorded.events)}; ${[...injected.values()].reduce((sum, n) => sum + n, 0)} faults`);
+    }
+  })();
+  await Promise.all([...racing, faulting, judging]);
+  return {
+    seed,
+    counts: countsOf(recorded.events),
+    faults: Object.fromEntries(injected),
+    failures: Object.fromEntries(recorded.failures),
+    unexpected: recorded.unexpected,
+    violations: judge(recorded.events),
+  };
+}
+
+async function startVictims(
+  { kafka, guard, onProgress }: TortureOptions,
+  running: AsyncDisposableStack,
+): Promise<Victims> {
+  const { path: folder } = running.use(await openTemporaryFolder());
+  const ports = await freePorts();
+  const [port, controllerPort] = ports.kafka;
+  const startOne = () => startKafka({ dataDir: `${folder}/kafka`, port, controllerPort });
+  onProgress('Starting Postgres, Kafka and the services ...');
+  const first: LocalKafka | null = kafka ? await startOne() : null;
+  const environment = {
+    NODE_OPTIONS: `--import=${preload}`,
+    // The more a guard has to be missed, the more often something comes between.
+    TORTURE_PAUSES: guard === null ? '0.03:60' : '0.3:300',
+    TORTURE_GUARD: guard ?? '',
+    LOG_LEVEL: 'warn',
+  };
+  const stack = running.use(
+    await startStack({ folder: `${folder}/stack`, ports, kafka: first ? first.brokers : null, environment }),
+  );
+  const replicas: Replica[] = [];
+  const { issuer, validator, revocation } = stack.services;
+  const known: [ServiceName, ServicePorts, Replica['process']][] = [
+    ['issuer', ports.issuer, issuer],
+    ['validator', ports.validator, validator],
+    ['revocation', ports.revocation, revocation],
+  ];
+  for (const [name, pair, process] of known) replicas.push({ name, ports: pair, process });
+  for (const name of ['issuer', 'validator', 'revocation'] as const) {
+    const pair = await freePair();
+    replicas.push({ name, ports: pair, process: await stack.startAnother(name, pair) });
+  }
+  await Promise.all(replicas.map(({ process }) => process.untilReady()));
+  const victims: Victims = { stack, replicas, postgres: stack.postgres, kafka: first, startKafka: startOne };
+  // What runs at the end is stopped, whichever it is by then.
+  running.defer(() => victims.kafka?.stop());
+  running.defer(() => victims.postgres.stop());
+  running.defer(async () => {
+    await Promise.all(victims.replicas.map(({ process }) => process.stop()));
+  });
+  return victims;
+}
+
+async function openArena({ stack, replicas }: Victims): Promise<Arena> {
+  const world: World = await openWorld(shared(stack));
+  const operator = await bootstrapped(shared(stack), [world.tenantId], ['tokens:revoke_all']);
+  const addresses = (name: ServiceName) =>
+    replicas.filter((one) => one.name === name).map(({ process }) => process.grpc);
+  return {
+    tenantId: world.tenantId,
+    audience: world.audience,
+    appIds: [world.appId, await world.addApp(), await world.addApp()],
+    issuers: addresses('issuer').map((grpc) => clientOf(IssuerService, grpc, world.identity.credential)),
+    validators: addresses('validator').map((grpc) => ({
+      name: grpc,
+      client: clientOf(ValidatorService, grpc, world.resourceServer.credential),
+    })),
+    revocations: addresses('revocation').map((grpc) => clientOf(RevocationService, grpc, operator.credential)),
+    registry: operator.registry,
+  };
+}
+
+async function injectFaults(
+  victims: Victims,
+  random: Random,
+  injected: Map<string, number>,
+  isOver: () => boolean,
+): Promise<void> {
+  const names = Object.keys(faults).filter((name) => victims.kafka || !name.includes('Kafka'));
+  let waiting: string[] = [];
+  while (!isOver()) {
+    await sleep(random.next() * calmMilliseconds);
+    // Each comes as often as every other.
+    if (waiting.length === 0) waiting = [...names];
+    const [name = ''] = waiting.splice(random.below(waiting.length), 1);
+    await faults[name]?.(victims, random);
+    injected.set(name, (injected.get(name) ?? 0) + 1);
+  }
+}
+
+/** How many there were of each kind. */
+function countsOf(events: readonly Event[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const event of events) {
+    const kind =
+      event.type === 'answered'
+        ? `answered ${event.freshness.mode} ${event.active ? 'active' : 'refused'}`
+        : event.type === 'revoked'
+          ? `revoked ${event.target.level}`
+          : event.type;
+    counts[kind] = (counts[kind] ?? 0) + 1;
+  }
+  return Object.fromEntries(Object.entries(counts).sort());
+}
+
+function countsText(events: readonly Event[]): string {
+  const count = (type: Event['type']) => events.filter((event) => event.type === type).length.toLocaleString('en');
+  return `${count('issued')} issued, ${count('revoked')} revoked, ${count('answered')} answers`;
+}
