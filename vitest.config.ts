@@ -32,6 +32,15 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: {
+          name: 'torture',
+          include: ['test/torture/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 300_000,
+        },
+      },
+      {
+        extends: true,
         // Each of these starts or breaks a stack of its own, one after the other.
         test: {
           name: 'faults',

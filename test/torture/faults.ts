@@ -10,6 +10,7 @@ import {
   startPostgres,
 } from '@touchstone/local-stack';
 import { signalTree } from '../faults/suspend.ts';
+import { lieOnTopic } from './lies.ts';
 import type { Random } from './random.ts';
 
 /** A service that is started again on its ports after it was killed. */
@@ -77,5 +78,8 @@ export const faults: Readonly<Record<string, Fault>> = {
     if (!victims.kafka) return;
     await victims.kafka.kill();
     victims.kafka = await victims.startKafka();
+  },
+  'somebody lies on the topic': async ({ kafka }, random) => {
+    if (kafka) await lieOnTopic(kafka.brokers, random);
   },
 };

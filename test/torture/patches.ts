@@ -98,6 +98,13 @@ export const guards: Readonly<Record<string, readonly Patch[]>> = {
   'counts the age of what it knows from the sending of the question': [
     withoutSources,
     { file: follower, find: 'this.#prove(question.sentAt);', replace: 'this.#prove(instantOf(this.#clock));' },
+    // Every answer is on the way for long.
+    {
+      file: follower,
+      find: 'if (question.generation !== this.#generation) return false;',
+      replace:
+        'await new Promise((resolve) => setTimeout(resolve, 300)); if (question.generation !== this.#generation) return false;',
+    },
   ],
   'asks where what it knows is too old': [
     withoutSources,

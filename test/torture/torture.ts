@@ -159,7 +159,7 @@ async function injectFaults(
   injected: Map<string, number>,
   isOver: () => boolean,
 ): Promise<void> {
-  const names = Object.keys(faults).filter((name) => victims.kafka || !name.includes('Kafka'));
+  const names = Object.keys(faults).filter((name) => victims.kafka || !/Kafka|topic/.test(name));
   let waiting: string[] = [];
   while (!isOver()) {
     await sleep(random.next() * calmMilliseconds);

@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest';
+import { ownKafka } from '../faults/own-kafka.ts';
+import { guards } from './patches.ts';
+import { type TortureReport, torture } from './torture.ts';
+
+const kafka = await ownKafka('torture');
+const silent = () => {};
+
+/** What to run to see it again. */
+const again = ({ seed, violations }: TortureReport) => ({ seed, shortest: violations[0] });
+
+test('through faults of every kind no answer is wrong, and no call fails as none may', async () => {
+  const seed = Math.floor(Math.random() * 1e9);
+  const report = await torture({ seconds: 90, seed, kafka, faults: true, guard: null, onProgress: silent });
+  expect(report.violations, JSON.stringify(again(report))).toEqual([]);
+  expect(report.unexpected).toEqual([]);
+  // That it did something.
+  const { counts, faults } = report;
+  for (const level of ['token', 'user', 'app_user', 'app', 'tenant', 'all', 'disabled_app']) {
+    expect(counts[`revoked ${level}`], level).toBeGreaterThan(20);
+  }
+  for (const mode of ['full', 'bounded', 'revision']) {
+    expect(counts[`answered ${mode} active`], mode).toBeGreaterThan(200);
+    expect(counts[`answered ${mode} refused`], mode).toBeGreaterThan(200);
+  }
+  expect(Object.keys(faults).length).toBeGreaterThanOrEqual(kafka ? 8 : 6);
+});
+
+/** A fault that depends on chance may be missed once. */
+const attempts = 3;
+
+test.each(Object.keys(guards))('a service that no longer %s is found out', async (guard) => {
+  for (let attempt = 1; attempt <= attempts; attempt++) {
+    const seed = attempt;
+    const options = { seconds: 40, seed, kafka: false, faults: false, guard, onProgress: silent };
+    const { violations } = await torture(options);
+    if (violations.length > 0) return;
+  }
+  expect.unreachable(`no answer was wrong in ${attempts} runs`);
+});
