@@ -30,6 +30,9 @@ const batch: Shape = { concurrency: batchConcurrency, connections: batchConcurre
 /** Distinct calls of a batch RPC, and distinct users: more would only fill ghz's memory. */
 const batchesMax = 1_000;
 const usersMax = 20_000;
+/** As many as a validator remembers with its usual settings, and a staleness that it always meets. */
+const rememberedMax = 10_000;
+const stale = { requirement: { case: 'maxStaleness', value: { seconds: 5n, nanos: 0 } } } as const;
 
 /** The echo that everything is compared with. */
 export const nullLoad = (server: Server, shape: Shape = single): Load => ({
@@ -48,7 +51,10 @@ export const healthLoad = ({ services }: Stack): Load => ({
 });
 
 /** ValidateToken and its batch, fully consistent: each call with other tokens, drawn at random from those alive. */
-export function validateLoads({ services, demo }: Stack, tokens: Tokens): Record<'one' | 'shared' | 'batch', Load> {
+export function validateLoads(
+  { services, demo }: Stack,
+  tokens: Tokens,
+): Record<'one' | 'shared' | 'batch' | 'cached' | 'cachedBatch', Load> {
   const about = { server: serverOf(services.validator), credential: demo.resourceServerToken };
   const requestOf = (token: string) => validateRequest(demo, token);
   const one: Load = {
@@ -57,18 +63,22 @@ export function validateLoads({ services, demo }: Stack, tokens: Tokens): Record
     call: 'touchstone.v1.ValidatorService/ValidateToken',
     requests: (countMax) => tokens.draw(countMax).map((token) => encode(ValidateTokenRequestSchema, requestOf(token))),
   };
+  const inBatches = (chosen: readonly string[], ask: typeof requestOf): Uint8Array[] =>
+    batchesOf(chosen).map((chunk) => encode(BatchValidateTokensRequestSchema, { requests: chunk.map(ask) }));
+  const batches: Load = {
+    ...batch,
+    ...about,
+    call: 'touchstone.v1.ValidatorService/BatchValidateTokens',
+    requests: (countMax) => inBatches(tokens.draw(Math.min(countMax, batchesMax) * batchSize), requestOf),
+  };
+  const remembered = tokens.draw(rememberedMax);
+  const bounded = (token: string) => ({ ...requestOf(token), consistency: stale });
   return {
     one,
     shared: { ...one, ...shared },
-    batch: {
-      ...batch,
-      ...about,
-      call: 'touchstone.v1.ValidatorService/BatchValidateTokens',
-      requests: (countMax) =>
-        batchesOf(tokens.draw(Math.min(countMax, batchesMax) * batchSize)).map((chunk) =>
-          encode(BatchValidateTokensRequestSchema, { requests: chunk.map(requestOf) }),
-        ),
-    },
+    batch: batches,
+    cached: { ...one, requests: () => remembered.map((token) => encode(ValidateTokenRequestSchema, bounded(token))) },
+    cachedBatch: { ...batches, requests: () => inBatches(remembered, bounded) },
   };
 }
 

@@ -84,10 +84,11 @@ async function bench({ json, records, seconds, kafka }: Options, signal: AbortSi
 }
 
 async function report(json: string, facts: Facts, results: Results): Promise<void> {
-  const { health, validate, validateShared, validateBatch, issue, issueBatch, revoke, revokeAllFew, revokeAllMany } =
-    results;
+  const { health, validate, validateShared, validateBatch, validateCached, validateCachedBatch } = results;
+  const { issue, issueBatch, revoke, revokeAllFew, revokeAllMany } = results;
   const verdicts = judge(results);
-  console.log(`${loadTable([health, validate, validateShared, validateBatch, issue, issueBatch, revoke])}\n`);
+  const validations = [validate, validateShared, validateBatch, validateCached, validateCachedBatch];
+  console.log(`${loadTable([health, ...validations, issue, issueBatch, revoke])}\n`);
   console.log(`${explanation}\n`);
   console.log(`${revokeAllTable([revokeAllFew, revokeAllMany])}\n`);
   console.log(verdictTable(verdicts));

@@ -40,13 +40,27 @@ export async function measureRows(
     rounds: 1,
   });
   const validateBatch = await inBatches('BatchValidateTokens', validateLoad.batch);
+  const validateCached = await one('ValidateToken, from cache', validateLoad.cached);
+  const validateCachedBatch = await inBatches('BatchValidateTokens, from cache,', validateLoad.cachedBatch);
   await requireHonoured(stack, tokens);
   const issueLoad = issueLoads(stack);
   const issue = await one('IssueToken', issueLoad.one);
   const issueBatch = await inBatches('BatchIssueTokens', issueLoad.batch);
   await requireIssued(stack);
   const revoke = await revokeOneByOne(bench, stack, tokens);
-  return { health, validate, validateShared, validateBatch, issue, issueBatch, revoke, revokeAllFew, revokeAllMany };
+  return {
+    health,
+    validate,
+    validateShared,
+    validateBatch,
+    validateCached,
+    validateCachedBatch,
+    issue,
+    issueBatch,
+    revoke,
+    revokeAllFew,
+    revokeAllMany,
+  };
 }
 
 async function seed({ signal, onProgress }: Bench, stack: Stack, count: number): Promise<Tokens> {

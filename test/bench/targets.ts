@@ -17,6 +17,9 @@ export interface Results {
   /** Its callers share connections. */
   readonly validateShared: Compared;
   readonly validateBatch: Compared;
+  /** Answers that may be stale, of tokens that are remembered. */
+  readonly validateCached: Compared;
+  readonly validateCachedBatch: Compared;
   readonly issue: Compared;
   readonly issueBatch: Compared;
   readonly revoke: Compared;
@@ -26,7 +29,8 @@ export interface Results {
 
 /** What this is to reach, and what it did. */
 export function judge(results: Results): Verdict[] {
-  const { health, validate, validateBatch, issue, revokeAllFew, revokeAllMany } = results;
+  const { health, validate, validateBatch, validateCached, validateCachedBatch, issue } = results;
+  const { revokeAllFew, revokeAllMany } = results;
   return [
     atLeast('health check / null RPC, calls a second', health.ratio, 0.9),
     atLeast('ValidateToken / null RPC, calls a second', validate.ratio, 0.5),
@@ -36,6 +40,8 @@ export function judge(results: Results): Verdict[] {
       validateBatch.tokensPerSecond / validate.tokensPerSecond,
       5,
     ),
+    atLeast('ValidateToken from cache / null RPC, calls a second', validateCached.ratio, 0.75),
+    atLeast('BatchValidateTokens from cache, tokens a second', validateCachedBatch.tokensPerSecond, 100_000),
     atLeast('IssueToken / null RPC, calls a second', issue.ratio, 0.4),
     atMost('RevokeTokens(all), many records / few, median', revokeAllMany.median / revokeAllFew.median, 1.5),
     ...Object.entries(results.idleMebibytes).map(([name, mebibytes]) => atMost(`${name} idle, MiB`, mebibytes, 150)),

@@ -1,5 +1,5 @@
 import type { MessageInitShape, MessageShape } from '@bufbuild/protobuf';
-import { durationMs, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { type Duration, durationMs, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import {
   type ConsistencySchema,
   RefusalReason,
@@ -10,6 +10,7 @@ import {
 import {
   type Consistency,
   formatRevision,
+  InvalidField,
   parseRevision,
   RevisionUnknown,
   type ToldReason,
@@ -36,7 +37,7 @@ const reasons: Readonly<Record<ToldReason, RefusalReason>> = {
   tampered: RefusalReason.TAMPERED,
 };
 
-/** @throws RevisionUnknown */
+/** @throws InvalidField, RevisionUnknown */
 export const toValidateCommand = (request: MessageShape<typeof ValidateTokenRequestSchema>): ValidateCommand => ({
   token: request.token,
   audience: request.audience,
@@ -49,7 +50,7 @@ type Requirement = MessageShape<typeof ConsistencySchema>['requirement'];
 function toConsistency(requirement: Requirement | undefined): Consistency {
   switch (requirement?.case) {
     case 'maxStaleness':
-      return { kind: 'max_staleness', milliseconds: durationMs(requirement.value) };
+      return { kind: 'max_staleness', milliseconds: stalenessOf(requirement.value) };
     case 'atLeastRevision': {
       const revision = parseRevision(requirement.value);
       if (!revision) throw new RevisionUnknown();
@@ -58,6 +59,16 @@ function toConsistency(requirement: Requirement | undefined): Consistency {
     default:
       return fullyConsistent;
   }
+}
+
+/** Milliseconds. */
+const stalenessMax = 60_000;
+
+/** @throws InvalidField */
+function stalenessOf(duration: Duration): number {
+  const milliseconds = durationMs(duration);
+  if (milliseconds > 0 && milliseconds <= stalenessMax) return milliseconds;
+  throw new InvalidField('consistency.max_staleness', 'must be above zero and at most a minute');
 }
 
 const fullyConsistent: Consistency = { kind: 'fully_consistent' };
