@@ -80,9 +80,10 @@ class Database implements HistoryReader, RecordReader {
     await this.#step('revoked');
   }
 
-  async load() {
+  async load(take: (marks: readonly Mark[]) => void) {
     const { head, digest } = this;
-    return { head, digest, mac: chain.sealHistory(head, digest), marks: [...this.marks.values()], now: 0 };
+    take([...this.marks.values()]);
+    return { head, digest, mac: chain.sealHistory(head, digest), now: 0 };
   }
 
   async readAfter(revision: number) {

@@ -1,12 +1,15 @@
 import type { Chain, HistoryReader } from '@touchstone/core';
 import { genesis, StoreUnavailable } from '@touchstone/core';
-import type { Database } from './database.ts';
+import type { Database, Row } from './database.ts';
 import { markColumns, markOf, tailOf, tailSelect } from './history-rows.ts';
+
+/** Marks read at a time: what is done with so many holds up nobody, and their rows take little memory. */
+const marksFetched = 1_000;
 
 /** The history of revisions, as the primary has it. */
 export function historyReader(database: Database): HistoryReader {
   return {
-    load: () =>
+    load: (take) =>
       database.transaction(async (query) => {
         const [row] = await query({
           text: `select revision, hash, digest, mac, (extract(epoch from now()) * 1000)::bigint,
@@ -15,8 +18,13 @@ export function historyReader(database: Database): HistoryReader {
         if (!row) throw new Error('the history has not been initialised: run the bootstrap command');
         const [revision, hash, digest, mac, now, last] = row as [number, string, string, string, number, number];
         if (last !== revision) throw new StoreUnavailable(new Error('the history ends before its last revision'));
-        const marks = await query({ text: `select ${markColumns} from watermark w` });
-        return { head: { revision, hash }, digest, mac, now, marks: marks.map(markOf) };
+        await query({ text: `declare mark no scroll cursor for select ${markColumns} from watermark w` });
+        let rows: Row[];
+        do {
+          rows = await query({ text: `fetch ${marksFetched} from mark` });
+          take(rows.map(markOf));
+        } while (rows.length > 0);
+        return { head: { revision, hash }, digest, mac, now };
       }, 'repeatable read'),
 
     readAfter: async (revision) => tailOf(await database.query({ name: 'tail', text: tailSelect, values: [revision] })),

@@ -44,7 +44,17 @@ export class Chain {
    * added, so that digests seen one after the other don't tell what a mark weighs.
    */
   digestOf(marks: readonly Mark[], head: Head): string {
-    return this.#digest(marks.reduce((sum, mark) => sum + this.#weight(mark), 0n) + this.#mask(head));
+    return this.digestOfWeight(this.weightOf(marks), head);
+  }
+
+  /** What marks add to the digest. Those of several parts may be added up. */
+  weightOf(marks: readonly Mark[]): bigint {
+    return marks.reduce((sum, mark) => sum + this.#weight(mark), 0n);
+  }
+
+  /** The digest over marks of this weight altogether. */
+  digestOfWeight(weight: bigint, head: Head): string {
+    return this.#digest(weight + this.#mask(head));
   }
 
   /** The digest at the next head, after marks have been replaced: the one before by the one after. */

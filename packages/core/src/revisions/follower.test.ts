@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Clock } from '../clock.ts';
 import { StoreUnavailable } from '../errors.ts';
-import { chain, codec, cut, History, macUnder, quiet } from '../test-history.ts';
+import { chain, codec, cut, History, macUnder, quiet, TestClock } from '../test-history.ts';
 import { Chain } from './chain.ts';
 import { Follower } from './follower.ts';
+import { segmentsCount } from './mark-segment.ts';
 import type { HistoryReader } from './ports.ts';
 import type { Head, SealedRevision } from './revision.ts';
 import type { Mark } from './watermarks.ts';
@@ -36,6 +37,10 @@ test('starts from what is in force, without the revisions that led there', async
 test.each([
   ['a watermark is gone', (h: History) => h.marks.delete('ada')],
   ['a watermark has been lowered', (h: History) => h.marks.set('ada', { ...(h.marks.get('ada') as Mark), ceiling: 1 })],
+  [
+    'a watermark is of no known kind',
+    (h: History) => h.marks.set('ada', { ...h.marks.get('ada'), kind: 'x' } as never),
+  ],
   ['the digest has been replaced', (h: History) => Object.assign(h, { digest: '0'.repeat(64) })],
 ])('does not start when %s', async (_, tamper) => {
   const history = new History();
@@ -172,4 +177,26 @@ test('questions that come together share one that is sent after them', async () 
   // What has been sent may be too old for who comes now.
   await Promise.all([first, follower.refresh(), follower.refresh()]);
   expect(sent).toBe(3);
+});
+
+test('what ended more than a day ago is forgotten, once the clocks of the database and of this machine both say so', async () => {
+  const [history, clock] = [new History(), new TestClock()];
+  const end = clock.wall();
+  history.write('ada', 5, { coversUntil: end });
+  const follower = await follow(history, clock);
+  const refreshOften = async () => {
+    for (let i = 0; i < segmentsCount; i++) {
+      clock.pass(1_000);
+      await follower.refresh();
+    }
+    return follower.watermarks.revokes(token('ada', 5));
+  };
+  history.now = end + 2 * 86_400_000;
+  expect(await refreshOften()).toBe(true);
+  clock.pass(2 * 86_400_000);
+  expect(await refreshOften()).toBe(false);
+  history.now = end;
+  history.write('ada', 5, { coversUntil: end });
+  await follower.refresh();
+  expect(await refreshOften()).toBe(true);
 });

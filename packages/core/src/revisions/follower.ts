@@ -9,6 +9,9 @@ import { Watermarks } from './watermarks.ts';
 /** How many hashes back the follower remembers, to tell a late answer from another history. */
 const hashesRemembered = 4_096;
 
+/** Milliseconds between two looks at what can be forgotten. Each is at a thousandth of the marks; they cover months. */
+const forgetMilliseconds = 1_000;
+
 /** When a question to the database was sent, and what was known then. */
 export interface Question {
   readonly sentAt: Instant;
@@ -41,22 +44,18 @@ export class Follower {
   #provenAt: Instant | null = null;
   /** What the database's clock said, to a question sent then. */
   #databaseTime: { readonly now: number; readonly at: Instant };
+  #forgotAt: Instant;
   #reloading: Promise<false> | null = null;
   #refreshing: Promise<void> | null = null;
 
-  private constructor(
-    reader: HistoryReader,
-    chain: Chain,
-    clock: Clock,
-    events: FollowerEvents,
-    from: HistorySnapshot,
-  ) {
+  private constructor(reader: HistoryReader, chain: Chain, clock: Clock, events: FollowerEvents, from: Loaded) {
     this.#reader = reader;
     this.#chain = chain;
     this.#clock = clock;
     this.#events = events;
     this.#applied = from.head;
     this.#databaseTime = { now: from.now, at: instantOf(clock) };
+    this.#forgotAt = this.#databaseTime.at;
     this.#adopt(from);
   }
 
@@ -66,7 +65,7 @@ export class Follower {
    */
   static async start(reader: HistoryReader, chain: Chain, clock: Clock, events: FollowerEvents): Promise<Follower> {
     const sentAt = instantOf(clock);
-    const follower = new Follower(reader, chain, clock, events, checked(chain, await reader.load()));
+    const follower = new Follower(reader, chain, clock, events, await load(reader, chain));
     follower.#provenAt = sentAt;
     return follower;
   }
@@ -154,6 +153,7 @@ export class Follower {
     if (this.#isReplacedBy(tail.head, question)) return this.#reload();
     this.#prove(question.sentAt);
     this.#databaseTime = { now: tail.now, at: question.sentAt };
+    this.#forget(tail.now);
     return true;
   }
 
@@ -212,6 +212,13 @@ export class Follower {
     this.#server = server;
   }
 
+  /** Only what has ended on both clocks: what one that ran ahead had let us forget would be honoured again. */
+  #forget(databaseNow: number): void {
+    if (ageOf(this.#forgotAt, this.#clock) < forgetMilliseconds) return;
+    this.#forgotAt = instantOf(this.#clock);
+    this.#watermarks.forget(Math.min(databaseNow, this.#forgotAt.wall));
+  }
+
   #prove(sentAt: Instant): void {
     if (!this.#provenAt || sentAt.monotonic > this.#provenAt.monotonic) this.#provenAt = sentAt;
   }
@@ -227,16 +234,16 @@ export class Follower {
     const before = this.#applied;
     this.#provenAt = null;
     const sentAt = instantOf(this.#clock);
-    const snapshot = checked(this.#chain, await this.#reader.load());
-    this.#adopt(snapshot);
+    const loaded = await load(this.#reader, this.#chain);
+    this.#adopt(loaded);
     this.#generation += 1;
     this.#prove(sentAt);
-    this.#events.historyReplaced(before, snapshot.head);
+    this.#events.historyReplaced(before, loaded.head);
     return false;
   }
 
-  #adopt({ head, marks }: HistorySnapshot): void {
-    this.#watermarks = new Watermarks(marks);
+  #adopt({ head, watermarks }: Loaded): void {
+    this.#watermarks = watermarks;
     this.#applied = head;
     this.#hashes = new Map();
     this.#remember(head);
@@ -248,11 +255,19 @@ export class Follower {
   }
 }
 
+type Loaded = HistorySnapshot & { readonly watermarks: Watermarks };
+
 /** Nothing that was not written under the installation's keys is loaded. */
-function checked(chain: Chain, snapshot: HistorySnapshot): HistorySnapshot {
-  const { head, digest, mac, marks } = snapshot;
-  if (chain.sealHistory(head, digest) !== mac || chain.digestOf(marks, head) !== digest) {
+async function load(reader: HistoryReader, chain: Chain): Promise<Loaded> {
+  const watermarks = new Watermarks();
+  let weight = 0n;
+  const snapshot = await reader.load((marks) => {
+    for (const mark of marks) watermarks.add(mark);
+    weight += chain.weightOf(marks);
+  });
+  const { head, digest, mac } = snapshot;
+  if (chain.sealHistory(head, digest) !== mac || chain.digestOfWeight(weight, head) !== digest) {
     throw new StoreUnavailable(new Error('the watermarks in the database were not written under this key'));
   }
-  return snapshot;
+  return { ...snapshot, watermarks };
 }

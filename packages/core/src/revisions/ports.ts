@@ -22,21 +22,23 @@ export interface Tail {
   readonly server: string;
 }
 
-/** All that is in force, from one snapshot. */
+/** What the database says of all that is in force, from the snapshot that the marks are of. */
 export interface HistorySnapshot {
   readonly head: Head;
   /** The digest over all marks, and the mac over head and digest: see `sealHistory`. */
   readonly digest: string;
   readonly mac: string;
-  readonly marks: readonly Mark[];
   /** The database's clock, milliseconds since 1970. */
   readonly now: number;
 }
 
 /** Reads the history of revisions, on the primary. */
 export interface HistoryReader {
-  /** @throws StoreUnavailable */
-  load(): Promise<HistorySnapshot>;
+  /**
+   * Reads all marks and gives them to `take`, some at a time: there may be a million.
+   * @throws StoreUnavailable
+   */
+  load(take: (marks: readonly Mark[]) => void): Promise<HistorySnapshot>;
   /** @throws StoreUnavailable */
   readAfter(revision: number): Promise<Tail>;
 }

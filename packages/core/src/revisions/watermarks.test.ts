@@ -1,10 +1,15 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { cut } from '../test-history.ts';
 import { ancestor, record } from '../test-record.ts';
+import { partitionEnd, partitionOf } from '../tokens/token-key.ts';
 import type { TokenRecord } from '../tokens/token-record.ts';
 import { idOf } from '../tokens/token-record.ts';
+import { segmentsCount } from './mark-segment.ts';
 import { appUserKey, type Cut, type CutKind } from './revision.ts';
-import { Watermarks } from './watermarks.ts';
+import { type Mark, raise, Watermarks } from './watermarks.ts';
 
 const someRecord: fc.Arbitrary<TokenRecord> = fc
   .record({
@@ -119,4 +124,172 @@ test('a token dies with any token that it was derived from', () => {
     marks.raise(way);
     expect(marks.revokes(child), way.kind).toBe(true);
   }
+});
+
+test('marks that were folded, stored and loaded revoke what the cuts did, and go on from there', () => {
+  const cuts = fc.array(someCut, { maxLength: 8 });
+  fc.assert(
+    fc.property(cuts, cuts, fc.array(someRecord, { minLength: 1, maxLength: 6 }), (before, after, tokens) => {
+      const stored = new Map<string, Mark>();
+      for (const one of before) {
+        const target = JSON.stringify([one.tokenClass, one.kind, one.key]);
+        stored.set(target, raise(stored.get(target), one));
+      }
+      const marks = new Watermarks(stored.values());
+      for (const one of after) marks.raise(one);
+      const all = [...before, ...after];
+      for (const token of tokens) expect(marks.revokes(token)).toBe(all.some((one) => isCut(token, one)));
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+// Keycloak CVE-2026-8922 and CVE-2026-18218: a client's own cut-off hid a later one of the realm, an old one of the realm
+// hid a client's.
+test('the widest and latest cut always wins, whatever combination of levels is set, in any order', () => {
+  const token = record({ sequence: 5 });
+  const levels = (Object.keys(keysOf) as CutKind[]).map((kind) => ({ kind, key: keysOf[kind][0] as string }));
+  const ceiling = fc.option(fc.integer({ min: 0, max: 9 }), { freq: 9 });
+  const cuts = fc
+    .subarray(levels)
+    .chain((some) =>
+      fc.tuple(
+        ...some.map((level) =>
+          fc
+            .array(ceiling, { minLength: 1, maxLength: 3 })
+            .map((all) => all.map((one) => cut(level.key, 0, { kind: level.kind, ceiling: one }))),
+        ),
+      ),
+    )
+    .chain((some) => fc.shuffledSubarray(some.flat(), { minLength: some.flat().length }));
+  fc.assert(
+    fc.property(cuts, (all) => {
+      const marks = new Watermarks();
+      for (const one of all) marks.raise(one);
+      const highest = Math.max(-1, ...all.map((one) => one.ceiling ?? Number.POSITIVE_INFINITY));
+      expect(marks.revokes(token)).toBe(token.sequence <= highest);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+const day = 86_400_000;
+const ttl = 5 * day;
+const forgetAll = (marks: Watermarks, now: number) => {
+  for (let i = 0; i < segmentsCount; i++) marks.forget(now);
+};
+
+/** Time as it passes for a database, and two who follow: one of them forgets. */
+class Timeline {
+  readonly kept = new Watermarks();
+  readonly forgetting = new Watermarks();
+  readonly tokens: TokenRecord[] = [];
+  now = 0;
+
+  issue(over: Partial<TokenRecord>, life: number, isDerived: boolean): void {
+    const parent = isDerived ? this.tokens.at(-1) : undefined;
+    const expiresAt = this.now + life;
+    const key = { partition: partitionOf(expiresAt), key: String(this.tokens.length).padStart(32, '0') };
+    const lineage = parent ? [{ ...parent, tokenId: idOf(parent) }, ...parent.lineage] : [];
+    this.tokens.push(record({ ...over, key, lineage, sequence: this.tokens.length + 1, expiresAt }));
+  }
+
+  revoke(kind: CutKind, key: string, over: Partial<Cut>): void {
+    this.#raise({ ...cut(key, this.tokens.length, { kind }), coversUntil: this.now + ttl, ...over });
+  }
+
+  revokeToken({ key }: TokenRecord): void {
+    this.#raise(
+      cut(idOf(record({ key })), 0, { kind: 'token', ceiling: null, coversUntil: partitionEnd(key.partition) }),
+    );
+  }
+
+  /** Also if the clock was a day ahead. */
+  canLive = (token: TokenRecord): boolean =>
+    [token, ...token.lineage].every(({ expiresAt }) => this.now - day < expiresAt);
+
+  #raise(one: Cut): void {
+    this.kept.raise(one);
+    this.forgetting.raise(one);
+  }
+}
+
+test('what is forgotten changes the answer about no token that can be alive', () => {
+  type Step = (timeline: Timeline) => void;
+  const pick = <T>(all: readonly T[], i: number): T | undefined => all[i % Math.max(1, all.length)];
+  const issue: fc.Arbitrary<Step> = fc.tuple(someRecord, fc.integer({ min: 1, max: ttl }), fc.boolean()).map(
+    ([token, life, isDerived]) =>
+      (timeline) =>
+        timeline.issue(token, life, isDerived),
+  );
+  const revoke: fc.Arbitrary<Step> = fc
+    .tuple(someCut, fc.boolean(), fc.nat())
+    .map(([{ kind, key, tokenClass }, isForever, spared]) => (timeline) => {
+      const token = pick(timeline.tokens, spared);
+      if (kind === 'token') return token && timeline.revokeToken(token);
+      const sparedTokenId = token && spared % 2 ? idOf(token) : null;
+      const forever = isForever && spared % 4 === 0 ? { ceiling: null, coversUntil: null } : {};
+      timeline.revoke(kind, key, { tokenClass, sparedTokenId, ...forever });
+    });
+  const pass: fc.Arbitrary<Step> = fc.integer({ min: 0, max: 4 * day }).map((time) => (timeline) => {
+    timeline.now += time;
+  });
+  const forget: fc.Arbitrary<Step> = fc.constantFrom(segmentsCount, segmentsCount / 2).map((calls) => (timeline) => {
+    for (let i = 0; i < calls; i++) timeline.forgetting.forget(timeline.now);
+  });
+  fc.assert(
+    fc.property(fc.array(fc.oneof(issue, revoke, pass, forget), { minLength: 10, maxLength: 40 }), (steps) => {
+      const timeline = new Timeline();
+      for (const step of steps) {
+        step(timeline);
+        for (const token of timeline.tokens.filter(timeline.canLive)) {
+          expect(timeline.forgetting.revokes(token)).toBe(timeline.kept.revokes(token));
+        }
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('what ended more than a day ago is forgotten, with whom it spared; what never ends stays', () => {
+  const marks = new Watermarks();
+  const spared = record({ key: { partition: 1, key: '1'.repeat(32) } });
+  marks.raise(cut('u1', 5, { coversUntil: ttl, sparedTokenId: idOf(spared) }));
+  marks.raise(cut('u2', 5));
+  marks.raise(cut('u2', 1, { coversUntil: ttl }));
+  forgetAll(marks, ttl + day);
+  expect(marks.revokes(record({ userHandle: 'u1' }))).toBe(true);
+  forgetAll(marks, ttl + day + 1);
+  expect(marks.revokes(record({ userHandle: 'u1' }))).toBe(false);
+  expect(marks.revokes(record({ userHandle: 'u2' }))).toBe(true);
+  marks.raise(cut('u1', 7, { coversUntil: null }));
+  expect(marks.revokes(spared)).toBe(true);
+});
+
+test.each([
+  ['users', `({ kind: 'user', key: hash('md5', String(i), 'base64url') })`],
+  ['single tokens', `({ kind: 'token', key: 'tok_' + hash('sha1', String(i)).slice(0, 26) })`],
+])('a million revoked %s take less than 64 MB', async (_, target) => {
+  const script = `
+    import { hash } from 'node:crypto';
+    import { Watermarks } from '${new URL('./watermarks.ts', import.meta.url)}';
+    function used() {
+      // Buffers are given back in the background; a second collection waits for that.
+      gc();
+      gc();
+      const { heapUsed, arrayBuffers } = process.memoryUsage();
+      return heapUsed + arrayBuffers;
+    }
+    const target = (i) => ${target};
+    const cut = { tokenClass: 'token', sparedTokenId: null, coversUntil: Date.now() };
+    const before = used();
+    const marks = new Watermarks();
+    for (let i = 0; i < 1e6; i++) marks.raise({ ...cut, ...target(i), ceiling: i });
+    console.log(used() - before);
+    // So that it is all still there.
+    marks.raise({ ...cut, ...target(0), ceiling: 1 });`;
+  const args = ['--expose-gc', '--input-type=module', '--eval', script];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  expect(Number(stdout)).toBeGreaterThan(30_000_000);
+  expect(Number(stdout)).toBeLessThan(64_000_000);
 });

@@ -1,4 +1,6 @@
+import { StoreUnavailable } from '../errors.ts';
 import { type Ancestor, idOf, type TokenClass, type TokenRecord } from '../tokens/token-record.ts';
+import { MarkTable } from './mark-table.ts';
 import { appUserKey, type Cut, type CutKind, type CutTarget } from './revision.ts';
 
 /**
@@ -19,6 +21,8 @@ export interface Mark extends CutTarget {
 
 /** A ceiling of null is above every sequence. */
 const height = (ceiling: number | null): number => ceiling ?? Number.POSITIVE_INFINITY;
+/** What has this height. */
+const finite = (value: number): number | null => (value === Number.POSITIVE_INFINITY ? null : value);
 const higher = (a: number | null, b: number | null): number | null => (height(a) >= height(b) ? a : b);
 /** An end of null is later than every other. */
 const later = higher;
@@ -47,55 +51,135 @@ export const markText = (mark: Mark): string =>
     mark.coversUntil,
   ]);
 
-const kinds: readonly CutKind[] = ['token', 'user', 'app', 'app_user', 'tenant', 'all', 'resource_server'];
-type MarksByKind = Readonly<Record<CutKind, Map<string, Mark>>>;
-const emptyMarks = (): MarksByKind =>
-  Object.fromEntries(kinds.map((kind) => [kind, new Map<string, Mark>()])) as unknown as MarksByKind;
+/** Milliseconds. What the database's clock says has ended may live again when that clock is put right. */
+const forgetMargin = 86_400_000;
+
+interface Spared {
+  readonly tokenId: string;
+  readonly ceiling: number | null;
+}
+
+/** The marks of one kind and class. */
+class Level {
+  readonly #table = new MarkTable();
+  /** Few spare a token. What is here counts only while the table has the mark. */
+  readonly #spared = new Map<string, Spared>();
+
+  get isEmpty(): boolean {
+    return this.#table.size === 0;
+  }
+
+  put(mark: Mark): void {
+    const { key, sparedTokenId: tokenId, sparedCeiling: ceiling } = mark;
+    this.#table.set(key, height(mark.ceiling), height(mark.coversUntil));
+    // Of a mark that spares none, `raise` never uses what holds for the spared one.
+    if (tokenId === null) this.#spared.delete(key);
+    else this.#spared.set(key, { tokenId, ceiling });
+  }
+
+  raise(cut: Cut): void {
+    this.put(raise(this.#find(cut), cut));
+  }
+
+  /** Whether the token's sequence is under the key's mark. */
+  covers(key: string, token: Ancestor | TokenRecord): boolean {
+    return this.#table.covers(key, token.sequence) && !this.#spares(key, token);
+  }
+
+  /** Looks at a small part of the marks, another with each call. */
+  forget(before: number): void {
+    this.#table.forget(before);
+    const [first] = this.#spared;
+    if (!first) return;
+    const [key, spared] = first;
+    this.#spared.delete(key);
+    if (this.#table.ceilingOf(key) !== undefined) this.#spared.set(key, spared);
+  }
+
+  #spares(key: string, token: Ancestor | TokenRecord): boolean {
+    const spared = this.#spared.get(key);
+    return spared !== undefined && spared.tokenId === tokenIdOf(token) && token.sequence > height(spared.ceiling);
+  }
+
+  #find({ kind, key, tokenClass }: Cut): Mark | undefined {
+    const ceiling = this.#table.ceilingOf(key);
+    if (ceiling === undefined) return undefined;
+    const coversUntil = finite(this.#table.coversUntilOf(key) as number);
+    const { tokenId = null, ceiling: sparedCeiling = 0 } = this.#spared.get(key) ?? {};
+    return { kind, key, tokenClass, ceiling: finite(ceiling), sparedTokenId: tokenId, sparedCeiling, coversUntil };
+  }
+}
+
+const tokenIdOf = (token: Ancestor | TokenRecord): string => ('tokenId' in token ? token.tokenId : idOf(token));
+
+type LevelsByKind = Readonly<Record<CutKind, Level>>;
+const noMarks = (): LevelsByKind => ({
+  token: new Level(),
+  user: new Level(),
+  app: new Level(),
+  app_user: new Level(),
+  tenant: new Level(),
+  all: new Level(),
+  resource_server: new Level(),
+});
 
 /** The marks of every target that has one. */
 export class Watermarks {
-  readonly #marks: Readonly<Record<TokenClass, MarksByKind>> = { token: emptyMarks(), credential: emptyMarks() };
+  readonly #levels: Readonly<Record<TokenClass, LevelsByKind>> = { token: noMarks(), credential: noMarks() };
 
   constructor(marks: Iterable<Mark> = []) {
-    for (const mark of marks) this.#marks[mark.tokenClass][mark.kind].set(mark.key, mark);
+    for (const mark of marks) this.add(mark);
+  }
+
+  /**
+   * Takes a mark as it was stored, of a target that has none here.
+   * @throws StoreUnavailable where it is of no kind that is known here.
+   */
+  add(mark: Mark): void {
+    const level = this.#levels[mark.tokenClass]?.[mark.kind];
+    if (!level) throw new StoreUnavailable(new Error('the watermarks in the database are of a kind that is not known'));
+    level.put(mark);
   }
 
   /** Applies a cut. */
   raise(cut: Cut): void {
-    const marks = this.#marks[cut.tokenClass][cut.kind];
-    marks.set(cut.key, raise(marks.get(cut.key), cut));
+    this.#levels[cut.tokenClass][cut.kind].raise(cut);
   }
 
   /** Whether the token, or one that it was derived from, is revoked. */
   revokes(record: TokenRecord): boolean {
-    return (
-      this.#revokes(record.tokenClass, () => idOf(record), record) ||
-      record.lineage.some((ancestor) => this.#revokes('token', () => ancestor.tokenId, ancestor))
-    );
+    if (this.#covers(record.tokenClass, record)) return true;
+    for (const ancestor of record.lineage) if (this.#covers('token', ancestor)) return true;
+    return false;
   }
 
-  /** @param tokenId is made only where a mark asks for it: most tokens meet none. */
-  #revokes(tokenClass: TokenClass, tokenId: () => string, token: Ancestor | TokenRecord): boolean {
-    const marks = this.#marks[tokenClass];
-    const { sequence, appId, userHandle } = token;
-    const cut = (kind: CutKind, key: string) => isBelow(marks[kind].get(key), tokenId, sequence);
+  /**
+   * Forgets marks that nothing alive can be under, a small part of them with each call. A later cut of the same target
+   * starts anew, as after none.
+   * @param now milliseconds since 1970.
+   */
+  forget(now: number): void {
+    for (const levels of Object.values(this.#levels)) {
+      for (const level of Object.values(levels)) level.forget(now - forgetMargin);
+    }
+  }
+
+  /** Texts are made only where a mark may ask for them: most tokens meet none. */
+  #covers(tokenClass: TokenClass, token: Ancestor | TokenRecord): boolean {
+    const levels = this.#levels[tokenClass];
+    const single = this.#levels.token.token;
+    const { appId, userHandle } = token;
     return (
-      cut('all', '') ||
-      cut('tenant', token.tenantId) ||
-      cut('resource_server', token.audience) ||
-      (appId !== null && cut('app', appId)) ||
-      (userHandle !== null && cut('user', userHandle)) ||
+      levels.all.covers('', token) ||
+      levels.tenant.covers(token.tenantId, token) ||
+      levels.resource_server.covers(token.audience, token) ||
+      (appId !== null && levels.app.covers(appId, token)) ||
+      (userHandle !== null && levels.user.covers(userHandle, token)) ||
       (appId !== null &&
         userHandle !== null &&
-        marks.app_user.size > 0 &&
-        cut('app_user', appUserKey(appId, userHandle))) ||
-      (this.#marks.token.token.size > 0 && isBelow(this.#marks.token.token.get(tokenId()), tokenId, sequence))
+        !levels.app_user.isEmpty &&
+        levels.app_user.covers(appUserKey(appId, userHandle), token)) ||
+      (!single.isEmpty && single.covers(tokenIdOf(token), token))
     );
   }
 }
-
-const isBelow = (mark: Mark | undefined, tokenId: () => string, sequence: number): boolean => {
-  if (mark === undefined) return false;
-  const isSpared = mark.sparedTokenId !== null && mark.sparedTokenId === tokenId();
-  return sequence <= height(isSpared ? mark.sparedCeiling : mark.ceiling);
-};
