@@ -18,7 +18,12 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'repository',
-          include: ['test/repository/**/*.test.ts', 'test/harness/**/*.test.ts', 'test/store/**/*.test.ts'],
+          include: [
+            'test/repository/**/*.test.ts',
+            'test/harness/**/*.test.ts',
+            'test/store/**/*.test.ts',
+            'test/model/**/*.test.ts',
+          ],
         },
       },
       {

@@ -1,0 +1,94 @@
+import { age, ageOf, databaseNow, hasReached, instantOf, questionOf } from './follower.ts';
+import { brokenBy, type Decision, isTarget, lineageOf } from './promises.ts';
+import {
+  type Configuration,
+  type Exchange,
+  holds,
+  type Invariant,
+  infinite,
+  type Request,
+  type State,
+  type Validator,
+  type Watermarks,
+} from './state.ts';
+
+/** Presence.requireCurrent. */
+export function isCurrent(configuration: Configuration, state: State, validator: Validator): boolean {
+  const { fence } = configuration;
+  if (fence === null) return true;
+  const { lastCommitSentAt } = validator;
+  return lastCommitSentAt !== null && ageOf(configuration, state, validator, lastCommitSentAt) <= fence;
+}
+
+/** Answers from what is known here, or has the database asked. */
+export function begin(configuration: Configuration, next: State, mine: Validator, request: Request): Invariant | null {
+  const { token, consistency } = request;
+  if (consistency === 'fully_consistent') return readLater(next, mine, request);
+  if (isFreshEnough(configuration, next, mine, request)) return recall(configuration, next, mine, request);
+  const isKnown = holds(mine.cached | mine.cachedAbsent, token);
+  if (consistency === 'max_staleness' && !isKnown) return readLater(next, mine, request);
+  mine.waitingForRefresh = [...mine.waitingForRefresh, request];
+  return null;
+}
+
+function isFreshEnough(configuration: Configuration, state: State, mine: Validator, request: Request): boolean {
+  return request.consistency === 'at_least_revision'
+    ? hasReached(mine, request.revision)
+    : age(configuration, state, mine) <= configuration.staleness;
+}
+
+/** From the cache, or else from the database. */
+export function recall(configuration: Configuration, next: State, mine: Validator, request: Request): Invariant | null {
+  const { token } = request;
+  if (holds(mine.cachedAbsent, token)) return brokenBy(configuration, next, mine, request, 'unknown');
+  if (!holds(mine.cached, token)) return readLater(next, mine, request);
+  const watermarks = configuration.guards.judgedAnew ? mine.watermarks : {};
+  const now = configuration.guards.expiryOfCached ? databaseNow(configuration, next, mine) : 0;
+  return brokenBy(configuration, next, mine, request, decide(configuration, next, token, watermarks, now));
+}
+
+/** It is sent at once where nothing is under way: a request that waits is no better than one that comes later. */
+function readLater(next: State, mine: Validator, request: Request): null {
+  mine.waiting = [...mine.waiting, request];
+  sendBatch(next, mine);
+  return null;
+}
+
+export function sendBatch(next: State, mine: Validator): void {
+  if (mine.waiting.length === 0 || mine.exchanges.some(({ kind }) => kind === 'read')) return;
+  mine.exchanges.push(exchangeOf('read', mine.waiting, next, mine));
+  mine.waiting = [];
+}
+
+export const exchangeOf = (
+  kind: Exchange['kind'],
+  requests: readonly Request[],
+  state: State,
+  validator: Validator,
+): Exchange => ({
+  kind,
+  requests,
+  begunAt: kind === 'beat' ? instantOf(state, validator) : null,
+  question: questionOf(state, validator),
+  records: null,
+  answer: null,
+  read: null,
+});
+
+/** As in `decide.ts`, of a record that was found. */
+export function decide(
+  configuration: Configuration,
+  state: State,
+  token: number,
+  watermarks: Watermarks,
+  now: number,
+): Decision {
+  const lineage = configuration.guards.lineageChecked ? lineageOf(configuration, token) : [token];
+  const isRevoked = lineage.some((one) =>
+    Object.entries(watermarks).some(
+      ([target, ceiling]) => isTarget(configuration, target, one) && (state.tokens[one]?.sequence ?? 0) <= ceiling,
+    ),
+  );
+  if (isRevoked) return 'revoked';
+  return lineage.some((one) => now >= (state.tokens[one]?.expiresAt ?? infinite)) ? 'expired' : 'active';
+}

@@ -1,0 +1,126 @@
+import { decide, isCurrent, recall, sendBatch } from './answer.ts';
+import { canReach, settle } from './database.ts';
+import { absorb, databaseOf, hasReached } from './follower.ts';
+import { brokenBy } from './promises.ts';
+import {
+  type Answer,
+  bit,
+  type Configuration,
+  type Exchange,
+  holds,
+  type Invariant,
+  type Question,
+  type RecordsAsOf,
+  type Request,
+  type State,
+  type Validator,
+} from './state.ts';
+
+type Act =
+  | ((next: State, mine: Validator, exchange: Exchange) => void)
+  | ((next: State, mine: Validator, exchange: Exchange) => Invariant | null);
+
+/** What can happen to the exchange next. */
+export function exchangeSteps(
+  configuration: Configuration,
+  state: State,
+  validator: Validator,
+  exchange: Exchange,
+  step: (name: string, act: Act) => void,
+): void {
+  const { kind, question, records, answer, read } = exchange;
+  if (read) {
+    step('is answered', (next, mine, it) => conclude(configuration, next, mine, it));
+  } else if (answer) {
+    step('the reply comes', (next, mine, it) => receive(configuration, next, mine, it, answer));
+  } else if (question && kind === 'read' && !configuration.guards.oneStatement && records === null) {
+    step('the records are read', (next, mine, it) => {
+      it.records = databaseOf(next, mine).records;
+    });
+  } else if (question && (kind !== 'beat' || canCommit(configuration, state, validator))) {
+    step(kind === 'beat' ? 'the database commits it' : 'the database reads', (next, mine, it) => {
+      if (kind === 'beat' && mine.side === 'primary') settle(configuration, next);
+      it.answer = answerOf(next, mine, it);
+    });
+  } else if (question && kind === 'beat') {
+    step('fails', (_, mine, it) => end(mine, it));
+  }
+}
+
+/** A primary that was cut off waits for its standby for ever. */
+const canCommit = ({ guards }: Configuration, { primary, now }: State, { side }: Validator): boolean =>
+  side === 'former' ? !guards.beatCommitted : canReach(primary, now);
+
+/** One snapshot. */
+function answerOf(state: State, validator: Validator, { requests, records }: Exchange): Answer {
+  const database = databaseOf(state, validator);
+  const wanted = requests.reduce((bits, { token }) => bits | bit(token), 0);
+  return {
+    records: (records ?? database.records) & wanted,
+    head: database.history,
+    now: state.now,
+    server: database.server,
+  };
+}
+
+function receive(
+  configuration: Configuration,
+  next: State,
+  mine: Validator,
+  exchange: Exchange,
+  answer: Answer,
+): Invariant | null {
+  const question = exchange.question as Question;
+  if (!absorb(configuration, next, mine, exchange, answer)) return null;
+  if (exchange.kind === 'read') {
+    const { records, now } = answer;
+    const { revision } = question;
+    Object.assign(exchange, {
+      question: null,
+      records: null,
+      answer: null,
+      read: { records, revision, now, isOfThisGeneration: true, watermarks: null } satisfies RecordsAsOf,
+    });
+    return null;
+  }
+  end(mine, exchange);
+  if (exchange.kind === 'beat') mine.lastCommitSentAt = exchange.begunAt;
+  return firstBroken(exchange.requests, (request) => refreshed(configuration, next, mine, request));
+}
+
+function refreshed(configuration: Configuration, next: State, mine: Validator, request: Request): Invariant | null {
+  if (!isCurrent(configuration, next, mine)) return null;
+  const { consistency, revision } = request;
+  // RevisionUnknown.
+  if (consistency === 'at_least_revision' && !hasReached(mine, revision)) return null;
+  return recall(configuration, next, mine, request);
+}
+
+/** Decides about each of the batch, and remembers what may be. */
+function conclude(configuration: Configuration, next: State, mine: Validator, exchange: Exchange): Invariant | null {
+  const { guards } = configuration;
+  const { records, revision, now, isOfThisGeneration, watermarks } = exchange.read as RecordsAsOf;
+  end(mine, exchange);
+  sendBatch(next, mine);
+  if (guards.fencedAtAnswer && !isCurrent(configuration, next, mine)) return null;
+  return firstBroken(exchange.requests, (request) => {
+    const { token, consistency } = request;
+    const isFound = holds(records, token);
+    const inForce = watermarks ?? mine.watermarks;
+    const decision = isFound ? decide(configuration, next, token, inForce, now) : 'unknown';
+    const isTaken = consistency !== 'fully_consistent' && (isOfThisGeneration || !guards.setOfSameGeneration);
+    const isHonoured = guards.judgedAnew || decision === 'active';
+    if (isTaken && isFound && isHonoured) mine.cached |= bit(token);
+    if (isTaken && !isFound && !guards.absenceForgotten) mine.cachedAbsent |= bit(token);
+    return brokenBy(configuration, next, mine, request, decision, mine.applied.slice(revision));
+  });
+}
+
+function firstBroken(requests: readonly Request[], answer: (request: Request) => Invariant | null): Invariant | null {
+  const broken = requests.map(answer);
+  return broken.find((one) => one !== null) ?? null;
+}
+
+function end(mine: Validator, exchange: Exchange): void {
+  mine.exchanges = mine.exchanges.filter((one) => one !== exchange);
+}

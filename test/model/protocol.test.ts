@@ -1,0 +1,52 @@
+import { describe, expect, test } from 'vitest';
+import { search } from './checker.ts';
+import { type ConfigurationName, configurations, needed } from './configurations.ts';
+import { guardNames, guards } from './guards.ts';
+import { protocol, without } from './protocol.ts';
+import { type Invariant, statesMax } from './state.ts';
+
+// A machine that is busy with other things must not fail them.
+const timeout = 120_000;
+
+/** Fewer than these, and something has ceased to happen in the model. */
+const statesMin: Readonly<Record<ConfigurationName, number>> = {
+  'issued and revoked': 40_000,
+  'two validators': 30_000,
+  'requests share batches': 5_000,
+  'an app is disabled': 20_000,
+  'derived tokens': 3_000,
+  'a validator starts': 40_000,
+  'as fresh as a revision': 2_000,
+  'cached and suspended': 2_500,
+  'cached, wall clock set back': 2_500,
+  'cached until expiry': 100_000,
+  'marks are forgotten': 8_000,
+  'restored, revoked anew': 35_000,
+  'restored, issued anew': 60_000,
+  'restored, with a cache': 55_000,
+  'restored, two questions at once': 35_000,
+  'restored, as fresh as a revision': 300_000,
+  'cut off': 150_000,
+};
+
+describe('no promise is broken, whatever happens in which order', () => {
+  test.each(Object.entries(configurations))(
+    '%s',
+    (name, configuration) => {
+      const { isComplete, states, violation } = search(protocol(configuration), statesMax);
+      expect({ isComplete, violation }).toEqual({ isComplete: true, violation: null });
+      expect(states).toBeGreaterThanOrEqual(statesMin[name as ConfigurationName]);
+    },
+    timeout,
+  );
+});
+
+describe('a promise is broken where it is not so that', () => {
+  test.each(guardNames.map((guard) => [guards[guard], needed[guard][1], guard] as const))(
+    '%s: number %i',
+    (_, invariant: Invariant, guard) => {
+      expect(search(protocol(without(guard)), statesMax).violation?.invariant).toBe(invariant);
+    },
+    timeout,
+  );
+});
