@@ -40,6 +40,8 @@ export class Follower {
   #applied: Head;
   #hashes = new Map<number, string>();
   #server: string | null = null;
+  /** The server that took this replica's last commit, and how to make another; null: it makes none. */
+  #inForce: { server: string; readonly commit: () => Promise<void> } | null = null;
   #generation = 0;
   #provenAt: Instant | null = null;
   /** What the database's clock said, to a question sent then. */
@@ -48,14 +50,22 @@ export class Follower {
   #reloading: Promise<false> | null = null;
   #refreshing: Promise<void> | null = null;
 
-  private constructor(reader: HistoryReader, chain: Chain, clock: Clock, events: FollowerEvents, from: Loaded) {
+  private constructor(
+    reader: HistoryReader,
+    chain: Chain,
+    clock: Clock,
+    events: FollowerEvents,
+    from: Loaded,
+    sentAt: Instant,
+  ) {
     this.#reader = reader;
     this.#chain = chain;
     this.#clock = clock;
     this.#events = events;
     this.#applied = from.head;
-    this.#databaseTime = { now: from.now, at: instantOf(clock) };
-    this.#forgotAt = this.#databaseTime.at;
+    this.#provenAt = sentAt;
+    this.#databaseTime = { now: from.now, at: sentAt };
+    this.#forgotAt = sentAt;
     this.#adopt(from);
   }
 
@@ -65,9 +75,8 @@ export class Follower {
    */
   static async start(reader: HistoryReader, chain: Chain, clock: Clock, events: FollowerEvents): Promise<Follower> {
     const sentAt = instantOf(clock);
-    const follower = new Follower(reader, chain, clock, events, await load(reader, chain));
-    follower.#provenAt = sentAt;
-    return follower;
+    const loaded = await load(reader, chain);
+    return new Follower(reader, chain, clock, events, loaded, sentAt);
   }
 
   /** The latest revision applied. */
@@ -173,18 +182,50 @@ export class Follower {
 
   /**
    * Sends a question that brings the tail along, and absorbs that; again where the history was replaced meanwhile.
-   * @throws StoreUnavailable
+   * @throws StoreUnavailable also where another server answers than the one in force.
    */
   async askUntilCovered<Answer extends { readonly tail: Tail }>(
     send: (question: Question) => Promise<Answer>,
+  ): Promise<Answer> {
+    return this.#ask(send, ({ server }) => this.#requireInForce(server));
+  }
+
+  /**
+   * As `askUntilCovered` with a question that is a commit: from then on only the server that took it is believed. One that
+   * was cut off can't commit, but answers reads for as long as connections to it last.
+   *
+   * @param commit makes another, where some other server answers.
+   */
+  async commitUntilCovered(
+    send: (question: Question) => Promise<{ readonly tail: Tail }>,
+    commit: () => Promise<void>,
+  ): Promise<void> {
+    const { tail } = await this.#ask(send, async () => {});
+    this.#inForce = { server: tail.server, commit };
+  }
+
+  async #ask<Answer extends { readonly tail: Tail }>(
+    send: (question: Question) => Promise<Answer>,
+    requireTrusted: (tail: Tail) => Promise<void> | undefined,
   ): Promise<Answer> {
     for (let attempt = 0; attempt < 3; attempt++) {
       const sentAt = instantOf(this.#clock);
       const question: Question = { sentAt, revision: this.#applied.revision, generation: this.#generation };
       const answer = await send(question);
+      await requireTrusted(answer.tail);
       if (await this.absorb(question, answer.tail)) return answer;
     }
     throw new StoreUnavailable(new Error('the history of revisions does not stand still'));
+  }
+
+  /** A server that was started anew is in force as soon as it takes a commit. */
+  #requireInForce(server: string): Promise<void> | undefined {
+    const inForce = this.#inForce;
+    if (!inForce || inForce.server === server) return undefined;
+    return inForce.commit().then(() => {
+      if (this.#inForce?.server !== server)
+        throw new StoreUnavailable(new Error('a server that is not in force answered'));
+    });
   }
 
   #apply(sealed: SealedRevision): boolean {
@@ -232,12 +273,11 @@ export class Follower {
 
   async #load(): Promise<false> {
     const before = this.#applied;
+    // Whichever server tells it: only the next question proves that it is the one in force.
     this.#provenAt = null;
-    const sentAt = instantOf(this.#clock);
     const loaded = await load(this.#reader, this.#chain);
     this.#adopt(loaded);
     this.#generation += 1;
-    this.#prove(sentAt);
     this.#events.historyReplaced(before, loaded.head);
     return false;
   }

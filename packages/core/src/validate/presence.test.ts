@@ -10,13 +10,13 @@ const fenceMilliseconds = 5_000;
 async function open() {
   const [history, clock] = [new History(), new TestClock()];
   const follower = await Follower.start(history, chain, clock, quiet);
-  const commit = { milliseconds: 0, fails: false, count: 0 };
+  const commit = { milliseconds: 0, fails: false, count: 0, server: '' };
   const census = {
     async beat({ revision }: { revision: number }) {
       clock.pass(commit.milliseconds);
       commit.count++;
       if (commit.fails) throw new StoreUnavailable();
-      return history.readAfter(revision);
+      return { ...(await history.readAfter(revision)), ...(commit.server ? { server: commit.server } : {}) };
     },
     async leave() {
       commit.count++;
@@ -130,4 +130,35 @@ test('a beat brings the revisions along', async () => {
   for (let i = 1; i <= 5; i++) history.write('ada', i);
   await presence.beat();
   expect(follower.applied).toEqual(history.head);
+});
+
+test('a server that did not take the last commit is not believed, however long its connections last', async () => {
+  const { presence, follower, commit } = await open();
+  await presence.beat();
+  await follower.refresh();
+  // Another server has been promoted: commits go there, and reads still to the one before.
+  commit.server = 'promoted';
+  await presence.beat();
+  await expect(follower.refresh()).rejects.toThrow(StoreUnavailable);
+});
+
+test('a server that was started anew is believed as soon as it takes a commit, which is made at once', async () => {
+  const { presence, follower, history, commit, clock } = await open();
+  await presence.beat();
+  history.server = 'started anew';
+  const { count } = commit;
+  clock.pass(1_000);
+  await follower.refresh();
+  expect(commit.count).toBe(count + 1);
+  expect(follower.age).toBe(0);
+});
+
+test('where that fails nothing is believed', async () => {
+  const { presence, follower, history, commit } = await open();
+  await presence.beat();
+  history.server = 'another';
+  commit.fails = true;
+  await expect(follower.refresh()).rejects.toThrow(StoreUnavailable);
+  commit.fails = false;
+  await follower.refresh();
 });

@@ -16,6 +16,8 @@ export class Presence {
   #committedAt: Instant | null = null;
   /** When the last commit was sent that was made while the census counted this replica. */
   #provenAt: Instant | null = null;
+  /** Those who want a beat at the same time share one. */
+  #beating: Promise<void> | null = null;
 
   constructor(census: Census, follower: Follower, clock: Clock, fenceMilliseconds: number) {
     this.#census = census;
@@ -30,7 +32,14 @@ export class Presence {
    * brings that along.
    * @throws StoreUnavailable
    */
-  async beat(): Promise<void> {
+  beat(): Promise<void> {
+    this.#beating ??= this.#commitUntilCounted().finally(() => {
+      this.#beating = null;
+    });
+    return this.#beating;
+  }
+
+  async #commitUntilCounted(): Promise<void> {
     if (!(await this.#commit())) await this.#commit();
   }
 
@@ -43,7 +52,8 @@ export class Presence {
   /** False where the row had lapsed before it was committed. */
   async #commit(): Promise<boolean> {
     const sentAt = instantOf(this.#clock);
-    await this.#follower.askUntilCovered(async () => ({ tail: await this.#census.beat(this.#follower.applied) }));
+    const beat = async () => ({ tail: await this.#census.beat(this.#follower.applied) });
+    await this.#follower.commitUntilCovered(beat, () => this.beat());
     const wasCounted = this.#isYoung(this.#committedAt);
     this.#committedAt = sentAt;
     if (wasCounted) this.#provenAt = sentAt;
