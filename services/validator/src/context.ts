@@ -15,6 +15,8 @@ export async function openContext(config: ValidatorConfig, runtime: ServiceRunti
   const replica = await openReplica('validator', config, runtime);
   const { database, keys, methods, records, follower, presence } = replica;
   const cache = new TokenCache(follower, config.CACHE_MEBIBYTES * 1024 * 1024);
+  runtime.metrics.gauge('touchstone_cache_tokens', 'Tokens that are remembered.', () => cache.size);
+  runtime.metrics.gauge('touchstone_cache_bytes', 'Memory for them, as it is counted.', () => cache.bytes);
   return {
     replica,
     validating: { methods, records, cache, follower, presence, releases: releaseReader(database, keys.mac) },
