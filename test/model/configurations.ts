@@ -30,6 +30,7 @@ const base: Configuration = {
   feed: false,
   forgets: false,
   failover: null,
+  connectionsLast: false,
 };
 
 /** Each exercises some of what can happen, and is small enough to be searched completely. */
@@ -123,12 +124,22 @@ export const configurations = {
     timeMax: 3,
     failover: 'cut off',
   },
+  'cut off, connections last': {
+    ...base,
+    tokens: [token],
+    revocations: [all],
+    fence: 1,
+    timeMax: 2,
+    failover: 'cut off',
+    connectionsLast: true,
+  },
 } as const satisfies Record<string, Configuration>;
 
 export type ConfigurationName = keyof typeof configurations;
 
 /** Where each guard is needed: the configuration in which, without it, this promise is broken. */
 export const needed: Readonly<Record<Guard, readonly [ConfigurationName, Invariant]>> = {
+  onlyInForceBelieved: ['cut off, connections last', 1],
   drawnOnDemand: ['issued and revoked', 5],
   lockedBeforeReading: ['a validator starts', 2],
   neverLowered: ['an app is disabled', 2],

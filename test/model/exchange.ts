@@ -6,6 +6,7 @@ import {
   type Answer,
   bit,
   type Configuration,
+  type Database,
   type Exchange,
   holds,
   type Invariant,
@@ -40,8 +41,13 @@ export function exchangeSteps(
   } else if (question && (kind !== 'beat' || canCommit(configuration, state, validator))) {
     step(kind === 'beat' ? 'the database commits it' : 'the database reads', (next, mine, it) => {
       if (kind === 'beat' && mine.side === 'primary') settle(configuration, next);
-      it.answer = answerOf(next, mine, it);
+      it.answer = answerOf(databaseOf(next, mine), next, it);
     });
+    if (configuration.connectionsLast && kind !== 'beat' && state.former && validator.side === 'primary') {
+      step('the former primary reads', (next, _, it) => {
+        it.answer = answerOf(next.former as Database, next, it);
+      });
+    }
   } else if (question && kind === 'beat') {
     step('fails', (_, mine, it) => end(mine, it));
   }
@@ -52,8 +58,7 @@ const canCommit = ({ guards }: Configuration, { primary, now }: State, { side }:
   side === 'former' ? !guards.beatCommitted : canReach(primary, now);
 
 /** One snapshot. */
-function answerOf(state: State, validator: Validator, { requests, records }: Exchange): Answer {
-  const database = databaseOf(state, validator);
+function answerOf(database: Database, state: State, { requests, records }: Exchange): Answer {
   const wanted = requests.reduce((bits, { token }) => bits | bit(token), 0);
   return {
     records: (records ?? database.records) & wanted,
@@ -71,6 +76,12 @@ function receive(
   answer: Answer,
 ): Invariant | null {
   const question = exchange.question as Question;
+  if (configuration.fence !== null && exchange.kind !== 'beat' && isDisbelieved(configuration, mine, answer)) {
+    // StoreUnavailable.
+    end(mine, exchange);
+    sendBatch(next, mine);
+    return null;
+  }
   if (!absorb(configuration, next, mine, exchange, answer)) return null;
   if (exchange.kind === 'read') {
     const { records, now } = answer;
@@ -84,9 +95,15 @@ function receive(
     return null;
   }
   end(mine, exchange);
-  if (exchange.kind === 'beat') mine.lastCommitSentAt = exchange.begunAt;
+  if (exchange.kind === 'beat') {
+    mine.lastCommitSentAt = exchange.begunAt;
+    mine.inForce = answer.server;
+  }
   return firstBroken(exchange.requests, (request) => refreshed(configuration, next, mine, request));
 }
+
+const isDisbelieved = ({ guards }: Configuration, { inForce }: Validator, { server }: Answer): boolean =>
+  guards.onlyInForceBelieved && server !== inForce;
 
 function refreshed(configuration: Configuration, next: State, mine: Validator, request: Request): Invariant | null {
   if (!isCurrent(configuration, next, mine)) return null;

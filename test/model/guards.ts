@@ -24,6 +24,7 @@ export const guards = {
   monotonicClockCounts: 'time that passes counts though the wall clock is set back',
   forgottenAfterExpiry: 'a mark is forgotten once all that it covers has expired',
   beatCommitted: 'the beat is a commit, which a primary that was cut off cannot make',
+  onlyInForceBelieved: 'an answer of another server than the one that took the last commit is not believed',
   fencedAtCall: 'the fence is looked at when a call comes',
   fencedAtAnswer: 'the fence is looked at again before the answer',
   writesHeldBack: 'a promoted primary takes no writes until the fence has run out',

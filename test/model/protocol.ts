@@ -103,6 +103,7 @@ function validatorOf({ startsLater }: ValidatorPlan, primary: Database): Validat
     databaseTime: startsLater ? null : { now: 0, at: start },
     load: null,
     lastCommitSentAt: startsLater ? null : start,
+    inForce: startsLater ? null : primary.server,
     cached: 0,
     cachedAbsent: 0,
     waiting: [],

@@ -22,6 +22,8 @@ export interface Configuration {
   readonly forgets: boolean;
   /** `restored`: an earlier state is put back; `cut off`: another primary takes over, and nothing is lost. */
   readonly failover: 'restored' | 'cut off' | null;
+  /** Connections from before a failover last: a validator that commits on the new primary may still read from the one before. */
+  readonly connectionsLast: boolean;
 }
 
 export interface TokenPlan {
@@ -137,6 +139,8 @@ export interface Validator {
 
   // Presence
   lastCommitSentAt: Instant | null;
+  /** The server that took the last commit. */
+  inForce: number | null;
 
   /** TokenCache: the records that are remembered, one bit each, and those that are remembered not to be. */
   cached: number;

@@ -1,5 +1,5 @@
 import type { MessageInitShape, MessageShape } from '@bufbuild/protobuf';
-import { type Duration, durationMs, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { type Duration, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import {
   type ConsistencySchema,
   RefusalReason,
@@ -65,8 +65,8 @@ function toConsistency(requirement: Requirement | undefined): Consistency {
 const stalenessMax = 60_000;
 
 /** @throws InvalidField */
-function stalenessOf(duration: Duration): number {
-  const milliseconds = durationMs(duration);
+function stalenessOf({ seconds, nanos }: Duration): number {
+  const milliseconds = Number(seconds) * 1_000 + nanos / 1_000_000;
   if (milliseconds > 0 && milliseconds <= stalenessMax) return milliseconds;
   throw new InvalidField('consistency.max_staleness', 'must be above zero and at most a minute');
 }
