@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Code } from '@connectrpc/connect';
 import { status as Status } from '@grpc/grpc-js';
 import { IssuerService } from '@touchstone/contracts';
@@ -130,6 +131,8 @@ describe('while the database makes issuing wait', () => {
         expect(other).toMatchObject({ ok: false, code: Code[Code.Canceled] });
         expect(other.milliseconds).toBeLessThan(4_000);
       }
+      // The service hears of it a moment later.
+      await sleep(200);
       await _.query('commit');
       expect(await first).toMatchObject({ ok: true });
     }

@@ -70,11 +70,14 @@ export function gather<Request, Result>(
   async function carryOut(batch: readonly Waiting<Request, Result>[]): Promise<void> {
     underWay++;
     const answer = await outcomeOf(batch);
-    underWay--;
-    // What waits goes first: it is under way while these are answered.
-    if (sendNext()) setImmediate(answer);
-    else answer();
-    schedule();
+    // Not before what has come meanwhile was read: of those that wait, some may have been taken back.
+    setImmediate(() => {
+      underWay--;
+      // What waits goes first: it is under way while these are answered.
+      if (sendNext()) setImmediate(answer);
+      else answer();
+      schedule();
+    });
   }
 
   async function outcomeOf(batch: readonly Waiting<Request, Result>[]): Promise<() => void> {
