@@ -98,8 +98,12 @@ export function npmStart(place: Place, ...args: readonly string[]): Run {
   async function processes(): Promise<Process[]> {
     const all = await allProcesses();
     const family = new Set([pid]);
-    // Parents come before their children, but for numbers that have come round.
-    for (const one of all) if (family.has(one.parent)) family.add(one.pid);
+    // Numbers come round: a child's can be lower than its parent's.
+    let before: number;
+    do {
+      before = family.size;
+      for (const one of all) if (family.has(one.parent)) family.add(one.pid);
+    } while (family.size > before);
     const found = all.filter((one) => family.has(one.pid));
     for (const one of found) seen.set(one.pid, one.command);
     return found;
