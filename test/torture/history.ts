@@ -50,24 +50,5 @@ export interface Answered extends Interval {
 
 export type Event = Issued | Revoked | Answered;
 
-/** Whether a revocation is about a token. */
-export function covers({ level, ...target }: Target, token: Issued): boolean {
-  switch (level) {
-    case 'all':
-      return true;
-    case 'token':
-      return target.tokenId === token.tokenId;
-    case 'tenant':
-      return target.tenantId === token.tenantId;
-    case 'user':
-      return target.tenantId === token.tenantId && target.userId === token.userId;
-    case 'app':
-    case 'disabled_app':
-      return target.appId === token.appId;
-    case 'app_user':
-      return target.appId === token.appId && target.userId === token.userId;
-  }
-}
-
 /** Whether nothing of the target lives afterwards, however late it was issued. */
 export const isForGood = ({ level }: Target): boolean => level === 'token' || level === 'disabled_app';

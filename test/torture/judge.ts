@@ -1,4 +1,4 @@
-import { type Answered, covers, type Event, type Issued, isForGood, type Revoked } from './history.ts';
+import { type Answered, type Event, type Issued, isForGood, type Revoked } from './history.ts';
 
 /** An answer that no promise allows, with the shortest history that shows it. */
 export interface Violation {
@@ -89,12 +89,11 @@ class RevokedIndex {
     const { tenantId, appId, userId, tokenId } = token;
     const whole = { tenantId, appId, userId, tokenId };
     const levels = ['token', 'user', 'app_user', 'app', 'tenant', 'all', 'disabled_app'] as const;
-    return levels
-      .flatMap((level) => this.#byKey.get(keyOf({ level, ...whole })) ?? [])
-      .filter(({ target }) => covers(target, token));
+    return levels.flatMap((level) => this.#byKey.get(keyOf({ level, ...whole })) ?? []);
   }
 }
 
+/** What of a target its level looks at: of a token, what a revocation of that level must name to cover it. */
 function keyOf({ level, tenantId, appId, userId, tokenId }: Revoked['target']): string {
   switch (level) {
     case 'all':

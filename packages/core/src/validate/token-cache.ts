@@ -64,7 +64,5 @@ export class TokenCache {
 /** The string itself is kept nowhere. */
 const keyOf = (token: string): string => hash('sha256', token, 'latin1');
 
-function sizeOf({ record, opened }: KnownToken): number {
-  const { scopes, lineage, ...rest } = record;
-  return bytesOfEntry + bytesOfCharacter * JSON.stringify([rest, scopes, lineage, opened.userId, opened.claims]).length;
-}
+const sizeOf = ({ record, opened: { userId, claims } }: KnownToken): number =>
+  bytesOfEntry + bytesOfCharacter * JSON.stringify([record, userId, claims]).length;
