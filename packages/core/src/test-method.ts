@@ -9,7 +9,7 @@ const plainMethod: TokenMethod = {
   mint(draft, secrets) {
     const key = { partition: 1, key: String(++minted).padStart(32, '0') };
     const sealed = Buffer.from(JSON.stringify(secrets));
-    const kept = { tokenHash: '', tagKeyId: 1, sealKeyId: 1, sealed, revokedRevision: null };
+    const kept = { tokenHash: '', tagKeyId: 1, sealKeyId: 1, sealed };
     return { token: `tks_p${key.key}`, record: { ...draft, key, method: 'reference', signingKeyId: null, ...kept } };
   },
   locate: (token) => (token.length === 37 ? { key: { partition: 1, key: token.slice(5) }, material: null } : null),

@@ -21,7 +21,6 @@ export const record = (over: Partial<TokenRecord> = {}): TokenRecord => ({
   expiresAt: 1_000,
   sealKeyId: 1,
   sealed: Buffer.alloc(0),
-  revokedRevision: null,
   ...over,
 });
 

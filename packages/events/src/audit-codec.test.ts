@@ -35,7 +35,6 @@ const record: NewTokenRecord = {
   tagKeyId: 1,
   sealKeyId: 1,
   sealed: Buffer.from('canary of the claims'),
-  revokedRevision: null,
 };
 
 const encode = (act: AuditAct, tenantId: string | null = 'ten_1') =>

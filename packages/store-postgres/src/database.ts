@@ -67,6 +67,8 @@ export function openDatabase({ url, applicationName, connectionsMax, onError }: 
     connectionTimeoutMillis: connectMilliseconds,
     query_timeout: statementMilliseconds + 1_000,
     types,
+    // What is asked at once on one connection is sent at once, and answered in order.
+    pipeline: true,
     // Without the timeouts the server would keep working for a client that has gone; on its warnings see `committed`.
     options: `-c search_path=touchstone -c timezone=UTC -c client_min_messages=warning -c statement_timeout=${statementMilliseconds} -c idle_in_transaction_session_timeout=${statementMilliseconds} -c lock_timeout=${statementMilliseconds}`,
   };

@@ -72,95 +72,105 @@ export function revocationWriter(
   return { write: (intent) => write(intent) };
 }
 
-/**
- * Two statements, and in this order: what a single one reads can be older than the lock that it takes.
- */
+/** Statements of their own after the lock, and not before it: what a single one reads can be older than its lock. */
 async function lockHistory(query: Query, intents: readonly RevocationIntent[], chain: Chain): Promise<LockedHistory> {
-  const [head] = await query({ name: 'lock', text: 'select revision, hash, digest, mac from history for update' });
+  const [[head], [reading], marks, byKey, byTarget] = await Promise.all([
+    query({ name: 'lock', text: 'select revision, hash, digest, mac from history for update' }),
+    query({
+      name: 'ceiling',
+      // A fresh sequence says 1 before its first number has been drawn.
+      text: `select case when is_called then last_value else last_value - 1 end,
+                    (extract(epoch from clock_timestamp()) * 1000)::bigint from token_sequence`,
+    }),
+    readMarks(query, intents),
+    readByKey(query, intents),
+    readByTarget(query, intents),
+  ]);
   if (!head) throw new Error('the history has not been initialised: run the bootstrap command');
   const [revision, hash, digest, mac] = head as [number, string, string, string];
-  // A fresh sequence says 1 before its first number has been drawn.
-  const [reading] = await query({
-    name: 'ceiling',
-    text: `select case when is_called then last_value else last_value - 1 end,
-                  (extract(epoch from clock_timestamp()) * 1000)::bigint from token_sequence`,
-  });
   const [lastSequence, now] = reading as [number, number];
-  const marks = await readMarks(query, intents);
-  const earlier = await readEarlier(query, intents, chain);
-  return { head: { revision, hash }, digest, mac, lastSequence, now, marks, earlier };
+  // What somebody else has made up counts as not there.
+  const earlier = [...byKey, ...byTarget].flatMap((row) => revocationOf(row, chain) ?? []);
+  return { head: { revision, hash }, digest, mac, lastSequence, now, marks: marks.map(markOf), earlier };
 }
 
-async function readMarks(query: Query, intents: readonly RevocationIntent[]): Promise<Mark[]> {
+// Each looks into an index once a thing that is asked for, and `limit` holds the planner to it: the plan that it makes for
+// a join while the table is empty goes through the whole of it, and is kept when the table has grown.
+
+function readMarks(query: Query, intents: readonly RevocationIntent[]): Promise<Row[]> {
   const cuts = intents.flatMap((intent) => intent.cuts);
-  const rows = await query({
+  return query({
     name: 'marks',
-    text: `select ${markColumns} from watermark w
-             join unnest($1::text[], $2::text[], $3::text[]) as c (token_class, kind, key) using (token_class, kind, key)`,
+    text: `select w.* from unnest($1::text[], $2::text[], $3::text[]) as c (token_class, kind, key)
+             cross join lateral (select ${markColumns} from watermark w
+               where w.token_class = c.token_class and w.kind = c.kind and w.key = c.key limit 1) as w`,
     values: [cuts.map((c) => c.tokenClass), cuts.map((c) => c.kind), cuts.map((c) => c.key)],
   });
-  return rows.map(markOf);
 }
 
-/** What somebody else has made up counts as not there. */
-async function readEarlier(query: Query, intents: readonly RevocationIntent[], chain: Chain): Promise<Revocation[]> {
+function readByKey(query: Query, intents: readonly RevocationIntent[]): Promise<Row[]> {
   const keyed = intents.filter((intent) => intent.idempotencyKey !== null);
-  const rows = await query({
-    name: 'earlier',
-    text: `select ${revocationColumns} from revocation v join revision r using (revision)
-             join unnest($1::text[], $2::text[], $3::text[], $6::text[]) as k (kind, name, key, tenant_id)
-               on v.actor_kind = k.kind and v.actor_name = k.name and v.idempotency_key = k.key
-              and coalesce(v.tenant_id, '') = k.tenant_id
-           union all
-           select ${revocationColumns} from revocation v join revision r using (revision)
-             join unnest($4::text[], $5::text[]) as t (kind, key)
-               on v.target_kind = t.kind and v.target_key = t.key and v.ceiling is null`,
+  return query({
+    name: 'earlier by key',
+    text: `select v.* from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as k (kind, name, key, tenant_id)
+             cross join lateral (select ${revocationColumns} from revocation v join revision r using (revision)
+               where v.actor_kind = k.kind and v.actor_name = k.name and v.idempotency_key = k.key
+                 and coalesce(v.tenant_id, '') = k.tenant_id limit 1) as v`,
     values: [
       keyed.map((intent) => intent.actor.kind),
       keyed.map((intent) => intent.actor.name),
       keyed.map((intent) => intent.idempotencyKey),
-      intents.map((intent) => intent.target.kind),
-      intents.map((intent) => intent.target.key),
       keyed.map((intent) => intent.tenantId ?? ''),
     ],
   });
-  return rows.flatMap((row) => revocationOf(row, chain) ?? []);
+}
+
+function readByTarget(query: Query, intents: readonly RevocationIntent[]): Promise<Row[]> {
+  return query({
+    name: 'earlier by target',
+    text: `select v.* from unnest($1::text[], $2::text[]) as t (kind, key)
+             cross join lateral (select ${revocationColumns} from revocation v join revision r using (revision)
+               where v.target_kind = t.kind and v.target_key = t.key and v.ceiling is null limit 1) as v`,
+    values: [intents.map((intent) => intent.target.kind), intents.map((intent) => intent.target.key)],
+  });
 }
 
 type Write = NonNullable<ComposedRevision['write']>;
 
 async function writeRevision(query: Query, write: Write, outbox: OutboxWriter, chain: Chain): Promise<void> {
   const { revision, recordedAt } = write;
-  const revised = await query({
-    name: 'revise',
-    text: `insert into revision (revision, previous_hash, content, hash, recorded_at) values ($1, $2, $3, $4, $5) returning revision`,
-    values: [
-      revision.revision,
-      revision.previousHash,
-      Buffer.from(revision.content),
-      revision.hash,
-      new Date(recordedAt),
-    ],
-  });
-  const advanced = await query({
-    name: 'advance',
-    text: 'update history set revision = $1, hash = $2, digest = $3, mac = $4 returning revision',
-    values: [revision.revision, revision.hash, write.digest, write.mac],
-  });
-  const revoked = await query({
-    name: 'revoke',
-    text: `insert into revocation (${revocationInsertColumns})
-           select ${revocationInsertColumns} from json_to_recordset($1) as v (${revocationFields}) returning revision`,
-    values: [JSON.stringify(write.revocations.map((one) => revocationFieldsOf(one, chain)))],
-  });
+  const [revised, advanced, revoked, raised] = await Promise.all([
+    query({
+      name: 'revise',
+      text: `insert into revision (revision, previous_hash, content, hash, recorded_at) values ($1, $2, $3, $4, $5) returning revision`,
+      values: [
+        revision.revision,
+        revision.previousHash,
+        Buffer.from(revision.content),
+        revision.hash,
+        new Date(recordedAt),
+      ],
+    }),
+    query({
+      name: 'advance',
+      text: 'update history set revision = $1, hash = $2, digest = $3, mac = $4 returning revision',
+      values: [revision.revision, revision.hash, write.digest, write.mac],
+    }),
+    query({
+      name: 'revoke',
+      text: `insert into revocation (${revocationInsertColumns})
+             select ${revocationInsertColumns} from json_to_recordset($1) as v (${revocationFields}) returning revision`,
+      values: [JSON.stringify(write.revocations.map((one) => revocationFieldsOf(one, chain)))],
+    }),
+    raiseMarks(query, write.marks),
+    ...disableEntries(query, write),
+    insertEvents(query, outbox, write.events, recordedAt),
+    query({ text: `notify ${revisionChannel}` }),
+  ]);
   requireWritten(revised, 1);
   requireWritten(advanced, 1);
   requireWritten(revoked, write.revocations.length);
-  requireWritten(await raiseMarks(query, write.marks), write.marks.length);
-  await markRecords(query, write);
-  await disableEntries(query, write);
-  await insertEvents(query, outbox, write.events, recordedAt);
-  await query({ text: `notify ${revisionChannel}` });
+  requireWritten(raised, write.marks.length);
 }
 
 /** A trigger, or a rule, can make a write vanish without an error. */
@@ -191,33 +201,20 @@ async function raiseMarks(query: Query, marks: readonly Mark[]): Promise<Row[]> 
   });
 }
 
-/** Marks the rows of single tokens: the watermark decides, the mark is there for whoever looks at the row. */
-async function markRecords(query: Query, { intents, revision }: Write): Promise<void> {
-  const tokens = intents.flatMap(({ token }) => token ?? []);
-  for (const [partition, keys] of Map.groupBy(tokens, (key) => key.partition)) {
-    await query({
-      name: `mark ${partition}`,
-      text: `update token_${Math.trunc(partition)} set revoked_revision = $1 where id = any($2::uuid[])`,
-      values: [revision.revision, keys.map(({ key }) => key)],
-    });
-  }
-}
-
-async function disableEntries(query: Query, { intents, revision }: Write): Promise<void> {
-  for (const { disables, tenantId } of intents) {
-    if (!disables) continue;
+function disableEntries(query: Query, { intents, revision }: Write): Promise<Row[]>[] {
+  return intents.flatMap(({ disables, tenantId }) => {
+    if (!disables) return [];
     const [table, column] = {
       tenant: ['tenant', 'tenant_id'],
       app: ['app', 'app_id'],
       resource_server: ['resource_server', 'audience'],
     }[disables.what] as [string, string];
-    await query({
-      text: `update ${table} set disabled_revision = $1 where ${column} = $2 and disabled_revision is null`,
-      values: [revision.revision, disables.id],
-    });
-    await query({
-      text: `update tenant set ${versionRaised} where tenant_id = $1`,
-      values: [tenantId],
-    });
-  }
+    return [
+      query({
+        text: `update ${table} set disabled_revision = $1 where ${column} = $2 and disabled_revision is null`,
+        values: [revision.revision, disables.id],
+      }),
+      query({ text: `update tenant set ${versionRaised} where tenant_id = $1`, values: [tenantId] }),
+    ];
+  });
 }

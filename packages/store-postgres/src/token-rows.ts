@@ -6,7 +6,7 @@ export const recordJson = `
     t.expiry_day, t.id, t.token_class, t.tenant_id, t.app_id, t.user_handle, t.consent_id, t.audience, t.scopes, t.usage,
     t.method, t.signing_key_id, t.policy_version, t.confirmation, t.lineage, t.sequence,
     (extract(epoch from t.issued_at) * 1000)::bigint, (extract(epoch from t.expires_at) * 1000)::bigint,
-    t.seal_key_id, encode(t.sealed, 'hex'), t.revoked_revision)`;
+    t.seal_key_id, encode(t.sealed, 'hex'))`;
 
 /** Makes the record out of what the driver made of `recordJson`. */
 export function recordOf(values: readonly unknown[]): TokenRecord {
@@ -30,7 +30,6 @@ export function recordOf(values: readonly unknown[]): TokenRecord {
     expiresAt: values[17] as number,
     sealKeyId: values[18] as number,
     sealed: Buffer.from(values[19] as string, 'hex'),
-    revokedRevision: values[20] as number | null,
   };
 }
 

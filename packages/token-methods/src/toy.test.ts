@@ -34,7 +34,7 @@ function toyMethod(master: Uint8Array): TokenMethod {
       const body = `tks_t${Buffer.from(JSON.stringify([key, opened])).toString('base64url')}`;
       const token = `${body}_${mac(Buffer.from(body)).toString('hex')}`;
       const sealed = mac(authorisationBytes(authorisation));
-      const kept = { tokenHash: hash('sha256', token), tagKeyId: 1, sealKeyId: 1, sealed, revokedRevision: null };
+      const kept = { tokenHash: hash('sha256', token), tagKeyId: 1, sealKeyId: 1, sealed };
       return { token, record: { ...authorisation, ...kept } };
     },
     locate(token) {

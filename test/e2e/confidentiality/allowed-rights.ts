@@ -67,8 +67,8 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'table revision': 'insert select',
     'table revocation': 'insert select',
     'table tenant': 'select',
-    'table token': 'select update(revoked_revision)',
-    'table token partition': 'select update(revoked_revision)',
+    'table token': 'select',
+    'table token partition': 'select',
     'table watermark': 'insert select update',
   },
   // Who may drop a partition has to own it, and the owner may do everything to it.

@@ -96,7 +96,7 @@ export const deceptions: readonly NamedDeception[] = [
       void (await attacker.write(`update token set token_class = 'credential' where id = $1`, [victim.id])),
     revoke: ({ scene, victim }) => revocations.token(scene, victim),
     putRight: ({ attacker, victim }) =>
-      attacker.write(`update token set token_class = 'token', revoked_revision = null where id = $1`, [victim.id]),
+      attacker.write(`update token set token_class = 'token' where id = $1`, [victim.id]),
   },
   {
     name: 'a made-up revocation says that the token is dead already',

@@ -52,12 +52,6 @@ const noMark = `delete from watermark where (ceiling is null or ceiling > 0)`;
 /** What could bring a revoked token back to life. */
 export const revivals: readonly NamedRevival[] = [
   {
-    name: "revoked_revision is nulled in the token's row",
-    revoked: 'token',
-    attack: ({ attacker, victim }) =>
-      attacker.write('update token set revoked_revision = null where id = $1', [victim.id]),
-  },
-  {
     name: 'the row is put back from the dump',
     revoked: 'token',
     attack: ({ attacker, victim, before }) => attacker.putRowBack(before, victim.id),

@@ -57,22 +57,24 @@ export function composeRevision(
   if (chain.sealHistory(locked.head, locked.digest) !== locked.mac) {
     throw new StoreUnavailable(new Error('the history in the database was not written under this key'));
   }
-  const fresh: RevocationIntent[] = [];
+  const firstOf = new Map<string, RevocationIntent>();
   const plans = intents.map((intent) => {
-    const twin = earlierOf(intent, locked.earlier) ?? fresh.find((other) => repeats(intent, other));
-    if (!twin) fresh.push(intent);
-    return twin ?? intent;
+    const earlier = earlierOf(intent, locked.earlier);
+    if (earlier) return earlier;
+    const wish = wishTextOf(intent);
+    if (!firstOf.has(wish)) firstOf.set(wish, intent);
+    return firstOf.get(wish) as RevocationIntent;
   });
+  const fresh = [...firstOf.values()];
   if (fresh.length === 0) return { outcomes: plans as (Revocation | Error)[], write: null };
 
   const cuts = fresh.flatMap((intent) => cutsOf(intent, locked));
   const revision = chain.next(locked.head, { recordedAt: locked.now, cuts });
   const revocations = fresh.map((intent) => revocationOf(intent, revision, locked));
+  const written = new Map(revocations.map((one) => [one.revocationId, one]));
   const { marks, digest } = raiseAll(locked, revision, cuts, chain);
   const outcomes = plans.map((plan) =>
-    plan instanceof Error
-      ? plan
-      : (revocations.find((one) => one.revocationId === plan.revocationId) ?? (plan as Revocation)),
+    plan instanceof Error ? plan : (written.get(plan.revocationId) ?? (plan as Revocation)),
   );
   const mac = chain.sealHistory(revision, digest);
   const events = fresh.flatMap((intent) => eventsOf(intent, revision.revision));
@@ -100,14 +102,12 @@ function earlierOf(intent: RevocationIntent, earlier: readonly Revocation[]): Re
   return same && same.requestText !== requestTextOf(intent) ? new IdempotencyKeyReused() : same;
 }
 
-/** Whether one intent of a batch asks for what another of it does. */
-function repeats(intent: RevocationIntent, other: RevocationIntent): boolean {
-  if (intent.idempotencyKey !== other.idempotencyKey || intent.tenantId !== other.tenantId) return false;
-  if (requestTextOf(intent) !== requestTextOf(other)) return false;
-  return (
-    intent.idempotencyKey === null || (intent.actor.kind === other.actor.kind && intent.actor.name === other.actor.name)
-  );
-}
+/** The same for two intents of a batch of which one repeats the other. */
+const wishTextOf = (intent: RevocationIntent): string => {
+  const { idempotencyKey, tenantId, actor } = intent;
+  const request = [tenantId, requestTextOf(intent)];
+  return JSON.stringify(idempotencyKey === null ? request : [...request, idempotencyKey, actor.kind, actor.name]);
+};
 
 function cutsOf(intent: RevocationIntent, { lastSequence, now }: LockedHistory): Cut[] {
   const { revocationId, sparedTokenId, token, reach } = intent;

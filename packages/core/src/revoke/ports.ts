@@ -15,7 +15,7 @@ export interface RevocationIntent {
   readonly cuts: readonly (CutTarget & { readonly tokenClass: TokenClass })[];
   /** `issued`: the tokens whose sequence has been drawn by now; `forever`: also all that are to come. */
   readonly reach: 'issued' | 'forever';
-  /** The one token meant, whose row is marked; null for more than one. */
+  /** The one token meant, whose end is known; null for more than one. */
   readonly token: TokenKey | null;
   /** What is disabled in the same transaction. */
   readonly disables: { readonly what: RegisteredKind; readonly id: string } | null;

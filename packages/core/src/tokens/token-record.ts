@@ -58,8 +58,6 @@ export interface TokenRecord extends Authorisation {
   readonly sealKeyId: number;
   /** What only the token's string and the service's key open together. */
   readonly sealed: Buffer;
-  /** The revision that revoked this token alone; null while none did. */
-  readonly revokedRevision: number | null;
 }
 
 /** A row as it is written. */

@@ -62,7 +62,6 @@ test.each(reasons)('%s', (reason, over) => {
 });
 
 test.each([
-  ['the row is marked', { record: record({ revokedRevision: 1 }) }, 'revoked'],
   ['its class is another', { demand: { ...demand, tokenClass: 'credential' } }, 'audience_mismatch'],
   ['nothing in particular is asked for', { demand: { ...demand, scopes: [] } }, 'scope_missing'],
   ['one of two scopes is missing', { demand: { ...demand, scopes: ['read', 'write'] } }, 'scope_missing'],
@@ -132,7 +131,6 @@ const someQuestion: fc.Arbitrary<Question> = fc.record({
         audience,
         scopes,
         expiresAt: fc.integer({ min: 0, max: 5 }),
-        revokedRevision: fc.constantFrom(null, null, null, 1),
       })
       .map(record),
     { freq: 9 },
@@ -157,7 +155,7 @@ test('whatever is honoured is alive, meant for who asks, and allowed all that wa
       expect(question.now).toBeLessThan(decision.opened.expiresAt);
       expect(decision.opened.expiresAt).toBeLessThanOrEqual(decision.record.expiresAt);
       expect(decision.record.scopes).toEqual(expect.arrayContaining([...decision.opened.scopes]));
-      expect(decision.record).toMatchObject({ audience: question.demand.audience, revokedRevision: null });
+      expect(decision.record).toMatchObject({ audience: question.demand.audience });
       expect(question.demand.scopes.length).toBeGreaterThan(0);
       expect(decision.opened.scopes).toEqual(expect.arrayContaining([...question.demand.scopes]));
     }),

@@ -39,7 +39,7 @@ export function decide(
   now: number,
 ): Decision {
   if (!record) return refused('unknown');
-  if (record.revokedRevision !== null || watermarks.revokes(record)) return refused('revoked');
+  if (watermarks.revokes(record)) return refused('revoked');
   const opened = open(record);
   if (!opened || !isWithin(opened, record)) return refused('tampered');
   if (record.audience !== demand.audience || record.tokenClass !== demand.tokenClass)

@@ -45,7 +45,6 @@ export function referenceMethod(keys: KeyRing): TokenMethod {
         tagKeyId: currentKeyId,
         sealKeyId: currentKeyId,
         sealed: seal(tokenKeys.seal, secrets, authorisationBytes(authorisation)),
-        revokedRevision: null,
       };
       return { token, record };
     },

@@ -1,0 +1,64 @@
+import type { RevocationIntent } from '@touchstone/core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
+import { actor } from './minted.ts';
+
+let store: TestDatabase;
+beforeAll(async () => {
+  store = await openTestDatabase();
+  // Plans stay as they were made: when statistics are taken is a matter of chance.
+  await store.database.query({ text: 'alter system set autovacuum = off' });
+  await store.database.query({ text: 'select pg_reload_conf()' });
+});
+afterAll(() => store?.[Symbol.asyncDispose]());
+
+const revokeToken = (number: number, over: Partial<RevocationIntent> = {}) => {
+  const target = { kind: 'token', key: `tok_${number}` } as const;
+  return store.revocations.write({
+    revocationId: `r${number}`,
+    target,
+    tenantId: 't1',
+    cuts: [{ ...target, tokenClass: 'token' }],
+    reach: 'forever',
+    token: { partition: 30_000, key: '' },
+    disables: null,
+    includeCredentials: false,
+    sparedTokenId: null,
+    reason: '',
+    actor,
+    idempotencyKey: null,
+    ...over,
+  });
+};
+
+/** How many rows have been read, as soon as the database has counted what `revocations` of them took. */
+async function rowsRead(revocations: number): Promise<number> {
+  let read = Number.NaN;
+  const counted = async () => {
+    const [row] = await store.database.query({
+      text: `select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::int,
+                    sum(n_tup_ins) filter (where relname = 'revocation')::int
+               from pg_stat_user_tables where schemaname = 'touchstone'`,
+    });
+    read = row?.[0] as number;
+    return row?.[1];
+  };
+  await expect.poll(counted, { timeout: 20_000 }).toBe(revocations);
+  return read;
+}
+
+test.each([
+  ['its target', () => ({})],
+  ['its key', (number: number) => ({ reach: 'issued', idempotencyKey: `incident-${number}` }) as const],
+])('however many there are that are known by %s, one more reads a handful of rows', async (_, over) => {
+  const { length: before } = await store.database.query({ text: 'select from revocation' });
+  const revoke = (number: number) => revokeToken(before + number, over(number));
+  // First a few: the database keeps the plans that it makes now.
+  const few = 10;
+  for (let number = 0; number < few; number++) await revoke(number);
+  const many = 5_000;
+  await Promise.all(Array.from({ length: many }, (_, number) => revoke(few + number)));
+  const read = await rowsRead(before + few + many);
+  await revoke(few + many);
+  expect((await rowsRead(before + few + many + 1)) - read).toBeLessThan(50);
+});
