@@ -44,11 +44,11 @@ export const pauses: readonly Patch[] = [
   ),
   {
     file: 'services/validator/src/rpc/validate-token.ts',
-    find: 'fromValidation(await validateToken(act, toValidateCommand(request), context.validating));',
+    find: 'encodeValidation(await validateToken(act, toValidateCommand(request), context.validating));',
     replace: `{
       const validation = await validateToken(act, toValidateCommand(request), context.validating);
       await globalThis.tortureAt('between reply and use');
-      return fromValidation(validation);
+      return encodeValidation(validation);
     };`,
   },
 ];
@@ -91,7 +91,7 @@ export const guards: Readonly<Record<string, readonly Patch[]>> = {
   'judges what it remembers by the watermarks of now': [
     {
       file: validateToken,
-      find: 'decide(known.record, () => known.opened, follower.watermarks, demandOf(command), databaseNow);',
+      find: 'decide(known.record, () => known.opened, watermarks, demandOf(command), databaseNow);',
       replace: 'decide(known.record, () => known.opened, { revokes: () => false }, demandOf(command), databaseNow);',
     },
   ],
@@ -110,7 +110,7 @@ export const guards: Readonly<Record<string, readonly Patch[]>> = {
     withoutSources,
     {
       file: 'packages/core/src/validate/consistency.ts',
-      find: 'return follower.age <= consistency.milliseconds;',
+      find: 'return age <= consistency.milliseconds;',
       replace: 'return true;',
     },
   ],

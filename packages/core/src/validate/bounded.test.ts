@@ -35,13 +35,14 @@ async function open({ bytesMax = 1_000_000, fence = 5_000 } = {}) {
     },
   };
   const cache = new TokenCache(follower, bytesMax);
+  const released: { names: readonly string[] } = { names: ['name'] };
   const ports = {
     methods,
     follower,
     presence,
     cache,
     records: consistentRecords(reader, follower, { batchMax: 100, lanes: 2, waitingMax: 100 }),
-    releases: { releasedClaims: () => ['name'] },
+    releases: { releasedClaims: () => released.names },
   };
   let sequence = 0;
   function issue(over: Partial<TokenRecord> = {}, claims = {}) {
@@ -70,14 +71,14 @@ async function open({ bytesMax = 1_000_000, fence = 5_000 } = {}) {
       ports,
     );
   const isActive = async (token: string, consistency: Consistency) => (await ask(token, consistency)).active;
-  return { ask, askAll, isActive, issue, history, clock, follower, database, stored, cache, presence };
+  return { ask, askAll, isActive, issue, history, clock, follower, database, stored, cache, presence, released };
 }
 
 test('what was read once is answered without the database for as long as the proof is young enough', async () => {
   const { ask, issue, clock, database, history } = await open();
   const { token, record } = issue();
   const first = await ask(token, stale(2_000));
-  expect(first).toMatchObject({ active: true, tokenId: idOf(record), claims: { name: 'Ada' } });
+  expect(first).toMatchObject({ active: true, told: { tokenId: idOf(record), claims: { name: 'Ada' } } });
   const asked = history.asked;
   clock.pass(2_000);
   expect(await ask(token, stale(2_000))).toEqual(first);
@@ -290,16 +291,31 @@ test('a record read from one history is not remembered in the next', async () =>
 test('a record whose history was replaced before it could be remembered is not remembered', async () => {
   const { issue, history, follower, cache } = await open();
   const { token, record } = issue();
-  const known = { record, opened: { userId: null, claims: {}, principal: null, scopes: ['read'], expiresAt: 1_000 } };
+  const opened = { userId: null, claims: {}, principal: null, scopes: ['read'], expiresAt: 1_000 };
   const { generation } = follower;
-  cache.set(token, known, generation);
+  cache.set(token, record, opened, generation);
   expect(cache.get(token)).toBeDefined();
   await follower.refresh();
   history.server = 'restored';
   await follower.refresh();
   expect(follower.generation).toBeGreaterThan(generation);
-  cache.set(token, known, generation);
+  cache.set(token, record, opened, generation);
   expect(cache.get(token)).toBeUndefined();
+});
+
+test('of a token that is remembered, a claim is told for as long as it is released', async () => {
+  const { ask, issue, database, released } = await open();
+  const { token } = issue();
+  for (const [names, claims] of [
+    [['name'], { name: 'Ada' }],
+    [[], {}],
+    [['name'], { name: 'Ada' }],
+  ] as const) {
+    released.names = names;
+    expect(await ask(token, stale(5_000))).toMatchObject({ active: true, told: { claims } });
+    expect(await ask(token, stale(5_000))).toHaveProperty('told.claims', claims);
+  }
+  expect(database.reads).toBe(1);
 });
 
 test('it remembers no more than fits, and of that what was used last', async () => {

@@ -14,11 +14,11 @@ export type Consistency =
 /** An answer that may come from the cache. */
 export type Bounded = Exclude<Consistency, { readonly kind: 'fully_consistent' }>;
 
-/** Whether what the follower knows is fresh enough, as far as can be told without the database. */
-export function isFreshEnough(consistency: Bounded, follower: Follower): boolean {
+/** Whether what the follower knows, being that many milliseconds old, is fresh enough, as far as can be told without the database. */
+export function isFreshEnough(consistency: Bounded, follower: Follower, age: number): boolean {
   switch (consistency.kind) {
     case 'max_staleness':
-      return follower.age <= consistency.milliseconds;
+      return age <= consistency.milliseconds;
     case 'at_least_revision':
       return follower.hasReached(consistency.revision) === true;
   }

@@ -1,14 +1,31 @@
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Follower } from '../revisions/follower.ts';
-import type { Opened } from '../tokens/token-method.ts';
+import type { Claims, Opened } from '../tokens/token-method.ts';
 import type { TokenRecord } from '../tokens/token-record.ts';
+
+/** What a resource server is told of a token that is honoured. As long as a token is remembered, the same object. */
+export interface Told {
+  readonly tokenId: string;
+  readonly tenantId: string;
+  readonly appId: string;
+  readonly subject: string;
+  readonly scopes: readonly string[];
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+  /** Those released to the caller. */
+  readonly claims: Claims;
+  /** Its form on the wire, kept by whoever encodes it; null: not encoded yet. */
+  encoded: Uint8Array | null;
+}
 
 /** A token as it was read and opened once: of it nothing changes. Whether it is revoked or has expired is decided anew. */
 export interface KnownToken {
   /** Without what was sealed. */
   readonly record: TokenRecord;
   readonly opened: Opened;
+  /** What its resource server was told of it last, and the claims that were released to it then; null: nothing yet. */
+  lastTold: { readonly releases: readonly string[]; readonly told: Told } | null;
 }
 
 /** What an entry takes beside its texts: objects, and its place in the cache. */
@@ -48,10 +65,10 @@ export class TokenCache {
   }
 
   /** @param generation the follower's when the record was read: of another history, it is not taken. */
-  set(token: string, { record, opened }: KnownToken, generation: number): void {
+  set(token: string, record: TokenRecord, opened: Opened, generation: number): void {
     this.#forgetOtherHistories();
     if (generation !== this.#generation) return;
-    this.#known.set(keyOf(token), { record: { ...record, sealed: nothing }, opened });
+    this.#known.set(keyOf(token), { record: { ...record, sealed: nothing }, opened, lastTold: null });
   }
 
   #forgetOtherHistories(): void {

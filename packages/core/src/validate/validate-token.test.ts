@@ -55,13 +55,15 @@ test('a token that is honoured is told of, with the claims that are released and
   const minted = mint();
   expect(await ask(keep(minted))).toEqual({
     active: true,
-    tokenId: idOf(minted.record),
-    tenantId: 't1',
-    appId: 'a1',
-    subject: 'ada',
-    scopes: ['read', 'write'],
-    expiresAt: 1_000,
-    claims: { name: 'Ada', email: 'ada@example.org' },
+    told: {
+      tokenId: idOf(minted.record),
+      tenantId: 't1',
+      appId: 'a1',
+      subject: 'ada',
+      scopes: ['read', 'write'],
+      expiresAt: 1_000,
+      claims: { name: 'Ada', email: 'ada@example.org' },
+    },
     asOf: 0,
     head: history.head,
   });
@@ -69,7 +71,7 @@ test('a token that is honoured is told of, with the claims that are released and
 
 test('without a user the app is the subject', async () => {
   const { ask, keep } = await open();
-  expect(await ask(keep(mint({}, null)))).toMatchObject({ active: true, subject: 'a1' });
+  expect(await ask(keep(mint({}, null)))).toMatchObject({ active: true, told: { subject: 'a1' } });
 });
 
 test.each([

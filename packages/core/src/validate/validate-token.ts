@@ -3,6 +3,7 @@ import { actsIn, requireKind, requireScope } from '../access/rights.ts';
 import { CallerNotAllowed } from '../errors.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Head } from '../revisions/revision.ts';
+import type { Watermarks } from '../revisions/watermarks.ts';
 import type { Claims, Located, TokenMethod, TokenMethods } from '../tokens/token-method.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import { becomeFreshEnough, type Consistency, isFreshEnough } from './consistency.ts';
@@ -10,7 +11,7 @@ import type { ConsistentRecords, RecordsAsOf } from './consistent-records.ts';
 import { type Decision, type Demand, decide, type RefusalReason } from './decide.ts';
 import type { ReleaseReader } from './ports.ts';
 import type { Presence } from './presence.ts';
-import type { TokenCache } from './token-cache.ts';
+import type { KnownToken, TokenCache, Told } from './token-cache.ts';
 
 export interface ValidateCommand {
   readonly token: string;
@@ -29,21 +30,7 @@ interface AsOf {
 }
 
 export type Validation = AsOf &
-  (
-    | { readonly active: false; readonly reason: ToldReason }
-    | {
-        readonly active: true;
-        readonly tokenId: string;
-        readonly tenantId: string;
-        readonly appId: string;
-        readonly subject: string;
-        readonly scopes: readonly string[];
-        /** Milliseconds since 1970. */
-        readonly expiresAt: number;
-        /** Those released to the caller. */
-        readonly claims: Claims;
-      }
-  );
+  ({ readonly active: false; readonly reason: ToldReason } | { readonly active: true; readonly told: Told });
 
 export interface ValidatePorts {
   readonly methods: TokenMethods;
@@ -66,7 +53,7 @@ export async function validateToken(act: Act, command: ValidateCommand, ports: V
 
 /**
  * As `validateToken` for each, in order: an answer, or the error that it would have thrown.
- * @throws CallerNotAllowed, StoreUnavailable, where nobody would get an answer.
+ * @throws CallerNotAllowed, Fenced, StoreUnavailable, where nobody would get an answer.
  */
 export async function validateTokens(
   act: Act,
@@ -76,7 +63,8 @@ export async function validateTokens(
   requireKind(act.caller, 'resource_server');
   requireScope(act.caller, 'tokens:validate');
   const known = ports.releases.releasedClaims(act.caller.name);
-  const call: Call = { act, ports, releases: known instanceof Promise ? await known : known };
+  const releases = known instanceof Promise ? await known : known;
+  const call: Call = { act, ports, releases, recollection: recollect(ports) };
   const begun = commands.map((command) => orError(() => begin(call, command)));
   const settled = begun.some((one) => one instanceof Promise) ? await Promise.all(begun.map(orErrorLater)) : begun;
   const unread = settled.filter((one) => 'located' in one);
@@ -92,6 +80,22 @@ interface Call {
   readonly ports: ValidatePorts;
   /** The names of the claims that the caller may see. */
   readonly releases: readonly string[];
+  readonly recollection: Recollection;
+}
+
+/** What is known without the database, when the commands are looked at. */
+interface Recollection extends AsRead {
+  /** Milliseconds. */
+  readonly age: number;
+  readonly databaseNow: number;
+  readonly watermarks: Watermarks;
+}
+
+/** @throws Fenced */
+function recollect({ presence, follower }: ValidatePorts): Recollection {
+  presence.requireCurrent();
+  const { age, databaseNow, watermarks, applied } = follower;
+  return { age, databaseNow, watermarks, now: Math.floor(databaseNow - age), head: applied };
 }
 
 /** A command that the database must be asked about. */
@@ -103,30 +107,30 @@ interface Unread {
 
 /** Answers from what is known here, or says what to ask the database for. */
 function begin(call: Call, command: ValidateCommand): Validation | Unread | Promise<Validation | Unread> {
-  const { act, ports } = call;
+  const { act, ports, recollection } = call;
   if (command.audience !== act.caller.name) {
     throw new CallerNotAllowed('a resource server validates for its own audience', { field: 'audience' });
   }
-  ports.presence.requireCurrent();
   const { consistency } = command;
   if (consistency.kind === 'fully_consistent') return locate(ports, command);
-  if (isFreshEnough(consistency, ports.follower)) return recall(call, command) ?? locate(ports, command);
+  if (isFreshEnough(consistency, ports.follower, recollection.age)) return recallOrLocate(call, command);
   // Reading its record tells as much as asking how old the rest is.
   if (consistency.kind === 'max_staleness' && !ports.cache.get(command.token)) return locate(ports, command);
-  return becomeFreshEnough(consistency, ports.follower).then(() => {
-    ports.presence.requireCurrent();
-    return recall(call, command) ?? locate(ports, command);
-  });
+  return becomeFreshEnough(consistency, ports.follower).then(() =>
+    recallOrLocate({ ...call, recollection: recollect(ports) }, command),
+  );
 }
+
+const recallOrLocate = (call: Call, command: ValidateCommand): Validation | Unread =>
+  recall(call, command) ?? locate(call.ports, command);
 
 /** Null where the token is not remembered. */
 function recall(call: Call, command: ValidateCommand): Validation | null {
-  const { cache, follower } = call.ports;
-  const known = cache.get(command.token);
+  const known = call.ports.cache.get(command.token);
   if (!known) return null;
-  const { databaseNow, applied, age } = follower;
-  const decision = decide(known.record, () => known.opened, follower.watermarks, demandOf(command), databaseNow);
-  return answer(call, decision, { now: Math.floor(databaseNow - age), head: applied });
+  const { watermarks, databaseNow } = call.recollection;
+  const decision = decide(known.record, () => known.opened, watermarks, demandOf(command), databaseNow);
+  return answer(call, decision, call.recollection, known);
 }
 
 function locate({ methods, follower }: ValidatePorts, command: ValidateCommand): Validation | Unread {
@@ -150,9 +154,9 @@ function conclude(call: Call, { command, method, located }: Unread, record: Toke
   // Absence is never remembered: the token may be about to be issued.
   if (record && command.consistency.kind !== 'fully_consistent') {
     const opened = decision.active ? decision.opened : open(record);
-    if (opened) call.ports.cache.set(command.token, { record, opened }, read.generation);
+    if (opened) call.ports.cache.set(command.token, record, opened, read.generation);
   }
-  return answer(call, decision, read);
+  return answer(call, decision, read, null);
 }
 
 const demandOf = ({ audience, requiredScopes }: ValidateCommand): Demand => ({
@@ -172,32 +176,24 @@ function orError<Result>(attempt: () => Result): Result | Error {
 const orErrorLater = <Result>(result: Result | Promise<Result>): Result | Promise<Result | Error> =>
   result instanceof Promise ? result.catch((error: Error) => error) : result;
 
-const answer = ({ act, releases }: Call, decision: Decision, read: AsRead): Validation =>
-  decision.active ? honoured(act, decision, read, releases) : refused(act, decision.reason, read);
-
 type AsRead = Pick<RecordsAsOf, 'now' | 'head'>;
 
-function refused(act: Act, reason: RefusalReason, { now, head }: AsRead): Validation {
-  return { active: false, reason: told(act, reason), asOf: now, head };
-}
-
-/** Unknown, revoked, changed and meant for somebody else look alike to those who may not know. */
-function told(act: Act, reason: RefusalReason): ToldReason {
-  const open = reason === 'malformed' || reason === 'expired' || reason === 'scope_missing';
-  return open || act.caller.scopes.includes('tokens:explain') ? reason : 'not_honoured';
-}
-
-function honoured(
-  act: Act,
-  { record, opened }: Decision & { active: true },
+/** @param known the token, where it is remembered. */
+function answer(
+  { act, releases }: Call,
+  decision: Decision,
   { now, head }: AsRead,
-  releases: readonly string[],
+  known: KnownToken | null,
 ): Validation {
+  const refusal = (reason: RefusalReason) =>
+    ({ active: false, reason: toldReason(act, reason), asOf: now, head }) as const;
+  if (!decision.active) return refusal(decision.reason);
+  const { record, opened } = decision;
   // Audiences belong to one tenant, so this can't differ; were it to, nothing crosses tenants.
-  if (!actsIn(act.caller, record.tenantId) || record.appId === null)
-    return refused(act, 'audience_mismatch', { now, head });
-  return {
-    active: true,
+  if (!actsIn(act.caller, record.tenantId) || record.appId === null) return refusal('audience_mismatch');
+  const last = known?.lastTold;
+  if (last?.releases === releases) return { active: true, told: last.told, asOf: now, head };
+  const told: Told = {
     tokenId: idOf(record),
     tenantId: record.tenantId,
     appId: record.appId,
@@ -205,9 +201,16 @@ function honoured(
     scopes: opened.scopes,
     expiresAt: opened.expiresAt,
     claims: released(opened.claims, releases),
-    asOf: now,
-    head,
+    encoded: null,
   };
+  if (known) known.lastTold = { releases, told };
+  return { active: true, told, asOf: now, head };
+}
+
+/** Unknown, revoked, changed and meant for somebody else look alike to those who may not know. */
+function toldReason(act: Act, reason: RefusalReason): ToldReason {
+  const open = reason === 'malformed' || reason === 'expired' || reason === 'scope_missing';
+  return open || act.caller.scopes.includes('tokens:explain') ? reason : 'not_honoured';
 }
 
 function released(claims: Claims, names: readonly string[]): Claims {

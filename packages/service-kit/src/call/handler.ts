@@ -15,11 +15,14 @@ export interface CallContext {
   toStatus(error: unknown): ItemStatus;
 }
 
+/** A response, or its bytes, where making the message first would cost more than all the rest. */
+export type Response<Method extends DescMethod> = MessageInitShape<Method['output']> | Uint8Array;
+
 /** Carries out one RPC: turns the request into a command, and the result into a response. */
 export type UnaryHandler<Method extends DescMethod> = (
   request: MessageShape<Method['input']>,
   call: CallContext,
-) => Promise<MessageInitShape<Method['output']>>;
+) => Promise<Response<Method>>;
 
 /** Carries out one RPC that is answered bit by bit. What it waits for must end when the caller has gone. */
 export type StreamHandler<Method extends DescMethod> = (

@@ -1,4 +1,4 @@
-import { create, type DescMethodUnary, type Message } from '@bufbuild/protobuf';
+import { create, type DescMethodUnary, fromBinary, type Message } from '@bufbuild/protobuf';
 import { IssuerService, RegistryService, RevocationService, ValidatorService } from '@touchstone/contracts';
 import {
   type Authenticate,
@@ -175,7 +175,7 @@ test('a fault in an item of a batch is told with the trace id, and once', async 
   const { call, told } = serve(fail, { of });
   const answer = await call({}, create(of.input, { requests: [request] } as never));
   expect(told.map(({ error }) => error?.code)).toEqual(['internal', undefined]);
-  const text = JSON.stringify(answer);
+  const text = JSON.stringify(fromBinary(of.output, answer));
   expect(text).toContain(told[0]?.traceId);
   expect(text).not.toContain('hunter2');
 });

@@ -5,6 +5,7 @@ import {
   type Message,
   type MessageInitShape,
   type MessageShape,
+  toBinary,
 } from '@bufbuild/protobuf';
 import { caller_scopes } from '@touchstone/contracts';
 import {
@@ -46,7 +47,7 @@ export interface Admitted {
   readonly signal: { aborted: boolean; tell(): void };
 }
 
-/** One RPC, from the call that came to the message that goes, whatever transport they travel on. */
+/** One RPC, from the call that came to the bytes of the response, whatever transport they travel on. */
 export interface Endpoint {
   /**
    * Finds out who calls, and whether it may: nothing has been read of the message by then. At once, where nobody need be
@@ -54,9 +55,9 @@ export interface Endpoint {
    */
   admit(call: IncomingCall): Admitted | Promise<Admitted>;
   /** For unary RPCs. @param read gives the message, or throws. */
-  answer(admitted: Admitted, read: () => Message): Promise<Message>;
+  answer(admitted: Admitted, read: () => Message): Promise<Uint8Array>;
   /** For RPCs that are answered bit by bit. @param read gives the message, or throws. */
-  stream(admitted: Admitted, read: () => Message): AsyncGenerator<Message>;
+  stream(admitted: Admitted, read: () => Message): AsyncGenerator<Uint8Array>;
 }
 
 /** How long a caller is taken for who it was. */
@@ -125,8 +126,10 @@ export function endpoint<Method extends DescMethod>(
     act: actOf(admitted),
     toStatus: toStatusIn(admitted),
   });
-  const responseOf = (response: unknown): Message =>
-    create(method.output, response as MessageInitShape<Method['output']>);
+  const encode = (response: unknown): Uint8Array =>
+    response instanceof Uint8Array
+      ? response
+      : toBinary(method.output, create(method.output, response as MessageInitShape<Method['output']>));
 
   async function accept(admitted: Admitted, read: () => Message): Promise<MessageShape<Method['input']>> {
     try {
@@ -174,7 +177,7 @@ export function endpoint<Method extends DescMethod>(
       if (!handle) throw failed(admitted, notReady());
       const request = await accept(admitted, read);
       try {
-        const response = responseOf(await whileWaited(handle(request, contextOf(admitted)), admitted));
+        const response = encode(await whileWaited(handle(request, contextOf(admitted)), admitted));
         events.answered(recordOf(admitted));
         return response;
       } catch (error) {
@@ -191,7 +194,7 @@ export function endpoint<Method extends DescMethod>(
         for (;;) {
           const next = await untilStopped(whileWaited(answers.next(), admitted), stopping);
           if (next.done) break;
-          yield responseOf(next.value);
+          yield encode(next.value);
         }
         events.answered(recordOf(admitted));
       } catch (error) {

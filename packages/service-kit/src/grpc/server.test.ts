@@ -192,6 +192,7 @@ test('a fault is told with the id that the log tells more under, and the log quo
 test('an answer that can not be encoded is an error, and ends the call once', async () => {
   await using other = await startTestService(async () => ({ reason: 1.5 }));
   const by = new Client(`127.0.0.1:${other.grpcPort}`, credentials.createInsecure());
-  for (let i = 0; i < 3; i++) expect(await call(good, undefined, { by })).toBe('INTERNAL');
+  for (let i = 0; i < 3; i++) expect(await call(good, undefined, { by })).toBe('INTERNAL INTERNAL');
   by.close();
+  expect(other.lines.map((line) => JSON.parse(line).code)).toEqual(['INTERNAL', 'INTERNAL', 'INTERNAL']);
 });

@@ -1,5 +1,5 @@
 import { type EventEmitter, once } from 'node:events';
-import { type DescMethod, type DescService, fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
+import { type DescMethod, type DescService, fromBinary, type Message } from '@bufbuild/protobuf';
 import {
   type handleServerStreamingCall,
   type handleUnaryCall,
@@ -76,7 +76,7 @@ export interface InFlight {
 
 /** Serves the endpoints over gRPC. */
 export function mount(server: Server, { service, endpoints }: MountedService, inFlight: InFlight): void {
-  const definition: Record<string, MethodDefinition<Buffer, Message>> = {};
+  const definition: Record<string, MethodDefinition<Buffer, Uint8Array>> = {};
   const implementation: UntypedServiceImplementation = {};
   for (const [method, endpoint] of endpoints) {
     const answering = { method, endpoint, inFlight };
@@ -87,15 +87,15 @@ export function mount(server: Server, { service, endpoints }: MountedService, in
 }
 
 /** Requests are left as they came: nobody's bytes are decoded before it is known whose they are. */
-function methodDefinition(typeName: string, method: DescMethod): MethodDefinition<Buffer, Message> {
+function methodDefinition(typeName: string, method: DescMethod): MethodDefinition<Buffer, Uint8Array> {
   return {
     path: `/${typeName}/${method.name}`,
     requestStream: false,
     responseStream: method.methodKind === 'server_streaming',
     requestSerialize: (bytes) => bytes,
     requestDeserialize: (bytes) => bytes,
-    responseSerialize: (message) => asBuffer(toBinary(method.output, message)),
-    responseDeserialize: (bytes) => fromBinary(method.output, bytes),
+    responseSerialize: asBuffer,
+    responseDeserialize: (bytes) => bytes,
   };
 }
 
@@ -114,18 +114,18 @@ interface Answering {
 }
 
 const unary =
-  (answering: Answering): handleUnaryCall<Buffer, Message> =>
+  (answering: Answering): handleUnaryCall<Buffer, Uint8Array> =>
   (call, callback) =>
     answer(call, callback, answering);
 
 const streaming =
-  (answering: Answering): handleServerStreamingCall<Buffer, Message> =>
+  (answering: Answering): handleServerStreamingCall<Buffer, Uint8Array> =>
   (call) =>
     stream(call, answering);
 
 async function answer(
-  call: ServerUnaryCall<Buffer, Message>,
-  callback: sendUnaryData<Message>,
+  call: ServerUnaryCall<Buffer, Uint8Array>,
+  callback: sendUnaryData<Uint8Array>,
   { method, endpoint, inFlight }: Answering,
 ): Promise<void> {
   inFlight.count++;
@@ -141,14 +141,14 @@ async function answer(
 }
 
 async function stream(
-  call: ServerWritableStream<Buffer, Message>,
+  call: ServerWritableStream<Buffer, Uint8Array>,
   { method, endpoint, inFlight }: Answering,
 ): Promise<void> {
   inFlight.count++;
   try {
     const admitted = await endpoint.admit(new GrpcCall(call));
-    for await (const message of endpoint.stream(admitted, () => decode(method, call.request))) {
-      if (!call.write(message)) await drained(call);
+    for await (const response of endpoint.stream(admitted, () => decode(method, call.request))) {
+      if (!call.write(response)) await drained(call);
     }
     call.end();
   } catch (error) {
@@ -169,7 +169,7 @@ function statusOf(error: unknown): Partial<StatusObject> {
 }
 
 /** What calls of all kinds have. */
-type ServerCall = Pick<ServerUnaryCall<Buffer, Message>, 'getPeer' | 'getDeadline' | 'metadata'> & EventEmitter;
+type ServerCall = Pick<ServerUnaryCall<Buffer, Uint8Array>, 'getPeer' | 'getDeadline' | 'metadata'> & EventEmitter;
 
 class GrpcCall implements IncomingCall {
   readonly #call: ServerCall;

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { DescMethod, Message } from '@bufbuild/protobuf';
+import { type DescMethod, fromBinary, type Message } from '@bufbuild/protobuf';
 import {
   Code,
   ConnectError,
@@ -101,19 +101,21 @@ const implementationOf = (endpoints: MountedService['endpoints']): object =>
   Object.fromEntries(
     endpoints.map(([method, endpoint]) => [
       method.localName,
-      method.methodKind === 'server_streaming' ? streaming(endpoint) : answering(endpoint),
+      method.methodKind === 'server_streaming' ? streaming(method, endpoint) : answering(method, endpoint),
     ]),
   );
 
 const answering =
-  (endpoint: Endpoint) =>
+  (method: DescMethod, endpoint: Endpoint) =>
   async (request: Message, { values }: HandlerContext): Promise<Message> =>
-    endpoint.answer(takeAdmitted(values), () => request).catch(asConnectError);
+    fromBinary(method.output, await endpoint.answer(takeAdmitted(values), () => request).catch(asConnectError));
 
-const streaming = (endpoint: Endpoint) =>
+const streaming = (method: DescMethod, endpoint: Endpoint) =>
   async function* (request: Message, { values }: HandlerContext): AsyncGenerator<Message> {
     try {
-      yield* endpoint.stream(takeAdmitted(values), () => request);
+      for await (const response of endpoint.stream(takeAdmitted(values), () => request)) {
+        yield fromBinary(method.output, response);
+      }
     } catch (error) {
       asConnectError(error);
     }
