@@ -61,3 +61,9 @@ test('nor is it a success for a login that is not told of warnings', async () =>
     await admin.query('alter role current_user reset client_min_messages');
   }
 });
+
+test('a commit that waits for ever is given up no later than a statement is', async () => {
+  const started = performance.now();
+  await expect(revoke()).rejects.toThrow(StoreUnavailable);
+  expect(performance.now() - started).toBeLessThan(10_000);
+});

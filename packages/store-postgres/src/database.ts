@@ -116,9 +116,12 @@ async function inTransaction<Result>(
     await committed(client, () => client.query('commit'));
     return result;
   } catch (error) {
-    await client.query('rollback').catch((failure) => {
-      broken = failure;
-    });
+    if (!isSound(error)) broken = error as Error;
+    else {
+      await client.query('rollback').catch((failure) => {
+        broken = failure;
+      });
+    }
     throw error;
   } finally {
     client.release(broken);
@@ -131,13 +134,19 @@ async function writeOnce(pool: pg.Pool, statement: Statement): Promise<Row[]> {
   try {
     return await committed(client, () => run(client, statement));
   } catch (error) {
-    // Refused by the server the connection is as good as before; else its state is not known.
-    if (!(error instanceof pg.DatabaseError)) broken = error as Error;
+    if (!isSound(error)) broken = error as Error;
     throw error;
   } finally {
     client.release(broken);
   }
 }
+
+/**
+ * Whether the connection is as good as before. Where nothing was said its state is not known; where time ran out it may
+ * lead to a server that has been cut off, and the next one to the server in force.
+ */
+const isSound = (error: unknown): boolean =>
+  error instanceof pg.DatabaseError ? error.code !== queryCanceled : error instanceof Error && isOurs(error);
 
 /**
  * A commit whose wait for the standby was cancelled is committed here and nowhere else: the server only warns of it, and
