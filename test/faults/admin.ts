@@ -1,9 +1,13 @@
+import type { LocalPostgres } from '@touchstone/local-stack';
 import pg from 'pg';
-import type { OwnStack } from './own-stack.ts';
 
 /** A connection to the database as its superuser, for looking at it and getting in the way. */
-export async function openAdmin({ stack }: OwnStack): Promise<pg.Client & AsyncDisposable> {
-  const client = new pg.Client({ connectionString: stack.postgres.adminUrl, options: '-c search_path=touchstone' });
+export async function openAdmin({
+  postgres,
+}: {
+  readonly postgres: LocalPostgres;
+}): Promise<pg.Client & AsyncDisposable> {
+  const client = new pg.Client({ connectionString: postgres.adminUrl, options: '-c search_path=touchstone' });
   client.on('error', () => {}); // Tests crash the server under it.
   await client.connect();
   return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() });

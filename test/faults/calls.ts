@@ -1,5 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type {
+  ConsistencySchema,
   IssueTokenResponse,
   RevocationTargetSchema,
   RevokeTokenResponse,
@@ -11,11 +12,13 @@ import { shared } from '../harness/shared-stack.ts';
 import { clientsOf, unique, type World } from '../harness/world.ts';
 
 type Target = NonNullable<MessageInitShape<typeof RevocationTargetSchema>['target']>;
+type Requirement = NonNullable<MessageInitShape<typeof ConsistencySchema>['requirement']>;
 
 /** What tests of faults do over and over, each with a deadline. */
 export interface Calls {
   issue(over?: Record<string, unknown>): Promise<IssueTokenResponse>;
-  validate(token: string): Promise<ValidateTokenResponse>;
+  /** @param requirement how fresh; fully consistent where none is given. */
+  validate(token: string, requirement?: Requirement): Promise<ValidateTokenResponse>;
   revoke(token: string): Promise<RevokeTokenResponse>;
   /** Revokes all that belongs to a target. */
   revokeTarget(target: Target): Promise<RevokeTokensResponse>;
@@ -40,8 +43,11 @@ export function callsOf(stack: Stack, world: World, options: CallOptions = {}): 
   const within = { timeoutMs };
   return {
     issue: (over) => issuer.issueToken(world.request(over), within),
-    validate: (token) =>
-      validator.validateToken({ token, audience: world.audience, requiredScopes: ['orders:read'] }, within),
+    validate: (token, requirement = { case: 'fullyConsistent', value: true }) => {
+      const consistency = { requirement };
+      const { audience } = world;
+      return validator.validateToken({ token, audience, requiredScopes: ['orders:read'], consistency }, within);
+    },
     revoke: (token) =>
       revocation.revokeToken({ tokenOrId: { case: 'token', value: token }, reason: 'a fault test' }, within),
     revokeTarget: (target) =>

@@ -25,12 +25,12 @@ export async function metric(service: Served, name: string): Promise<number> {
 
 export const allServices = ({ services }: Stack): ServiceProcess[] => Object.values(services);
 
-export async function untilAllReady(services: readonly ServiceProcess[]): Promise<void> {
+export async function untilAllReady(services: readonly Pick<ServiceProcess, 'untilReady'>[]): Promise<void> {
   await Promise.all(services.map((service) => service.untilReady()));
 }
 
 /** The names of those whose process is gone. */
-export const dead = (services: readonly ServiceProcess[]): string[] =>
+export const dead = (services: readonly Pick<ServiceProcess, 'name' | 'pid'>[]): string[] =>
   services.filter(({ pid }) => !isAlive(pid)).map(({ name }) => name);
 
 function isAlive(pid: number): boolean {

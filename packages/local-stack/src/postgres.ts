@@ -102,11 +102,11 @@ async function startServer(
   return server;
 }
 
-// The postmaster keeps its state in the eighth line, where pg_ctl reads it too.
+// The postmaster keeps its state in the eighth line, where pg_ctl reads it too. A standby takes connections as one.
 async function saysReady(dataDir: string, pid: number): Promise<boolean> {
   const text = await readFile(join(dataDir, 'postmaster.pid'), 'utf8').catch(() => '');
   const lines = text.split('\n');
-  return lines[0] === String(pid) && lines[7]?.trim() === 'ready';
+  return lines[0] === String(pid) && /^(ready|standby)\s*$/.test(lines[7] ?? '');
 }
 
 function lifecycle({ pid, stop, kill }: ServerProcess) {

@@ -1,0 +1,215 @@
+import type { IssueTokenResponse } from '@touchstone/contracts';
+import type { LocalPostgres, ServiceName } from '@touchstone/local-stack';
+import type pg from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { numberOf, openAdmin } from './admin.ts';
+import { type Calls, callsOf } from './calls.ts';
+import { type Door, openDoor, through } from './door.ts';
+import { outcomeOf } from './outcome.ts';
+import { type OwnStack, openOwnStack } from './own-stack.ts';
+import { allServices, dead, metric, untilAllReady } from './services.ts';
+import { type Spawned, spawnService } from './spawned.ts';
+import { promote, startStandby } from './standby.ts';
+import { until, untilTrue } from './until.ts';
+
+const names = ['issuer', 'validator', 'revocation'] as const;
+const fenced = { ok: false, code: 'Unavailable', reason: 'FENCED' };
+
+const resources = new AsyncDisposableStack();
+let own: OwnStack;
+let calls: Calls;
+/** What each service reaches the database through. */
+const doors = {} as Record<ServiceName, Door>;
+const services = {} as Record<ServiceName, Spawned>;
+/** In force when a test begins, and cut off in it. */
+let primary: LocalPostgres;
+let standby: LocalPostgres;
+let replication: Door;
+
+beforeAll(async () => {
+  own = resources.use(await openOwnStack());
+  await Promise.all(allServices(own.stack).map((service) => service.stop()));
+  primary = own.postgres;
+  for (const name of names) {
+    doors[name] = resources.use(await openDoor(primary.port));
+    services[name] = resources.use(await spawnBehind(doors[name], name));
+  }
+  await untilAllReady(Object.values(services));
+  const at = Object.fromEntries(names.map((name) => [name, services[name].grpc]));
+  calls = callsOf(own.stack, own.world, { at, timeoutMs: 30_000 });
+});
+afterAll(() => resources.disposeAsync());
+
+beforeEach(async () => {
+  replication = await openDoor(primary.port);
+  standby = resources.use(await startStandby(primary, replication));
+});
+
+afterEach(async () => {
+  await failOver();
+  move('validator');
+  await primary.stop();
+  await replication[Symbol.asyncDispose]();
+  primary = standby;
+  await until('tokens are issued and honoured', () => issue().catch(() => undefined));
+  expect(dead(Object.values(services))).toEqual([]);
+});
+
+function spawnBehind(door: Door, name: ServiceName): Promise<Spawned> {
+  const { databaseUrls } = own.stack;
+  const environment = {
+    DATABASE_URL: through(door, databaseUrls[name]),
+    ...(name === 'revocation' ? { UPKEEP_DATABASE_URL: through(door, databaseUrls.upkeep) } : {}),
+  };
+  return spawnService(own.stack, name, { environment });
+}
+
+/** Takes a service to the promoted server, away from the one before. */
+function move(name: ServiceName): void {
+  doors[name].leadTo(standby.port);
+  doors[name].cut();
+}
+
+/** From now on the primary answers reads, and what it commits nobody else ever has. */
+function cutOff(): void {
+  replication.leadTo(null);
+  replication.cut();
+}
+
+/** Promotes the standby and moves those to it who write. */
+async function failOver(): Promise<void> {
+  await promote(standby);
+  move('issuer');
+  move('revocation');
+}
+
+/** Revokes it once that is possible. */
+const revoked = ({ token }: IssueTokenResponse) =>
+  until('it is revoked', () => calls.revoke(token).catch(() => undefined));
+
+/** What the validator says of it, asked in each way. */
+const ask = ({ token, revision }: IssueTokenResponse) =>
+  Promise.all([
+    outcomeOf(calls.validate(token)),
+    outcomeOf(calls.validate(token, { case: 'maxStaleness', value: { seconds: 60n, nanos: 0 } })),
+    outcomeOf(calls.validate(token, { case: 'maxStaleness', value: { seconds: 0n, nanos: 1_000_000 } })),
+    outcomeOf(calls.validate(token, { case: 'atLeastRevision', value: revision })),
+  ]);
+
+const says = (active: boolean) => Array.from({ length: 4 }, () => ({ ok: true, answer: { active } }));
+
+async function issue(): Promise<IssueTokenResponse> {
+  const issued = await calls.issue();
+  // From then on it is remembered.
+  expect(await ask(issued)).toMatchObject(says(true));
+  return issued;
+}
+
+/** Asks once in each way; true where all were answered. */
+async function isRefused(token: IssueTokenResponse): Promise<boolean> {
+  const answers = await ask(token);
+  for (const one of answers)
+    expect(one).toMatchObject(one.ok ? { answer: { active: false } } : { code: 'Unavailable' });
+  return answers.every(({ ok }) => ok);
+}
+
+/** Ends the waits for the standby at the primary, as its operator might; gives how many there were. */
+async function endWaits(admin: pg.Client): Promise<number> {
+  const text = `select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'`;
+  return (await admin.query(text)).rowCount ?? 0;
+}
+
+test('a validator that is left at it answers nothing once there is another, and what is so there once it is moved', async () => {
+  const [live, lost] = [await issue(), await issue()];
+  cutOff();
+  await failOver();
+  await revoked(lost);
+  expect(await ask(lost)).toMatchObject(Array(4).fill(fenced));
+
+  // Commits that it has for itself alone change nothing.
+  await using admin = await openAdmin({ postgres: primary });
+  await endWaits(admin);
+  for (let ended = 0; ended < 3; ended += await endWaits(admin)) {
+    for (const token of [live, lost]) expect(await ask(token)).toMatchObject(Array(4).fill(fenced));
+  }
+
+  move('validator');
+  await untilTrue('it is refused', () => isRefused(lost));
+  expect(await ask(live)).toMatchObject(says(true));
+  await issue();
+});
+
+test('a validator whose connections to it last answers nothing until it has given them up, by itself', async () => {
+  const [live, lost] = [await issue(), await issue()];
+  // Many at once take several connections.
+  await Promise.all(Array.from({ length: 200 }, () => calls.validate(live.token)));
+  cutOff();
+  await failOver();
+  doors.validator.leadTo(standby.port);
+  await revoked(lost);
+  await untilTrue('it is refused', () => isRefused(lost), 90_000);
+  expect(await ask(live)).toMatchObject(says(true));
+});
+
+test('a revocation that it took and that nobody was told of is forgotten, and those that came in its place count', async () => {
+  const replaced = () => metric(services.validator, 'touchstone_histories_replaced');
+  const before = await replaced();
+  const [live, lost] = [await issue(), await issue()];
+  await using admin = await openAdmin({ postgres: primary });
+  const revision = await numberOf(admin, 'select revision from history');
+  cutOff();
+  const untold = outcomeOf(calls.revoke(live.token));
+  await untilTrue('the validator has it', async () => {
+    await endWaits(admin);
+    const applied = `select max(applied_revision) from census where service = 'validator'`;
+    return (await numberOf(admin, applied)) > revision;
+  });
+  expect(await untold).toMatchObject({ ok: false, code: 'Unavailable', reason: 'STORE_UNAVAILABLE' });
+
+  await failOver();
+  await revoked(lost);
+  expect(await ask(lost)).toMatchObject(Array(4).fill(fenced));
+  move('validator');
+  await untilTrue('it is refused', () => isRefused(lost));
+  expect(await ask(live)).toMatchObject(says(true));
+  expect(await replaced()).toBe(before + 1);
+});
+
+test('reads that still go to it are not believed once the validator has committed at the new one', async () => {
+  const [live, lost] = [await issue(), await issue()];
+  cutOff();
+  await failOver();
+  await revoked(lost);
+  await using admin = await openAdmin({ postgres: primary });
+  await using elsewhere = await openAdmin({ postgres: standby });
+  await using inTheWay = await openAdmin({ postgres: primary });
+  const mine = `pg_stat_activity where application_name = 'touchstone validator'`;
+  const waiting = `select count(*) from ${mine} and wait_event_type = 'Lock' and query not like '%with beat%'`;
+  const counted = `select count(*) from census where service = 'validator' and answers_until > now()`;
+  const door = doors.validator;
+
+  await untilTrue('it has committed at the new one while a question waits at the old one', async () => {
+    door.leadTo(null);
+    await admin.query(
+      `select pg_terminate_backend(pid, 10000) from pg_stat_activity where application_name like 'touchstone%'`,
+    );
+    await inTheWay.query('rollback; begin; lock table history in access exclusive mode');
+    door.leadTo(primary.port);
+    await untilTrue('it waits', async () => (await numberOf(admin, waiting)) > 0);
+    door.leadTo(standby.port);
+    return until('one or the other', async () => {
+      await admin.query(`select pg_terminate_backend(pid) from ${mine} and query like '%with beat%'`);
+      const isCounted = (await numberOf(elsewhere, counted)) > 0;
+      return (await numberOf(admin, waiting)) > 0 ? isCounted || undefined : false;
+    });
+  });
+  await inTheWay.query('rollback');
+  const left = async () => numberOf(admin, `select count(*) from ${mine} and query not like 'listen%'`);
+  await untilTrue('nothing of it is left at the old one', async () => {
+    await Promise.all(Array.from({ length: 4 }, () => isRefused(lost)));
+    await endWaits(admin);
+    return (await left()) === 0;
+  });
+  await untilTrue('it is refused', () => isRefused(lost));
+  expect(await ask(live)).toMatchObject(says(true));
+});
