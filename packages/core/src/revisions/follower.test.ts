@@ -132,6 +132,45 @@ test('another server is a new generation, and so is another history; what was as
   expect(follower.generation).toBe(question.generation + 2);
 });
 
+/** A follower on a history, with commits that go to its first server whoever answers the rest. */
+async function followInForce(history: History) {
+  const follower = await follow(history);
+  async function commit(): Promise<void> {
+    const { server, answering } = history;
+    Object.assign(history, { server: 'first', answering: () => {} });
+    await follower.commitUntilCovered(async ({ revision }) => ({ tail: await history.readAfter(revision) }), commit);
+    Object.assign(history, { server, answering });
+  }
+  await commit();
+  return follower;
+}
+
+test('about a revision of long ago, too, only the server in force is believed', async () => {
+  const history = new History();
+  const { revision, hash: hashStart } = history.write('ada', 1);
+  for (let i = 2; i <= 5; i++) history.write('ada', i);
+  const follower = await followInForce(history);
+  expect(await follower.reaches({ revision, hashStart })).toBe(true);
+  expect(await follower.reaches({ revision, hashStart: 'another' })).toBe(false);
+  history.server = 'cut off';
+  await expect(follower.reaches({ revision, hashStart })).rejects.toThrow(StoreUnavailable);
+});
+
+test('what is missing, however much, is taken from the server in force alone', async () => {
+  const history = new History();
+  const follower = await followInForce(history);
+  for (let i = 1; i <= 5; i++) history.write('ada', i);
+  const asked = history.asked;
+  history.answering = () => {
+    if (history.asked > asked + 1) history.server = 'cut off';
+  };
+  await expect(follower.refresh()).rejects.toThrow(StoreUnavailable);
+  history.answering = () => {};
+  history.server = 'first';
+  await follower.refresh();
+  expect(follower.applied).toEqual(history.head);
+});
+
 test('the age counts from the sending of the question, on whichever clock more time has passed', async () => {
   const time = { wall: 0, monotonic: 0 };
   const history = new History();

@@ -117,8 +117,10 @@ export class Follower {
     if (name.revision > this.#applied.revision) await this.refresh();
     const known = this.hasReached(name);
     if (known !== null || name.revision > this.#applied.revision) return known === true;
-    const { missed } = await this.#reader.readAfter(name.revision - 1);
-    return missed.some(({ revision, hash }) => revision === name.revision && hash.startsWith(name.hashStart));
+    const { tail } = await this.askUntilCovered(async () => ({
+      tail: await this.#reader.readAfter(name.revision - 1),
+    }));
+    return tail.missed.some(({ revision, hash }) => revision === name.revision && hash.startsWith(name.hashStart));
   }
 
   /** Takes a revision from a source; asks the database where it does not simply follow. */
@@ -144,7 +146,7 @@ export class Follower {
   /**
    * Takes what the database said of its history. Once this resolves to true, everything that had returned when the
    * question was sent is applied. False: the history has been replaced since and was loaded anew; what the answer brought
-   * belongs to the old one, so ask again.
+   * belongs to the old one, so ask again; or another server has answered meanwhile.
    * @throws StoreUnavailable
    */
   async absorb(question: Question, tail: Tail): Promise<boolean> {
@@ -154,7 +156,8 @@ export class Follower {
     while (this.#applied.revision < tail.head.revision) {
       const before = this.#applied.revision;
       const { missed, server } = await this.#reader.readAfter(before);
-      this.#meet(server);
+      // Whether that one is in force was not asked.
+      if (server !== tail.server) return false;
       for (const sealed of missed) this.#apply(sealed);
       // The revisions are there but don't continue the chain held: it is another history.
       if (this.#applied.revision <= before) return this.#reload();

@@ -63,6 +63,7 @@ test('a token that is honoured is told of, with the claims that are released and
       scopes: ['read', 'write'],
       expiresAt: 1_000,
       claims: { name: 'Ada', email: 'ada@example.org' },
+      encoded: null,
     },
     asOf: 0,
     head: history.head,
