@@ -5,11 +5,9 @@ import { createConnectTransport } from '@connectrpc/connect-node';
 import { ClientType, HostingType, IssuerService } from '@touchstone/contracts';
 import {
   type AuditEvent,
-  CutKind,
   type RevisionContent,
   RevisionContentSchema,
   type RevocationEvent,
-  TokenClass,
 } from '@touchstone/contracts/events';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { bootstrapped, clientsOf, openWorld, unique, type World } from '../harness/world.ts';
@@ -98,24 +96,25 @@ describe.skipIf(stack.kafkaBrokers.length === 0)('on Kafka', () => {
     strings.push(made.credential);
     done.credential = { tokenId: made.tokenId };
 
-    const token = { case: 'token', value: String(done.issued?.token) } as const;
-    done.one = { ...(await operator.revocation.revokeToken({ tokenOrId: token, reason: 'one gone' })) };
-    const targets = {
-      user: { case: 'user', value: { tenantId, userId } },
-      app: { case: 'app', value: { appId } },
-      appUser: { case: 'appUser', value: { appId, userId } },
-      tenant: { case: 'tenant', value: { tenantId } },
-    } as const;
-    for (const [name, target] of Object.entries(targets)) {
-      const request = { target: { target }, reason: `${name} gone`, idempotencyKey: unique('incident') };
-      const includeCredentials = name === 'appUser';
-      done[name] = { ...(await operator.revocation.revokeTokens({ ...request, includeCredentials })) };
+    const { revokeToken, revokeTokens } = operator.revocation;
+    await revokeToken({ tokenOrId: { case: 'token', value: String(done.issued?.token) } });
+    const targets = [
+      { case: 'user', value: { tenantId, userId } },
+      { case: 'app', value: { appId } },
+      { case: 'appUser', value: { appId, userId } },
+      { case: 'tenant', value: { tenantId } },
+    ] as const;
+    for (const target of targets) {
+      done.revoked = {
+        ...(await revokeTokens({ target: { target }, reason: 'gone', idempotencyKey: unique('incident') })),
+      };
     }
-    done.repeated = { ...(await operator.revocation.revokeToken({ tokenOrId: token, reason: 'one gone' })) };
     strings.push(...[done.issued, done.traced, done.batched].map((one) => String(one?.token)));
     for (const { credential } of [world.operator, world.identity, world.app, world.resourceServer])
       strings.push(credential);
-    await vi.waitUntil(() => ours().some(({ event }) => revoked(event)?.reason === 'tenant gone'), wait);
+    const isLast = ({ act }: AuditEvent) =>
+      act.case === 'tokensRevoked' && act.value.revocationId === done.revoked?.revocationId;
+    await vi.waitUntil(() => ours().some(({ event }) => isLast(event)), wait);
   });
   afterAll(() => listener?.[Symbol.asyncDispose]());
 
@@ -125,7 +124,6 @@ describe.skipIf(stack.kafkaBrokers.length === 0)('on Kafka', () => {
       listener.audit.filter(({ event }) => event.tenantId === world.tenantId).map((one) => [one.event.eventId, one]),
     ).values(),
   ];
-  const revoked = ({ act }: AuditEvent) => (act.case === 'tokensRevoked' ? act.value : undefined);
   const find = async (wanted: (event: AuditEvent) => boolean) => {
     await vi.waitUntil(() => ours().some(({ event }) => wanted(event)), wait);
     const all = ours().filter(({ event }) => wanted(event));
@@ -248,36 +246,6 @@ describe.skipIf(stack.kafkaBrokers.length === 0)('on Kafka', () => {
     expect(event.act.value).toMatchObject({ reason });
   });
 
-  const handle = /^[0-9A-Za-z]{20,}$/;
-  test.each<[name: string, targetKind: string, key: () => unknown]>([
-    ['one', 'token', () => done.issued?.tokenId],
-    ['user', 'user', () => expect.stringMatching(handle)],
-    ['app', 'app', () => world.appId],
-    ['appUser', 'app_user', () => expect.stringMatching(new RegExp(`^${world.appId}:[0-9A-Za-z]{20,}$`))],
-    ['tenant', 'tenant', () => world.tenantId],
-  ])(
-    'a revocation of %s is told once, with target kind %s, revision and reason',
-    async (name, targetKind, targetKey) => {
-      const event = await find((one) => revoked(one)?.reason === `${name} gone`);
-      expect(event.actor).toMatchObject({ kind: 'operator', credentialId: tok });
-      expect(event.act.value).toMatchObject({
-        revocationId: done[name]?.revocationId,
-        targetKind,
-        targetKey: targetKey(),
-        includeCredentials: name === 'appUser',
-      });
-      expect(revoked(event)?.revision).toBeGreaterThan(0n);
-    },
-  );
-
-  test.each([
-    ['app', () => otherApp],
-    ['resource_server', () => otherAudience],
-  ])('what is disabled is revoked as well: %s', async (targetKind, key) => {
-    const event = await find((one) => revoked(one)?.targetKind === targetKind && revoked(one)?.targetKey === key());
-    expect(event.act.value).toMatchObject({ includeCredentials: true, reason: expect.stringContaining('ended') });
-  });
-
   test("a tenant's events are on one partition under its id, as CloudEvents that say what the event says", () => {
     const heard = ours();
     expect(new Set(heard.map(({ partition }) => partition)).size).toBe(1);
@@ -299,7 +267,9 @@ describe.skipIf(stack.kafkaBrokers.length === 0)('on Kafka', () => {
   test('neither topic holds a user id, a claim or a token', async () => {
     await vi.waitUntil(
       () =>
-        contents().some(({ content }) => cutsOf(content).some((cut) => cut.revocationId === done.tenant?.revocationId)),
+        contents().some(({ content }) =>
+          cutsOf(content).some((cut) => cut.revocationId === done.revoked?.revocationId),
+        ),
       wait,
     );
     const needles = [userId, claim, ...strings].flatMap((text) => [
@@ -366,32 +336,6 @@ describe.skipIf(stack.kafkaBrokers.length === 0)('on Kafka', () => {
       previous = { revision: event.revision, hash: Buffer.from(event.hash) };
     }
     expect(previous.revision).toBeGreaterThan(6n);
-  });
-
-  test.each<[name: string, kind: CutKind, classes: TokenClass[]]>([
-    ['one', CutKind.TOKEN, [TokenClass.TOKEN]],
-    ['user', CutKind.USER, [TokenClass.TOKEN]],
-    ['app', CutKind.APP, [TokenClass.TOKEN]],
-    ['appUser', CutKind.APP_USER, [TokenClass.TOKEN, TokenClass.CREDENTIAL]],
-    ['tenant', CutKind.TENANT, [TokenClass.TOKEN]],
-  ])('the revocation of %s is a cut in the revision that the trail names', async (name, kind, classes) => {
-    const told = revoked(await find((one) => revoked(one)?.reason === `${name} gone`));
-    const cuts = () =>
-      contents()
-        .filter(({ event }) => event.revision === told?.revision)
-        .flatMap(({ content }) => cutsOf(content));
-    const mine = await vi.waitUntil(() => {
-      const found = cuts().filter((cut) => cut.revocationId === told?.revocationId);
-      return found.length > 0 && found;
-    }, wait);
-    expect(mine.slice(0, classes.length).map((cut) => [cut.kind, cut.tokenClass, cut.key])).toEqual(
-      classes.map((one) => [kind, one, told?.targetKey]),
-    );
-    for (const { ceiling, coversUntil } of mine) {
-      // One token is dead for good; of the others, those that have been issued.
-      expect(ceiling === undefined).toBe(name === 'one');
-      expect(coversUntil).toBeDefined();
-    }
   });
 
   test('acts of the installation are under the empty key', async () => {

@@ -3,6 +3,7 @@ import { ClientType, HostingType } from '@touchstone/contracts';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { SharedStack } from '../harness/shared-stack.ts';
 import { bootstrapped, type Clients, clientsOf, openWorld, unique, type World } from '../harness/world.ts';
+import { addAudience } from './support-callers.ts';
 import { startAnotherIssuer } from './support-issuer.ts';
 import { failureOf, outcomeOf } from './support-outcome.ts';
 
@@ -55,6 +56,13 @@ describe('what one issuer was told, every issuer knows at once', () => {
     await elsewhere(own.operator).registry.disableApp({ appId: own.appId });
     for (const one of issuers(own))
       expect(await outcomeOf(one.issueToken(own.request()))).toBe('FailedPrecondition DISABLED');
+  });
+
+  test('in a tenant that the other one has disabled nothing is registered any more', async () => {
+    const own = await openWorld(stack);
+    await elsewhere(own.operator).registry.disableTenant({ tenantId: own.tenantId });
+    expect(await outcomeOf(own.addApp())).toBe('FailedPrecondition DISABLED');
+    expect(await outcomeOf(addAudience(own))).toBe('FailedPrecondition DISABLED');
   });
 
   test('a token that one of them made before an app was disabled is refused, and none is made after, however many ask', async () => {

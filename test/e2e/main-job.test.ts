@@ -1,6 +1,6 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import { RefusalReason, RevocationState, TargetKind } from '@touchstone/contracts';
-import { beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { bootstrapped, clientsOf, openWorld, unique, type World } from '../harness/world.ts';
 
 const stack = inject('stack');
@@ -10,18 +10,6 @@ beforeAll(async () => {
 });
 
 const key = () => unique('incident');
-/** Services remember their callers for up to a second of proven staleness. */
-const untilUnknown = (call: () => Promise<unknown>) =>
-  vi.waitFor(() => expect(call()).rejects.toMatchObject({ code: Code.Unauthenticated }), {
-    timeout: 1_500,
-    interval: 50,
-  });
-/** Whether the token is honoured, for a resource server that may itself be refused. */
-const isHonoured = (own: World, token: string): Promise<boolean> =>
-  own.validate(token).then(
-    ({ active }) => active,
-    () => false,
-  );
 const { NOT_HONOURED, EXPIRED, SCOPE_MISSING, MALFORMED } = RefusalReason;
 
 test('a token is honoured the moment it has been issued, with the claims released and no others', async () => {
@@ -92,15 +80,6 @@ test('a batch answers each request by itself and in order', async () => {
 });
 
 describe('revoking', () => {
-  test.each(['token', 'tokenId'] as const)('one token by its %s takes that one and no other', async (by) => {
-    const [one, other] = [await world.issue(), await world.issue()];
-    const named = { case: by, value: by === 'token' ? one.token : one.tokenId } as const;
-    const first = await world.operator.revocation.revokeToken({ tokenOrId: named, reason: 'leaked' });
-    expect(await world.validate(one.token)).toMatchObject({ active: false, reason: NOT_HONOURED });
-    expect(await world.validate(other.token)).toMatchObject({ active: true });
-    expect(await world.operator.revocation.revokeToken({ tokenOrId: named, reason: 'again' })).toEqual(first);
-  });
-
   test('a string that is no token of ours has nothing to be revoked; an id that names nothing is a mistake', async () => {
     const rubbish = { case: 'token', value: 'tks_rubbish' } as const;
     expect(await world.operator.revocation.revokeToken({ tokenOrId: rubbish })).toMatchObject({ revocationId: '' });
@@ -108,38 +87,6 @@ describe('revoking', () => {
     const other = `${tokenId.slice(0, -1)}${tokenId.endsWith('0') ? '1' : '0'}`;
     const unknown = world.operator.revocation.revokeToken({ tokenOrId: { case: 'tokenId', value: other } });
     await expect(unknown).rejects.toMatchObject({ code: Code.NotFound });
-  });
-
-  test('each level takes exactly what belongs to it, and what is issued afterwards lives', async () => {
-    const otherApp = await world.addApp();
-    const issueAll = async () => ({
-      ada: await world.issue(),
-      adaElsewhere: await world.issue({ appId: otherApp }),
-      bob: await world.issue({ userId: 'bob' }),
-      bobElsewhere: await world.issue({ userId: 'bob', appId: otherApp }),
-      app: await world.issue({ userId: '', claims: {} }),
-    });
-    const { tenantId, appId } = world;
-    const levels = [
-      [{ case: 'appUser', value: { appId, userId: 'ada' } }, ['ada']],
-      [{ case: 'user', value: { tenantId, userId: 'ada' } }, ['ada', 'adaElsewhere']],
-      [{ case: 'app', value: { appId } }, ['ada', 'bob', 'app']],
-      [{ case: 'tenant', value: { tenantId } }, ['ada', 'adaElsewhere', 'bob', 'bobElsewhere', 'app']],
-    ] as const;
-    for (const [target, taken] of levels) {
-      const tokens = await issueAll();
-      const revoked = await world.operator.revocation.revokeTokens({
-        target: { target },
-        reason: 'test',
-        idempotencyKey: key(),
-      });
-      expect(revoked.state).toBe(RevocationState.IN_FORCE);
-      for (const [who, { token }] of Object.entries(tokens)) {
-        const { active } = await world.validate(token);
-        expect([target.case, who, active]).toEqual([target.case, who, !(taken as readonly string[]).includes(who)]);
-      }
-      for (const { token } of Object.values(await issueAll())) expect((await world.validate(token)).active).toBe(true);
-    }
   });
 
   test('the same idempotency key does nothing new for the same request, and is refused for another', async () => {
@@ -185,75 +132,6 @@ describe('revoking', () => {
     });
     expect(revocation?.actor).toMatch(/^tok_/);
     expect(revocation?.targetKey).not.toContain('ada');
-  });
-});
-
-describe('disabling', () => {
-  test('an app refuses its tokens and new ones at once, and its credentials within a second', async () => {
-    const own = await openWorld(stack);
-    const { token } = await own.issue();
-    await own.operator.registry.disableApp({ appId: own.appId, reason: 'gone' });
-    expect((await own.validate(token)).active).toBe(false);
-    await expect(own.issue()).rejects.toMatchObject({ code: Code.FailedPrecondition });
-    const byApp = () => own.app.issuer.issueToken(own.request({ userId: '', claims: {} }));
-    await expect(byApp()).rejects.toThrow();
-    await untilUnknown(byApp);
-  });
-
-  test('a resource server refuses the tokens for it at once, and its own credential within a second', async () => {
-    const own = await openWorld(stack);
-    const { token } = await own.issue();
-    await own.operator.registry.disableResourceServer({ audience: own.audience, reason: 'gone' });
-    expect(await isHonoured(own, token)).toBe(false);
-    await untilUnknown(() => own.validate(token));
-    await expect(own.issue()).rejects.toMatchObject({ code: Code.FailedPrecondition });
-  });
-
-  test('a tenant refuses everything but the operator that disabled it, and repeating it changes nothing', async () => {
-    const own = await openWorld(stack);
-    const { token } = await own.issue();
-    const first = await own.operator.registry.disableTenant({ tenantId: own.tenantId, reason: 'gone' });
-    expect(await isHonoured(own, token)).toBe(false);
-    await expect(own.issue()).rejects.toThrow();
-    await untilUnknown(() => own.validate(token));
-    await untilUnknown(() => own.issue());
-    expect(await own.operator.registry.disableTenant({ tenantId: own.tenantId, reason: 'again' })).toEqual(first);
-    await expect(own.addApp()).rejects.toMatchObject({ code: Code.FailedPrecondition });
-  });
-});
-
-describe('credentials', () => {
-  test('survive a revocation of the tenant, unless they are included; the acting one survives that too', async () => {
-    const own = await openWorld(stack);
-    const target = { target: { case: 'tenant', value: { tenantId: own.tenantId } } } as const;
-    await own.operator.revocation.revokeTokens({ target, reason: 'r', idempotencyKey: key() });
-    const { token } = await own.issue();
-    expect((await own.validate(token)).active).toBe(true);
-    await own.operator.revocation.revokeTokens({
-      target,
-      reason: 'r',
-      idempotencyKey: key(),
-      includeCredentials: true,
-    });
-    expect(await isHonoured(own, token)).toBe(false);
-    await untilUnknown(() => own.issue());
-    await untilUnknown(() => own.validate(token));
-    const again = { target, reason: 'r', idempotencyKey: key(), includeCredentials: true };
-    await expect(own.operator.revocation.revokeTokens(again)).resolves.toMatchObject({
-      state: RevocationState.IN_FORCE,
-    });
-  });
-
-  test('can be cut off one at a time by their id', async () => {
-    const own = await openWorld(stack);
-    const made = await own.operator.registry.issueCredential({
-      principal: { case: 'identityService', value: { tenantId: own.tenantId, name: 'second' } },
-      scopes: ['tokens:issue'],
-      ttl: { seconds: 60n },
-    });
-    await own.operator.revocation.revokeToken({ tokenOrId: { case: 'tokenId', value: made.tokenId } });
-    await untilUnknown(() => clientsOf(stack, made.credential).issuer.issueToken(own.request()));
-    await expect(own.issue()).resolves.toBeDefined();
   });
 });
 

@@ -7,7 +7,7 @@ import { bootstrapOperator } from '@touchstone/replica';
 import { vi } from 'vitest';
 import type { SharedStack } from '../harness/shared-stack.ts';
 import { type Clients, clientsOf, openWorld, unique, type World } from '../harness/world.ts';
-import { failureOf, outcomeOf } from './support-outcome.ts';
+import { failureOf } from './support-outcome.ts';
 import { unknownString } from './support-strings.ts';
 
 /** Callers that have shown a credential, by their kind and what they may. */
@@ -187,10 +187,6 @@ export async function untilRefused({ issuer, validator, revocation }: Clients): 
     });
   }
 }
-
-/** Whether the service still knows who calls. */
-export const isKnown = async ({ revocation }: Clients): Promise<boolean> =>
-  !(await outcomeOf(revocation.getRevocation({ revocationId: 'rvk_0' }))).startsWith('Unauthenticated');
 
 /** Registers another resource server. */
 export async function addAudience({ operator, tenantId }: World, over: Record<string, unknown> = {}): Promise<string> {

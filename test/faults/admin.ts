@@ -1,5 +1,6 @@
 import type { LocalPostgres } from '@touchstone/local-stack';
 import pg from 'pg';
+import { untilTrue } from './until.ts';
 
 /** A connection to the database as its superuser, for looking at it and getting in the way. */
 export async function openAdmin({
@@ -17,4 +18,10 @@ export async function openAdmin({
 export async function numberOf(client: pg.Client, sql: string, values: unknown[] = []): Promise<number> {
   const { rows } = await client.query({ text: sql, values, rowMode: 'array' });
   return Number(rows[0]?.[0]);
+}
+
+/** Waits until every replica has applied the last revision, and has said so. */
+export async function untilAllFollow(client: pg.Client): Promise<void> {
+  const behind = 'select count(*) from census where applied_revision < (select revision from history)';
+  await untilTrue('all have followed', async () => (await numberOf(client, behind)) === 0);
 }

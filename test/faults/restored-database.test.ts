@@ -6,12 +6,11 @@ import { freePair, type ServiceProcess } from '@touchstone/local-stack';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { shared } from '../harness/shared-stack.ts';
 import { clientsOf, unique } from '../harness/world.ts';
-import { numberOf, openAdmin } from './admin.ts';
+import { openAdmin, untilAllFollow } from './admin.ts';
 import { type Calls, callsOf } from './calls.ts';
 import { outcomeOf } from './outcome.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
 import { allServices, dead, metric, untilAllReady } from './services.ts';
-import { untilTrue } from './until.ts';
 
 const run = promisify(execFile);
 const replaced = 'touchstone_histories_replaced';
@@ -40,8 +39,7 @@ async function backUp(): Promise<void> {
 /** Until every service knows the latest revision. */
 async function allFollow(): Promise<void> {
   await using admin = await openAdmin(own);
-  const behind = 'select count(*) from census where applied_revision < (select revision from history)';
-  await untilTrue('all have followed', async () => (await numberOf(admin, behind)) === 0);
+  await untilAllFollow(admin);
 }
 
 /** Puts it back. What was done since is lost. */

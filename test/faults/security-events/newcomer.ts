@@ -1,0 +1,40 @@
+import { Chain, decide, Follower, systemClock, tokenIdOf, tokenMethods } from '@touchstone/core';
+import { revisionCodec } from '@touchstone/events';
+import type { Stack } from '@touchstone/local-stack';
+import { historyReader, openDatabase, recordReader } from '@touchstone/store-postgres';
+import { openKeyRing, readMasterKeyFile, referenceMethod } from '@touchstone/token-methods';
+import { quiet } from '../../harness/database.ts';
+import type { Held } from './held.ts';
+
+/** One who has the keys and reads the database, and remembers nothing. */
+export interface Newcomer extends AsyncDisposable {
+  tokenIdOf(text: string): string;
+  handleOf(tenantId: string, userId: string): string;
+  /** Whether it is honoured by what the database says now, whoever may ask. */
+  honours(held: Held): Promise<boolean>;
+}
+
+export async function openNewcomer({ masterKeyFile, databaseUrls }: Stack): Promise<Newcomer> {
+  const keys = openKeyRing(await readMasterKeyFile(masterKeyFile));
+  const database = openDatabase({ url: databaseUrls.validator, applicationName: 'test', connectionsMax: 1 });
+  const chain = new Chain(keys.mac, revisionCodec);
+  const methods = tokenMethods([referenceMethod(keys)]);
+  const locate = (text: string) => {
+    const found = methods.locate(text);
+    if (!found) throw new Error('this is no token of the installation');
+    return found;
+  };
+  return {
+    tokenIdOf: (text) => tokenIdOf(locate(text).located.key),
+    handleOf: keys.handles.handleOf,
+    async honours({ text, audience }) {
+      const { method, located } = locate(text);
+      const { watermarks, databaseNow } = await Follower.start(historyReader(database), chain, systemClock, quiet);
+      const [record = null] = (await recordReader(database).read([located.key], 0)).records;
+      const tokenClass = audience === 'touchstone' ? 'credential' : 'token';
+      const demand = { tokenClass, audience, scopes: record?.scopes ?? [] } as const;
+      return decide(record, (one) => method.open(located, one), watermarks, demand, databaseNow).active;
+    },
+    [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
+  };
+}
