@@ -9,7 +9,8 @@ import { claimsOf, userIdOf } from './users.ts';
 /** One worker's share. */
 export interface SeedTask extends SeedSource {
   readonly count: number;
-  readonly firstUser: number;
+  /** How many records come before. */
+  readonly first: number;
 }
 
 /** The tokens of one insert, after its commit. */
@@ -31,6 +32,7 @@ interface Birth {
 }
 
 async function work(task: SeedTask): Promise<void> {
+  const { users = Number.POSITIVE_INFINITY } = task;
   const keys = openKeyRing(await readMasterKeyFile(task.masterKeyFile));
   const method = referenceMethod(keys);
   const client = new pg.Client({ connectionString: task.adminUrl, application_name: 'bench seed' });
@@ -40,7 +42,7 @@ async function work(task: SeedTask): Promise<void> {
   for (let done = 0; done < task.count; done += batchRows) {
     const { rows: births } = await client.query<Birth>(drawStatement, [Math.min(batchRows, task.count - done)]);
     const minted = births.map((birth, index) =>
-      mint(task, { keys, method }, task.firstUser + done + index, policyVersion, birth),
+      mint(task, { keys, method }, (task.first + done + index) % users, policyVersion, birth),
     );
     await client.query(insertStatement, [JSON.stringify(minted.map(({ record }) => fieldsOf(record)))]);
     parentPort?.postMessage(minted.map(({ token }) => token) satisfies SeedBatch);

@@ -11,6 +11,8 @@ export interface SeedSource {
   readonly appId: string;
   readonly audience: string;
   readonly scopes: readonly string[];
+  /** How many users the records are of, by turns; where it is not said, each is of another. */
+  readonly users?: number;
 }
 
 /**
@@ -31,7 +33,7 @@ export async function seedTokens(
   await Promise.all(
     Array.from({ length: workers }, (_, part) => {
       const share = Math.floor((count * (part + 1)) / workers) - Math.floor((count * part) / workers);
-      return runWorker({ ...source, count: share, firstUser: Math.floor((count * part) / workers) }, take, signal);
+      return runWorker({ ...source, count: share, first: Math.floor((count * part) / workers) }, take, signal);
     }),
   );
   await settle(source.adminUrl);
