@@ -3,7 +3,7 @@ import { census, openDatabase } from '@touchstone/store-postgres';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
-import { revokeAll } from './revoke-all.ts';
+import { revokeAll } from './revoke.ts';
 
 let store: TestDatabase;
 let admin: pg.Client;

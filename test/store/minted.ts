@@ -8,6 +8,7 @@ export const actor = { kind: 'operator', name: 'op', credentialId: 'tok_x', peer
 export async function mint(
   { tokens, method }: Pick<TestDatabase, 'tokens' | 'method'>,
   over: Partial<NewTokenRecord> = {},
+  lifeMilliseconds = 60_000,
 ): Promise<NewTokenRecord> {
   const { sequence, now } = await tokens.draw();
   const draft = {
@@ -24,7 +25,7 @@ export async function mint(
     lineage: [],
     sequence,
     issuedAt: now,
-    expiresAt: now + 60_000,
+    expiresAt: now + lifeMilliseconds,
   } as const;
   return { ...method.mint(draft, { userId: 'ada', claims: {}, principal: null }).record, ...over };
 }

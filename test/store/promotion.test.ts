@@ -5,7 +5,7 @@ import { census } from '@touchstone/store-postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
 import { issuedEvent, mint } from './minted.ts';
-import { revokeAll } from './revoke-all.ts';
+import { revokeAll } from './revoke.ts';
 
 const fenceMilliseconds = 2_000;
 let store: TestDatabase;

@@ -1,0 +1,32 @@
+import { type NewTokenRecord, type Revocation, type RevocationIntent, tokenIdOf } from '@touchstone/core';
+import type { TestDatabase } from '../harness/database.ts';
+import { actor } from './minted.ts';
+
+type Store = Pick<TestDatabase, 'revocations'>;
+
+const intent: Omit<RevocationIntent, 'revocationId' | 'target' | 'cuts'> = {
+  tenantId: null,
+  reach: 'issued',
+  token: null,
+  disables: null,
+  includeCredentials: false,
+  sparedTokenId: null,
+  reason: '',
+  actor,
+  idempotencyKey: null,
+};
+
+/** Revokes every token there is, as a revocation of this name. */
+export function revokeAll({ revocations }: Store, name: string): Promise<Revocation> {
+  const target = { kind: 'all', key: '' } as const;
+  const cuts = [{ ...target, tokenClass: 'token' }] as const;
+  return revocations.write({ ...intent, revocationId: name, idempotencyKey: name, target, cuts });
+}
+
+/** Revokes one token. */
+export function revokeOne({ revocations }: Store, { key, tenantId }: NewTokenRecord): Promise<Revocation> {
+  const target = { kind: 'token', key: tokenIdOf(key) } as const;
+  const cuts = [{ ...target, tokenClass: 'token' }] as const;
+  const { key: revocationId } = target;
+  return revocations.write({ ...intent, revocationId, tenantId, target, cuts, reach: 'forever', token: key });
+}
