@@ -1,4 +1,4 @@
-// Hydra issues 1574, 2046 and 3784: token tables of 18 gigabytes, and a janitor that left what had expired.
+// Token tables of 18 gigabytes, and a janitor that left what had expired.
 import { type NewTokenRecord, type OutboxLeader, platformTtlMax } from '@touchstone/core';
 import { outbox, upkeep } from '@touchstone/store-postgres';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -80,7 +80,7 @@ async function growthSince(before: Record<string, number>): Promise<Record<strin
 
 const expired = () => run(`select count(*) from token where expires_at < now() - interval '3 days'`);
 
-test('what tokens took is given back once they have expired, whatever their kind; those alive stay', {
+test('Hydra issues 1574, 2046, 3784: what tokens took is given back once they have expired, whatever their kind; those alive stay', {
   timeout: 180_000,
 }, async () => {
   const before = await sizes();
