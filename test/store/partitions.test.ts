@@ -1,6 +1,6 @@
 import { auditCodec } from '@touchstone/events';
 import { makeLogins, type ServiceRole } from '@touchstone/local-stack';
-import { type Database, openDatabase, recordReader, tokenWriter, upkeep } from '@touchstone/store-postgres';
+import { type Database, openDatabase, outbox, recordReader, tokenWriter, upkeep } from '@touchstone/store-postgres';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
@@ -142,4 +142,19 @@ test('an event that came later than the last one sent keeps its partition, howev
   expect(await exists('outbox_3')).toBe(false);
   expect(await exists('outbox_4')).toBe(true);
   expect(await exists('outbox_5')).toBe(false);
+});
+
+test('however wide a gap there is in the numbers of events, those beyond it are sent', async () => {
+  await using leader = await outbox(as.revocation).lead();
+  const send = async () => {
+    const records = await leader?.nextAuditRecords(100);
+    await leader?.markAuditRecords();
+    return records?.length;
+  };
+  await issueAndRead();
+  expect(await send()).toBeGreaterThan(0);
+  await run(`select setval('outbox_id', ${20 * block})`);
+  await upkeep(as.upkeep);
+  await issueAndRead();
+  expect(await send()).toBe(1);
 });

@@ -69,21 +69,23 @@ function outboxLeader(database: Database, connection: pg.Client): OutboxLeader {
 
 /**
  * In the order of transactions, and only of those that no open one can still come before. An id may be drawn long before
- * its transaction commits, but not as long as a whole partition takes to fill: one partition back is far enough.
+ * its transaction commits, but not as long as a whole partition takes to fill: one partition back is far enough, and one
+ * beyond the last id drawn.
  */
 async function readAudit(database: Database, limit: number): Promise<Row[]> {
   const [position] = await database.query({
     name: 'relay position',
-    text: 'select transaction_id::text, outbox_id from relay_position',
+    text: 'select transaction_id::text, outbox_id, (select last_value from outbox_id) from relay_position',
   });
-  const [transactionId, id] = position as [string, number];
+  const [transactionId, id, lastDrawn] = position as [string, number, number];
   const from = Math.max(0, Math.floor(id / outboxBlock) - 1) * outboxBlock;
+  const to = (Math.floor(lastDrawn / outboxBlock) + 2) * outboxBlock;
   return database.query({
     // Not prepared: with the bound in its text the plan leaves out the partitions before it.
     text: `select o.transaction_id::text, o.id, o.event_id, o.tenant_id, o.payload,
                   (extract(epoch from o.occurred_at) * 1000)::bigint, o.writer, o.writer_sequence
              from outbox o
-            where o.id >= ${from} and o.id < ${from + 4 * outboxBlock}
+            where o.id >= ${from} and o.id < ${to}
               and (o.transaction_id, o.id) > ($1::xid8, $2)
               and o.transaction_id < pg_snapshot_xmin(pg_current_snapshot())
             order by o.transaction_id, o.id limit $3`,
