@@ -108,8 +108,9 @@ function readMarks(query: Query, intents: readonly RevocationIntent[]): Promise<
   });
 }
 
-function readByKey(query: Query, intents: readonly RevocationIntent[]): Promise<Row[]> {
+async function readByKey(query: Query, intents: readonly RevocationIntent[]): Promise<Row[]> {
   const keyed = intents.filter((intent) => intent.idempotencyKey !== null);
+  if (keyed.length === 0) return [];
   return query({
     name: 'earlier by key',
     text: `select v.* from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as k (kind, name, key, tenant_id)
