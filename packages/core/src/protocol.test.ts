@@ -66,7 +66,16 @@ class Database implements HistoryReader, RecordReader {
     await this.#step('read the ceiling');
     const marks = [...this.marks.values()];
     const mac = chain.sealHistory(head, digest);
-    const locked = { head, digest, mac, lastSequence: this.sequence, now: 0, marks, earlier: this.revocations };
+    const locked = {
+      head,
+      digest,
+      mac,
+      lastSequence: this.sequence,
+      now: 0,
+      lastPartition: null,
+      marks,
+      earlier: this.revocations,
+    };
     const { write } = composeRevision(locked, [intent], chain);
     await this.#step('commit');
     if (write) {

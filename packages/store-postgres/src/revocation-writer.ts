@@ -72,6 +72,13 @@ export function revocationWriter(
   return { write: (intent) => write(intent) };
 }
 
+/** By the index on names, from the end: a colon comes after the digits. */
+const lastPartitionSelect = `
+  select substring(relname from '[0-9]+$')::int from pg_class
+   where relname < 'token_:' and relname ~ '^token_[0-9]{5}$'
+     and relnamespace = 'touchstone'::regnamespace and relkind = 'r'
+   order by relname desc limit 1`;
+
 /** Statements of their own after the lock, and not before it: what a single one reads can be older than its lock. */
 async function lockHistory(query: Query, intents: readonly RevocationIntent[], chain: Chain): Promise<LockedHistory> {
   const [[head], [reading], marks, byKey, byTarget] = await Promise.all([
@@ -80,7 +87,8 @@ async function lockHistory(query: Query, intents: readonly RevocationIntent[], c
       name: 'ceiling',
       // A fresh sequence says 1 before its first number has been drawn.
       text: `select case when is_called then last_value else last_value - 1 end,
-                    (extract(epoch from clock_timestamp()) * 1000)::bigint from token_sequence`,
+                    (extract(epoch from clock_timestamp()) * 1000)::bigint, (${lastPartitionSelect})
+               from token_sequence`,
     }),
     readMarks(query, intents),
     readByKey(query, intents),
@@ -88,10 +96,10 @@ async function lockHistory(query: Query, intents: readonly RevocationIntent[], c
   ]);
   if (!head) throw new Error('the history has not been initialised: run the bootstrap command');
   const [revision, hash, digest, mac] = head as [number, string, string, string];
-  const [lastSequence, now] = reading as [number, number];
+  const [lastSequence, now, lastPartition] = reading as [number, number, number | null];
   // What somebody else has made up counts as not there.
   const earlier = [...byKey, ...byTarget].flatMap((row) => revocationOf(row, chain) ?? []);
-  return { head: { revision, hash }, digest, mac, lastSequence, now, marks: marks.map(markOf), earlier };
+  return { head: { revision, hash }, digest, mac, lastSequence, now, lastPartition, marks: marks.map(markOf), earlier };
 }
 
 // Each looks into an index once a thing that is asked for, and `limit` holds the planner to it: the plan that it makes for

@@ -234,8 +234,25 @@ test('what ended more than a day ago is forgotten, once the clocks of the databa
   expect(await refreshOften()).toBe(true);
   clock.pass(2 * 86_400_000);
   expect(await refreshOften()).toBe(false);
-  history.now = end;
+  history.now = end + 1;
   history.write('ada', 5, { coversUntil: end });
   await follower.refresh();
   expect(await refreshOften()).toBe(true);
+});
+
+test('what was forgotten while both clocks ran ahead is loaded anew once the database says that it was too early', async () => {
+  const [history, clock] = [new History(), new TestClock()];
+  const end = clock.wall() + 90 * 86_400_000;
+  history.write('ada', 5, { coversUntil: end });
+  const follower = await follow(history, clock);
+  history.now = end + 2 * 86_400_000;
+  clock.pass(92 * 86_400_000);
+  for (let i = 0; i < segmentsCount; i++) {
+    clock.pass(1_000);
+    await follower.refresh();
+  }
+  expect(follower.watermarks.revokes(token('ada', 5))).toBe(false);
+  history.now = end - 1;
+  await follower.refresh();
+  expect(follower.watermarks.revokes(token('ada', 5))).toBe(true);
 });

@@ -163,6 +163,8 @@ export class Follower {
       if (this.#applied.revision <= before) return this.#reload();
     }
     if (this.#isReplacedBy(tail.head, question)) return this.#reload();
+    // The clock has been set back so far that what was forgotten may be needed.
+    if (!this.#watermarks.isWholeAt(tail.now)) return this.#reload();
     this.#prove(question.sentAt);
     this.#databaseTime = { now: tail.now, at: question.sentAt };
     this.#forget(tail.now);

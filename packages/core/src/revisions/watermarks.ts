@@ -126,6 +126,7 @@ const noMarks = (): LevelsByKind => ({
 /** The marks of every target that has one. */
 export class Watermarks {
   readonly #levels: Readonly<Record<TokenClass, LevelsByKind>> = { token: noMarks(), credential: noMarks() };
+  #forgottenBefore = Number.NEGATIVE_INFINITY;
 
   constructor(marks: Iterable<Mark> = []) {
     for (const mark of marks) this.add(mark);
@@ -159,9 +160,16 @@ export class Watermarks {
    * @param now milliseconds since 1970.
    */
   forget(now: number): void {
+    const before = now - forgetMargin;
+    this.#forgottenBefore = Math.max(this.#forgottenBefore, before);
     for (const levels of Object.values(this.#levels)) {
-      for (const level of Object.values(levels)) level.forget(now - forgetMargin);
+      for (const level of Object.values(levels)) level.forget(before);
     }
+  }
+
+  /** Whether all is here that anything alive can be under. @param now milliseconds since 1970. */
+  isWholeAt(now: number): boolean {
+    return now >= this.#forgottenBefore;
   }
 
   /** Texts are made only where a mark may ask for them: most tokens meet none. */

@@ -14,6 +14,7 @@ const empty: LockedHistory = {
   mac: chain.sealHistory(genesis, digest),
   lastSequence: 42,
   now: 1_000,
+  lastPartition: null,
   marks: [],
   earlier: [],
 };
@@ -54,6 +55,15 @@ function after(one: RevocationIntent): { readonly locked: LockedHistory; readonl
     revocation: revocations[0] as Revocation,
   };
 }
+
+test('it is good for as long as any partition is that a token can be in, whatever the clock says by then', () => {
+  const lastPartition = 20_000;
+  const coversUntil = (locked: LockedHistory) =>
+    contentOf(composeRevision(locked, [intent(ada)], chain))?.cuts[0]?.coversUntil;
+  expect(coversUntil({ ...empty, lastPartition })).toBe(partitionEnd(lastPartition));
+  const now = partitionEnd(lastPartition);
+  expect(coversUntil({ ...empty, now, lastPartition })).toBe(now + platformTtlMax * 1_000);
+});
 
 test('it cuts what was drawn before the lock, and is good for as long as that can be alive', () => {
   const composed = composeRevision(empty, [intent(ada)], chain);

@@ -18,6 +18,8 @@ export interface LockedHistory {
   readonly lastSequence: number;
   /** The database's clock, milliseconds since 1970. */
   readonly now: number;
+  /** The last partition there is; null: none. */
+  readonly lastPartition: number | null;
   /** The marks of all targets that the intents cut. */
   readonly marks: readonly Mark[];
   /** Earlier revocations with an intent's idempotency key, and those of targets that are dead for good. */
@@ -109,10 +111,12 @@ const wishTextOf = (intent: RevocationIntent): string => {
   return JSON.stringify(idempotencyKey === null ? request : [...request, idempotencyKey, actor.kind, actor.name]);
 };
 
-function cutsOf(intent: RevocationIntent, { lastSequence, now }: LockedHistory): Cut[] {
+function cutsOf(intent: RevocationIntent, { lastSequence, now, lastPartition }: LockedHistory): Cut[] {
   const { revocationId, sparedTokenId, token, reach } = intent;
   const ceiling = reach === 'forever' ? null : lastSequence;
-  const alive = reach === 'forever' ? null : now + platformTtlMax * 1_000;
+  // The clock may have been another when they were issued: but beyond the last partition none has been.
+  const longest = Math.max(now + platformTtlMax * 1_000, partitionEnd(lastPartition ?? 0));
+  const alive = reach === 'forever' ? null : longest;
   const coversUntil = token ? partitionEnd(token.partition) : alive;
   return intent.cuts.map(({ kind, key, tokenClass }) => ({
     revocationId,
