@@ -53,6 +53,18 @@ async function expectHeld(): Promise<void> {
   await expect(revoke()).rejects.toThrow(StoreUnavailable);
 }
 
+/** Beats until revocations are taken. */
+async function untilTaken(): Promise<void> {
+  const taken = async () => {
+    await beat();
+    return revoke().then(
+      () => true,
+      () => false,
+    );
+  };
+  await expect.poll(taken, { timeout: 10_000 }).toBe(true);
+}
+
 test('a promoted primary takes neither tokens nor revocations until the fence has run out since it was noticed', async () => {
   await beat();
   expect(await issue()).toBe(true);
@@ -62,19 +74,19 @@ test('a promoted primary takes neither tokens nor revocations until the fence ha
   await beat();
   await expectHeld();
   // Later beats do not begin it anew.
-  const untilTaken = expect.poll(
-    async () => {
-      await beat();
-      return revoke().then(
-        () => true,
-        () => false,
-      );
-    },
-    { timeout: 10_000 },
-  );
-  await untilTaken.toBe(true);
+  await untilTaken();
   expect(performance.now() - noticed).toBeGreaterThan(fenceMilliseconds);
   expect(await issue()).toBe(true);
+});
+
+test('a clock that was set back since the promotion was noticed holds writes back for a fence, counted anew', async () => {
+  await beat();
+  const text = `update promotion set writes_from = now() + interval '1 hour'`;
+  await store.database.query({ text });
+  await expectHeld();
+  const noticed = performance.now();
+  await untilTaken();
+  expect(performance.now() - noticed).toBeGreaterThan(fenceMilliseconds);
 });
 
 test('a restart holds nothing back', async () => {

@@ -20,7 +20,7 @@ const beatStatement = `
   ),
   promoted as (
     update promotion set timeline = current_timeline(), writes_from = now() + $6 * interval '1 millisecond'
-     where timeline <> current_timeline()
+     where timeline <> current_timeline() or writes_from > now() + $6 * interval '1 millisecond'
   )
   ${tailSelect}`;
 
@@ -28,7 +28,7 @@ const beatStatement = `
  * Keeps the replica's row. The rows of replicas that are gone are left to upkeep.
  *
  * @param fenceMilliseconds how long after a commit it answers; as long, neither tokens nor revocations are written after
- *   a promotion.
+ *   a promotion. Where the clock has been set back since that was noticed, it counts anew.
  */
 export function census(
   database: Database,
@@ -49,9 +49,14 @@ export function census(
 
 const milliseconds = (column: string): string => `(extract(epoch from ${column}) * 1000)::bigint`;
 
+/** By how much the database's clock can be set without `Coverage` noticing. */
+const slack = `interval '1 second'`;
+/** A row from a time to come was committed before the clock was set back: whoever is there has committed another since. */
+const isFromNow = `c.beat_at <= now() + ${slack}`;
+
 const progressStatement = `
   select c.instance_id, c.address, c.build, c.applied_revision, ${milliseconds('c.beat_at')},
-         ${milliseconds('c.answers_until')}, c.answers_until > now(), p.revision,
+         ${milliseconds('c.answers_until')}, c.answers_until > now() and ${isFromNow}, p.revision,
          ${milliseconds('(select min(complete_at) from coverage where revision >= $1)')}
     from relay_position p left join census c on c.service = 'validator' and not c.has_left
    order by c.address, c.instance_id`;
@@ -77,7 +82,7 @@ function validatorOf(row: Row): Validator {
 const coverageStatement = `
   with covered as (
     select coalesce(min(c.applied_revision), (select revision from history)) as revision
-      from census c where c.service = 'validator' and c.answers_until > now()
+      from census c where c.service = 'validator' and c.answers_until > now() - ${slack} and ${isFromNow}
   ),
   advanced as (
     insert into coverage (revision, complete_at)

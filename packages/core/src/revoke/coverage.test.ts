@@ -55,9 +55,32 @@ test('an answer that takes long is no jump', async () => {
   expect(await look(5)).toBeGreaterThanOrEqual(4);
 });
 
-test('a machine that was suspended waits', async () => {
+test.each([3_600_000, -3_600_000])(
+  "a clock set by %d ms together with this machine's own, or over the machine's suspension, is noticed as well",
+  async (jump) => {
+    const { look, database, clock } = open();
+    await look(10);
+    database.offset += jump;
+    clock.time.wall += jump;
+    expect(await look(6)).toBe(0);
+    expect(await look(5)).toBe(5);
+  },
+);
+
+test("this machine's own clock set alone holds nothing up", async () => {
   const { look, clock } = open();
   await look(10);
-  clock.time.wall += 60_000;
-  expect(await look(1)).toBe(0);
+  clock.time.wall += 3_600_000;
+  expect(await look(5)).toBe(5);
+});
+
+test('a clock that is set over and over by too little to be noticed each time is noticed', async () => {
+  const { look, database } = open();
+  await look(10);
+  let noted = 0;
+  for (let i = 0; i < 10; i++) {
+    database.offset += 400;
+    noted += await look(1);
+  }
+  expect(noted).toBeLessThan(3);
 });
