@@ -57,7 +57,8 @@ export interface World {
 }
 
 export const scopes = ['orders:read', 'orders:write'];
-const ttl = { seconds: 3_600n };
+/** Of credentials, and of tokens that must outlive a clock that is set: longer than any is set by. */
+export const longLife = { seconds: 43_200n };
 
 /** A name that no other test uses. */
 export const unique = (prefix: string): string => `${prefix}-${randomBytes(5).toString('hex')}`;
@@ -83,12 +84,15 @@ export async function bootstrapped(
 }
 
 /** Makes a tenant of its own for a test, with all that belongs to it. */
-export async function openWorld(stack: SharedStack): Promise<World> {
+export async function openWorld(
+  stack: SharedStack,
+  limits: { readonly tokenTtlMax?: typeof longLife } = {},
+): Promise<World> {
   const tenantId = unique('tenant');
   const audience = `https://${unique('orders')}.example.com`;
   const operator = await bootstrapped(stack, [tenantId]);
   const { registry } = operator;
-  await registry.createTenant({ tenant: { tenantId } });
+  await registry.createTenant({ tenant: { tenantId, ...limits } });
   const resourceServer = {
     audience,
     tenantId,
@@ -113,8 +117,11 @@ export async function openWorld(stack: SharedStack): Promise<World> {
   const credential = async (request: Partial<MessageInitShape<typeof IssueCredentialRequestSchema>>) =>
     clientsOf(
       stack,
-      (await registry.issueCredential({ ttl, ...request } as MessageInitShape<typeof IssueCredentialRequestSchema>))
-        .credential,
+      (
+        await registry.issueCredential({ ttl: longLife, ...request } as MessageInitShape<
+          typeof IssueCredentialRequestSchema
+        >)
+      ).credential,
     );
 
   const world: World = {

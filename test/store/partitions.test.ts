@@ -4,6 +4,7 @@ import { type Database, openDatabase, outbox, recordReader, tokenWriter, upkeep 
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
+import { openDatabaseClock } from '../harness/database-clock.ts';
 import { asRead, issuedEvent, mint } from './minted.ts';
 
 const block = 2_000_000;
@@ -83,6 +84,21 @@ test('while a reader holds the table for long, tokens are issued and read and pa
   }
   expect(await upkeep(as.upkeep)).toEqual({ made: 0, dropped: spentTokens, postponed: [] });
   for (const name of spentTokens) expect(await exists(name)).toBe(false);
+});
+
+test("a clock of the database that runs ahead takes no partition with it that is not spent by this machine's", async () => {
+  const clock = await openDatabaseClock(store.postgres.adminUrl);
+  await clock.set(30 * 86_400_000);
+  try {
+    await run(`select attach_token_partition(${spentDays[0]})`);
+    expect(await upkeep(as.upkeep)).toEqual({ made: 30, dropped: spentTokens.slice(0, 1), postponed: [] });
+  } finally {
+    await clock.set(0);
+  }
+  await issueAndRead();
+  for (let day = today() - 1; day < today() + 90; day++) {
+    expect(await exists(`token_${day}`), `today and ${day - today()}`).toBe(day >= today());
+  }
 });
 
 test('what was half detached is finished first, whichever it is', async () => {

@@ -1,4 +1,4 @@
-import { partitionOf, platformTtlMax } from '@touchstone/core';
+import { partitionOf, platformTtlMax, systemClock } from '@touchstone/core';
 import type pg from 'pg';
 import {
   type Database,
@@ -31,9 +31,11 @@ export interface UpkeepDone {
 /**
  * Makes the partitions that will be needed and drops those that are not any more. Nobody waits for it: what can't be
  * locked at once is left to the next round. For the role touchstone_upkeep.
+ *
+ * @param wallNow this machine's clock, milliseconds since 1970: what only the database's takes for spent is kept.
  * @throws StoreUnavailable
  */
-export async function upkeep(database: Database): Promise<UpkeepDone> {
+export async function upkeep(database: Database, wallNow = systemClock.wall()): Promise<UpkeepDone> {
   const [row] = await database.query({
     text: `select (extract(epoch from now()) * 1000)::bigint, (select last_value from outbox_id),
                   (select outbox_id from relay_position)`,
@@ -48,7 +50,7 @@ export async function upkeep(database: Database): Promise<UpkeepDone> {
     return (await makeTokenPartitions(query, today, lastDay)) + (await makeOutboxPartitions(query, lastBlock));
   });
   const spent = [
-    ...(await spentPartitions(database, 'token', today - daysKept)),
+    ...(await spentPartitions(database, 'token', partitionOf(Math.min(now, wallNow)) - daysKept)),
     ...(await spentPartitions(database, 'outbox', Math.floor(outboxSent / outboxBlock) - 1)),
   ];
   const dropped: string[] = [];
