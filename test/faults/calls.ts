@@ -1,4 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import type {
   ConsistencySchema,
   IssueTokenResponse,
@@ -12,13 +13,21 @@ import { shared } from '../harness/shared-stack.ts';
 import { clientsOf, unique, type World } from '../harness/world.ts';
 
 type Target = NonNullable<MessageInitShape<typeof RevocationTargetSchema>['target']>;
-type Requirement = NonNullable<MessageInitShape<typeof ConsistencySchema>['requirement']>;
+/** How fresh an answer must be. */
+export type Freshness = NonNullable<MessageInitShape<typeof ConsistencySchema>['requirement']>;
+
+export const full: Freshness = { case: 'fullyConsistent', value: true };
+export const staleBy = (seconds: number): Freshness => ({
+  case: 'maxStaleness',
+  value: durationFromMs(seconds * 1_000),
+});
+export const atLeast = (revision: string): Freshness => ({ case: 'atLeastRevision', value: revision });
 
 /** What tests of faults do over and over, each with a deadline. */
 export interface Calls {
   issue(over?: Record<string, unknown>): Promise<IssueTokenResponse>;
-  /** @param requirement how fresh; fully consistent where none is given. */
-  validate(token: string, requirement?: Requirement): Promise<ValidateTokenResponse>;
+  /** Fully consistent, unless less is asked for. */
+  validate(token: string, freshness?: Freshness): Promise<ValidateTokenResponse>;
   revoke(token: string): Promise<RevokeTokenResponse>;
   /** Revokes all that belongs to a target. */
   revokeTarget(target: Target): Promise<RevokeTokensResponse>;
@@ -43,11 +52,11 @@ export function callsOf(stack: Stack, world: World, options: CallOptions = {}): 
   const within = { timeoutMs };
   return {
     issue: (over) => issuer.issueToken(world.request(over), within),
-    validate: (token, requirement = { case: 'fullyConsistent', value: true }) => {
-      const consistency = { requirement };
-      const { audience } = world;
-      return validator.validateToken({ token, audience, requiredScopes: ['orders:read'], consistency }, within);
-    },
+    validate: (token, requirement = full) =>
+      validator.validateToken(
+        { token, audience: world.audience, requiredScopes: ['orders:read'], consistency: { requirement } },
+        within,
+      ),
     revoke: (token) =>
       revocation.revokeToken({ tokenOrId: { case: 'token', value: token }, reason: 'a fault test' }, within),
     revokeTarget: (target) =>

@@ -3,7 +3,7 @@ import type { LocalPostgres, ServiceName } from '@touchstone/local-stack';
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { numberOf, openAdmin } from './admin.ts';
-import { type Calls, callsOf } from './calls.ts';
+import { atLeast, type Calls, callsOf, staleBy } from './calls.ts';
 import { type Door, openDoor, through } from './door.ts';
 import { outcomeOf } from './outcome.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
@@ -91,9 +91,9 @@ const revoked = ({ token }: IssueTokenResponse) =>
 const ask = ({ token, revision }: IssueTokenResponse) =>
   Promise.all([
     outcomeOf(calls.validate(token)),
-    outcomeOf(calls.validate(token, { case: 'maxStaleness', value: { seconds: 60n, nanos: 0 } })),
-    outcomeOf(calls.validate(token, { case: 'maxStaleness', value: { seconds: 0n, nanos: 1_000_000 } })),
-    outcomeOf(calls.validate(token, { case: 'atLeastRevision', value: revision })),
+    outcomeOf(calls.validate(token, staleBy(60))),
+    outcomeOf(calls.validate(token, staleBy(0.001))),
+    outcomeOf(calls.validate(token, atLeast(revision))),
   ]);
 
 const says = (active: boolean) => Array.from({ length: 4 }, () => ({ ok: true, answer: { active } }));

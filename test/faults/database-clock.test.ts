@@ -1,0 +1,95 @@
+import { RevocationState } from '@touchstone/contracts';
+import { freePair, type ServiceProcess } from '@touchstone/local-stack';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type DatabaseClock, openDatabaseClock } from '../harness/database-clock.ts';
+import { shared } from '../harness/shared-stack.ts';
+import { longLife, openWorld, type World } from '../harness/world.ts';
+import { numberOf, openAdmin } from './admin.ts';
+import { atLeast, type Calls, callsOf, full, staleBy } from './calls.ts';
+import { type OwnStack, openOwnStack } from './own-stack.ts';
+import { allServices, untilAllReady } from './services.ts';
+import { broken, inEveryMode, startTraffic } from './traffic.ts';
+import { until, untilTrue } from './until.ts';
+
+const hour = 3_600_000;
+const fenceMilliseconds = 6_000;
+let own: OwnStack;
+let world: World;
+let calls: Calls;
+let clock: DatabaseClock;
+beforeAll(async () => {
+  own = await openOwnStack({ environment: { FENCE_MILLISECONDS: String(fenceMilliseconds) } });
+  clock = await openDatabaseClock(own.stack.postgres.adminUrl);
+  await untilAllReady(allServices(own.stack));
+  world = await openWorld(shared(own.stack), { tokenTtlMax: longLife });
+  calls = callsOf(own.stack, world);
+});
+afterAll(() => own?.[Symbol.asyncDispose]());
+afterEach(() => clock.set(0));
+
+test.each([
+  ['ahead', hour],
+  ['back', -hour],
+])('while it jumps an hour %s and is put right, no call fails and no answer is wrong, in any mode', async (_, by) => {
+  const traffic = startTraffic(inEveryMode({ ...calls, issue: () => calls.issue({ ttl: longLife }) }));
+  for (const set of [by, 0, by, 0]) {
+    const { answered } = traffic.report;
+    await untilTrue('it is answered', () => traffic.report.answered > answered + 200);
+    await clock.set(set);
+  }
+  const report = await traffic.stop();
+  expect(report.wrong).toEqual([]);
+  expect(report.failures).toEqual([]);
+  expect(await broken(calls, report)).toEqual([]);
+});
+
+test('a token that has expired by it is refused at once, and from the cache as soon as that has asked', async () => {
+  const { token, revision } = await calls.issue();
+  const modes = [full, staleBy(1), atLeast(revision)];
+  const say = () => Promise.all(modes.map(async (freshness) => (await calls.validate(token, freshness)).active));
+  expect(await say()).toEqual([true, true, true]);
+  await clock.set(hour);
+  expect(await calls.validate(token)).toMatchObject({ active: false });
+  await untilTrue('none honours it', async () => !(await say()).includes(true), 10_000);
+  for (let i = 0; i < 50; i++) expect(await say()).toEqual([false, false, false]);
+});
+
+describe('with a validator that is gone', () => {
+  let second: ServiceProcess;
+  beforeEach(async () => {
+    second = await own.stack.startAnother('validator', await freePair());
+    await second.untilReady();
+    await untilTrue('both are counted', async () => (await progressOf(await revokeUser()))?.validatorsLive === 2);
+  });
+
+  const revokeUser = async () =>
+    (await calls.revokeTarget({ case: 'user', value: { tenantId: world.tenantId, userId: 'ada' } })).revocationId;
+  const revocationOf = async (revocationId: string) =>
+    (await world.operator.revocation.getRevocation({ revocationId })).revocation;
+  const progressOf = async (revocationId: string) => (await revocationOf(revocationId))?.progress;
+  const untilComplete = (revocationId: string) =>
+    until('it is complete', async () => {
+      const revocation = await revocationOf(revocationId);
+      return revocation?.state === RevocationState.COMPLETE ? revocation : undefined;
+    });
+
+  test('a revocation is not complete before that one can answer nothing any more, although all seem gone', async () => {
+    second.signal('SIGSTOP');
+    await using admin = await openAdmin(own);
+    const sinceBeat = 'select extract(epoch from now() - beat_at) * 1000 from census where address = $1';
+    const already = await numberOf(admin, sinceBeat, [second.grpc]);
+    const asked = performance.now();
+    await clock.set(hour);
+    await untilComplete(await revokeUser());
+    expect(already + performance.now() - asked).toBeGreaterThan(fenceMilliseconds);
+    await second.kill();
+  });
+
+  test('a revocation is complete a fence later, although that one seems to be there for an hour more', async () => {
+    await second.kill();
+    await clock.set(-hour);
+    const { progress } = await untilComplete(await revokeUser());
+    expect(progress?.validatorsLive).toBe(1);
+    expect(progress?.unreachable.map(({ address }) => address)).toContain(second.grpc);
+  });
+});
