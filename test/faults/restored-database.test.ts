@@ -1,18 +1,15 @@
-import { execFile } from 'node:child_process';
-import { rm } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import { ClientType, HostingType, type IssueTokenResponse } from '@touchstone/contracts';
 import { freePair, type ServiceProcess } from '@touchstone/local-stack';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { shared } from '../harness/shared-stack.ts';
 import { clientsOf, unique } from '../harness/world.ts';
 import { openAdmin, untilAllFollow } from './admin.ts';
+import { backUpData, putBackData } from './backup.ts';
 import { type Calls, callsOf } from './calls.ts';
 import { outcomeOf } from './outcome.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
 import { allServices, dead, metric, untilAllReady } from './services.ts';
 
-const run = promisify(execFile);
 const replaced = 'touchstone_histories_replaced';
 
 let own: OwnStack;
@@ -26,12 +23,9 @@ beforeAll(async () => {
 });
 afterAll(() => own?.[Symbol.asyncDispose]());
 
-const backup = () => `${own.postgres.dataDir}-backup`;
-
-/** Takes the data directory away as it is now, owners and all. */
 async function backUp(): Promise<void> {
   await own.postgres.stop();
-  await run('cp', ['-a', own.postgres.dataDir, backup()]);
+  await backUpData(own.postgres);
   await own.restartPostgres();
   await untilAllReady(services);
 }
@@ -42,11 +36,9 @@ async function allFollow(): Promise<void> {
   await untilAllFollow(admin);
 }
 
-/** Puts it back. What was done since is lost. */
 async function restore(): Promise<void> {
   await own.postgres.stop();
-  await rm(own.postgres.dataDir, { recursive: true });
-  await run('mv', [backup(), own.postgres.dataDir]);
+  await putBackData(own.postgres);
   await own.restartPostgres();
 }
 

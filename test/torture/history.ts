@@ -2,7 +2,7 @@
 export type Level = 'token' | 'user' | 'app_user' | 'app' | 'tenant' | 'all' | 'disabled_app';
 
 /** Milliseconds of one clock: when a call was sent, and when it came back. */
-interface Interval {
+export interface Interval {
   readonly start: number;
   readonly end: number;
 }
@@ -47,6 +47,15 @@ export interface Answered extends Interval {
   readonly freshness: Freshness;
   readonly active: boolean;
 }
+
+/** The database was put back to what it was at its backup. It had stopped by the end of each, and started again after. */
+export interface Restored {
+  readonly backup: Interval;
+  readonly putBack: Interval;
+}
+
+/** A validator whose last commit was sent longer ago answers nothing. */
+export const fenceMilliseconds = 5_000;
 
 export type Event = Issued | Revoked | Answered;
 

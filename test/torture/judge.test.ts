@@ -1,5 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import type { Answered, Event, Freshness, Issued, Level, Revoked, Target } from './history.ts';
+import {
+  type Answered,
+  type Event,
+  type Freshness,
+  fenceMilliseconds,
+  type Issued,
+  type Level,
+  type Restored,
+  type Revoked,
+  type Target,
+} from './history.ts';
 import { judge } from './judge.ts';
 
 const issued = (start: number, end: number, over: Partial<Issued> = {}): Issued => ({
@@ -116,4 +126,70 @@ test('what shows a violation is the token, the revocation and the answer, in the
     cut,
     wrong,
   ]);
+});
+
+describe('a database that was backed up from 10 to 12 and put back from 20 to 22', () => {
+  const restored: Restored = { backup: { start: 10, end: 12 }, putBack: { start: 20, end: 22 } };
+  const afterwards = (...events: Event[]) => judge(events, [restored]).map(({ promise }) => promise);
+  const [kept, lost, unknown] = [issued(0, 1), issued(13, 14), issued(9, 13)];
+
+  test('keeps the tokens from before, and what was revoked by then', () => {
+    expect(afterwards(kept, answered(23, 24, true))).toEqual([]);
+    expect(afterwards(kept, answered(23, 24, false))).toEqual(['refused though nothing revokes it']);
+    expect(afterwards(kept, revoked(2, 3, 'all'), answered(23, 24, false))).toEqual([]);
+    expect(afterwards(kept, revoked(2, 3, 'all'), answered(23, 24, true))).toHaveLength(1);
+  });
+
+  test('loses what was issued and revoked since: until then it holds, from then on it never was', () => {
+    const since = revoked(13, 14, 'all');
+    expect(afterwards(kept, since, answered(15, 16, false), answered(23, 24, true))).toEqual([]);
+    expect(afterwards(kept, since, answered(15, 16, true))).toHaveLength(1);
+    expect(afterwards(kept, since, answered(23, 24, false))).toEqual(['refused though nothing revokes it']);
+    expect(afterwards(lost, answered(15, 16, true), answered(23, 24, false))).toEqual([]);
+    expect(afterwards(lost, answered(15, 16, false))).toHaveLength(1);
+    expect(afterwards(lost, answered(23, 24, true))).toHaveLength(1);
+  });
+
+  test('goes on: what is issued and revoked after it holds as ever', () => {
+    const token = issued(23, 24);
+    expect(afterwards(token, revoked(25, 26, 'all'), answered(27, 28, false))).toEqual([]);
+    expect(afterwards(token, revoked(25, 26, 'all'), answered(27, 28, true))).toHaveLength(1);
+    expect(afterwards(token, answered(27, 28, false))).toHaveLength(1);
+    expect(afterwards(kept, revoked(25, 26, 'all'), answered(27, 28, true))).toHaveLength(1);
+  });
+
+  test('may have kept or lost what was under way, and answers that were under way tell nothing', () => {
+    for (const end of [11, 15, 21, 23]) {
+      for (const active of [true, false]) {
+        expect(afterwards(unknown, answered(23, 24, active))).toEqual([]);
+        expect(afterwards(kept, revoked(9, end, 'all'), answered(24, 25, active))).toEqual([]);
+        expect(afterwards(kept, revoked(2, 3, 'all'), answered(19, 21, active))).toEqual([]);
+      }
+    }
+  });
+
+  test('may be answered of as it was before, for as long as an answer may be old', () => {
+    const at: Freshness = { mode: 'revision', revision: 1 };
+    for (const [freshness, old] of [
+      [bounded, 10],
+      [at, fenceMilliseconds],
+    ] as const) {
+      expect(afterwards(kept, answered(22 + old, 23 + old, false, freshness))).toEqual([]);
+      expect(afterwards(kept, answered(22.1 + old, 23 + old, false, freshness))).toHaveLength(1);
+      expect(afterwards(lost, answered(22 + old, 23 + old, true, freshness))).toEqual([]);
+      expect(afterwards(lost, answered(22.1 + old, 23 + old, true, freshness))).toHaveLength(1);
+    }
+  });
+
+  test('and once more, as it was in between', () => {
+    const again: Restored = { backup: { start: 30, end: 32 }, putBack: { start: 40, end: 42 } };
+    const twice = (...events: Event[]) => judge(events, [restored, again]).map(({ promise }) => promise);
+    const between = issued(25, 26);
+    expect(twice(kept, answered(43, 44, true))).toEqual([]);
+    expect(twice(between, answered(43, 44, true))).toEqual([]);
+    expect(twice(between, answered(43, 44, false))).toHaveLength(1);
+    expect(twice(lost, answered(43, 44, true))).toHaveLength(1);
+    expect(twice(kept, revoked(33, 34, 'all'), answered(43, 44, false))).toHaveLength(1);
+    expect(twice(kept, revoked(27, 28, 'all'), answered(43, 44, true))).toHaveLength(1);
+  });
 });

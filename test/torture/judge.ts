@@ -1,4 +1,5 @@
-import { type Answered, type Event, type Issued, isForGood, type Revoked } from './history.ts';
+import { type Answered, type Event, type Issued, isForGood, type Restored, type Revoked } from './history.ts';
+import { historiesOf } from './restored.ts';
 
 /** An answer that no promise allows, with the shortest history that shows it. */
 export interface Violation {
@@ -15,7 +16,10 @@ export interface Violation {
  * of every refusal and of every revocation that surely covers it - or there is none. The same for answers that may be
  * stale, only that their past counts back from the call.
  */
-export function judge(events: readonly Event[]): Violation[] {
+export const judge = (events: readonly Event[], restores: readonly Restored[] = []): Violation[] =>
+  historiesOf(events, restores).flatMap(judgeHistory);
+
+function judgeHistory(events: readonly Event[]): Violation[] {
   const revoked = new RevokedIndex(events.filter((event) => event.type === 'revoked'));
   const answers = Map.groupBy(
     events.filter((event) => event.type === 'answered'),

@@ -5,6 +5,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { faults } from './faults.ts';
 import type { Event } from './history.ts';
 import { guards } from './patches.ts';
 import { type TortureReport, torture } from './torture.ts';
@@ -36,7 +37,7 @@ const report = await torture({
   seconds: 60 * Number(values.minutes),
   seed: Number(values.seed),
   kafka: values.kafka,
-  faults: values.faults,
+  faults: values.faults ? Object.keys(faults) : [],
   guard: values.guard ?? null,
   signal: interruption.signal,
   onProgress: (line) => console.log(`${((Date.now() - started) / 1_000).toFixed(0).padStart(5)} s  ${line}`),

@@ -122,6 +122,18 @@ export const guards: Readonly<Record<string, readonly Patch[]>> = {
       replace: 'return true;',
     },
   ],
+  'notices that the database was put back': [
+    {
+      file: follower,
+      find: 'return head.revision < question.revision || this.#contradicts(head);',
+      replace: 'return false;',
+    },
+  ],
+};
+
+/** The faults without which some guards are not missed. */
+export const showing: Readonly<Record<string, readonly string[]>> = {
+  'notices that the database was put back': ['the database is put back to an older state and goes on'],
 };
 
 /** The file's text with the patches in it. @throws when a patch does not fit any more */

@@ -2,8 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, Code, ConnectError } from '@connectrpc/connect';
 import type { IssuerService, RegistryService, RevocationService, ValidatorService } from '@touchstone/contracts';
 import { ClientType, HostingType, Usage } from '@touchstone/contracts';
+import { ErrorInfoSchema } from '@touchstone/contracts/google-rpc';
 import { parseRevision } from '@touchstone/core';
-import type { Answered, Event, Freshness, Issued, Level, Target } from './history.ts';
+import { longLife } from '../harness/world.ts';
+import type { Answered, Event, Freshness, Issued, Level, Restored, Target } from './history.ts';
 import type { Random } from './random.ts';
 
 /** A tenant to race in. */
@@ -25,15 +27,20 @@ export interface Recorded {
   readonly failures: Map<string, number>;
   /** Calls that failed as none may. */
   readonly unexpected: string[];
+  /** When the database was put back. */
+  readonly restores: Restored[];
   /** The latest revision that any answer gave. */
   latest: { readonly number: number; readonly text: string };
 }
+
+const noRevision: Recorded['latest'] = { number: -1, text: '' };
 
 export const nothingRecorded = (): Recorded => ({
   events: [],
   failures: new Map(),
   unexpected: [],
-  latest: { number: -1, text: '' },
+  restores: [],
+  latest: noRevision,
 });
 
 const levels: readonly Level[] = ['token', 'user', 'app_user', 'app', 'tenant', 'all', 'disabled_app'];
@@ -95,7 +102,16 @@ async function issue(
   recorded: Recorded,
 ) {
   const start = performance.now();
-  const request = { tenantId, appId, userId, audience, scopes, usage: Usage.TEST, claims: { name: userId } };
+  const request = {
+    tenantId,
+    appId,
+    userId,
+    audience,
+    scopes,
+    usage: Usage.TEST,
+    ttl: longLife,
+    claims: { name: userId },
+  };
   const answer = await attempt(recorded, 'IssueToken', () => random.of(issuers).issueToken(request, within));
   if (!answer) return null;
   const { token, tokenId } = answer;
@@ -198,6 +214,10 @@ function noteRevision(recorded: Recorded, text: string): number | null {
 
 const excused = [Code.Unavailable, Code.DeadlineExceeded, Code.Canceled, Code.Aborted];
 
+/** It was lost when the database was put back. */
+const isRevisionUnknown = (error: ConnectError): boolean =>
+  error.findDetails(ErrorInfoSchema).some(({ reason }) => reason === 'REVISION_UNKNOWN');
+
 /** Null where the call failed; whether it may have is noted. */
 async function attempt<Answer>(recorded: Recorded, what: string, call: () => Promise<Answer>): Promise<Answer | null> {
   try {
@@ -208,7 +228,8 @@ async function attempt<Answer>(recorded: Recorded, what: string, call: () => Pro
     recorded.failures.set(said, (recorded.failures.get(said) ?? 0) + 1);
     // An app that a race has disabled, a token that went with its tenant's: both are answers, not faults.
     const isAnswer = error.code === Code.FailedPrecondition || error.code === Code.NotFound;
-    if (!excused.includes(error.code) && !isAnswer) recorded.unexpected.push(`${said} ${error.rawMessage}`);
+    if (recorded.restores.length > 0 && isRevisionUnknown(error)) recorded.latest = noRevision;
+    else if (!excused.includes(error.code) && !isAnswer) recorded.unexpected.push(`${said} ${error.rawMessage}`);
     return null;
   }
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ownKafka } from '../faults/own-kafka.ts';
-import { guards } from './patches.ts';
+import { faults as allFaults } from './faults.ts';
+import { guards, showing } from './patches.ts';
 import { type TortureReport, torture } from './torture.ts';
 
 const kafka = await ownKafka('torture');
@@ -11,7 +12,14 @@ const again = ({ seed, violations }: TortureReport) => ({ seed, shortest: violat
 
 test('through faults of every kind no answer is wrong, and no call fails as none may', async () => {
   const seed = Math.floor(Math.random() * 1e9);
-  const report = await torture({ seconds: 90, seed, kafka, faults: true, guard: null, onProgress: silent });
+  const report = await torture({
+    seconds: 90,
+    seed,
+    kafka,
+    faults: Object.keys(allFaults),
+    guard: null,
+    onProgress: silent,
+  });
   expect(report.violations, JSON.stringify(again(report))).toEqual([]);
   expect(report.unexpected).toEqual([]);
   // That it did something.
@@ -32,7 +40,7 @@ const attempts = 3;
 test.each(Object.keys(guards))('a service that no longer %s is found out', async (guard) => {
   for (let attempt = 1; attempt <= attempts; attempt++) {
     const seed = attempt;
-    const options = { seconds: 40, seed, kafka: false, faults: false, guard, onProgress: silent };
+    const options = { seconds: 40, seed, kafka: false, faults: showing[guard] ?? [], guard, onProgress: silent };
     const { violations } = await torture(options);
     if (violations.length > 0) return;
   }

@@ -12,10 +12,12 @@ import {
   startKafka,
   startStack,
 } from '@touchstone/local-stack';
+import { openDatabaseClock } from '../harness/database-clock.ts';
+import { clocksPreload } from '../harness/machine-clocks.ts';
 import { shared } from '../harness/shared-stack.ts';
-import { bootstrapped, openWorld, type World } from '../harness/world.ts';
+import { bootstrapped, longLife, openWorld, type World } from '../harness/world.ts';
 import { faults, type Replica, type Victims } from './faults.ts';
-import type { Event } from './history.ts';
+import { type Event, fenceMilliseconds, type Restored } from './history.ts';
 import { judge, type Violation } from './judge.ts';
 import { type Arena, nothingRecorded, race } from './races.ts';
 import { type Random, seeded } from './random.ts';
@@ -25,8 +27,8 @@ export interface TortureOptions {
   readonly seed: number;
   /** Whether there is a Kafka. */
   readonly kafka: boolean;
-  /** Whether faults are injected. */
-  readonly faults: boolean;
+  /** The names of those that are injected. */
+  readonly faults: readonly string[];
   /** The guard that is taken out; null: none. */
   readonly guard: string | null;
   readonly signal?: AbortSignal;
@@ -58,11 +60,11 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   const { seed, onProgress } = options;
   const random = seeded(seed);
   await using running = new AsyncDisposableStack();
-  const victims = await startVictims(options, running);
+  const recorded = nothingRecorded();
+  const victims = await startVictims(options, running, (restored) => recorded.restores.push(restored));
   onProgress('Making tenants ...');
   const arenas = await Promise.all(Array.from({ length: tenantsCount }, () => openArena(victims)));
 
-  const recorded = nothingRecorded();
   const injected = new Map<string, number>();
   const end = performance.now() + options.seconds * 1_000;
   let violations: Violation[] = [];
@@ -72,11 +74,11 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     const mine = seeded(seed + 1 + i);
     while (!isOver()) await race(mine.of(arenas), mine, recorded);
   });
-  const faulting = options.faults ? injectFaults(victims, random, injected, isOver) : null;
+  const faulting = injectFaults(victims, random, options.faults, injected, isOver);
   const judging = (async () => {
     while (!isOver()) {
       await sleep(judgeMilliseconds);
-      violations = judge(recorded.events);
+      violations = judge(recorded.events, recorded.restores);
       onProgress(`${countsText(recorded.events)}; ${[...injected.values()].reduce((sum, n) => sum + n, 0)} faults`);
     }
   })();
@@ -87,13 +89,14 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     faults: Object.fromEntries(injected),
     failures: Object.fromEntries(recorded.failures),
     unexpected: recorded.unexpected,
-    violations: judge(recorded.events),
+    violations: judge(recorded.events, recorded.restores),
   };
 }
 
 async function startVictims(
   { kafka, guard, onProgress }: TortureOptions,
   running: AsyncDisposableStack,
+  onRestored: (restored: Restored) => void,
 ): Promise<Victims> {
   const { path: folder } = running.use(await openTemporaryFolder());
   const ports = await freePorts();
@@ -102,7 +105,9 @@ async function startVictims(
   onProgress('Starting Postgres, Kafka and the services ...');
   const first: LocalKafka | null = kafka ? await startOne() : null;
   const environment = {
-    NODE_OPTIONS: `--import=${preload}`,
+    NODE_OPTIONS: `${clocksPreload} --import=${preload}`,
+    CLOCKS_FOLDER: folder,
+    FENCE_MILLISECONDS: String(fenceMilliseconds),
     // The more a guard has to be missed, the more often something comes between.
     TORTURE_PAUSES: guard === null ? '0.03:60' : '0.3:300',
     TORTURE_GUARD: guard ?? '',
@@ -124,7 +129,17 @@ async function startVictims(
     replicas.push({ name, ports: pair, process: await stack.startAnother(name, pair) });
   }
   await Promise.all(replicas.map(({ process }) => process.untilReady()));
-  const victims: Victims = { stack, replicas, postgres: stack.postgres, kafka: first, startKafka: startOne };
+  const victims: Victims = {
+    stack,
+    replicas,
+    postgres: stack.postgres,
+    kafka: first,
+    startKafka: startOne,
+    databaseClock: await openDatabaseClock(stack.postgres.adminUrl),
+    clocksFolder: folder,
+    onRestored,
+  };
+  await Promise.all(replicas.map(({ process }) => process.untilReady()));
   // What runs at the end is stopped, whichever it is by then.
   running.defer(() => victims.kafka?.stop());
   running.defer(() => victims.postgres.stop());
@@ -135,7 +150,7 @@ async function startVictims(
 }
 
 async function openArena({ stack, replicas }: Victims): Promise<Arena> {
-  const world: World = await openWorld(shared(stack));
+  const world: World = await openWorld(shared(stack), { tokenTtlMax: longLife });
   const operator = await bootstrapped(shared(stack), [world.tenantId], ['tokens:revoke_all']);
   const addresses = (name: ServiceName) =>
     replicas.filter((one) => one.name === name).map(({ process }) => process.grpc);
@@ -156,12 +171,13 @@ async function openArena({ stack, replicas }: Victims): Promise<Arena> {
 async function injectFaults(
   victims: Victims,
   random: Random,
+  wanted: readonly string[],
   injected: Map<string, number>,
   isOver: () => boolean,
 ): Promise<void> {
-  const names = Object.keys(faults).filter((name) => victims.kafka || !/Kafka|topic/.test(name));
+  const names = wanted.filter((name) => victims.kafka || !/Kafka|topic/.test(name));
   let waiting: string[] = [];
-  while (!isOver()) {
+  while (names.length > 0 && !isOver()) {
     await sleep(random.next() * calmMilliseconds);
     // Each comes as often as every other.
     if (waiting.length === 0) waiting = [...names];

@@ -1,0 +1,68 @@
+import { type Answered, type Event, fenceMilliseconds, type Issued, type Restored, type Revoked } from './history.ts';
+
+/**
+ * A database that is put back tells another history from then on: the one up to its backup, and what it goes on with. Each
+ * of these is judged for itself. What can't be told from outside - whether a call came before the backup, or before the
+ * database was put back - may have been so or not.
+ */
+export function historiesOf(events: readonly Event[], restores: readonly Restored[]): Event[][] {
+  const histories: Event[][] = [];
+  let [before, rest]: [Event[], readonly Event[]] = [[], events];
+  for (const restored of restores) {
+    const { putBack } = restored;
+    const own = [...before, ...rest.filter(({ start }) => start <= putBack.end)];
+    histories.push(own.flatMap((event) => (event.end < putBack.start ? event : unknown(event))));
+    rest = rest.filter((event) => event.start > putBack.end && (event.type !== 'answered' || isOfNow(event, restored)));
+    before = neededFor(
+      rest,
+      own.flatMap((event) => kept(event, restored)),
+    );
+  }
+  return [...histories, [...before, ...rest]];
+}
+
+/** Whether it may not rest any more on what a validator knew before. */
+function isOfNow({ start, freshness }: Answered, { putBack }: Restored): boolean {
+  switch (freshness.mode) {
+    case 'full':
+      return start > putBack.end;
+    case 'bounded':
+      return start - freshness.milliseconds > putBack.end;
+    case 'revision':
+      // It has committed its row since, and met the database that there is now.
+      return start - fenceMilliseconds > putBack.end;
+  }
+}
+
+/** What is left of an event. */
+function kept(event: Event, { backup, putBack }: Restored): Event[] {
+  if (event.type === 'answered') return [];
+  if (event.end < backup.start) return [event];
+  const isLost = event.start > backup.end && event.end < putBack.start;
+  if (!isLost) return unknown(event);
+  return event.type === 'issued' ? [event, lossOf(event, putBack)] : [];
+}
+
+/** A revocation may have happened, and may still; of a token nothing can be said. */
+const unknown = (event: Event): Event[] =>
+  event.type === 'revoked' ? [{ ...event, revision: null, end: Number.POSITIVE_INFINITY }] : [];
+
+/** There is no such token any more: as if it had been revoked. */
+const lossOf = ({ tokenId, tenantId, appId, userId }: Issued, { start, end }: Restored['putBack']): Revoked => ({
+  type: 'revoked',
+  start,
+  end,
+  target: { level: 'token', tokenId, tenantId, appId, userId },
+  revision: 0,
+});
+
+/** Without the tokens of which nothing more is said, and what was revoked before those that are left. */
+function neededFor(rest: readonly Event[], events: readonly Event[]): Event[] {
+  const answered = new Set(rest.map((event) => (event.type === 'answered' ? event.tokenId : '')));
+  const needed = events.filter((event) => event.type !== 'issued' || answered.has(event.tokenId));
+  const first = needed.reduce(
+    (least, { type, start }) => (type === 'issued' ? Math.min(least, start) : least),
+    Infinity,
+  );
+  return needed.filter((event) => event.end >= first);
+}
