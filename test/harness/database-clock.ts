@@ -6,7 +6,6 @@ export interface DatabaseClock {
   set(milliseconds: number): Promise<void>;
 }
 
-/** Services that are connected by then are disconnected, once: their prepared statements know the functions before. */
 const shadowing = `
   create schema set_clock;
   create table set_clock.ahead as select interval '0' as by;
@@ -17,8 +16,10 @@ const shadowing = `
   create function pg_catalog.clock_timestamp() returns timestamptz language sql volatile
     as $$ select pg_catalog.true_clock_timestamp() + (select by from set_clock.ahead) $$;
   create function pg_catalog.now() returns timestamptz language sql stable
-    as $$ select pg_catalog.true_now() + (select by from set_clock.ahead) $$;
-  select pg_terminate_backend(pid) from pg_stat_activity where usename like 'touchstone%'`;
+    as $$ select pg_catalog.true_now() + (select by from set_clock.ahead) $$`;
+
+/** Services that are connected by then know the functions from before. */
+const reconnecting = `select pg_terminate_backend(pid) from pg_stat_activity where usename like 'touchstone%'`;
 
 export async function openDatabaseClock(adminUrl: string): Promise<DatabaseClock> {
   const run = async (text: string, values?: unknown[]) => {
@@ -27,6 +28,7 @@ export async function openDatabaseClock(adminUrl: string): Promise<DatabaseClock
     await client.query(text, values).finally(() => client.end());
   };
   await run(shadowing);
+  await run(reconnecting);
   return {
     set: (milliseconds) => run(`update set_clock.ahead set by = $1::float8 * interval '1 millisecond'`, [milliseconds]),
   };
