@@ -7,7 +7,6 @@ import { longLife, openWorld, type World } from '../harness/world.ts';
 import { numberOf, openAdmin } from './admin.ts';
 import { atLeast, type Calls, callsOf, full, staleBy } from './calls.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
-import { allServices, untilAllReady } from './services.ts';
 import { broken, inEveryMode, startTraffic } from './traffic.ts';
 import { until, untilTrue } from './until.ts';
 
@@ -20,8 +19,9 @@ let clock: DatabaseClock;
 beforeAll(async () => {
   own = await openOwnStack({ environment: { FENCE_MILLISECONDS: String(fenceMilliseconds) } });
   clock = await openDatabaseClock(own.stack.postgres.adminUrl);
-  await untilAllReady(allServices(own.stack));
-  world = await openWorld(shared(own.stack), { tokenTtlMax: longLife });
+  world = await until('the services have connected again', () =>
+    openWorld(shared(own.stack), { tokenTtlMax: longLife }).catch(() => undefined),
+  );
   calls = callsOf(own.stack, world);
 });
 afterAll(() => own?.[Symbol.asyncDispose]());

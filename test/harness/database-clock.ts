@@ -19,7 +19,7 @@ const shadowing = `
     as $$ select pg_catalog.true_now() + (select by from set_clock.ahead) $$`;
 
 /** Services that are connected by then know the functions from before. */
-const reconnecting = `select pg_terminate_backend(pid) from pg_stat_activity where usename like 'touchstone%'`;
+const reconnecting = `select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename like 'touchstone%'`;
 
 export async function openDatabaseClock(adminUrl: string): Promise<DatabaseClock> {
   const run = async (text: string, values?: unknown[]) => {

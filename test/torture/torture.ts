@@ -116,6 +116,8 @@ async function startVictims(
   const stack = running.use(
     await startStack({ folder: `${folder}/stack`, ports, kafka: first ? first.brokers : null, environment }),
   );
+  // Early: by the time that the others are ready, these have connected again.
+  const databaseClock = await openDatabaseClock(stack.postgres.adminUrl);
   const replicas: Replica[] = [];
   const { issuer, validator, revocation } = stack.services;
   const known: [ServiceName, ServicePorts, Replica['process']][] = [
@@ -135,11 +137,10 @@ async function startVictims(
     postgres: stack.postgres,
     kafka: first,
     startKafka: startOne,
-    databaseClock: await openDatabaseClock(stack.postgres.adminUrl),
+    databaseClock,
     clocksFolder: folder,
     onRestored,
   };
-  await Promise.all(replicas.map(({ process }) => process.untilReady()));
   // What runs at the end is stopped, whichever it is by then.
   running.defer(() => victims.kafka?.stop());
   running.defer(() => victims.postgres.stop());
