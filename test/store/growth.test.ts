@@ -3,6 +3,7 @@ import { type NewTokenRecord, type OutboxLeader, platformTtlMax } from '@touchst
 import { outbox, upkeep } from '@touchstone/store-postgres';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
+import { type DatabaseClock, openDatabaseClock } from '../harness/database-clock.ts';
 import { asRead, issuedEvent, mint } from './minted.ts';
 import { revokeOne } from './revoke.ts';
 
@@ -11,17 +12,16 @@ const longestLife = platformTtlMax * 1_000;
 const resources = new AsyncDisposableStack();
 let store: TestDatabase;
 let relay: OutboxLeader;
+let clock: DatabaseClock;
+/** By how much time has been made to pass, on every clock. */
+let aheadMilliseconds = 0;
 beforeAll(async () => {
   store = resources.use(await openTestDatabase());
   relay = resources.use((await outbox(store.database).lead()) as OutboxLeader);
   // What it reads would keep old versions of rows.
   await run('alter system set autovacuum = off');
   await run('select pg_reload_conf()');
-  // A clock that can be put forward.
-  await run('create table public.clock as select 0 as days');
-  await run('alter function pg_catalog.now() rename to true_now');
-  await run(`create function pg_catalog.now() returns timestamptz language sql stable
-             as 'select pg_catalog.true_now() + (select days from public.clock) * interval ''1 day'''`);
+  clock = await openDatabaseClock(store.postgres.adminUrl);
   await pass(10);
 });
 afterAll(() => resources.disposeAsync());
@@ -56,11 +56,15 @@ async function publish(): Promise<void> {
 async function pass(days: number): Promise<void> {
   for (let left = days; left > 0; left -= 30) {
     await publish();
-    await run(`update public.clock set days = days + ${Math.min(left, 30)}`);
+    aheadMilliseconds += Math.min(left, 30) * 86_400_000;
+    await clock.set(aheadMilliseconds);
     await run(`select setval('outbox_id', last_value + ${2 * outboxBlock}) from outbox_id`);
     await issue();
     await publish();
-    await vi.waitUntil(async () => (await upkeep(store.database)).postponed.length === 0, { timeout: 60_000 });
+    await vi.waitUntil(
+      async () => (await upkeep(store.database, Date.now() + aheadMilliseconds)).postponed.length === 0,
+      { timeout: 60_000 },
+    );
   }
 }
 
