@@ -20,8 +20,13 @@ export class WrongAnswer extends Error {
 const sampleSize = batchConcurrency * batchSize;
 const rounds = 20;
 
+/** Where tokens are validated, and by whom. */
+export interface Checked extends Pick<Stack, 'services'> {
+  readonly demo: Pick<Stack['demo'], 'audience' | 'scopes' | 'resourceServerToken'>;
+}
+
 /** A sample of the tokens must be honoured, with the claims that are released and no others. @throws WrongAnswer */
-export async function requireHonoured(stack: Stack, tokens: Tokens): Promise<void> {
+export async function requireHonoured(stack: Checked, tokens: Tokens): Promise<void> {
   for (const { active, claims } of await validateAll(stack, tokens.draw(sampleSize))) {
     if (!active) throw new WrongAnswer('a token that is alive was refused');
     const names = Object.keys(claims ?? {}).toSorted();
@@ -30,7 +35,7 @@ export async function requireHonoured(stack: Stack, tokens: Tokens): Promise<voi
 }
 
 /** All of these tokens must be refused. @throws WrongAnswer */
-export async function requireRefused(stack: Stack, tokens: readonly string[]): Promise<void> {
+export async function requireRefused(stack: Checked, tokens: readonly string[]): Promise<void> {
   for (const { active, reason } of await validateAll(stack, tokens)) {
     if (active) throw new WrongAnswer('a token that was revoked was honoured');
     if (reason !== RefusalReason.NOT_HONOURED) throw new WrongAnswer(`refused for another reason: ${reason}`);
@@ -68,7 +73,7 @@ export async function requireIssued({ services, demo }: Stack): Promise<void> {
 
 type Answer = MessageShape<typeof ValidateTokenResponseSchema>;
 
-async function validateAll({ services, demo }: Stack, tokens: readonly string[]): Promise<Answer[]> {
+async function validateAll({ services, demo }: Checked, tokens: readonly string[]): Promise<Answer[]> {
   const validator = clientOf(ValidatorService, services.validator.grpc, demo.resourceServerToken);
   const batches = batchesOf(tokens).map((batch) =>
     validator.batchValidateTokens({ requests: batch.map((token) => validateRequest(demo, token)) }),

@@ -37,16 +37,18 @@ const isThere = (file: string): Promise<boolean> =>
     () => false,
   );
 
+/** What callers authenticate by: one for all calls, or several that take turns as the requests do; null: by nothing. */
+export type Credential = string | readonly string[] | null;
+
 /** What ghz is to send. */
 export interface GhzRun {
   /** `host:port`. */
   readonly address: string;
   /** `package.Service/Method`. */
   readonly call: string;
-  readonly protosetFile: string;
-  /** Requests, each with its size before it, taken in turn from the first on. */
-  readonly requestsFile: string;
-  readonly credential: string | null;
+  /** Each with its size before it, taken in turn from the first on. */
+  readonly requests: readonly Uint8Array[];
+  readonly credential: Credential;
   readonly concurrency: number;
   readonly connections: number;
   /** Calls a second; null: as many as it takes. */
@@ -74,20 +76,29 @@ const complaintMax = 500;
 export interface GhzHome {
   /** The program. */
   readonly ghz: string;
-  /** Where its configuration is written. */
+  /** Where what it is given is written. */
   readonly folder: string;
+  /** What it knows of the services. */
+  readonly protosetFile: string;
   /** Ends it early. */
   readonly signal: AbortSignal;
 }
 
 /**
  * Runs ghz and returns all calls, in about the order of their ends; one that failed fails the run. What it is given
- * stands in a file that only its owner can read: other users can read arguments.
+ * stands in files that only their owner can read: other users can read arguments.
  */
 export async function runGhz(home: GhzHome, run: GhzRun, onStart?: (pid: number) => void): Promise<GhzCall[]> {
   const configFile = join(home.folder, 'ghz.json');
-  await writeFile(configFile, JSON.stringify(configOf(run)), { mode: 0o600 });
-  const child = spawn(home.ghz, ['--config', configFile], { stdio: ['ignore', 'pipe', 'pipe'], signal: home.signal });
+  const requestsFile = join(home.folder, 'requests.bin');
+  const config = { ...configOf(run), protoset: home.protosetFile, 'binary-file': requestsFile };
+  await writeFile(configFile, JSON.stringify(config), { mode: 0o600 });
+  await writeFile(requestsFile, Buffer.concat(run.requests), { mode: 0o600 });
+  const child = spawn(home.ghz, ['--config', configFile], {
+    env: { ...process.env, ...environmentOf(run) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    signal: home.signal,
+  });
   const ended = new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
   if (child.pid !== undefined) onStart?.(child.pid);
   const [output, complaint, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
@@ -98,21 +109,26 @@ export async function runGhz(home: GhzHome, run: GhzRun, onStart?: (pid: number)
   return details.map(({ timestamp, latency }) => ({ endedAt: Date.parse(timestamp), milliseconds: latency / 1e6 }));
 }
 
+/** Several credentials are variables of the environment, which only its owner can read: a template can look them up. */
+const environmentOf = ({ credential }: GhzRun): Record<string, string> =>
+  Array.isArray(credential) ? Object.fromEntries(credential.map((one, at) => [`C${at}`, one])) : {};
+
+const bearerOf = (credential: NonNullable<Credential>): string =>
+  typeof credential === 'string' ? credential : `{{env (printf \`C%d\` (mod .RequestNumber ${credential.length}))}}`;
+
 const configOf = ({ end, ...run }: GhzRun): Record<string, unknown> => ({
   insecure: true,
   host: run.address,
   call: run.call,
-  protoset: run.protosetFile,
-  'binary-file': run.requestsFile,
-  ...(run.credential === null ? {} : { metadata: { authorization: `Bearer ${run.credential}` } }),
+  ...(run.credential === null ? {} : { metadata: { authorization: `Bearer ${bearerOf(run.credential)}` } }),
   concurrency: run.concurrency,
   connections: run.connections,
   ...(run.rate === null ? {} : { rps: Math.max(1, Math.round(run.rate)) }),
   ...('calls' in end ? { total: end.calls } : { duration: `${Math.round(end.seconds * 1_000)}ms` }),
   // What is under way when the time is over is waited for and counted.
   'duration-stop': 'wait',
-  // Templates in requests would be worked out anew for each call.
-  'disable-template-data': true,
-  'disable-template-functions': true,
+  // What is worked out anew for each call costs ghz time.
+  'disable-template-data': !Array.isArray(run.credential),
+  'disable-template-functions': !Array.isArray(run.credential),
   format: 'json',
 });

@@ -11,6 +11,7 @@ import {
 } from '@touchstone/contracts';
 import type { Stack } from '@touchstone/local-stack';
 import type { Load, Server } from './measure.ts';
+import type { Holder } from './seed.ts';
 import type { Tokens } from './tokens.ts';
 import { claimsOf, userIdOf } from './users.ts';
 
@@ -23,7 +24,7 @@ export const batchConcurrency = 16;
 export type Shape = Pick<Load, 'concurrency' | 'connections'>;
 
 /** Each caller has a connection of its own, and one call under way: as many as it takes to keep the services busy. */
-const single: Shape = { concurrency: 128, connections: 128 };
+export const single: Shape = { concurrency: 128, connections: 128 };
 /** Callers share connections. Then the null RPC costs little more than half, for its calls are read and written together. */
 const shared: Shape = { concurrency: 128, connections: 32 };
 const batch: Shape = { concurrency: batchConcurrency, connections: batchConcurrency };
@@ -121,14 +122,14 @@ export const revokeLoad = ({ services, demo }: Stack, tokens: Tokens): Load => (
 });
 
 /** What is asked of a token: one of the scopes that it has, at its own audience. */
-export const validateRequest = ({ audience, scopes }: Stack['demo'], token: string) => ({
+export const validateRequest = ({ audience, scopes }: Pick<Holder, 'audience' | 'scopes'>, token: string) => ({
   token,
   audience,
   requiredScopes: scopes.slice(0, 1),
 });
 
 /** A token for one of the bench's users. */
-export const issueRequest = ({ tenantId, appId, audience, scopes }: Stack['demo'], user: number) => ({
+export const issueRequest = ({ tenantId, appId, audience, scopes }: Holder, user: number) => ({
   tenantId,
   appId,
   userId: userIdOf(user),
@@ -142,10 +143,10 @@ export const issueRequest = ({ tenantId, appId, audience, scopes }: Stack['demo'
 export const encode = <Message extends DescMessage>(schema: Message, request: MessageInitShape<Message>): Uint8Array =>
   sizeDelimitedEncode(schema, create(schema, request));
 
-const serverOf = ({ grpc, pid }: Stack['services']['issuer']): Server => ({ address: grpc, pid });
+export const serverOf = ({ grpc, pid }: Stack['services']['issuer']): Server => ({ address: grpc, pid });
 
-/** The tokens, or whatever, of one call each; what does not fill the last one is left out. */
+/** The tokens, or whatever, of one call each. */
 export const batchesOf = <Item>(items: readonly Item[]): Item[][] =>
-  Array.from({ length: Math.floor(items.length / batchSize) }, (_, at) =>
+  Array.from({ length: Math.ceil(items.length / batchSize) }, (_, at) =>
     items.slice(at * batchSize, (at + 1) * batchSize),
   );

@@ -1,6 +1,4 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { type GhzCall, runGhz } from './ghz.ts';
+import { type Credential, type GhzCall, runGhz } from './ghz.ts';
 import { cpuMilliseconds, cpuMillisecondsOfTree } from './usage.ts';
 
 /** A gRPC server under load. */
@@ -30,7 +28,7 @@ export interface Load {
   /** `package.Service/Method`. */
   readonly call: string;
   readonly server: Server;
-  readonly credential: string | null;
+  readonly credential: Credential;
   readonly concurrency: number;
   readonly connections: number;
   /** Makes up to so many requests, each with its size before it. What there are is sent in turn. */
@@ -80,10 +78,8 @@ const sampleMilliseconds = 100;
 /** Runs the load once; every call must succeed. */
 export async function measure(bench: Bench, load: Load, { rate, rateMax, seconds }: Pace): Promise<Run> {
   const runSeconds = warmUpMilliseconds / 1_000 + seconds + 0.1;
-  const requestsFile = join(bench.folder, 'requests.bin');
   const requests = load.requests(Math.ceil((rate ?? rateMax) * runSeconds) + load.concurrency);
   if (requests.length === 0) throw new RequestsSpent(load.call);
-  await writeFile(requestsFile, Buffer.concat(requests), { mode: 0o600 });
 
   let ghzPid = 0;
   using sampler = sampleCpu(() => ({
@@ -91,7 +87,7 @@ export async function measure(bench: Bench, load: Load, { rate, rateMax, seconds
     postgres: cpuMillisecondsOfTree(bench.postgresPid),
     ghz: cpuMilliseconds(ghzPid),
   }));
-  const run = { ...load, address: load.server.address, protosetFile: bench.protosetFile, requestsFile, rate };
+  const run = { ...load, address: load.server.address, requests, rate };
   const onStart = (pid: number) => {
     ghzPid = pid;
   };

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { RevokeTokensRequestSchema } from '@touchstone/contracts';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { type RevocationTargetSchema, RevokeTokensRequestSchema } from '@touchstone/contracts';
 import type { Stack } from '@touchstone/local-stack';
 import pg from 'pg';
 import { runGhz } from './ghz.ts';
@@ -25,16 +24,13 @@ const calls = 100;
 export async function measureRevokeAll(bench: Bench, stack: Stack, records: number): Promise<RevokedAll> {
   bench.onProgress(`RevokeTokens(all) with ${records.toLocaleString('en')} records ...`);
   await checkpoint(stack.postgres.adminUrl);
-  const requestsFile = join(bench.folder, 'requests.bin');
   const requests = Array.from({ length: warmUpCalls + calls }, () =>
     encode(RevokeTokensRequestSchema, revokeAllRequest()),
   );
-  await writeFile(requestsFile, Buffer.concat(requests), { mode: 0o600 });
   const made = await runGhz(bench, {
     address: stack.services.revocation.grpc,
     call: 'touchstone.v1.RevocationService/RevokeTokens',
-    protosetFile: bench.protosetFile,
-    requestsFile,
+    requests,
     credential: stack.demo.operatorToken,
     concurrency: 1,
     connections: 1,
@@ -46,13 +42,14 @@ export async function measureRevokeAll(bench: Bench, stack: Stack, records: numb
   return { records, calls: sorted.length, median: median(sorted), p99: percentile(sorted, 0.99) };
 }
 
-/** A request to revoke every token, unlike any other. */
-export const revokeAllRequest = () =>
-  ({
-    target: { target: { case: 'all', value: {} } },
-    reason: 'bench',
-    idempotencyKey: `bench-${randomUUID()}`,
-  }) as const;
+/** A request to revoke every token of a target, unlike any other. */
+export const revokeRequest = (target: NonNullable<MessageInitShape<typeof RevocationTargetSchema>['target']>) => ({
+  target: { target },
+  reason: 'bench',
+  idempotencyKey: `bench-${randomUUID()}`,
+});
+
+export const revokeAllRequest = () => revokeRequest({ case: 'all', value: {} });
 
 /** After one, each page that is touched is written in full once: the same for few and many records. */
 async function checkpoint(adminUrl: string): Promise<void> {

@@ -63,19 +63,8 @@ export async function measureRows(
   };
 }
 
-async function seed({ signal, onProgress }: Bench, stack: Stack, count: number): Promise<Tokens> {
-  const source = { ...stack.demo, adminUrl: stack.postgres.adminUrl, masterKeyFile: stack.masterKeyFile };
-  let shown = 0;
-  const tokens = shuffled(
-    await seedTokens(source, count, {
-      signal,
-      onProgress: (made) => {
-        if (made < shown) return;
-        onProgress(`Records: ${made.toLocaleString('en')} of ${count.toLocaleString('en')} ...`);
-        shown = made + count / 5;
-      },
-    }),
-  );
+async function seed(bench: Bench, stack: Stack, count: number): Promise<Tokens> {
+  const tokens = shuffled(await seedTokens(bench, stack, count, { holders: [stack.demo] }));
   await requireHonoured(stack, tokens);
   return tokens;
 }

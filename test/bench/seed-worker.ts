@@ -3,18 +3,21 @@ import type { TokenMethod } from '@touchstone/core';
 import { type KeyRing, openKeyRing, readMasterKeyFile, referenceMethod } from '@touchstone/token-methods';
 import pg from 'pg';
 import { fieldsOf, insertColumns, recordFields } from '../../packages/store-postgres/src/token-rows.ts';
-import type { SeedSource } from './seed.ts';
+import type { Holder, SeedSource } from './seed.ts';
 import { claimsOf, userIdOf } from './users.ts';
 
 /** One worker's share. */
 export interface SeedTask extends SeedSource {
   readonly count: number;
-  /** How many records come before. */
+  /** The turn that the first of them is. */
   readonly first: number;
 }
 
-/** The tokens of one insert, after its commit. */
-export type SeedBatch = readonly string[];
+/** The tokens of one insert, after its commit, and the turn that the first of them was. */
+export interface SeedBatch {
+  readonly first: number;
+  readonly tokens: readonly string[];
+}
 
 const batchRows = 2_000;
 const lifeMilliseconds = 6 * 3_600_000;
@@ -24,7 +27,8 @@ const drawStatement = `
     from generate_series(1, $1::int)`;
 const insertStatement = `
   insert into touchstone.token (${insertColumns}) select ${insertColumns} from json_to_recordset($1) as r (${recordFields})`;
-const versionStatement = 'select registry_version::int as version from touchstone.tenant where tenant_id = $1';
+const versionsStatement = `
+  select tenant_id as tenant, registry_version::float8 as version from touchstone.tenant where tenant_id = any($1)`;
 
 interface Birth {
   readonly sequence: number;
@@ -32,31 +36,37 @@ interface Birth {
 }
 
 async function work(task: SeedTask): Promise<void> {
-  const { users = Number.POSITIVE_INFINITY } = task;
   const keys = openKeyRing(await readMasterKeyFile(task.masterKeyFile));
   const method = referenceMethod(keys);
   const client = new pg.Client({ connectionString: task.adminUrl, application_name: 'bench seed' });
   await client.connect();
-  const found = await client.query<{ version: number }>(versionStatement, [task.tenantId]);
-  const policyVersion = found.rows[0]?.version ?? 0;
+  const tenants = task.holders.map(({ tenantId }) => tenantId);
+  const found = await client.query<{ tenant: string; version: number }>(versionsStatement, [tenants]);
+  const versions = new Map(found.rows.map(({ tenant, version }) => [tenant, version]));
   for (let done = 0; done < task.count; done += batchRows) {
     const { rows: births } = await client.query<Birth>(drawStatement, [Math.min(batchRows, task.count - done)]);
-    const minted = births.map((birth, index) =>
-      mint(task, { keys, method }, (task.first + done + index) % users, policyVersion, birth),
-    );
+    const first = task.first + done;
+    const minted = births.map((birth, index) => mint(task, { keys, method, versions }, first + index, birth));
     await client.query(insertStatement, [JSON.stringify(minted.map(({ record }) => fieldsOf(record)))]);
-    parentPort?.postMessage(minted.map(({ token }) => token) satisfies SeedBatch);
+    parentPort?.postMessage({ first, tokens: minted.map(({ token }) => token) } satisfies SeedBatch);
   }
   await client.end();
 }
 
+interface Minting {
+  readonly keys: KeyRing;
+  readonly method: TokenMethod;
+  readonly versions: ReadonlyMap<string, number>;
+}
+
 function mint(
-  { tenantId, appId, audience, scopes }: SeedTask,
-  { keys, method }: { keys: KeyRing; method: TokenMethod },
-  user: number,
-  policyVersion: number,
+  { holders, users }: SeedTask,
+  { keys, method, versions }: Minting,
+  turn: number,
   { sequence, now }: Birth,
 ) {
+  const { tenantId, appId, audience, scopes } = holders[turn % holders.length] as Holder;
+  const user = turn % users;
   const userId = userIdOf(user);
   const issuedAt = Math.floor(now);
   const draft = {
@@ -68,7 +78,7 @@ function mint(
     audience,
     scopes,
     usage: 'interactive',
-    policyVersion,
+    policyVersion: versions.get(tenantId) ?? 0,
     confirmation: null,
     lineage: [],
     sequence,

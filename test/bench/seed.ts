@@ -1,34 +1,41 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import type { DemoTenant, Stack } from '@touchstone/local-stack';
 import pg from 'pg';
+import type { Bench } from './measure.ts';
 import type { SeedBatch, SeedTask } from './seed-worker.ts';
+
+/** Whose tokens, and for what. */
+export type Holder = Pick<DemoTenant, 'tenantId' | 'appId' | 'audience' | 'scopes'>;
 
 /** What records are made with. */
 export interface SeedSource {
   readonly adminUrl: string;
   readonly masterKeyFile: string;
-  readonly tenantId: string;
-  readonly appId: string;
-  readonly audience: string;
-  readonly scopes: readonly string[];
-  /** How many users the records are of, by turns; where it is not said, each is of another. */
-  readonly users?: number;
+  /** Take turns. */
+  readonly holders: readonly Holder[];
+  /** How many users there are; they take turns too. */
+  readonly users: number;
 }
 
 /**
  * Puts live records into the database, as IssueToken would have made them but in bulk and without audit events, and
- * returns their tokens. Afterwards the table is as upkeep leaves it: vacuumed, analysed, written out.
+ * returns their tokens, in the order of the turns. Afterwards the table is as upkeep leaves it: vacuumed, analysed,
+ * written out.
  */
 export async function seedTokens(
-  source: SeedSource,
+  { signal, onProgress }: Pick<Bench, 'signal' | 'onProgress'>,
+  { postgres, masterKeyFile }: Stack,
   count: number,
-  { signal, onProgress }: { signal: AbortSignal; onProgress: (made: number) => void },
+  { holders, users = count }: { holders: readonly Holder[]; users?: number },
 ): Promise<string[]> {
+  const source: SeedSource = { adminUrl: postgres.adminUrl, masterKeyFile, holders, users };
   const workers = availableParallelism();
-  const tokens: string[] = [];
-  const take = (batch: SeedBatch) => {
-    for (const token of batch) tokens.push(token);
-    onProgress(tokens.length);
+  const tokens = new Array<string>(count);
+  const report = reporter(onProgress, count);
+  const take = ({ first, tokens: made }: SeedBatch) => {
+    for (const [at, token] of made.entries()) tokens[first + at] = token;
+    report(made.length);
   };
   await Promise.all(
     Array.from({ length: workers }, (_, part) => {
@@ -38,6 +45,18 @@ export async function seedTokens(
   );
   await settle(source.adminUrl);
   return tokens;
+}
+
+/** Tells of each fifth that has been made. */
+export function reporter(onProgress: (line: string) => void, count: number): (more: number) => void {
+  let made = 0;
+  let shown = 0;
+  return (more) => {
+    made += more;
+    if (made < shown) return;
+    onProgress(`Records: ${made.toLocaleString('en')} of ${count.toLocaleString('en')} ...`);
+    shown = made + count / 5;
+  };
 }
 
 async function runWorker(task: SeedTask, take: (batch: SeedBatch) => void, signal: AbortSignal): Promise<void> {
@@ -56,7 +75,7 @@ async function runWorker(task: SeedTask, take: (batch: SeedBatch) => void, signa
 }
 
 /** What a bulk insert leaves behind must not be measured: hint bits, missing statistics, dirty pages. */
-async function settle(adminUrl: string): Promise<void> {
+export async function settle(adminUrl: string): Promise<void> {
   const client = new pg.Client({ connectionString: adminUrl });
   await client.connect();
   await client.query('vacuum (analyze) touchstone.token');

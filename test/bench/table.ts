@@ -66,4 +66,4 @@ export const verdictTable = (verdicts: readonly Verdict[]): string =>
     verdicts.map(({ target, measured, isMet }) => [target, measured, isMet ? 'yes' : 'NO']),
   );
 
-const whole = (number: number): string => Math.round(number).toLocaleString('en');
+export const whole = (number: number): string => Math.round(number).toLocaleString('en');

@@ -54,7 +54,7 @@ const atLeast = (what: string, measured: number, limit: number): Verdict => ({
   isMet: measured >= limit,
 });
 
-const atMost = (what: string, measured: number | null, limit: number): Verdict => ({
+export const atMost = (what: string, measured: number | null, limit: number): Verdict => ({
   target: `${what} <= ${limit}`,
   measured: measured === null ? 'not known here' : measured.toFixed(measured < 100 ? 2 : 0),
   isMet: measured !== null && measured <= limit,
