@@ -107,18 +107,23 @@ export function issueLoads({ services, demo }: Stack): Record<'one' | 'batch', L
 }
 
 /** RevokeToken: each call of a token that is alive. */
-export const revokeLoad = ({ services, demo }: Stack, tokens: Tokens): Load => ({
+export const revokeLoad = (
+  { services, demo }: Stack,
+  tokens: Tokens,
+  onRevoked: (tokens: readonly string[]) => void,
+): Load => ({
   ...single,
   call: 'touchstone.v1.RevocationService/RevokeToken',
   server: serverOf(services.revocation),
   credential: demo.operatorToken,
   requests: (countMax) =>
     tokens
-      .take(countMax)
+      .draw(countMax)
       .map((token) =>
         encode(RevokeTokenRequestSchema, { tokenOrId: { case: 'token', value: token }, reason: 'bench' }),
       ),
   isOnce: true,
+  onSent: (count) => onRevoked(tokens.spend(count)),
 });
 
 /** What is asked of a token: one of the scopes that it has, at its own audience. */

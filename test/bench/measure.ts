@@ -35,6 +35,8 @@ export interface Load {
   readonly requests: (countMax: number) => Uint8Array[];
   /** No request may be sent twice: the second time it costs less. */
   readonly isOnce?: boolean;
+  /** Is told how many of the requests were sent, from the first on. */
+  readonly onSent?: (count: number) => void;
 }
 
 /** What one run of ghz showed. */
@@ -93,6 +95,7 @@ export async function measure(bench: Bench, load: Load, { rate, rateMax, seconds
   };
   const calls = await runGhz(bench, { ...run, end: { seconds: runSeconds } }, onStart);
   if (load.isOnce && calls.length > requests.length) throw new RequestsSpent(load.call);
+  load.onSent?.(calls.length);
   return summarise(calls, sampler.samples, seconds);
 }
 

@@ -11,7 +11,7 @@ import { shuffled, type Tokens } from './tokens.ts';
 /** The rows that are held to a share of the null RPC are measured so often, by turns with it. */
 const roundsOfTargets = 3;
 const fewRecords = 1_000;
-/** Of what a run has revoked, so many are shown to be: fewer than any run sends. */
+/** Of what a run has revoked, so many are shown to be. */
 const sampleSize = 500;
 
 /** Measures everything, and checks between that the answers are right. @throws WrongAnswer */
@@ -71,16 +71,7 @@ async function seed(bench: Bench, stack: Stack, count: number): Promise<Tokens> 
 
 async function revokeOneByOne(bench: Bench, stack: Stack, tokens: Tokens): Promise<Compared> {
   const revoked: string[] = [];
-  const noting: Tokens = {
-    draw: tokens.draw,
-    take(countMax) {
-      const taken = tokens.take(countMax);
-      // Requests are sent in turn: of those at the front it is known that they were.
-      revoked.push(...taken.slice(0, sampleSize));
-      return taken;
-    },
-  };
-  const load = revokeLoad(stack, noting);
+  const load = revokeLoad(stack, tokens, (some) => revoked.push(...some.slice(0, sampleSize)));
   const compared = await compare(bench, { name: 'RevokeToken', load, tokensPerCall: 1, rounds: 1 });
   await requireRefused(stack, revoked);
   return compared;

@@ -4,8 +4,8 @@ import { randomInt } from 'node:crypto';
 export interface Tokens {
   /** Up to so many at random, no two the same. */
   draw(countMax: number): string[];
-  /** Up to so many at random that are not drawn again: for those who revoke them. */
-  take(countMax: number): string[];
+  /** Takes out so many of those drawn last, from the first on: what has been revoked is not drawn again. */
+  spend(count: number): string[];
 }
 
 /** The tokens, in an order of chance. */
@@ -24,10 +24,7 @@ export function shuffled(tokens: string[]): Tokens {
   };
   return {
     draw,
-    take(countMax) {
-      const taken = draw(countMax);
-      tokens.splice(0, taken.length);
-      return taken;
-    },
+    // They are at the front.
+    spend: (count) => tokens.splice(0, count),
   };
 }

@@ -47,8 +47,8 @@ export function loadsOf({ services, demo }: Stack, crowd: Crowd): Record<CrowdCa
   const whole = (count: number) => Math.ceil(count / members.length) * members.length;
   const turns = (count: number, request: (turn: number) => Uint8Array) =>
     Array.from({ length: whole(count) }, (_, turn) => request(turn));
-  const inTurn = (count: number, tokensOf: (tokens: Tokens, countMax: number) => string[]) =>
-    interleaved(crowd.tokens.map((tokens) => tokensOf(tokens, Math.ceil(count / members.length))));
+  const drawn = (count: number) =>
+    interleaved(crowd.tokens.map((tokens) => tokens.draw(Math.ceil(count / members.length))));
   const revoking = { ...single, server: serverOf(services.revocation), isOnce: true };
   return {
     IssueToken: {
@@ -67,7 +67,7 @@ export function loadsOf({ services, demo }: Stack, crowd: Crowd): Record<CrowdCa
       server: serverOf(services.validator),
       credential: members.map((member) => member.resourceServerToken),
       requests: (countMax) =>
-        inTurn(countMax, (tokens, count) => tokens.draw(count)).map((token, turn) =>
+        drawn(countMax).map((token, turn) =>
           encode(ValidateTokenRequestSchema, validateRequest(memberAt(turn), token)),
         ),
     },
@@ -76,9 +76,12 @@ export function loadsOf({ services, demo }: Stack, crowd: Crowd): Record<CrowdCa
       call: 'touchstone.v1.RevocationService/RevokeToken',
       credential: identities,
       requests: (countMax) =>
-        inTurn(countMax, (tokens, count) => tokens.take(count)).map((token) =>
+        drawn(countMax).map((token) =>
           encode(RevokeTokenRequestSchema, { tokenOrId: { case: 'token', value: token }, reason: 'bench' }),
         ),
+      onSent: (count) => {
+        for (const [at, tokens] of crowd.tokens.entries()) tokens.spend(Math.ceil((count - at) / members.length));
+      },
     },
     'RevokeTokens(user)': {
       ...revoking,
