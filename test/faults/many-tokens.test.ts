@@ -26,10 +26,10 @@ beforeAll(async () => {
   await admin.query('alter system set autovacuum = off');
   await admin.query('select pg_reload_conf()');
   const { tenantId, appId, audience } = own.world;
-  const { postgres, masterKeyFile } = own.stack;
-  const source = { adminUrl: postgres.adminUrl, masterKeyFile, tenantId, appId, audience, scopes, users: 1 };
   const { signal } = new AbortController();
-  tokens = shuffled(await seedTokens(source, count, { signal, onProgress: () => {} }));
+  const quietly = { signal, onProgress: () => {} };
+  const holders = [{ tenantId, appId, audience, scopes }];
+  tokens = shuffled(await seedTokens(quietly, own.stack, count, { holders, users: 1 }));
 }, 600_000);
 afterAll(() => resources.disposeAsync());
 
