@@ -1,7 +1,7 @@
 /**
  * `npm run bench:scale`: what must not grow with what there is, as tables and as JSON: how long a revocation is on its
  * way to eight validators, what ten million records cost, hot users, hot apps, ten thousand tenants. It takes about 25
- * minutes and 15 GB of the disk, which it gives back.
+ * minutes and 10 GB of the disk, which it gives back.
  *
  *   npm run bench:scale -- [--json FILE] [--records 10000000] [--tokens 300000] [--tenants 10000] [--marks 100000]
  *                          [--revocations 200] [--seconds 3]
