@@ -15,12 +15,13 @@ import {
   type Tenant,
   TenantUnknown,
 } from '@touchstone/core';
+import { LRUCache } from 'lru-cache';
 import { insertEvents } from './audit-writer.ts';
 import { type Database, type Query, type Row, StatementRefused, uniqueViolation } from './database.ts';
 import { OutboxWriter } from './outbox-rows.ts';
 
-/** How many (tenant, app, audience) are remembered. */
-const rememberedMax = 10_000;
+/** Of how many tenants something is remembered, and how much of each. */
+const rememberedMax = 20_000;
 
 const tables = { tenant: 'tenant', app: 'app', resource_server: 'resource_server' } as const;
 const ids = { tenant: 'tenant_id', app: 'app_id', resource_server: 'audience' } as const;
@@ -133,7 +134,7 @@ export interface RegistryOptions {
 
 /** The registry; what it finds is remembered until it is told to forget. */
 export function registry(database: Database, { mac, codec, instanceId }: RegistryOptions): Registry {
-  const remembered = new Map<string, Map<string, Registration>>();
+  const remembered = new LRUCache<string, Map<string, Registration>>({ max: rememberedMax });
   const writer = new OutboxWriter(instanceId, codec);
   // One at a time, for the sake of the events' count.
   const create = gather(
@@ -145,7 +146,6 @@ export function registry(database: Database, { mac, codec, instanceId }: Registr
   );
 
   function remember(tenantId: string, key: string, registration: Registration): void {
-    if (remembered.size >= rememberedMax) remembered.clear();
     const ofTenant = remembered.get(tenantId) ?? new Map<string, Registration>();
     if (ofTenant.size >= rememberedMax) ofTenant.clear();
     remembered.set(tenantId, ofTenant.set(key, registration));

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { CallerUnknown } from '../errors.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Opened, TokenMethods } from '../tokens/token-method.ts';
@@ -9,8 +10,8 @@ import { touchstoneAudience } from './rights.ts';
 
 /** A caller's credential is judged on what was true at most this many milliseconds ago. */
 const stalenessMax = 1_000;
-/** How many credentials are remembered; beyond it the one that was added first is forgotten. */
-const rememberedMax = 10_000;
+/** How many credentials are remembered, those used last. */
+const rememberedMax = 20_000;
 
 interface Remembered {
   readonly record: TokenRecord | null;
@@ -36,7 +37,7 @@ export type Authenticate = (credential: string) => Caller | Promise<Caller>;
  * can revoke them is in the watermarks; those are proven to be at most a second old, or the database is asked first.
  */
 export function authenticator({ methods, records, follower }: AuthenticatePorts): Authenticate {
-  const remembered = new Map<string, Remembered>();
+  const remembered = new LRUCache<string, Remembered>({ max: rememberedMax });
   let generation = follower.generation;
 
   /** Null where the database has become another one since it answered. */
@@ -67,7 +68,6 @@ export function authenticator({ methods, records, follower }: AuthenticatePorts)
     const fresh = await read(credential);
     if (!fresh) return ask(credential);
     const caller = requireHonoured(fresh, follower);
-    if (remembered.size >= rememberedMax) remembered.delete(remembered.keys().next().value as string);
     remembered.set(credential, fresh);
     return caller;
   }
