@@ -41,12 +41,16 @@ export function judge(results: Results): Verdict[] {
       5,
     ),
     atLeast('ValidateToken from cache / null RPC, calls a second', validateCached.ratio, 0.75),
-    atLeast('BatchValidateTokens from cache, tokens a second', validateCachedBatch.tokensPerSecond, 100_000),
+    atLeast('BatchValidateTokens from cache, tokens a second of CPU', tokensOfCpuSecond(validateCachedBatch), 100_000),
     atLeast('IssueToken / null RPC, calls a second', issue.ratio, 0.4),
     atMost('RevokeTokens(all), many records / few, median', revokeAllMany.median / revokeAllFew.median, 1.5),
     ...Object.entries(results.idleMebibytes).map(([name, mebibytes]) => atMost(`${name} idle, MiB`, mebibytes, 150)),
   ];
 }
+
+/** What one core carries. On a machine of two the load itself takes the other one, and more: the calls a second are ghz's. */
+const tokensOfCpuSecond = ({ tokensPerSecond, callsPerSecond, cpu }: Compared): number =>
+  (1_000_000 * tokensPerSecond) / (callsPerSecond * cpu.server);
 
 const atLeast = (what: string, measured: number, limit: number): Verdict => ({
   target: `${what} >= ${limit}`,
