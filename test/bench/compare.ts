@@ -1,5 +1,5 @@
 import { nullLoad, type Shape } from './loads.ts';
-import { type Bench, type Load, measure, median, type Run } from './measure.ts';
+import { type Bench, type Load, measure, median, medianCpu, type Run } from './measure.ts';
 
 /** A load, and how it is compared with the null RPC. */
 export interface Comparison {
@@ -86,11 +86,7 @@ function summarise(name: string, tokensPerCall: number, rounds: readonly Round[]
     nullP99: of(({ nullAt70 }) => nullAt70.p99),
     p99Ratio: of(({ at70, nullAt70 }) => at70.p99 / nullAt70.p99),
     carried: of(({ at70, saturated }) => at70.callsPerSecond / (part * saturated.callsPerSecond)),
-    cpu: {
-      server: of(({ saturated }) => saturated.cpu.server),
-      postgres: of(({ saturated }) => saturated.cpu.postgres),
-      ghz: of(({ saturated }) => saturated.cpu.ghz),
-    },
+    cpu: medianCpu(rounds.map(({ saturated }) => saturated)),
     rounds,
   };
 }

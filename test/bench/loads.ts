@@ -117,11 +117,7 @@ export const revokeLoad = (
   server: serverOf(services.revocation),
   credential: demo.operatorToken,
   requests: (countMax) =>
-    tokens
-      .draw(countMax)
-      .map((token) =>
-        encode(RevokeTokenRequestSchema, { tokenOrId: { case: 'token', value: token }, reason: 'bench' }),
-      ),
+    tokens.draw(countMax).map((token) => encode(RevokeTokenRequestSchema, revokeTokenRequest(token))),
   isOnce: true,
   onSent: (count) => onRevoked(tokens.spend(count)),
 });
@@ -132,6 +128,10 @@ export const validateRequest = ({ audience, scopes }: Pick<Holder, 'audience' | 
   audience,
   requiredScopes: scopes.slice(0, 1),
 });
+
+/** That it is revoked alone. */
+export const revokeTokenRequest = (token: string) =>
+  ({ tokenOrId: { case: 'token', value: token }, reason: 'bench' }) as const;
 
 /** A token for one of the bench's users. */
 export const issueRequest = ({ tenantId, appId, audience, scopes }: Holder, user: number) => ({

@@ -143,3 +143,9 @@ export function median(numbers: readonly number[]): number {
   const half = sorted.length / 2;
   return ((sorted[Math.ceil(half) - 1] ?? Number.NaN) + (sorted[Math.floor(half)] ?? Number.NaN)) / 2;
 }
+
+/** Of each consumer the median over the runs. */
+export function medianCpu(runs: readonly Run[]): Run['cpu'] {
+  const of = (consumer: Consumer) => median(runs.map(({ cpu }) => cpu[consumer]));
+  return { server: of('server'), postgres: of('postgres'), ghz: of('ghz') };
+}

@@ -23,10 +23,14 @@ export function revokeAll({ revocations }: Store, name: string): Promise<Revocat
   return revocations.write({ ...intent, revocationId: name, idempotencyKey: name, target, cuts });
 }
 
-/** Revokes one token. */
-export function revokeOne({ revocations }: Store, { key, tenantId }: NewTokenRecord): Promise<Revocation> {
+/** Revokes one token. @param over what is otherwise than usual. */
+export function revokeOne(
+  { revocations }: Store,
+  { key, tenantId }: Pick<NewTokenRecord, 'key' | 'tenantId'>,
+  over: Partial<RevocationIntent> = {},
+): Promise<Revocation> {
   const target = { kind: 'token', key: tokenIdOf(key) } as const;
   const cuts = [{ ...target, tokenClass: 'token' }] as const;
   const { key: revocationId } = target;
-  return revocations.write({ ...intent, revocationId, tenantId, target, cuts, reach: 'forever', token: key });
+  return revocations.write({ ...intent, revocationId, tenantId, target, cuts, reach: 'forever', token: key, ...over });
 }

@@ -1,7 +1,6 @@
-import type { RevocationIntent } from '@touchstone/core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
-import { actor } from './minted.ts';
+import { revokeOne } from './revoke.ts';
 
 let store: TestDatabase;
 beforeAll(async () => {
@@ -11,25 +10,6 @@ beforeAll(async () => {
   await store.database.query({ text: 'select pg_reload_conf()' });
 });
 afterAll(() => store?.[Symbol.asyncDispose]());
-
-const revokeToken = (number: number, over: Partial<RevocationIntent> = {}) => {
-  const target = { kind: 'token', key: `tok_${number}` } as const;
-  return store.revocations.write({
-    revocationId: `r${number}`,
-    target,
-    tenantId: 't1',
-    cuts: [{ ...target, tokenClass: 'token' }],
-    reach: 'forever',
-    token: { partition: 30_000, key: '' },
-    disables: null,
-    includeCredentials: false,
-    sparedTokenId: null,
-    reason: '',
-    actor,
-    idempotencyKey: null,
-    ...over,
-  });
-};
 
 /** How many rows have been read, as soon as the database has counted what `revocations` of them took. */
 async function rowsRead(revocations: number): Promise<number> {
@@ -52,7 +32,10 @@ test.each([
   ['its key', (number: number) => ({ reach: 'issued', idempotencyKey: `incident-${number}` }) as const],
 ])('however many there are that are known by %s, one more reads a handful of rows', async (_, over) => {
   const { length: before } = await store.database.query({ text: 'select from revocation' });
-  const revoke = (number: number) => revokeToken(before + number, over(number));
+  const revoke = (number: number) => {
+    const key = (before + number).toString(16).padStart(32, '0');
+    return revokeOne(store, { tenantId: 't1', key: { partition: 30_000, key } }, over(number));
+  };
   // First a few: the database keeps the plans that it makes now.
   const few = 10;
   for (let number = 0; number < few; number++) await revoke(number);

@@ -1,5 +1,5 @@
 import { nullLoad } from '../loads.ts';
-import { type Bench, type Load, measure, median, type Run } from '../measure.ts';
+import { type Bench, type Load, measure, median, medianCpu, type Run } from '../measure.ts';
 
 /** How quickly the same call is answered for one crowd and for another. */
 export interface Contested {
@@ -42,18 +42,13 @@ export async function contest(
   }
   return loads.map(([crowd], at) => {
     const own = runs[at] ?? [];
-    const of = (what: (run: Run) => number) => median(own.map(what));
     const callsPerSecond = own.map((run) => run.callsPerSecond);
     return {
       call,
       crowd,
       callsPerSecond: median(callsPerSecond),
-      p99: of((run) => run.p99),
-      cpu: {
-        server: of(({ cpu }) => cpu.server),
-        postgres: of(({ cpu }) => cpu.postgres),
-        ghz: of(({ cpu }) => cpu.ghz),
-      },
+      p99: median(own.map((run) => run.p99)),
+      cpu: medianCpu(own),
       slower: median(callsPerSecond.map((one, round) => (runs[0]?.[round]?.callsPerSecond ?? Number.NaN) / one)),
     };
   });

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Stack } from '@touchstone/local-stack';
 import pg from 'pg';
+import { insertColumns } from '../../../packages/store-postgres/src/token-rows.ts';
 import type { Bench } from '../measure.ts';
 import { type Holder, reporter, settle } from '../seed.ts';
 
@@ -8,10 +9,7 @@ const copyRows = 50_000;
 
 /** As the records that are there, each with an id, a hash and a sequence of its own; but nobody has their tokens. */
 const copyStatement = `
-  insert into touchstone.token (
-    expiry_day, id, token_class, tenant_id, app_id, user_handle, consent_id, audience, scopes, usage, method,
-    signing_key_id, policy_version, confirmation, lineage, sequence, issued_at, expires_at, token_hash, tag_key_id,
-    seal_key_id, sealed)
+  insert into touchstone.token (${insertColumns})
   select t.expiry_day, gen_random_uuid(), t.token_class, $1, $2, t.user_handle, t.consent_id, $3, t.scopes, t.usage, t.method,
          t.signing_key_id, t.policy_version, t.confirmation, t.lineage, nextval('touchstone.token_sequence'), t.issued_at,
          t.expires_at, sha256(uuid_send(gen_random_uuid())), t.tag_key_id, t.seal_key_id, t.sealed

@@ -5,7 +5,7 @@ import {
   ValidateTokenRequestSchema,
 } from '@touchstone/contracts';
 import type { Stack } from '@touchstone/local-stack';
-import { encode, issueRequest, serverOf, single, validateRequest } from '../loads.ts';
+import { encode, issueRequest, revokeTokenRequest, serverOf, single, validateRequest } from '../loads.ts';
 import type { Bench, Load } from '../measure.ts';
 import { revokeRequest } from '../revoke-all.ts';
 import { seedTokens } from '../seed.ts';
@@ -76,9 +76,7 @@ export function loadsOf({ services, demo }: Stack, crowd: Crowd): Record<CrowdCa
       call: 'touchstone.v1.RevocationService/RevokeToken',
       credential: identities,
       requests: (countMax) =>
-        drawn(countMax).map((token) =>
-          encode(RevokeTokenRequestSchema, { tokenOrId: { case: 'token', value: token }, reason: 'bench' }),
-        ),
+        drawn(countMax).map((token) => encode(RevokeTokenRequestSchema, revokeTokenRequest(token))),
       onSent: (count) => {
         for (const [at, tokens] of crowd.tokens.entries()) tokens.spend(Math.ceil((count - at) / members.length));
       },
