@@ -37,11 +37,7 @@ export const pauses: readonly Patch[] = [
     'before commit',
   ),
   before('packages/store-postgres/src/record-reader.ts', 'const records = recordsByKey(rows);', 'after snapshot'),
-  before(
-    validateToken,
-    'return unread.map((one, i) => conclude(call, one, read.records[i] ?? null, read));',
-    'before fill',
-  ),
+  before(validateToken, 'return unread.map((one, i) => {', 'before fill'),
   {
     file: 'services/validator/src/rpc/validate-token.ts',
     find: 'encodeValidation(await validateToken(act, toValidateCommand(request), context.validating));',
@@ -91,8 +87,8 @@ export const guards: Readonly<Record<string, readonly Patch[]>> = {
   'judges what it remembers by the watermarks of now': [
     {
       file: validateToken,
-      find: 'decide(known.record, () => known.opened, watermarks, demandOf(command), databaseNow);',
-      replace: 'decide(known.record, () => known.opened, { revokes: () => false }, demandOf(command), databaseNow);',
+      find: 'decide(known.record, known.opened, watermarks, demandOf(command), databaseNow);',
+      replace: 'decide(known.record, known.opened, { revokes: () => false }, demandOf(command), databaseNow);',
     },
   ],
   'counts the age of what it knows from the sending of the question': [

@@ -7,6 +7,9 @@ export type ErrorCode =
   | 'app_unknown'
   | 'audience_unknown'
   | 'consent_unknown'
+  | 'consent_required'
+  | 'consent_ended'
+  | 'signing_key_unknown'
   | 'token_unknown'
   | 'revocation_unknown'
   | 'revision_unknown'
@@ -16,6 +19,7 @@ export type ErrorCode =
   | 'method_not_allowed'
   | 'claim_reserved'
   | 'claims_too_large'
+  | 'token_too_long'
   | 'already_exists'
   | 'idempotency_key_reused'
   | 'credential_not_allowed'
@@ -92,6 +96,27 @@ export class ConsentUnknown extends TouchstoneError {
   }
 }
 
+export class ConsentRequired extends TouchstoneError {
+  readonly code = 'consent_required';
+  constructor() {
+    super("a token for a user takes that user's consent to the app", { field: 'consent_id' });
+  }
+}
+
+export class ConsentEnded extends TouchstoneError {
+  readonly code = 'consent_ended';
+  constructor() {
+    super('the consent has been withdrawn, or has expired', { field: 'consent_id' });
+  }
+}
+
+export class SigningKeyUnknown extends TouchstoneError {
+  readonly code = 'signing_key_unknown';
+  constructor() {
+    super('there is no such signing key', { field: 'target.signing_key_id' });
+  }
+}
+
 export class TokenUnknown extends TouchstoneError {
   readonly code = 'token_unknown';
   constructor() {
@@ -158,6 +183,20 @@ export class ClaimsTooLarge extends TouchstoneError {
   readonly code = 'claims_too_large';
   constructor(maxBytes: number) {
     super(`claims must be at most ${maxBytes} bytes as JSON`, { field: 'claims', max_bytes: String(maxBytes) });
+  }
+}
+
+/** The string would be longer than what any RPC takes: its method puts the claims, or the scopes, into it. */
+export class TokenTooLong extends TouchstoneError {
+  readonly code = 'token_too_long';
+  constructor(maxCharacters: number) {
+    super(
+      `a token has at most ${maxCharacters} characters: ask for fewer claims or scopes, or for a method by reference`,
+      {
+        field: 'method',
+        max_characters: String(maxCharacters),
+      },
+    );
   }
 }
 

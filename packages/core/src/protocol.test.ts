@@ -150,6 +150,8 @@ function covers({ target, credentials, spared }: Wanted, token: TokenRecord): bo
     user: userHandle,
     app_user: appUserKey(appId as string, userHandle as string),
     resource_server: audience,
+    consent: token.consentId,
+    signing_key: token.signingKeyId,
     token: idOf(token),
   };
   if (keys[target.kind] !== target.key) return false;
@@ -246,9 +248,10 @@ test('under any interleaving a token is refused after a revocation that came aft
           const { tokenClass, audience } = record(tokens[i]?.[0]);
           const start = tick();
           const read = await records([keyOf(i)]);
-          const open = ({ scopes, expiresAt }: TokenRecord) => ({ ...secrets, scopes, expiresAt });
-          const demand = { tokenClass, audience, scopes: ['read'] };
-          const { active } = decide(read.records[0] ?? null, open, read.watermarks, demand, 0);
+          const demand = { tokenClass, audience, scopes: ['read'], request: null };
+          const [found = null] = read.records;
+          const opened = found && { ...secrets, scopes: found.scopes, expiresAt: found.expiresAt, requests: [] };
+          const { active } = decide(found, opened, read.watermarks, demand, 0);
           answered.push({ start, end: tick(), key: keyOf(i).key, active });
         };
 

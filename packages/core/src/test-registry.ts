@@ -3,7 +3,7 @@ import type { Registered, RegisteredKind } from './register/registration.ts';
 
 /** Data for tests: all that decides about a token of app a1 for the audience s1. */
 export const registration: Registration = {
-  tenant: { tenantId: 't1', displayName: '', tokenTtlMax: 3_600 },
+  tenant: { tenantId: 't1', displayName: '', tokenTtlMax: 3_600, firstPartyWithoutConsent: true },
   app: {
     appId: 'a1',
     tenantId: 't1',

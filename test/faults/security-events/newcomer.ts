@@ -33,7 +33,8 @@ export async function openNewcomer({ masterKeyFile, databaseUrls }: Stack): Prom
       const [record = null] = (await recordReader(database).read([located.key], 0)).records;
       const tokenClass = audience === 'touchstone' ? 'credential' : 'token';
       const demand = { tokenClass, audience, scopes: record?.scopes ?? [] } as const;
-      return decide(record, (one) => method.open(located, one), watermarks, demand, databaseNow).active;
+      const opened = record && (await method.open(located, record));
+      return decide(record, opened, watermarks, demand, databaseNow).active;
     },
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   };

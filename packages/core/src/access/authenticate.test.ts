@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { CallerUnknown, StoreUnavailable } from '../errors.ts';
 import { Follower } from '../revisions/follower.ts';
 import { chain, History, quiet, TestClock } from '../test-history.ts';
-import { methods } from '../test-method.ts';
+import { methods, plainMethod } from '../test-method.ts';
 import { record } from '../test-record.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import type { Principal } from './act.ts';
@@ -18,7 +18,7 @@ const draft = record({
   expiresAt,
 });
 const mint = (over: Partial<TokenRecord> = {}, who: Principal | null = principal) =>
-  methods.mint('reference', { ...draft, ...over }, { userId: null, claims: {}, principal: who });
+  plainMethod.mint({ ...draft, ...over }, { userId: null, claims: {}, principal: who });
 
 async function open() {
   const [history, clock] = [new History(), new TestClock()];

@@ -48,8 +48,8 @@ export function authenticator({ methods, records, follower }: AuthenticatePorts)
       records: [record = null],
       generation: asRead,
     } = await records([found.located.key]);
+    const opened = record && (await found.method.open(found.located, record));
     if (asRead !== follower.generation) return null;
-    const opened = record && found.method.open(found.located, record);
     return { record, opened, caller: record && opened && callerOf(record, opened) };
   }
 
@@ -84,8 +84,13 @@ function callerOf(record: TokenRecord, { principal, scopes, expiresAt }: Opened)
 
 function requireHonoured({ record, opened, caller }: Remembered, { watermarks, databaseNow }: Follower): Caller {
   // A credential is good for what its scopes say, which each RPC checks: here it must be one at all.
-  const demand = { tokenClass: 'credential', audience: touchstoneAudience, scopes: record?.scopes ?? [] } as const;
-  const decision = decide(record, () => opened, watermarks, demand, databaseNow);
+  const demand = {
+    tokenClass: 'credential',
+    audience: touchstoneAudience,
+    scopes: record?.scopes ?? [],
+    request: null,
+  } as const;
+  const decision = decide(record, opened, watermarks, demand, databaseNow);
   if (!decision.active || !caller) throw new CallerUnknown();
   return caller;
 }

@@ -67,7 +67,7 @@ test.each([app, resourceServer, identity, operator, auditor])('a credential of $
   expect(stored?.event.act).toMatchObject({ credentialFor: `${principal.kind}:${principal.name}` });
   expect([stored && idOf(stored.record), expiresAt]).toEqual([tokenId, 61_000]);
   const found = methods.locate(credential);
-  const opened = stored && found?.method.open(found.located, stored.record);
+  const opened = stored && (await found?.method.open(found.located, stored.record));
   expect(opened?.principal).toEqual({ kind: principal.kind, name: principal.name, tenantIds: ['t1'] });
 });
 

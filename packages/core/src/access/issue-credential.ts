@@ -155,7 +155,7 @@ export async function writeCredential(
   ports: CredentialWriting,
 ): Promise<IssuedCredential> {
   const tenantId = homeOf(principal);
-  const { token, record } = ports.methods.mint(
+  const { token, record } = await ports.methods.mint(
     'reference',
     {
       tokenClass: 'credential',

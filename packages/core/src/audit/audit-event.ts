@@ -1,11 +1,13 @@
 import type { Act, CallerKind } from '../access/act.ts';
 import type { ErrorCode } from '../errors.ts';
+import type { AppGrant } from '../register/registration.ts';
 import type { CutKind } from '../revisions/revision.ts';
+import type { DisabledKind } from '../revoke/ports.ts';
 import type { TokenRecord } from '../tokens/token-record.ts';
 
 export interface Actor {
-  /** `bootstrap` is the command that has the database and the master key. */
-  readonly kind: CallerKind | 'bootstrap';
+  /** `bootstrap` is the command that has the database and the master key; `service` a service that acts by itself. */
+  readonly kind: CallerKind | 'bootstrap' | 'service';
   readonly name: string;
   readonly credentialId: string;
   readonly peer: string;
@@ -34,10 +36,19 @@ export type AuditAct =
     }
   | {
       readonly type: 'registry_changed';
-      readonly what: 'tenant' | 'app' | 'resource_server';
+      readonly what: DisabledKind;
       readonly id: string;
-      readonly change: 'created' | 'disabled';
+      readonly change: 'created' | 'disabled' | 'activated';
       readonly reason: string;
+    }
+  | {
+      readonly type: 'consent_recorded';
+      readonly consentId: string;
+      readonly appId: string;
+      readonly userHandle: string;
+      readonly grants: readonly AppGrant[];
+      /** Seconds. */
+      readonly ttl: number;
     };
 
 /** One act for the record, which the store writes in the transaction of the act itself. */

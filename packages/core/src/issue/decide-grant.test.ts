@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { Consent } from '../consents/ports.ts';
 import {
   AppUnknown,
   AudienceUnknown,
+  ConsentRequired,
   Disabled,
   InvalidField,
   MethodNotAllowed,
@@ -12,12 +14,18 @@ import {
   TtlTooLong,
 } from '../errors.ts';
 import type { Registration } from '../register/ports.ts';
-import { platformTtlMax } from '../register/registration.ts';
+import { type App, platformTtlMax, type Tenant } from '../register/registration.ts';
 import { registration } from '../test-registry.ts';
-import type { TokenMethodName } from '../tokens/token-record.ts';
 import { decideGrant, type GrantRequest } from './decide-grant.ts';
 
-const request: GrantRequest = { audience: 's1', scopes: ['read'], ttl: null, method: 'reference' };
+const request: GrantRequest = {
+  audience: 's1',
+  scopes: ['read'],
+  ttl: null,
+  method: 'reference',
+  forUser: false,
+  consent: null,
+};
 const decided = (over: Partial<GrantRequest> = {}, within: Partial<Registration> = {}) =>
   decideGrant({ ...registration, ...within }, { ...request, ...over });
 
@@ -33,6 +41,23 @@ function limited(tenant: number, app: number | null, resourceServer: number | nu
   };
 }
 
+const consent: Consent = {
+  consentId: 'con_1',
+  tenantId: 't1',
+  appId: 'a1',
+  userHandle: 'u1',
+  grants: [{ audience: 's1', scopes: ['read', 'admin'] }],
+  recordedAt: 0,
+  expiresAt: 1_000,
+};
+const strict = { ...registration.tenant, firstPartyWithoutConsent: false } as Tenant;
+
+test('with consent any app may act for the user, within what it may ask for by itself', () => {
+  const forUser = { forUser: true, consent };
+  expect(decided(forUser, { tenant: strict }).scopes).toEqual(['read']);
+  expect(() => decided({ ...forUser, scopes: ['admin'] })).toThrow(ScopeNotAllowed);
+});
+
 test.each([
   ['the tenant is not there', {}, { tenant: null, app: null }, TenantUnknown],
   ['the app is not there', {}, { app: null, resourceServer: null }, AppUnknown],
@@ -40,7 +65,21 @@ test.each([
   ['the tenant is disabled', {}, { disabled: new Set(['tenant'] as const) }, Disabled],
   ['the app is disabled', {}, { disabled: new Set(['app'] as const) }, Disabled],
   ['the resource server is disabled', {}, { disabled: new Set(['resource_server'] as const) }, Disabled],
-  ['the app may not have the method', { method: 'signed' as TokenMethodName }, {}, MethodNotAllowed],
+  ['the app may not have the method', { method: 'signed' }, {}, MethodNotAllowed],
+  ['a user is acted for without consent', { forUser: true }, { tenant: strict }, ConsentRequired],
+  [
+    'it is not the tenant that runs the app which does without consent',
+    { forUser: true },
+    { app: { ...registration.app, hostingType: 'partner_cloud' } as App },
+    ConsentRequired,
+  ],
+  ['the user has not permitted the scope', { forUser: true, consent, scopes: ['write'] }, {}, ScopeNotAllowed],
+  [
+    'the user has permitted nothing at the audience',
+    { forUser: true, consent: { ...consent, grants: [] } },
+    {},
+    ScopeNotAllowed,
+  ],
   ['no scope is asked for', { scopes: [] }, {}, InvalidField],
   ['the resource server has no such scope', { scopes: ['read', 'gone'] }, {}, ScopeNotAllowed],
   ['the app was not granted the scope', { scopes: ['read', 'admin'] }, {}, ScopeNotAllowed],

@@ -1,6 +1,8 @@
+import type { Consent } from '../consents/ports.ts';
 import {
   AppUnknown,
   AudienceUnknown,
+  ConsentRequired,
   Disabled,
   InvalidField,
   MethodNotAllowed,
@@ -9,7 +11,7 @@ import {
   TtlTooLong,
 } from '../errors.ts';
 import type { Registration } from '../register/ports.ts';
-import { platformTtlMax } from '../register/registration.ts';
+import { type App, type AppGrant, platformTtlMax, type Tenant } from '../register/registration.ts';
 import type { TokenMethodName } from '../tokens/token-record.ts';
 
 export interface GrantRequest {
@@ -18,6 +20,10 @@ export interface GrantRequest {
   /** Seconds; null: as long as every limit allows, and never over `ttlDefault`. */
   readonly ttl: number | null;
   readonly method: TokenMethodName;
+  /** Whether the app is to act for a user. */
+  readonly forUser: boolean;
+  /** What that user has permitted the app; null: nothing is named. */
+  readonly consent: Consent | null;
 }
 
 export interface Grant {
@@ -31,7 +37,8 @@ const ttlDefault = 900;
 
 /**
  * What an app may have, out of what is asked: every limit can only narrow, and what is beyond one is refused.
- * @throws InvalidField, TenantUnknown, AppUnknown, AudienceUnknown, Disabled, ScopeNotAllowed, MethodNotAllowed, TtlTooLong
+ * @throws InvalidField, TenantUnknown, AppUnknown, AudienceUnknown, Disabled, ConsentRequired, ScopeNotAllowed,
+ *   MethodNotAllowed, TtlTooLong
  */
 export function decideGrant(registration: Registration, request: GrantRequest): Grant {
   const { tenant, app, resourceServer } = registration;
@@ -40,15 +47,24 @@ export function decideGrant(registration: Registration, request: GrantRequest): 
   if (!resourceServer) throw new AudienceUnknown();
   for (const what of registration.disabled) throw new Disabled(what);
   if (!app.methods.includes(request.method)) throw new MethodNotAllowed();
+  if (request.forUser && !request.consent && !doesWithoutConsent(tenant, app)) throw new ConsentRequired();
   if (request.scopes.length === 0) throw new InvalidField('scopes', 'must name at least one');
   const owned = new Set(resourceServer.scopes.map((scope) => scope.name));
-  const granted = new Set(app.grants.find((grant) => grant.audience === request.audience)?.scopes);
+  const granted = scopesAt(app.grants, request.audience);
+  const permitted = request.consent ? scopesAt(request.consent.grants, request.audience) : granted;
   for (const scope of request.scopes) {
     if (!owned.has(scope)) throw new ScopeNotAllowed(scope, 'tokens for this audience');
     if (!granted.has(scope)) throw new ScopeNotAllowed(scope, 'the app');
+    if (!permitted.has(scope)) throw new ScopeNotAllowed(scope, 'the consent');
   }
   return { scopes: [...new Set(request.scopes)], ttl: decideTtl(registration, request.ttl) };
 }
+
+const scopesAt = (grants: readonly AppGrant[], audience: string): ReadonlySet<string> =>
+  new Set(grants.find((grant) => grant.audience === audience)?.scopes);
+
+const doesWithoutConsent = (tenant: Tenant, app: App): boolean =>
+  tenant.firstPartyWithoutConsent && app.hostingType === 'first_party';
 
 function decideTtl({ tenant, app, resourceServer }: Registration, asked: number | null): number {
   const limits: readonly (readonly [string, number | null | undefined])[] = [

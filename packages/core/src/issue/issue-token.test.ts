@@ -11,6 +11,7 @@ import {
 } from '../errors.ts';
 import { Follower } from '../revisions/follower.ts';
 import { actOf } from '../test-act.ts';
+import { consentOf, TestConsents } from '../test-consents.ts';
 import { chain, History, quiet, TestClock } from '../test-history.ts';
 import { methods } from '../test-method.ts';
 import { handles, registration, TestRegistry } from '../test-registry.ts';
@@ -34,15 +35,18 @@ const identity: Partial<Caller> = { kind: 'identity_service', name: 'id', scopes
 const app: Partial<Caller> = { kind: 'app', name: 'a1', scopes: ['tokens:issue:self'] };
 const forItself: Partial<IssueCommand> = { userId: null, claims: {} };
 
+const given = consentOf('con_1', 't1', { userHandle: 'handle of t1 ada', expiresAt: 100_000 });
+
 async function open() {
   const history = new History();
   history.write('eve', 1);
   const follower = await Follower.start(history, chain, new TestClock(), quiet);
   const [registry, tokens, audit] = [new TestRegistry(), new TestTokens(), new TestTrail()];
-  const ports = { registry, methods, handles, tokens, audit, follower };
+  const consents = new TestConsents([given]);
+  const ports = { registry, consents, methods, handles, tokens, audit, follower };
   const issue = (over: Partial<IssueCommand> = {}, caller = identity) =>
     issueToken(actOf(caller), { ...command, ...over }, ports);
-  return { issue, registry, tokens, recorded: audit.recorded, history };
+  return { issue, registry, consents, tokens, recorded: audit.recorded, history };
 }
 
 test("the record says what was granted, counted by the database's clock, and the event is of that record", async () => {

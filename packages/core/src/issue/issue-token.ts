@@ -1,15 +1,25 @@
 import type { Act } from '../access/act.ts';
 import { requireKind, requireScope, requireTenant } from '../access/rights.ts';
 import { type AuditEvent, actorOf } from '../audit/audit-event.ts';
-import { CallerNotAllowed, ConsentUnknown, StoreUnavailable } from '../errors.ts';
+import type { Consent, ConsentAsOf, ConsentStore } from '../consents/ports.ts';
+import {
+  CallerNotAllowed,
+  ConsentEnded,
+  ConsentUnknown,
+  InvalidField,
+  StoreUnavailable,
+  TtlTooLong,
+} from '../errors.ts';
+import type { WrappedKey } from '../keys/ports.ts';
 import type { Registration, Registry } from '../register/ports.ts';
+import { released } from '../register/released.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Head } from '../revisions/revision.ts';
 import type { Claims, MintedToken, TokenMethods } from '../tokens/token-method.ts';
 import { idOf, type TokenMethodName, type TokenRecord, type Usage } from '../tokens/token-record.ts';
 import { checkClaims } from './claims.ts';
 import { decideGrant, type Grant } from './decide-grant.ts';
-import type { AuditWriter, TokenWriter, UserHandles } from './ports.ts';
+import type { AuditWriter, Birth, TokenWriter, UserHandles } from './ports.ts';
 import { recordRefusal } from './record-refusal.ts';
 
 export interface IssueCommand {
@@ -40,6 +50,7 @@ export interface IssuedToken {
 
 export interface IssuePorts {
   readonly registry: Registry;
+  readonly consents: Pick<ConsentStore, 'findWithKey'>;
   readonly methods: TokenMethods;
   readonly handles: UserHandles;
   readonly tokens: TokenWriter;
@@ -52,14 +63,13 @@ const attemptsMax = 5;
 
 /**
  * Makes a token. Once this resolves, a fully consistent validation on any replica accepts it.
- * @throws what `decideGrant` and `checkClaims` throw, CallerNotAllowed, ConsentUnknown, StoreUnavailable, Overloaded
+ * @throws what `decideGrant`, `checkClaims` and the methods throw, CallerNotAllowed, InvalidField, ConsentUnknown,
+ *   ConsentEnded, StoreUnavailable, Overloaded
  */
 export async function issueToken(act: Act, command: IssueCommand, ports: IssuePorts): Promise<IssuedToken> {
   try {
     authorise(act, command);
     checkClaims(command.claims);
-    // Consents are not recorded yet, so none can be named.
-    if (command.consentId !== null) throw new ConsentUnknown();
     return await issueUnderLatest(act, command, ports);
   } catch (error) {
     const { appId, audience } = command;
@@ -72,6 +82,12 @@ function authorise({ caller }: Act, command: IssueCommand): void {
   requireKind(caller, 'identity_service', 'app');
   requireTenant(caller, command.tenantId);
   requireScope(caller, caller.kind === 'app' ? 'tokens:issue:self' : 'tokens:issue');
+  if (command.consentId !== null && command.userId === null) {
+    throw new InvalidField('user_id', 'must name the user whose consent it is');
+  }
+  if (command.method === 'consent_key' && command.consentId === null) {
+    throw new InvalidField('consent_id', 'must name a consent, for a token of this method');
+  }
   if (caller.kind === 'identity_service') return;
   if (command.appId !== caller.name)
     throw new CallerNotAllowed('an app gets tokens for itself only', { field: 'app_id' });
@@ -82,21 +98,50 @@ function authorise({ caller }: Act, command: IssueCommand): void {
   }
 }
 
+type Given = ConsentAsOf & { readonly key: WrappedKey | null };
+
+/** The consent that is named, if it is this user's to this app. @throws ConsentUnknown, ConsentEnded, StoreUnavailable */
+async function findConsent({ tenantId, appId, userId, consentId }: IssueCommand, ports: IssuePorts): Promise<Given> {
+  const userHandle = userId === null ? null : ports.handles.handleOf(tenantId, userId);
+  const given = consentId === null ? null : await ports.consents.findWithKey(consentId);
+  const { consent } = given ?? {};
+  if (!given || consent?.tenantId !== tenantId || consent.appId !== appId || consent.userHandle !== userHandle) {
+    throw new ConsentUnknown();
+  }
+  if (given.isWithdrawn) throw new ConsentEnded();
+  return given;
+}
+
+/** A token ends with the consent that it stands on. @throws TtlTooLong, ConsentEnded */
+function decideEnd({ ttl }: IssueCommand, grant: Grant, consent: Consent | null, now: number): number {
+  const end = now + grant.ttl * 1_000;
+  if (!consent || end <= consent.expiresAt) return end;
+  if (consent.expiresAt <= now) throw new ConsentEnded();
+  if (ttl !== null) throw new TtlTooLong(Math.floor((consent.expiresAt - now) / 1_000), 'consent');
+  return consent.expiresAt;
+}
+
 /** What is remembered of the registry may be old: then nothing is written, or refused, before it has been read anew. */
 async function issueUnderLatest(act: Act, command: IssueCommand, ports: IssuePorts): Promise<IssuedToken> {
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {
     const registration = await ports.registry.find(command.tenantId, command.appId, command.audience);
-    const grant = grantOrStale(registration, command, attempt > 1);
-    const issued = grant && (await write(act, command, registration, grant, ports));
+    const given = command.consentId === null ? null : await findConsent(command, ports);
+    const grant = grantOrStale(registration, command, given?.consent ?? null, attempt > 1);
+    const issued = grant && (await write(act, command, registration, given, grant, ports));
     if (issued) return issued;
     ports.registry.forget(command.tenantId);
   }
   throw new StoreUnavailable(new Error("the tenant's registry does not stand still"));
 }
 
-function grantOrStale(registration: Registration, command: IssueCommand, fresh: boolean): Grant | null {
+function grantOrStale(
+  registration: Registration,
+  command: IssueCommand,
+  consent: Consent | null,
+  fresh: boolean,
+): Grant | null {
   try {
-    return decideGrant(registration, command);
+    return decideGrant(registration, { ...command, forUser: command.userId !== null, consent });
   } catch (error) {
     if (fresh) throw error;
     return null;
@@ -107,25 +152,30 @@ async function write(
   act: Act,
   command: IssueCommand,
   registration: Registration,
+  given: Given | null,
   grant: Grant,
   ports: IssuePorts,
 ): Promise<IssuedToken | null> {
   const birth = await ports.tokens.draw(act.signal);
-  const { token, record } = mint(command, registration.version, grant, birth, ports);
+  const expiresAt = decideEnd(command, grant, given?.consent ?? null, birth.now);
+  const { token, record } = await mint(command, registration, given, grant, { ...birth, expiresAt }, ports);
   const inserted = await ports.tokens.insert(record, tokenIssued(act, record, ''), act.signal);
   if (!inserted) return null;
-  const { scopes, expiresAt } = record;
-  return { token, tokenId: idOf(record), scopes, expiresAt, head: ports.follower.applied };
+  return { token, tokenId: idOf(record), scopes: record.scopes, expiresAt, head: ports.follower.applied };
 }
 
 function mint(
   command: IssueCommand,
-  policyVersion: number,
+  { version: policyVersion, resourceServer }: Registration,
+  given: Given | null,
   grant: Grant,
-  birth: { readonly sequence: number; readonly now: number },
+  { sequence, now, expiresAt }: Birth & { readonly expiresAt: number },
   ports: IssuePorts,
-): MintedToken {
-  const { tenantId, appId, userId, audience, usage, claims, consentId } = command;
+): Promise<MintedToken> {
+  const { tenantId, appId, userId, audience, usage, consentId } = command;
+  // Who can read it sees no more than its audience may.
+  const claims =
+    command.method === 'signed' ? released(command.claims, resourceServer?.releasedClaims ?? []) : command.claims;
   return ports.methods.mint(
     command.method,
     {
@@ -140,11 +190,12 @@ function mint(
       policyVersion,
       confirmation: null,
       lineage: [],
-      sequence: birth.sequence,
-      issuedAt: birth.now,
-      expiresAt: birth.now + grant.ttl * 1_000,
+      sequence,
+      issuedAt: now,
+      expiresAt,
     },
     { userId, claims, principal: null },
+    given?.key ?? null,
   );
 }
 

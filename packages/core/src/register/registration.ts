@@ -9,6 +9,8 @@ export interface Tenant {
   readonly displayName: string;
   /** Seconds. */
   readonly tokenTtlMax: number;
+  /** Whether its first-party apps get tokens for users without their consent. */
+  readonly firstPartyWithoutConsent: boolean;
 }
 
 /** What an app may ask for at one resource server. */

@@ -1,9 +1,18 @@
 import type { TokenClass } from '../tokens/token-record.ts';
 
 /** What a cut can be made at. */
-export type CutKind = 'token' | 'user' | 'app' | 'app_user' | 'tenant' | 'all' | 'resource_server';
+export type CutKind =
+  | 'token'
+  | 'user'
+  | 'app'
+  | 'app_user'
+  | 'tenant'
+  | 'all'
+  | 'resource_server'
+  | 'consent'
+  | 'signing_key';
 
-/** Whose tokens are cut: the key is a token id, a user handle, an app id, `app:handle`, a tenant id, '' or an audience. */
+/** Whose tokens are cut: the key is a token id, a user handle, an app id, `app:handle`, a tenant id, '', an audience, or the id of a consent or a signing key. */
 export interface CutTarget {
   readonly kind: CutKind;
   readonly key: string;

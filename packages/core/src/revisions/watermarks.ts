@@ -86,6 +86,10 @@ class Level {
     return this.#table.covers(key, token.sequence) && !this.#spares(key, token);
   }
 
+  isDead(key: string): boolean {
+    return this.#table.ceilingOf(key) === Number.POSITIVE_INFINITY;
+  }
+
   /** Looks at a small part of the marks, another with each call. */
   forget(before: number): void {
     this.#table.forget(before);
@@ -121,6 +125,8 @@ const noMarks = (): LevelsByKind => ({
   tenant: new Level(),
   all: new Level(),
   resource_server: new Level(),
+  consent: new Level(),
+  signing_key: new Level(),
 });
 
 /** The marks of every target that has one. */
@@ -167,6 +173,11 @@ export class Watermarks {
     }
   }
 
+  /** Whether nothing of this target can be honoured any more, whatever its sequence. */
+  isDead({ kind, key }: CutTarget): boolean {
+    return this.#levels.token[kind].isDead(key);
+  }
+
   /** Whether all is here that anything alive can be under. @param now milliseconds since 1970. */
   isWholeAt(now: number): boolean {
     return now >= this.#forgottenBefore;
@@ -176,13 +187,15 @@ export class Watermarks {
   #covers(tokenClass: TokenClass, token: Ancestor | TokenRecord): boolean {
     const levels = this.#levels[tokenClass];
     const single = this.#levels.token.token;
-    const { appId, userHandle } = token;
+    const { appId, userHandle, consentId, signingKeyId } = token;
     return (
       levels.all.covers('', token) ||
       levels.tenant.covers(token.tenantId, token) ||
       levels.resource_server.covers(token.audience, token) ||
       (appId !== null && levels.app.covers(appId, token)) ||
       (userHandle !== null && levels.user.covers(userHandle, token)) ||
+      (consentId !== null && levels.consent.covers(consentId, token)) ||
+      (signingKeyId !== null && levels.signing_key.covers(signingKeyId, token)) ||
       (appId !== null &&
         userHandle !== null &&
         !levels.app_user.isEmpty &&

@@ -31,5 +31,6 @@ function maySee({ caller }: Act, { tenantId, target, includeCredentials }: Revoc
   if (!actsIn(caller, tenantId)) return false;
   if (caller.kind === 'operator') return caller.scopes.includes('tokens:revoke');
   // An identity service sees what concerns its tenant's users.
-  return target.kind === 'user' || target.kind === 'app_user' || (target.kind === 'token' && !includeCredentials);
+  const ofUsers = target.kind === 'user' || target.kind === 'app_user' || target.kind === 'consent';
+  return ofUsers || (target.kind === 'token' && !includeCredentials);
 }

@@ -4,6 +4,9 @@ import type { CutTarget, Head } from '../revisions/revision.ts';
 import type { TokenKey } from '../tokens/token-key.ts';
 import type { TokenClass } from '../tokens/token-record.ts';
 
+/** What can be ended for good. */
+export type DisabledKind = RegisteredKind | 'consent' | 'signing_key';
+
 /** A revocation that is wanted. */
 export interface RevocationIntent {
   readonly revocationId: string;
@@ -18,7 +21,7 @@ export interface RevocationIntent {
   /** The one token meant, whose end is known; null for more than one. */
   readonly token: TokenKey | null;
   /** What is disabled in the same transaction. */
-  readonly disables: { readonly what: RegisteredKind; readonly id: string } | null;
+  readonly disables: { readonly what: DisabledKind; readonly id: string } | null;
   readonly includeCredentials: boolean;
   readonly sparedTokenId: string | null;
   readonly reason: string;

@@ -5,7 +5,7 @@ import { CallerNotAllowed, InvalidField, TokenUnknown } from '../errors.ts';
 import { Follower } from '../revisions/follower.ts';
 import { actOf } from '../test-act.ts';
 import { chain, History, quiet, TestClock } from '../test-history.ts';
-import { methods } from '../test-method.ts';
+import { methods, plainMethod } from '../test-method.ts';
 import { record } from '../test-record.ts';
 import { TestRevocations } from '../test-writers.ts';
 import type { TokenKey } from '../tokens/token-key.ts';
@@ -22,7 +22,7 @@ async function open(over: Partial<TokenRecord> = {}) {
   const history = new History();
   const follower = await Follower.start(history, chain, new TestClock(), quiet);
   const revocations = new TestRevocations();
-  const minted = methods.mint('reference', record(over), { userId: null, claims: {}, principal: null });
+  const minted = plainMethod.mint(record(over), { userId: null, claims: {}, principal: null });
   const database = { record: minted.record as TokenRecord | null, now: 0 };
   const ports = {
     methods,

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
 import type { Caller } from '../access/act.ts';
-import { AppUnknown, CallerNotAllowed, TenantUnknown } from '../errors.ts';
+import { AppUnknown, CallerNotAllowed, ConsentUnknown, SigningKeyUnknown, TenantUnknown } from '../errors.ts';
+import type { PublicSigningKey } from '../keys/ports.ts';
 import { appUserKey } from '../revisions/revision.ts';
 import { actOf } from '../test-act.ts';
+import { consentOf, TestConsents } from '../test-consents.ts';
 import { handles, TestRegistry } from '../test-registry.ts';
 import { TestRevocations } from '../test-writers.ts';
 import { type RevocationTarget, type RevokeTokensCommand, revokeTokens } from './revoke-tokens.ts';
@@ -17,9 +19,28 @@ const app: RevocationTarget = { kind: 'app', appId: 'a1' };
 const tenant: RevocationTarget = { kind: 'tenant', tenantId: 't1' };
 const all: RevocationTarget = { kind: 'all' };
 
+const consent: RevocationTarget = { kind: 'consent', consentId: 'con_1' };
+const signingKey: RevocationTarget = { kind: 'signing_key', signingKeyId: 'k1' };
+const publicKey: PublicSigningKey = {
+  keyId: 'k1',
+  tenantId: 't1',
+  algorithm: 'EdDSA',
+  state: 'active',
+  publicJwk: '{}',
+  createdAt: 0,
+  activatedAt: 0,
+  retiredAt: null,
+};
+
 function open() {
   const revocations = new TestRevocations();
-  const ports = { registry: new TestRegistry(), handles, revocations };
+  const ports = {
+    registry: new TestRegistry(),
+    handles,
+    revocations,
+    consents: new TestConsents([consentOf('con_1', 't1'), consentOf('con_2', 't2')]),
+    signingKeys: { findPublic: async (keyId: string) => (keyId === 'k1' ? publicKey : null) },
+  };
   const revoke = (target: RevocationTarget, caller = operator, over: Partial<RevokeTokensCommand> = {}) =>
     revokeTokens(
       actOf(caller),
@@ -53,6 +74,37 @@ test.each([
     },
   ]);
   expect(intents[0]?.cuts).toHaveLength(1);
+});
+
+test.each([
+  [consent, operator, 'con_1'],
+  [consent, { ...identity, scopes: ['consents:write'] }, 'con_1'],
+  [signingKey, operator, 'k1'],
+] as const)('%o ends for good, with all that is issued under it later', async (target, caller, key) => {
+  const { revoke, intents } = open();
+  await revoke(target, caller);
+  const { kind } = target;
+  expect(intents).toMatchObject([
+    { target: { kind, key }, tenantId: 't1', reach: 'forever', disables: { what: kind, id: key } },
+  ]);
+});
+
+test.each([
+  [{ kind: 'consent', consentId: 'con_2' }, ConsentUnknown],
+  [{ kind: 'consent', consentId: 'con_3' }, ConsentUnknown],
+  [{ kind: 'signing_key', signingKeyId: 'k2' }, SigningKeyUnknown],
+] as const)('%o, of another tenant or none, is unknown', async (target, error) => {
+  const { revoke, intents } = open();
+  await expect(revoke(target)).rejects.toThrow(error);
+  expect(intents).toEqual([]);
+});
+
+test('a signing key is for operators to revoke, and a consent not for who only issues tokens', async () => {
+  const { revoke } = open();
+  await expect(revoke(signingKey, { ...identity, scopes: ['tokens:issue', 'consents:write'] })).rejects.toThrow(
+    CallerNotAllowed,
+  );
+  await expect(revoke(consent, identity)).rejects.toThrow(CallerNotAllowed);
 });
 
 test('with credentials the one that acts is spared', async () => {

@@ -1,8 +1,10 @@
 import type { Act } from '../access/act.ts';
 import { actsIn, requireKind, requireScope, requireTenant } from '../access/rights.ts';
 import { actorOf } from '../audit/audit-event.ts';
-import { AppUnknown, CallerNotAllowed, TenantUnknown } from '../errors.ts';
+import type { ConsentStore } from '../consents/ports.ts';
+import { AppUnknown, CallerNotAllowed, ConsentUnknown, SigningKeyUnknown, TenantUnknown } from '../errors.ts';
 import type { UserHandles } from '../issue/ports.ts';
+import type { PublicKeyReader } from '../keys/ports.ts';
 import type { Registry } from '../register/ports.ts';
 import { appUserKey, type CutTarget } from '../revisions/revision.ts';
 import type { TokenClass } from '../tokens/token-record.ts';
@@ -15,6 +17,8 @@ export type RevocationTarget =
   | { readonly kind: 'app'; readonly appId: string }
   | { readonly kind: 'app_user'; readonly appId: string; readonly userId: string }
   | { readonly kind: 'tenant'; readonly tenantId: string }
+  | { readonly kind: 'consent'; readonly consentId: string }
+  | { readonly kind: 'signing_key'; readonly signingKeyId: string }
   | { readonly kind: 'all' };
 
 export interface RevokeTokensCommand {
@@ -27,6 +31,8 @@ export interface RevokeTokensCommand {
 export interface RevokeTokensPorts {
   readonly registry: Registry;
   readonly handles: UserHandles;
+  readonly consents: Pick<ConsentStore, 'find'>;
+  readonly signingKeys: PublicKeyReader;
   readonly revocations: RevocationWriter;
 }
 
@@ -35,7 +41,8 @@ type Resolved = CutTarget & { readonly tenantId: string | null };
 
 /**
  * Takes back every token of a target, at the same cost for ten and for a hundred million.
- * @throws CallerNotAllowed, AppUnknown, TenantUnknown, IdempotencyKeyReused, StoreUnavailable, Overloaded
+ * @throws CallerNotAllowed, AppUnknown, TenantUnknown, ConsentUnknown, SigningKeyUnknown, IdempotencyKeyReused,
+ *   StoreUnavailable, Overloaded
  */
 export async function revokeTokens(
   act: Act,
@@ -45,15 +52,17 @@ export async function revokeTokens(
   authorise(act, command);
   const { kind, key, tenantId } = await resolve(act, command.target, ports);
   const { includeCredentials, reason, idempotencyKey } = command;
+  const ends = kind === 'consent' || kind === 'signing_key';
   const classes: readonly TokenClass[] = includeCredentials ? ['token', 'credential'] : ['token'];
   return ports.revocations.write({
     revocationId: newRevocationId(),
     target: { kind, key },
     tenantId,
     cuts: classes.map((tokenClass) => ({ kind, key, tokenClass })),
-    reach: 'issued',
+    // Nothing can be born under it any more.
+    reach: ends ? 'forever' : 'issued',
     token: null,
-    disables: null,
+    disables: ends ? { what: kind, id: key } : null,
     includeCredentials,
     // A full revocation must not stop the recovery from it.
     sparedTokenId: includeCredentials ? act.caller.credentialId : null,
@@ -69,8 +78,8 @@ function authorise({ caller }: Act, { target, includeCredentials }: RevokeTokens
     requireScope(caller, target.kind === 'all' ? 'tokens:revoke_all' : 'tokens:revoke');
     return;
   }
-  requireScope(caller, 'tokens:issue');
-  if (target.kind !== 'user' && target.kind !== 'app_user') {
+  requireScope(caller, target.kind === 'consent' ? 'consents:write' : 'tokens:issue');
+  if (target.kind !== 'user' && target.kind !== 'app_user' && target.kind !== 'consent') {
     throw new CallerNotAllowed("an identity service revokes what belongs to its tenant's users", { field: 'target' });
   }
   if (includeCredentials) {
@@ -81,7 +90,7 @@ function authorise({ caller }: Act, { target, includeCredentials }: RevokeTokens
 async function resolve(
   act: Act,
   target: RevocationTarget,
-  { registry, handles }: RevokeTokensPorts,
+  { registry, handles, consents, signingKeys }: RevokeTokensPorts,
 ): Promise<Resolved> {
   switch (target.kind) {
     case 'all':
@@ -97,6 +106,16 @@ async function resolve(
     }
     case 'app':
       return { kind: 'app', key: target.appId, tenantId: await ownerOf(act, target.appId, registry) };
+    case 'consent': {
+      const found = await consents.find(target.consentId);
+      if (!found || !actsIn(act.caller, found.consent.tenantId)) throw new ConsentUnknown();
+      return { kind: 'consent', key: target.consentId, tenantId: found.consent.tenantId };
+    }
+    case 'signing_key': {
+      const found = await signingKeys.findPublic(target.signingKeyId);
+      if (!found || !actsIn(act.caller, found.tenantId)) throw new SigningKeyUnknown();
+      return { kind: 'signing_key', key: found.keyId, tenantId: found.tenantId };
+    }
     case 'app_user': {
       const { appId, userId } = target;
       const tenantId = await ownerOf(act, appId, registry);

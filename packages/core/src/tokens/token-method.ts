@@ -1,4 +1,6 @@
 import type { Principal } from '../access/act.ts';
+import { TokenTooLong } from '../errors.ts';
+import type { WrappedKey } from '../keys/ports.ts';
 import type { TokenKey } from './token-key.ts';
 import {
   type Authorisation,
@@ -46,6 +48,8 @@ export interface Opened extends Secrets {
   readonly scopes: readonly string[];
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
+  /** It is good for requests only that are each of these: SHA-256 in base64url of what identifies one. */
+  readonly requests: readonly string[];
 }
 
 /**
@@ -54,37 +58,56 @@ export interface Opened extends Secrets {
  */
 export interface TokenMethod {
   readonly name: TokenMethodName;
-  /** The letter after `tks_` by which a string names its method. */
-  readonly letter: string;
-  /** Makes a token: a new string at each call, and the record that goes with it. */
-  mint(draft: TokenDraft, secrets: Secrets): MintedToken;
+  /** What its strings begin with: no other method's do. */
+  readonly prefix: string;
+  /**
+   * Makes a token: a new string at each call, and the record that goes with it.
+   * @param consentKey the key of the consent that it stands on; null: none.
+   * @throws StoreUnavailable
+   */
+  mint(draft: TokenDraft, secrets: Secrets, consentKey: WrappedKey | null): MintedToken | Promise<MintedToken>;
   /** Null where the string was never made by this installation's keys: mistyped, cut short, made up. */
   locate(token: string): Located | null;
-  /** Null where the record does not fit the string: one of them has been changed. */
-  open(located: Located, record: TokenRecord): Opened | null;
+  /**
+   * Null where the record does not fit the string: one of them has been changed.
+   * @throws StoreUnavailable, where it takes a key that has yet to be read.
+   */
+  open(located: Located, record: TokenRecord): Opened | null | Promise<Opened | null>;
 }
 
-/** The methods of an installation, each found by its name or by the letter in a string. */
+/** The methods of an installation, each found by its name or by what its strings begin with. */
 export interface TokenMethods {
-  /** @throws RangeError where the draft has more ancestors than a token may have. */
-  mint(name: TokenMethodName, draft: TokenDraft, secrets: Secrets): MintedToken;
+  /**
+   * @throws RangeError where the draft has more ancestors than a token may have; TokenTooLong where the string would be
+   * longer than any RPC takes; and as the method does.
+   */
+  mint(
+    name: TokenMethodName,
+    draft: TokenDraft,
+    secrets: Secrets,
+    consentKey?: WrappedKey | null,
+  ): Promise<MintedToken>;
   /** Null where the string is no token of ours. */
   locate(token: string): { readonly method: TokenMethod; readonly located: Located } | null;
 }
 
+/** What RPCs take; longer ones would not fit into the headers that they travel in either. */
+const tokenCharactersMax = 8_192;
+
 /** The set of methods that an installation knows. */
 export function tokenMethods(methods: readonly TokenMethod[]): TokenMethods {
-  const byLetter = new Map(methods.map((method) => [method.letter, method]));
   const byName = new Map(methods.map((method) => [method.name, method]));
   return {
-    mint(name, draft, secrets) {
+    async mint(name, draft, secrets, consentKey = null) {
       const method = byName.get(name);
       if (!method) throw new Error(`no token method is called ${name}`);
       if (draft.lineage.length > ancestorsMax) throw new RangeError(`a token has at most ${ancestorsMax} ancestors`);
-      return method.mint(draft, secrets);
+      const minted = await method.mint(draft, secrets, consentKey);
+      if (minted.token.length > tokenCharactersMax) throw new TokenTooLong(tokenCharactersMax);
+      return minted;
     },
     locate(token) {
-      const method = token.startsWith('tks_') ? byLetter.get(token.charAt(4)) : undefined;
+      const method = methods.find(({ prefix }) => token.startsWith(prefix));
       const located = method?.locate(token);
       return method && located ? { method, located } : null;
     },

@@ -1,8 +1,9 @@
+import type { WrappedKey } from '../keys/ports.ts';
 import { type TokenKey, tokenIdOf } from './token-key.ts';
 
 /** Tokens that apps hold, or the credentials of Touchstone's own callers. */
 export type TokenClass = 'token' | 'credential';
-export type TokenMethodName = 'reference';
+export type TokenMethodName = 'reference' | 'encrypted' | 'consent_key' | 'signed' | 'split' | 'attenuable';
 export type Usage = 'interactive' | 'batch' | 'automation' | 'test';
 
 /** A token that this one was derived from, as far as it decides about this one: both end together. */
@@ -58,6 +59,8 @@ export interface TokenRecord extends Authorisation {
   readonly sealKeyId: number;
   /** What only the token's string and the service's key open together. */
   readonly sealed: Buffer;
+  /** The key of its consent, where it was made under one and that is still there. */
+  readonly consentKey?: WrappedKey | null;
 }
 
 /** A row as it is written. */

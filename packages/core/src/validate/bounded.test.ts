@@ -4,7 +4,7 @@ import { Follower } from '../revisions/follower.ts';
 import { formatRevision, parseRevision } from '../revisions/revision-text.ts';
 import { actOf } from '../test-act.ts';
 import { censusIn, chain, History, quiet, TestClock } from '../test-history.ts';
-import { methods } from '../test-method.ts';
+import { methods, plainMethod } from '../test-method.ts';
 import { record } from '../test-record.ts';
 import type { TokenKey } from '../tokens/token-key.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
@@ -49,7 +49,7 @@ async function open({ bytesMax = 1_000_000, fence = 5_000 } = {}) {
     sequence++;
     const key = { partition: 1, key: sequence.toString(16).padStart(32, '0') };
     const draft = record({ key, sequence, expiresAt: 1_000_000, ...over });
-    const minted = methods.mint('reference', draft, {
+    const minted = plainMethod.mint(draft, {
       userId: 'ada',
       claims: { name: 'Ada', ...claims },
       principal: null,
@@ -61,6 +61,7 @@ async function open({ bytesMax = 1_000_000, fence = 5_000 } = {}) {
     token,
     audience: 's1',
     requiredScopes: ['read'],
+    request: null,
     consistency,
   });
   const ask = (token: string, consistency: Consistency) => validateToken(actOf(), commandOf(token, consistency), ports);
@@ -291,7 +292,7 @@ test('a record read from one history is not remembered in the next', async () =>
 test('a record whose history was replaced before it could be remembered is not remembered', async () => {
   const { issue, history, follower, cache } = await open();
   const { token, record } = issue();
-  const opened = { userId: null, claims: {}, principal: null, scopes: ['read'], expiresAt: 1_000 };
+  const opened = { userId: null, claims: {}, principal: null, scopes: ['read'], expiresAt: 1_000, requests: [] };
   const { generation } = follower;
   cache.set(token, record, opened, generation);
   expect(cache.get(token)).toBeDefined();

@@ -12,9 +12,10 @@ const opened = (over: Partial<Opened> = {}): Opened => ({
   principal: null,
   scopes: ['read'],
   expiresAt: 1_000,
+  requests: [],
   ...over,
 });
-const demand: Demand = { tokenClass: 'token', audience: 's1', scopes: ['read'] };
+const demand: Demand = { tokenClass: 'token', audience: 's1', scopes: ['read'], request: null };
 
 const marksOver = (...tokens: readonly TokenRecord[]): Watermarks =>
   new Watermarks(
@@ -40,7 +41,7 @@ interface Question {
 const honoured: Question = { record: record(), opened: opened(), watermarks: new Watermarks(), demand, now: 0 };
 const answer = (over: Partial<Question>) => {
   const question = { ...honoured, ...over };
-  return decide(question.record, () => question.opened, question.watermarks, question.demand, question.now);
+  return decide(question.record, question.opened, question.watermarks, question.demand, question.now);
 };
 
 /** Each reason alone, the one that is told first where several hold, first. */
@@ -51,6 +52,7 @@ const reasons: readonly (readonly [RefusalReason, Partial<Question>])[] = [
   ['audience_mismatch', { demand: { ...demand, audience: 's2' } }],
   ['expired', { now: 1_000 }],
   ['scope_missing', { opened: opened({ scopes: [] }) }],
+  ['request_mismatch', { opened: opened({ requests: ['this'] }) }],
 ];
 
 test('what no reason speaks against is honoured, as it was read and opened', () => {
@@ -64,6 +66,16 @@ test.each(reasons)('%s', (reason, over) => {
 test.each([
   ['its class is another', { demand: { ...demand, tokenClass: 'credential' } }, 'audience_mismatch'],
   ['nothing in particular is asked for', { demand: { ...demand, scopes: [] } }, 'scope_missing'],
+  [
+    'it is good for another request',
+    { opened: opened({ requests: ['this'] }), demand: { ...demand, request: 'that' } },
+    'request_mismatch',
+  ],
+  [
+    'it is good for two requests, which none can be',
+    { opened: opened({ requests: ['this', 'that'] }), demand: { ...demand, request: 'that' } },
+    'request_mismatch',
+  ],
   ['one of two scopes is missing', { demand: { ...demand, scopes: ['read', 'write'] } }, 'scope_missing'],
   ['a scope is only the beginning of another', { demand: { ...demand, scopes: ['rea'] } }, 'scope_missing'],
   [
@@ -112,17 +124,13 @@ test('it is alive in the last millisecond before each end, and not in the first 
   );
 });
 
-test('a string is opened only for a token that is known and not revoked', () => {
-  const open = () => expect.unreachable('it was opened');
-  expect(decide(null, open, honoured.watermarks, demand, 0).active).toBe(false);
-  expect(decide(record(), open, marksOver(record()), demand, 0).active).toBe(false);
-});
-
 const scopes = fc.subarray(['a', 'b']);
 // Mostly alike, so that much of what is asked is honoured.
 const tokenClass = fc.constantFrom<TokenClass>('token', 'token', 'token', 'credential');
 const audience = fc.constantFrom('s1', 's1', 's1', 's2');
-const someOpened = fc.record({ scopes, expiresAt: fc.integer({ min: 0, max: 5 }) }).map(opened);
+const someOpened = fc
+  .record({ scopes, expiresAt: fc.integer({ min: 0, max: 5 }), requests: fc.subarray(['this']) })
+  .map(opened);
 const someQuestion: fc.Arbitrary<Question> = fc.record({
   record: fc.option(
     fc
@@ -141,6 +149,7 @@ const someQuestion: fc.Arbitrary<Question> = fc.record({
     tokenClass,
     audience,
     scopes,
+    request: fc.constantFrom(null, 'this', 'that'),
   }),
   now: fc.integer({ min: 0, max: 5 }),
 });
@@ -158,6 +167,7 @@ test('whatever is honoured is alive, meant for who asks, and allowed all that wa
       expect(decision.record).toMatchObject({ audience: question.demand.audience });
       expect(question.demand.scopes.length).toBeGreaterThan(0);
       expect(decision.opened.scopes).toEqual(expect.arrayContaining([...question.demand.scopes]));
+      expect([question.demand.request]).toEqual(expect.arrayContaining([...decision.opened.requests]));
     }),
     { numRuns: 2_000 },
   );

@@ -10,7 +10,8 @@ export type RefusalReason =
   | 'tampered'
   | 'audience_mismatch'
   | 'expired'
-  | 'scope_missing';
+  | 'scope_missing'
+  | 'request_mismatch';
 
 /** What the token is to be good for. */
 export interface Demand {
@@ -18,6 +19,8 @@ export interface Demand {
   readonly audience: string;
   /** At least one: a token is never good for nothing in particular. */
   readonly scopes: readonly string[];
+  /** The request that it came with: SHA-256 in base64url of what identifies it; null: not told. */
+  readonly request: string | null;
 }
 
 export type Decision =
@@ -28,24 +31,25 @@ export type Decision =
  * The one place where it is decided whether a token may be honoured: a function of what is known, and of nothing else.
  *
  * @param record null where there is none.
- * @param open what the presented string tells and allows; called only for a token that is known and not revoked.
+ * @param opened what the presented string tells and allows; null where it does not fit the record. Of a token that is
+ *   unknown or revoked it is not looked at.
  * @param now milliseconds since 1970, by the database's clock.
  */
 export function decide(
   record: TokenRecord | null,
-  open: (record: TokenRecord) => Opened | null,
+  opened: Opened | null,
   watermarks: Watermarks,
   demand: Demand,
   now: number,
 ): Decision {
   if (!record) return refused('unknown');
   if (watermarks.revokes(record)) return refused('revoked');
-  const opened = open(record);
   if (!opened || !isWithin(opened, record)) return refused('tampered');
   if (record.audience !== demand.audience || record.tokenClass !== demand.tokenClass)
     return refused('audience_mismatch');
   if (hasExpired(record, opened, now)) return refused('expired');
   if (!covers(opened.scopes, demand.scopes)) return refused('scope_missing');
+  if (!opened.requests.every((request) => request === demand.request)) return refused('request_mismatch');
   return { active: true, record, opened };
 }
 

@@ -68,7 +68,7 @@ export class TokenCache {
   set(token: string, record: TokenRecord, opened: Opened, generation: number): void {
     this.#forgetOtherHistories();
     if (generation !== this.#generation) return;
-    this.#known.set(keyOf(token), { record: { ...record, sealed: nothing }, opened, lastTold: null });
+    this.#known.set(keyOf(token), { record: { ...record, sealed: nothing, consentKey: null }, opened, lastTold: null });
   }
 
   #forgetOtherHistories(): void {

@@ -1,23 +1,34 @@
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { CallerNotAllowed, Fenced, StoreUnavailable } from '../errors.ts';
 import { Follower } from '../revisions/follower.ts';
 import { actOf } from '../test-act.ts';
 import { censusIn, chain, History, quiet, TestClock } from '../test-history.ts';
-import { methods } from '../test-method.ts';
+import { methods, plainMethod } from '../test-method.ts';
 import { record } from '../test-record.ts';
 import type { TokenKey } from '../tokens/token-key.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import type { RefusalReason } from './decide.ts';
 import { Presence } from './presence.ts';
 import { TokenCache } from './token-cache.ts';
-import { type ValidateCommand, validateToken } from './validate-token.ts';
+import { type ValidateCommand, validateToken, validateTokens } from './validate-token.ts';
 
 const fenceMilliseconds = 5_000;
 const consistency = { kind: 'fully_consistent' } as const;
 const claims = { name: 'Ada', email: 'ada@example.org', phone: '555' };
 const draft = record({ scopes: ['read', 'write'] });
 const mint = (over: Partial<TokenRecord> = {}, userId: string | null = 'ada') =>
-  methods.mint('reference', { ...draft, ...over }, { userId, claims, principal: null });
+  plainMethod.mint({ ...draft, ...over }, { userId, claims, principal: null });
+
+const commandOf = (token: string, over: Partial<ValidateCommand> = {}): ValidateCommand => ({
+  token,
+  audience: 's1',
+  requiredScopes: ['read'],
+  request: null,
+  consistency,
+  ...over,
+});
+
+afterEach(() => vi.restoreAllMocks());
 
 async function open() {
   const [history, clock] = [new History(), new TestClock()];
@@ -42,12 +53,12 @@ async function open() {
     },
   };
   const ask = (token: string, over: Partial<ValidateCommand> = {}, act = actOf()) =>
-    validateToken(act, { token, audience: 's1', requiredScopes: ['read'], consistency, ...over }, ports);
+    validateToken(act, commandOf(token, over), ports);
   const keep = (minted: ReturnType<typeof mint>) => {
     stored.set(minted.record.key.key, minted.record);
     return minted.token;
   };
-  return { ask, keep, clock, database, presence, history, follower };
+  return { ask, keep, ports, clock, database, presence, history, follower };
 }
 
 test('a token that is honoured is told of, with the claims that are released and no other', async () => {
@@ -120,6 +131,35 @@ test.each(refused)('%s is told openly, or only to who may know (%s)', async (rea
   expect(Object.keys(answer).sort()).toEqual(['active', 'asOf', 'head', 'reason']);
   const explained = actOf({ scopes: ['tokens:validate', 'tokens:explain'] });
   expect(await ask(token, {}, explained)).toMatchObject({ active: false, reason });
+});
+
+test('a string is opened only for a token that is known and not revoked, so that both take as long', async () => {
+  const opened = await open();
+  const { ask, keep } = opened;
+  const opening = vi.spyOn(plainMethod, 'open');
+  await ask(mint().token);
+  await ask(keep(revoked(opened)));
+  expect(opening).not.toHaveBeenCalled();
+  await ask(keep(mint()));
+  expect(opening).toHaveBeenCalledOnce();
+});
+
+test('a string may take its time to open: each of a batch is answered by itself', async () => {
+  const { ask, keep, ports } = await open();
+  const [slow, broken, quick] = [keep(mint()), keep(mint()), keep(mint())];
+  const { open: openPlain } = plainMethod;
+  vi.spyOn(plainMethod, 'open').mockImplementation((located, record) => {
+    const opened = openPlain(located, record);
+    if (slow.endsWith(record.key.key)) return Promise.resolve(opened);
+    if (broken.endsWith(record.key.key)) return Promise.reject(new StoreUnavailable());
+    return opened;
+  });
+  expect(await ask(slow)).toMatchObject({ active: true });
+  await expect(ask(broken)).rejects.toThrow(StoreUnavailable);
+  const commands = [slow, broken, quick].map((token) => commandOf(token));
+  const [first, second, third] = await validateTokens(actOf(), commands, ports);
+  expect([first, third]).toMatchObject([{ active: true }, { active: true }]);
+  expect(second).toBeInstanceOf(StoreUnavailable);
 });
 
 test('what the follower has learnt counts', async () => {

@@ -1,10 +1,11 @@
 import type { Act } from '../access/act.ts';
 import { actsIn, requireKind, requireScope } from '../access/rights.ts';
 import { CallerNotAllowed } from '../errors.ts';
+import { released } from '../register/released.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Head } from '../revisions/revision.ts';
 import type { Watermarks } from '../revisions/watermarks.ts';
-import type { Claims, Located, TokenMethod, TokenMethods } from '../tokens/token-method.ts';
+import type { Located, Opened, TokenMethod, TokenMethods } from '../tokens/token-method.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import { becomeFreshEnough, type Consistency, isFreshEnough } from './consistency.ts';
 import type { ConsistentRecords, RecordsAsOf } from './consistent-records.ts';
@@ -17,6 +18,8 @@ export interface ValidateCommand {
   readonly token: string;
   readonly audience: string;
   readonly requiredScopes: readonly string[];
+  /** The request that the token came with: SHA-256 in base64url of what identifies it; null: not told. */
+  readonly request: string | null;
   readonly consistency: Consistency;
 }
 
@@ -129,7 +132,7 @@ function recall(call: Call, command: ValidateCommand): Validation | null {
   const known = call.ports.cache.get(command.token);
   if (!known) return null;
   const { watermarks, databaseNow } = call.recollection;
-  const decision = decide(known.record, () => known.opened, watermarks, demandOf(command), databaseNow);
+  const decision = decide(known.record, known.opened, watermarks, demandOf(command), databaseNow);
   return answer(call, decision, call.recollection, known);
 }
 
@@ -139,30 +142,47 @@ function locate({ methods, follower }: ValidatePorts, command: ValidateCommand):
   return { command, method: found.method, located: found.located };
 }
 
-async function readAll(call: Call, unread: readonly Unread[]): Promise<Validation[]> {
+async function readAll(call: Call, unread: readonly Unread[]): Promise<(Validation | Error)[]> {
   const { act, ports } = call;
   const keys = unread.map(({ located }) => located.key);
   const read = await ports.records(keys, act.signal);
+  const recordOf = (i: number) => read.records[i] ?? null;
+  const opening = unread.map((one, i) => orError(() => open(one, recordOf(i), read)));
+  const opened = opening.some((one) => one instanceof Promise) ? await Promise.all(opening.map(orErrorLater)) : opening;
   // The fence may have run out while the database was asked.
   ports.presence.requireCurrent();
-  return unread.map((one, i) => conclude(call, one, read.records[i] ?? null, read));
+  return unread.map((one, i) => {
+    const it = opened[i] as Opened | null | Error;
+    return it instanceof Error ? it : conclude(call, one, recordOf(i), it, read);
+  });
 }
 
-function conclude(call: Call, { command, method, located }: Unread, record: TokenRecord | null, read: RecordsAsOf) {
-  const open = (it: TokenRecord) => method.open(located, it);
-  const decision = decide(record, open, read.watermarks, demandOf(command), read.now);
+/** A revoked token is opened only to be remembered: else it would take longer than one that is unknown. */
+function open({ command, method, located }: Unread, record: TokenRecord | null, { watermarks }: RecordsAsOf) {
+  if (!record || (!isRemembered(command) && watermarks.revokes(record))) return null;
+  return method.open(located, record);
+}
+
+const isRemembered = ({ consistency }: ValidateCommand): boolean => consistency.kind !== 'fully_consistent';
+
+function conclude(
+  call: Call,
+  { command }: Unread,
+  record: TokenRecord | null,
+  opened: Opened | null,
+  read: RecordsAsOf,
+) {
+  const decision = decide(record, opened, read.watermarks, demandOf(command), read.now);
   // Absence is never remembered: the token may be about to be issued.
-  if (record && command.consistency.kind !== 'fully_consistent') {
-    const opened = decision.active ? decision.opened : open(record);
-    if (opened) call.ports.cache.set(command.token, record, opened, read.generation);
-  }
+  if (record && opened && isRemembered(command)) call.ports.cache.set(command.token, record, opened, read.generation);
   return answer(call, decision, read, null);
 }
 
-const demandOf = ({ audience, requiredScopes }: ValidateCommand): Demand => ({
+const demandOf = ({ audience, requiredScopes, request }: ValidateCommand): Demand => ({
   tokenClass: 'token',
   audience,
   scopes: requiredScopes,
+  request,
 });
 
 function orError<Result>(attempt: () => Result): Result | Error {
@@ -207,17 +227,9 @@ function answer(
   return { active: true, told, asOf: now, head };
 }
 
+const openReasons = new Set<RefusalReason>(['malformed', 'expired', 'scope_missing', 'request_mismatch']);
+
 /** Unknown, revoked, changed and meant for somebody else look alike to those who may not know. */
 function toldReason(act: Act, reason: RefusalReason): ToldReason {
-  const open = reason === 'malformed' || reason === 'expired' || reason === 'scope_missing';
-  return open || act.caller.scopes.includes('tokens:explain') ? reason : 'not_honoured';
-}
-
-function released(claims: Claims, names: readonly string[]): Claims {
-  const out: Record<string, Claims[string]> = {};
-  for (const name of names) {
-    const value = Object.hasOwn(claims, name) ? claims[name] : undefined;
-    if (value !== undefined) out[name] = value;
-  }
-  return out;
+  return openReasons.has(reason) || act.caller.scopes.includes('tokens:explain') ? reason : 'not_honoured';
 }

@@ -6,13 +6,17 @@ import { hmac } from './hmac.ts';
 /** Names the keys that a token was made under, in the token and in its record. One for now. */
 export const currentKeyId = 1;
 
-/** The keys of the installation, each for one purpose, all derived from the master key (RFC 5869). */
+/** The keys of the installation, each for one purpose, all derived from its data key (RFC 5869). */
 export interface KeyRing {
   /** For the chain of revisions, the watermarks and the registry's entries. */
   readonly mac: Mac;
   readonly handles: UserHandles;
   /** The secrets of one token, from what identifies it, its random part included. */
   tokenKeys(identifying: Uint8Array): TokenKeys;
+  /** 32 bytes: the key that the content of an ENCRYPTED token is encrypted under. */
+  contentKey(identifying: Uint8Array): Buffer;
+  /** 32 bytes: the root key of an ATTENUABLE token. */
+  macaroonKey(identifying: Uint8Array): Buffer;
 }
 
 /** None tells anything of the others, nor of the random part. */
@@ -25,13 +29,15 @@ export interface TokenKeys {
   readonly seal: Buffer;
 }
 
-/** @param master 32 bytes. */
-export function openKeyRing(master: Uint8Array): KeyRing {
+/** @param installation the installation's data key, 32 bytes. */
+export function openKeyRing(installation: Uint8Array): KeyRing {
   const derive = (purpose: string, algorithm: 'sha256' | 'sha512' = 'sha256') =>
-    hmac(algorithm, new Uint8Array(hkdfSync('sha256', master, '', `touchstone ${purpose}`, 32)));
+    hmac(algorithm, new Uint8Array(hkdfSync('sha256', installation, '', `touchstone ${purpose}`, 32)));
   const integrity = derive('integrity v1');
   const userHandle = derive('user handle v1');
   const tokenKeys = derive('token keys v2', 'sha512');
+  const contentKey = derive('content key v1');
+  const macaroonKey = derive('macaroon key v1');
   return {
     mac: (...parts) => integrity(delimited(parts)).toString('hex'),
     handles: {
@@ -42,6 +48,8 @@ export function openKeyRing(master: Uint8Array): KeyRing {
       const bytes = tokenKeys(identifying);
       return { lookup: bytes.toString('hex', 0, 16), tag: bytes.subarray(16, 26), seal: bytes.subarray(32) };
     },
+    contentKey,
+    macaroonKey,
   };
 }
 

@@ -1,66 +1,46 @@
-import { hash, timingSafeEqual } from 'node:crypto';
 import {
-  authorisationBytes,
   drawRandom,
   type Located,
-  type NewTokenRecord,
-  partitionOf,
+  type Secrets,
   type TokenDraft,
-  type TokenKey,
   type TokenMethod,
   type TokenRecord,
 } from '@touchstone/core';
-import { currentKeyId, type KeyRing, type TokenKeys } from '../keys/key-ring.ts';
-import { formatReference, identifyingOf, parseReference } from './reference-string.ts';
-import { seal, unseal } from './seal.ts';
+import type { KeyRing } from '../keys/key-ring.ts';
+import { formatIdentity, identify, newIdentity } from '../opaque/identity.ts';
+import { openRecord, sealedRecord } from '../opaque/record.ts';
 
 const letter = 'r';
+const uniqueBytes = 32;
 
 /**
  * REFERENCE: a random string that points to a record. It tells its holder nothing but the day on which it expires, and
  * costs one row. The record's key, the tag and the key that its claims are sealed under are each derived from the random
- * part and a key of the service: the database alone opens nothing, nor does the token alone.
+ * part and a key of the service: the database alone opens nothing, nor does the token alone. It dies by its record and by
+ * watermarks.
  */
-export function referenceMethod(keys: KeyRing): TokenMethod {
-  const keyOf = (partition: number, { lookup }: TokenKeys): TokenKey => ({ partition, key: lookup });
-
+export function referenceMethod(keys: KeyRing) {
   return {
     name: 'reference',
-    letter,
+    prefix: `tks_${letter}`,
 
-    mint(draft: TokenDraft, secrets) {
-      const partition = partitionOf(draft.expiresAt);
-      const identifying = identifyingOf(letter, partition, currentKeyId, drawRandom(32));
-      const tokenKeys = keys.tokenKeys(identifying);
-      const token = formatReference(identifying, tokenKeys.tag);
-      const authorisation = {
-        ...draft,
-        key: keyOf(partition, tokenKeys),
-        method: 'reference',
-        signingKeyId: null,
-      } as const;
-      const record: NewTokenRecord = {
-        ...authorisation,
-        tokenHash: hash('sha256', token),
-        tagKeyId: currentKeyId,
-        sealKeyId: currentKeyId,
-        sealed: seal(tokenKeys.seal, secrets, authorisationBytes(authorisation)),
-      };
-      return { token, record };
+    mint(draft: TokenDraft, { userId, claims, principal }: Secrets) {
+      const identity = newIdentity(keys, letter, draft.expiresAt, drawRandom(uniqueBytes));
+      const token = formatIdentity(identity);
+      const authorisation = { ...draft, key: identity.key, method: 'reference', signingKeyId: null } as const;
+      return { token, record: sealedRecord(authorisation, token, identity.secrets.seal, [userId, claims, principal]) };
     },
 
-    locate(token) {
-      const parts = parseReference(letter, token);
-      if (parts?.keyId !== currentKeyId) return null;
-      const tokenKeys = keys.tokenKeys(parts.identifying);
-      if (!timingSafeEqual(tokenKeys.tag, parts.tag)) return null;
-      return { key: keyOf(parts.partition, tokenKeys), material: tokenKeys.seal };
+    locate(token: string) {
+      const identity = identify(keys, letter, token);
+      return identity?.rest === '' ? { key: identity.key, material: identity.secrets.seal } : null;
     },
 
     open({ material }: Located, record: TokenRecord) {
-      if (record.method !== 'reference' || record.sealKeyId !== currentKeyId) return null;
-      const secrets = unseal(material as Buffer, record.sealed, authorisationBytes(record));
-      return secrets && { ...secrets, scopes: record.scopes, expiresAt: record.expiresAt };
+      const hidden = openRecord('reference', record, material as Buffer);
+      if (!hidden) return null;
+      const [userId, claims, principal] = hidden as [Secrets['userId'], Secrets['claims'], Secrets['principal']];
+      return { userId, claims, principal, scopes: record.scopes, expiresAt: record.expiresAt, requests: [] };
     },
-  };
+  } satisfies TokenMethod;
 }

@@ -94,7 +94,8 @@ export type IssueTokenRequest = Message<"touchstone.v1.IssueTokenRequest"> & {
   claims?: JsonObject | undefined;
 
   /**
-   * The consent of the user to the app that this is done under.
+   * The consent of the user to the app that this is done under: the token stays inside it, and ends with it. Needed where
+   * there is a user, unless the app is the tenant's own and the tenant lets those do without.
    *
    * @generated from field: string consent_id = 10;
    */
@@ -249,8 +250,9 @@ export const IssuerService: GenService<{
    * (`tokens:issue:self`) for itself, without user and claims.
    *
    * Not idempotent: a retry after an unknown outcome makes a second token; the first, never seen by anyone, expires.
-   * Errors: TENANT_UNKNOWN, APP_UNKNOWN, AUDIENCE_UNKNOWN, CONSENT_UNKNOWN, DISABLED, SCOPE_NOT_ALLOWED, TTL_TOO_LONG,
-   * METHOD_NOT_ALLOWED, CLAIM_RESERVED, CLAIMS_TOO_LARGE, and those that any RPC has.
+   * Errors: TENANT_UNKNOWN, APP_UNKNOWN, AUDIENCE_UNKNOWN, CONSENT_REQUIRED, CONSENT_UNKNOWN, CONSENT_ENDED, DISABLED,
+   * SCOPE_NOT_ALLOWED, TTL_TOO_LONG, METHOD_NOT_ALLOWED, CLAIM_RESERVED, CLAIMS_TOO_LARGE, TOKEN_TOO_LONG, and those that
+   * any RPC has.
    *
    * @generated from rpc touchstone.v1.IssuerService.IssueToken
    */

@@ -8,13 +8,15 @@ import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_touchstone_v1_options } from "./options_pb.ts";
+import type { TokenMethod } from "./tokens_pb.ts";
+import { file_touchstone_v1_tokens } from "./tokens_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file touchstone/v1/registry.proto.
  */
 export const file_touchstone_v1_registry: GenFile = /*@__PURE__*/
-  fileDesc("Chx0b3VjaHN0b25lL3YxL3JlZ2lzdHJ5LnByb3RvEg10b3VjaHN0b25lLnYxIrQBCgZUZW5hbnQSMAoJdGVuYW50X2lkGAEgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOS1dezAsNjJ9JBIzCgxkaXNwbGF5X25hbWUYAiABKAlCHbpIGnIYGIACMhNeW15ceDAwLVx4MWZceDdmXSokEkMKDXRva2VuX3R0bF9tYXgYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIFCIDO2gMyAggBIn8KCEFwcEdyYW50EjEKCGF1ZGllbmNlGAEgASgJQh+6SBxyGhABGIACMhNeW15ceDAwLVx4MWZceDdmXSokEkAKBnNjb3BlcxgCIAMoCUIwukgtkgEqCAEQgAIYASIhch8QARiAATIYXlthLXowLTldW2EtejAtOS5fOi8tXSokIo8DCgNBcHASLQoGYXBwX2lkGAEgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOS1dezAsNjJ9JBIxCgl0ZW5hbnRfaWQYAiABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJBIzCgxkaXNwbGF5X25hbWUYAyABKAlCHbpIGnIYGIACMhNeW15ceDAwLVx4MWZceDdmXSokEjoKC2NsaWVudF90eXBlGAQgASgOMhkudG91Y2hzdG9uZS52MS5DbGllbnRUeXBlQgq6SAeCAQQQASAAEjwKDGhvc3RpbmdfdHlwZRgFIAEoDjIaLnRvdWNoc3RvbmUudjEuSG9zdGluZ1R5cGVCCrpIB4IBBBABIAASMgoGZ3JhbnRzGAYgAygLMhcudG91Y2hzdG9uZS52MS5BcHBHcmFudEIJukgGkgEDEIACEkMKDXRva2VuX3R0bF9tYXgYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIFCIDO2gMyAggBIm0KBVNjb3BlEjAKBG5hbWUYASABKAlCIrpIH3IdGIABMhheW2EtejAtOV1bYS16MC05Ll86Ly1dKiQSMgoLZGVzY3JpcHRpb24YAiABKAlCHbpIGnIYGIAEMhNeW15ceDAwLVx4MWZceDdmXSokIvMCCg5SZXNvdXJjZVNlcnZlchI+CghhdWRpZW5jZRgBIAEoCUIsukgpcicYgAIyFl5bYS16XVthLXowLTkrLjovXy1dKiRaCnRvdWNoc3RvbmUSMQoJdGVuYW50X2lkGAIgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSMwoMZGlzcGxheV9uYW1lGAMgASgJQh26SBpyGBiAAjITXlteXHgwMC1ceDFmXHg3Zl0qJBIxCgZzY29wZXMYBCADKAsyFC50b3VjaHN0b25lLnYxLlNjb3BlQgu6SAiSAQUIARCAAhJBCg9yZWxlYXNlZF9jbGFpbXMYBSADKAlCKLpIJZIBIhBAGAEiHHIaEAEYgAEyE15bXlx4MDAtXHgxZlx4N2ZdKiQSQwoNdG9rZW5fdHRsX21heBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIRukgOqgELIgUIgM7aAzICCAEiRAoTQ3JlYXRlVGVuYW50UmVxdWVzdBItCgZ0ZW5hbnQYASABKAsyFS50b3VjaHN0b25lLnYxLlRlbmFudEIGukgDyAEBIj0KFENyZWF0ZVRlbmFudFJlc3BvbnNlEiUKBnRlbmFudBgBIAEoCzIVLnRvdWNoc3RvbmUudjEuVGVuYW50IngKFERpc2FibGVUZW5hbnRSZXF1ZXN0EjEKCXRlbmFudF9pZBgBIAEoCUIeukgbchkQARhAMhNeW15ceDAwLVx4MWZceDdmXSokEi0KBnJlYXNvbhgCIAEoCUIdukgachgYgAQyE15bXlx4MDAtXHgxZlx4N2ZdKiQiKQoVRGlzYWJsZVRlbmFudFJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgJIjsKEENyZWF0ZUFwcFJlcXVlc3QSJwoDYXBwGAEgASgLMhIudG91Y2hzdG9uZS52MS5BcHBCBrpIA8gBASI0ChFDcmVhdGVBcHBSZXNwb25zZRIfCgNhcHAYASABKAsyEi50b3VjaHN0b25lLnYxLkFwcCJyChFEaXNhYmxlQXBwUmVxdWVzdBIuCgZhcHBfaWQYASABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJBItCgZyZWFzb24YAiABKAlCHbpIGnIYGIAEMhNeW15ceDAwLVx4MWZceDdmXSokIiYKEkRpc2FibGVBcHBSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoCSJdChtDcmVhdGVSZXNvdXJjZVNlcnZlclJlcXVlc3QSPgoPcmVzb3VyY2Vfc2VydmVyGAEgASgLMh0udG91Y2hzdG9uZS52MS5SZXNvdXJjZVNlcnZlckIGukgDyAEBIlYKHENyZWF0ZVJlc291cmNlU2VydmVyUmVzcG9uc2USNgoPcmVzb3VyY2Vfc2VydmVyGAEgASgLMh0udG91Y2hzdG9uZS52MS5SZXNvdXJjZVNlcnZlciKAAQocRGlzYWJsZVJlc291cmNlU2VydmVyUmVxdWVzdBIxCghhdWRpZW5jZRgBIAEoCUIfukgcchoQARiAAjITXlteXHgwMC1ceDFmXHg3Zl0qJBItCgZyZWFzb24YAiABKAlCHbpIGnIYGIAEMhNeW15ceDAwLVx4MWZceDdmXSokIjEKHURpc2FibGVSZXNvdXJjZVNlcnZlclJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgJInoKGElkZW50aXR5U2VydmljZVByaW5jaXBhbBIxCgl0ZW5hbnRfaWQYASABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJBIrCgRuYW1lGAIgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOS1dezAsNjJ9JCI+CgxBcHBQcmluY2lwYWwSLgoGYXBwX2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQiTAoXUmVzb3VyY2VTZXJ2ZXJQcmluY2lwYWwSMQoIYXVkaWVuY2UYASABKAlCH7pIHHIaEAEYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQifgoRT3BlcmF0b3JQcmluY2lwYWwSKwoEbmFtZRgBIAEoCUIdukgachgyFl5bYS16XVthLXowLTktXXswLDYyfSQSPAoKdGVuYW50X2lkcxgCIAMoCUIoukglkgEiCAEQQBgBIhpyGDIWXlthLXpdW2EtejAtOS1dezAsNjJ9JCJ9ChBBdWRpdG9yUHJpbmNpcGFsEisKBG5hbWUYASABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05LV17MCw2Mn0kEjwKCnRlbmFudF9pZHMYAiADKAlCKLpIJZIBIggBEEAYASIachgyFl5bYS16XVthLXowLTktXXswLDYyfSQiyQMKFklzc3VlQ3JlZGVudGlhbFJlcXVlc3QSQwoQaWRlbnRpdHlfc2VydmljZRgBIAEoCzInLnRvdWNoc3RvbmUudjEuSWRlbnRpdHlTZXJ2aWNlUHJpbmNpcGFsSAASKgoDYXBwGAIgASgLMhsudG91Y2hzdG9uZS52MS5BcHBQcmluY2lwYWxIABJBCg9yZXNvdXJjZV9zZXJ2ZXIYAyABKAsyJi50b3VjaHN0b25lLnYxLlJlc291cmNlU2VydmVyUHJpbmNpcGFsSAASNAoIb3BlcmF0b3IYBCABKAsyIC50b3VjaHN0b25lLnYxLk9wZXJhdG9yUHJpbmNpcGFsSAASMgoHYXVkaXRvchgFIAEoCzIfLnRvdWNoc3RvbmUudjEuQXVkaXRvclByaW5jaXBhbEgAEj8KBnNjb3BlcxgGIAMoCUIvukgskgEpCAEQEBgBIiFyHxABGIABMhheW2EtejAtOV1bYS16MC05Ll86Ly1dKiQSPAoDdHRsGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhS6SBHIAQGqAQsiBQiAztoDMgIIAUISCglwcmluY2lwYWwSBbpIAggBIm8KF0lzc3VlQ3JlZGVudGlhbFJlc3BvbnNlEhIKCmNyZWRlbnRpYWwYASABKAkSEAoIdG9rZW5faWQYAiABKAkSLgoKZXhwaXJlc19hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqoQEKCkNsaWVudFR5cGUSGwoXQ0xJRU5UX1RZUEVfVU5TUEVDSUZJRUQQABIXChNDTElFTlRfVFlQRV9TRVJWSUNFEAESEwoPQ0xJRU5UX1RZUEVfV0VCEAISFgoSQ0xJRU5UX1RZUEVfTkFUSVZFEAMSFwoTQ0xJRU5UX1RZUEVfQlJPV1NFUhAEEhcKE0NMSUVOVF9UWVBFX1BBUlRORVIQBSrKAQoLSG9zdGluZ1R5cGUSHAoYSE9TVElOR19UWVBFX1VOU1BFQ0lGSUVEEAASHAoYSE9TVElOR19UWVBFX0ZJUlNUX1BBUlRZEAESHwobSE9TVElOR19UWVBFX0NVU1RPTUVSX0NMT1VEEAISHgoaSE9TVElOR19UWVBFX1BBUlRORVJfQ0xPVUQQAxIcChhIT1NUSU5HX1RZUEVfT05fUFJFTUlTRVMQBBIgChxIT1NUSU5HX1RZUEVfRU5EX1VTRVJfREVWSUNFEAUyygYKD1JlZ2lzdHJ5U2VydmljZRJrCgxDcmVhdGVUZW5hbnQSIi50b3VjaHN0b25lLnYxLkNyZWF0ZVRlbmFudFJlcXVlc3QaIy50b3VjaHN0b25lLnYxLkNyZWF0ZVRlbmFudFJlc3BvbnNlIhLq4BgOcmVnaXN0cnk6d3JpdGUScQoNRGlzYWJsZVRlbmFudBIjLnRvdWNoc3RvbmUudjEuRGlzYWJsZVRlbmFudFJlcXVlc3QaJC50b3VjaHN0b25lLnYxLkRpc2FibGVUZW5hbnRSZXNwb25zZSIVkAIC6uAYDnJlZ2lzdHJ5OndyaXRlEmIKCUNyZWF0ZUFwcBIfLnRvdWNoc3RvbmUudjEuQ3JlYXRlQXBwUmVxdWVzdBogLnRvdWNoc3RvbmUudjEuQ3JlYXRlQXBwUmVzcG9uc2UiEurgGA5yZWdpc3RyeTp3cml0ZRJoCgpEaXNhYmxlQXBwEiAudG91Y2hzdG9uZS52MS5EaXNhYmxlQXBwUmVxdWVzdBohLnRvdWNoc3RvbmUudjEuRGlzYWJsZUFwcFJlc3BvbnNlIhWQAgLq4BgOcmVnaXN0cnk6d3JpdGUSgwEKFENyZWF0ZVJlc291cmNlU2VydmVyEioudG91Y2hzdG9uZS52MS5DcmVhdGVSZXNvdXJjZVNlcnZlclJlcXVlc3QaKy50b3VjaHN0b25lLnYxLkNyZWF0ZVJlc291cmNlU2VydmVyUmVzcG9uc2UiEurgGA5yZWdpc3RyeTp3cml0ZRKJAQoVRGlzYWJsZVJlc291cmNlU2VydmVyEisudG91Y2hzdG9uZS52MS5EaXNhYmxlUmVzb3VyY2VTZXJ2ZXJSZXF1ZXN0GiwudG91Y2hzdG9uZS52MS5EaXNhYmxlUmVzb3VyY2VTZXJ2ZXJSZXNwb25zZSIVkAIC6uAYDnJlZ2lzdHJ5OndyaXRlEncKD0lzc3VlQ3JlZGVudGlhbBIlLnRvdWNoc3RvbmUudjEuSXNzdWVDcmVkZW50aWFsUmVxdWVzdBomLnRvdWNoc3RvbmUudjEuSXNzdWVDcmVkZW50aWFsUmVzcG9uc2UiFergGBFjcmVkZW50aWFsczppc3N1ZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_touchstone_v1_options]);
+  fileDesc("Chx0b3VjaHN0b25lL3YxL3JlZ2lzdHJ5LnByb3RvEg10b3VjaHN0b25lLnYxItkBCgZUZW5hbnQSMAoJdGVuYW50X2lkGAEgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOS1dezAsNjJ9JBIzCgxkaXNwbGF5X25hbWUYAiABKAlCHbpIGnIYGIACMhNeW15ceDAwLVx4MWZceDdmXSokEkMKDXRva2VuX3R0bF9tYXgYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIFCIDO2gMyAggBEiMKG2ZpcnN0X3BhcnR5X3dpdGhvdXRfY29uc2VudBgEIAEoCCJ/CghBcHBHcmFudBIxCghhdWRpZW5jZRgBIAEoCUIfukgcchoQARiAAjITXlteXHgwMC1ceDFmXHg3Zl0qJBJACgZzY29wZXMYAiADKAlCMLpILZIBKggBEIACGAEiIXIfEAEYgAEyGF5bYS16MC05XVthLXowLTkuXzovLV0qJCLRAwoDQXBwEi0KBmFwcF9pZBgBIAEoCUIdukgachgyFl5bYS16XVthLXowLTktXXswLDYyfSQSMQoJdGVuYW50X2lkGAIgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSMwoMZGlzcGxheV9uYW1lGAMgASgJQh26SBpyGBiAAjITXlteXHgwMC1ceDFmXHg3Zl0qJBI6CgtjbGllbnRfdHlwZRgEIAEoDjIZLnRvdWNoc3RvbmUudjEuQ2xpZW50VHlwZUIKukgHggEEEAEgABI8Cgxob3N0aW5nX3R5cGUYBSABKA4yGi50b3VjaHN0b25lLnYxLkhvc3RpbmdUeXBlQgq6SAeCAQQQASAAEjIKBmdyYW50cxgGIAMoCzIXLnRvdWNoc3RvbmUudjEuQXBwR3JhbnRCCbpIBpIBAxCAAhJDCg10b2tlbl90dGxfbWF4GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiBQiAztoDMgIIARJACgdtZXRob2RzGAggAygOMhoudG91Y2hzdG9uZS52MS5Ub2tlbk1ldGhvZEITukgQkgENEAYYASIHggEEEAEgACJtCgVTY29wZRIwCgRuYW1lGAEgASgJQiK6SB9yHRiAATIYXlthLXowLTldW2EtejAtOS5fOi8tXSokEjIKC2Rlc2NyaXB0aW9uGAIgASgJQh26SBpyGBiABDITXlteXHgwMC1ceDFmXHg3Zl0qJCLzAgoOUmVzb3VyY2VTZXJ2ZXISPgoIYXVkaWVuY2UYASABKAlCLLpIKXInGIACMhZeW2Etel1bYS16MC05Ky46L18tXSokWgp0b3VjaHN0b25lEjEKCXRlbmFudF9pZBgCIAEoCUIeukgbchkQARhAMhNeW15ceDAwLVx4MWZceDdmXSokEjMKDGRpc3BsYXlfbmFtZRgDIAEoCUIdukgachgYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQSMQoGc2NvcGVzGAQgAygLMhQudG91Y2hzdG9uZS52MS5TY29wZUILukgIkgEFCAEQgAISQQoPcmVsZWFzZWRfY2xhaW1zGAUgAygJQii6SCWSASIQQBgBIhxyGhABGIABMhNeW15ceDAwLVx4MWZceDdmXSokEkMKDXRva2VuX3R0bF9tYXgYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIFCIDO2gMyAggBIkQKE0NyZWF0ZVRlbmFudFJlcXVlc3QSLQoGdGVuYW50GAEgASgLMhUudG91Y2hzdG9uZS52MS5UZW5hbnRCBrpIA8gBASI9ChRDcmVhdGVUZW5hbnRSZXNwb25zZRIlCgZ0ZW5hbnQYASABKAsyFS50b3VjaHN0b25lLnYxLlRlbmFudCJ4ChREaXNhYmxlVGVuYW50UmVxdWVzdBIxCgl0ZW5hbnRfaWQYASABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJBItCgZyZWFzb24YAiABKAlCHbpIGnIYGIAEMhNeW15ceDAwLVx4MWZceDdmXSokIikKFURpc2FibGVUZW5hbnRSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoCSI7ChBDcmVhdGVBcHBSZXF1ZXN0EicKA2FwcBgBIAEoCzISLnRvdWNoc3RvbmUudjEuQXBwQga6SAPIAQEiNAoRQ3JlYXRlQXBwUmVzcG9uc2USHwoDYXBwGAEgASgLMhIudG91Y2hzdG9uZS52MS5BcHAicgoRRGlzYWJsZUFwcFJlcXVlc3QSLgoGYXBwX2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSLQoGcmVhc29uGAIgASgJQh26SBpyGBiABDITXlteXHgwMC1ceDFmXHg3Zl0qJCImChJEaXNhYmxlQXBwUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAkiXQobQ3JlYXRlUmVzb3VyY2VTZXJ2ZXJSZXF1ZXN0Ej4KD3Jlc291cmNlX3NlcnZlchgBIAEoCzIdLnRvdWNoc3RvbmUudjEuUmVzb3VyY2VTZXJ2ZXJCBrpIA8gBASJWChxDcmVhdGVSZXNvdXJjZVNlcnZlclJlc3BvbnNlEjYKD3Jlc291cmNlX3NlcnZlchgBIAEoCzIdLnRvdWNoc3RvbmUudjEuUmVzb3VyY2VTZXJ2ZXIigAEKHERpc2FibGVSZXNvdXJjZVNlcnZlclJlcXVlc3QSMQoIYXVkaWVuY2UYASABKAlCH7pIHHIaEAEYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQSLQoGcmVhc29uGAIgASgJQh26SBpyGBiABDITXlteXHgwMC1ceDFmXHg3Zl0qJCIxCh1EaXNhYmxlUmVzb3VyY2VTZXJ2ZXJSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoCSJ6ChhJZGVudGl0eVNlcnZpY2VQcmluY2lwYWwSMQoJdGVuYW50X2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSKwoEbmFtZRgCIAEoCUIdukgachgyFl5bYS16XVthLXowLTktXXswLDYyfSQiPgoMQXBwUHJpbmNpcGFsEi4KBmFwcF9pZBgBIAEoCUIeukgbchkQARhAMhNeW15ceDAwLVx4MWZceDdmXSokIkwKF1Jlc291cmNlU2VydmVyUHJpbmNpcGFsEjEKCGF1ZGllbmNlGAEgASgJQh+6SBxyGhABGIACMhNeW15ceDAwLVx4MWZceDdmXSokIn4KEU9wZXJhdG9yUHJpbmNpcGFsEisKBG5hbWUYASABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05LV17MCw2Mn0kEjwKCnRlbmFudF9pZHMYAiADKAlCKLpIJZIBIggBEEAYASIachgyFl5bYS16XVthLXowLTktXXswLDYyfSQifQoQQXVkaXRvclByaW5jaXBhbBIrCgRuYW1lGAEgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOS1dezAsNjJ9JBI8Cgp0ZW5hbnRfaWRzGAIgAygJQii6SCWSASIIARBAGAEiGnIYMhZeW2Etel1bYS16MC05LV17MCw2Mn0kIskDChZJc3N1ZUNyZWRlbnRpYWxSZXF1ZXN0EkMKEGlkZW50aXR5X3NlcnZpY2UYASABKAsyJy50b3VjaHN0b25lLnYxLklkZW50aXR5U2VydmljZVByaW5jaXBhbEgAEioKA2FwcBgCIAEoCzIbLnRvdWNoc3RvbmUudjEuQXBwUHJpbmNpcGFsSAASQQoPcmVzb3VyY2Vfc2VydmVyGAMgASgLMiYudG91Y2hzdG9uZS52MS5SZXNvdXJjZVNlcnZlclByaW5jaXBhbEgAEjQKCG9wZXJhdG9yGAQgASgLMiAudG91Y2hzdG9uZS52MS5PcGVyYXRvclByaW5jaXBhbEgAEjIKB2F1ZGl0b3IYBSABKAsyHy50b3VjaHN0b25lLnYxLkF1ZGl0b3JQcmluY2lwYWxIABI/CgZzY29wZXMYBiADKAlCL7pILJIBKQgBEBAYASIhch8QARiAATIYXlthLXowLTldW2EtejAtOS5fOi8tXSokEjwKA3R0bBgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIUukgRyAEBqgELIgUIgM7aAzICCAFCEgoJcHJpbmNpcGFsEgW6SAIIASJvChdJc3N1ZUNyZWRlbnRpYWxSZXNwb25zZRISCgpjcmVkZW50aWFsGAEgASgJEhAKCHRva2VuX2lkGAIgASgJEi4KCmV4cGlyZXNfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqwCCgpTaWduaW5nS2V5EhYKDnNpZ25pbmdfa2V5X2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIyCglhbGdvcml0aG0YAyABKA4yHy50b3VjaHN0b25lLnYxLlNpZ25pbmdBbGdvcml0aG0SLQoFc3RhdGUYBCABKA4yHi50b3VjaHN0b25lLnYxLlNpZ25pbmdLZXlTdGF0ZRIuCgpjcmVhdGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxhY3RpdmF0ZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnJldGlyZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIksKFkxpc3RTaWduaW5nS2V5c1JlcXVlc3QSMQoJdGVuYW50X2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQiSgoXTGlzdFNpZ25pbmdLZXlzUmVzcG9uc2USLwoMc2lnbmluZ19rZXlzGAEgAygLMhkudG91Y2hzdG9uZS52MS5TaWduaW5nS2V5IrkBChdSb3RhdGVTaWduaW5nS2V5UmVxdWVzdBIxCgl0ZW5hbnRfaWQYASABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJBI8CglhbGdvcml0aG0YAiABKA4yHy50b3VjaHN0b25lLnYxLlNpZ25pbmdBbGdvcml0aG1CCLpIBYIBAhABEi0KBnJlYXNvbhgDIAEoCUIdukgachgYgAQyE15bXlx4MDAtXHgxZlx4N2ZdKiQibgoYUm90YXRlU2lnbmluZ0tleVJlc3BvbnNlEikKBmFjdGl2ZRgBIAEoCzIZLnRvdWNoc3RvbmUudjEuU2lnbmluZ0tleRInCgRuZXh0GAIgASgLMhkudG91Y2hzdG9uZS52MS5TaWduaW5nS2V5KqEBCgpDbGllbnRUeXBlEhsKF0NMSUVOVF9UWVBFX1VOU1BFQ0lGSUVEEAASFwoTQ0xJRU5UX1RZUEVfU0VSVklDRRABEhMKD0NMSUVOVF9UWVBFX1dFQhACEhYKEkNMSUVOVF9UWVBFX05BVElWRRADEhcKE0NMSUVOVF9UWVBFX0JST1dTRVIQBBIXChNDTElFTlRfVFlQRV9QQVJUTkVSEAUqygEKC0hvc3RpbmdUeXBlEhwKGEhPU1RJTkdfVFlQRV9VTlNQRUNJRklFRBAAEhwKGEhPU1RJTkdfVFlQRV9GSVJTVF9QQVJUWRABEh8KG0hPU1RJTkdfVFlQRV9DVVNUT01FUl9DTE9VRBACEh4KGkhPU1RJTkdfVFlQRV9QQVJUTkVSX0NMT1VEEAMSHAoYSE9TVElOR19UWVBFX09OX1BSRU1JU0VTEAQSIAocSE9TVElOR19UWVBFX0VORF9VU0VSX0RFVklDRRAFKo4BChBTaWduaW5nQWxnb3JpdGhtEiEKHVNJR05JTkdfQUxHT1JJVEhNX1VOU1BFQ0lGSUVEEAASHQoZU0lHTklOR19BTEdPUklUSE1fRUQyNTUxORABEhsKF1NJR05JTkdfQUxHT1JJVEhNX0VTMjU2EAISGwoXU0lHTklOR19BTEdPUklUSE1fUlMyNTYQAyqsAQoPU2lnbmluZ0tleVN0YXRlEiEKHVNJR05JTkdfS0VZX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWU0lHTklOR19LRVlfU1RBVEVfTkVYVBABEhwKGFNJR05JTkdfS0VZX1NUQVRFX0FDVElWRRACEh0KGVNJR05JTkdfS0VZX1NUQVRFX1JFVElSRUQQAxIdChlTSUdOSU5HX0tFWV9TVEFURV9SRVZPS0VEEAQyuwgKD1JlZ2lzdHJ5U2VydmljZRJrCgxDcmVhdGVUZW5hbnQSIi50b3VjaHN0b25lLnYxLkNyZWF0ZVRlbmFudFJlcXVlc3QaIy50b3VjaHN0b25lLnYxLkNyZWF0ZVRlbmFudFJlc3BvbnNlIhLq4BgOcmVnaXN0cnk6d3JpdGUScQoNRGlzYWJsZVRlbmFudBIjLnRvdWNoc3RvbmUudjEuRGlzYWJsZVRlbmFudFJlcXVlc3QaJC50b3VjaHN0b25lLnYxLkRpc2FibGVUZW5hbnRSZXNwb25zZSIVkAIC6uAYDnJlZ2lzdHJ5OndyaXRlEmIKCUNyZWF0ZUFwcBIfLnRvdWNoc3RvbmUudjEuQ3JlYXRlQXBwUmVxdWVzdBogLnRvdWNoc3RvbmUudjEuQ3JlYXRlQXBwUmVzcG9uc2UiEurgGA5yZWdpc3RyeTp3cml0ZRJoCgpEaXNhYmxlQXBwEiAudG91Y2hzdG9uZS52MS5EaXNhYmxlQXBwUmVxdWVzdBohLnRvdWNoc3RvbmUudjEuRGlzYWJsZUFwcFJlc3BvbnNlIhWQAgLq4BgOcmVnaXN0cnk6d3JpdGUSgwEKFENyZWF0ZVJlc291cmNlU2VydmVyEioudG91Y2hzdG9uZS52MS5DcmVhdGVSZXNvdXJjZVNlcnZlclJlcXVlc3QaKy50b3VjaHN0b25lLnYxLkNyZWF0ZVJlc291cmNlU2VydmVyUmVzcG9uc2UiEurgGA5yZWdpc3RyeTp3cml0ZRKJAQoVRGlzYWJsZVJlc291cmNlU2VydmVyEisudG91Y2hzdG9uZS52MS5EaXNhYmxlUmVzb3VyY2VTZXJ2ZXJSZXF1ZXN0GiwudG91Y2hzdG9uZS52MS5EaXNhYmxlUmVzb3VyY2VTZXJ2ZXJSZXNwb25zZSIVkAIC6uAYDnJlZ2lzdHJ5OndyaXRlEncKD0lzc3VlQ3JlZGVudGlhbBIlLnRvdWNoc3RvbmUudjEuSXNzdWVDcmVkZW50aWFsUmVxdWVzdBomLnRvdWNoc3RvbmUudjEuSXNzdWVDcmVkZW50aWFsUmVzcG9uc2UiFergGBFjcmVkZW50aWFsczppc3N1ZRJ2Cg9MaXN0U2lnbmluZ0tleXMSJS50b3VjaHN0b25lLnYxLkxpc3RTaWduaW5nS2V5c1JlcXVlc3QaJi50b3VjaHN0b25lLnYxLkxpc3RTaWduaW5nS2V5c1Jlc3BvbnNlIhSQAgLq4BgNcmVnaXN0cnk6cmVhZBJ3ChBSb3RhdGVTaWduaW5nS2V5EiYudG91Y2hzdG9uZS52MS5Sb3RhdGVTaWduaW5nS2V5UmVxdWVzdBonLnRvdWNoc3RvbmUudjEuUm90YXRlU2lnbmluZ0tleVJlc3BvbnNlIhLq4BgOcmVnaXN0cnk6d3JpdGViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_touchstone_v1_options, file_touchstone_v1_tokens]);
 
 /**
  * An organisation: it owns apps and resource servers; nothing crosses tenants.
@@ -42,6 +44,13 @@ export type Tenant = Message<"touchstone.v1.Tenant"> & {
    * @generated from field: google.protobuf.Duration token_ttl_max = 3;
    */
   tokenTtlMax?: Duration | undefined;
+
+  /**
+   * Whether apps that run on its own infrastructure (HOSTING_TYPE_FIRST_PARTY) get tokens for users without their consent.
+   *
+   * @generated from field: bool first_party_without_consent = 4;
+   */
+  firstPartyWithoutConsent: boolean;
 };
 
 /**
@@ -133,6 +142,13 @@ export type App = Message<"touchstone.v1.App"> & {
    * @generated from field: google.protobuf.Duration token_ttl_max = 7;
    */
   tokenTtlMax?: Duration | undefined;
+
+  /**
+   * How its tokens may be made. None: REFERENCE only.
+   *
+   * @generated from field: repeated touchstone.v1.TokenMethod methods = 8;
+   */
+  methods: TokenMethod[];
 };
 
 /**
@@ -736,6 +752,174 @@ export const IssueCredentialResponseSchema: GenMessage<IssueCredentialResponse> 
   messageDesc(file_touchstone_v1_registry, 23);
 
 /**
+ * A key that signs tokens.
+ *
+ * @generated from message touchstone.v1.SigningKey
+ */
+export type SigningKey = Message<"touchstone.v1.SigningKey"> & {
+  /**
+   * The `kid` of the tokens that it signs, and of its entry at `/.well-known/jwks.json` (RFC 7638).
+   *
+   * @generated from field: string signing_key_id = 1;
+   */
+  signingKeyId: string;
+
+  /**
+   * Whose tokens it signs.
+   *
+   * @generated from field: string tenant_id = 2;
+   */
+  tenantId: string;
+
+  /**
+   * How it signs.
+   *
+   * @generated from field: touchstone.v1.SigningAlgorithm algorithm = 3;
+   */
+  algorithm: SigningAlgorithm;
+
+  /**
+   * Where it stands.
+   *
+   * @generated from field: touchstone.v1.SigningKeyState state = 4;
+   */
+  state: SigningKeyState;
+
+  /**
+   * When it was made.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 5;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * When it began to sign. Absent: not yet.
+   *
+   * @generated from field: google.protobuf.Timestamp activated_at = 6;
+   */
+  activatedAt?: Timestamp | undefined;
+
+  /**
+   * When it ceased to sign. Absent: not yet.
+   *
+   * @generated from field: google.protobuf.Timestamp retired_at = 7;
+   */
+  retiredAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message touchstone.v1.SigningKey.
+ * Use `create(SigningKeySchema)` to create a new message.
+ */
+export const SigningKeySchema: GenMessage<SigningKey> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 24);
+
+/**
+ * Whose keys.
+ *
+ * @generated from message touchstone.v1.ListSigningKeysRequest
+ */
+export type ListSigningKeysRequest = Message<"touchstone.v1.ListSigningKeysRequest"> & {
+  /**
+   * The tenant.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+};
+
+/**
+ * Describes the message touchstone.v1.ListSigningKeysRequest.
+ * Use `create(ListSigningKeysRequestSchema)` to create a new message.
+ */
+export const ListSigningKeysRequestSchema: GenMessage<ListSigningKeysRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 25);
+
+/**
+ * The keys of the tenant.
+ *
+ * @generated from message touchstone.v1.ListSigningKeysResponse
+ */
+export type ListSigningKeysResponse = Message<"touchstone.v1.ListSigningKeysResponse"> & {
+  /**
+   * The youngest first.
+   *
+   * @generated from field: repeated touchstone.v1.SigningKey signing_keys = 1;
+   */
+  signingKeys: SigningKey[];
+};
+
+/**
+ * Describes the message touchstone.v1.ListSigningKeysResponse.
+ * Use `create(ListSigningKeysResponseSchema)` to create a new message.
+ */
+export const ListSigningKeysResponseSchema: GenMessage<ListSigningKeysResponse> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 26);
+
+/**
+ * Whose key.
+ *
+ * @generated from message touchstone.v1.RotateSigningKeyRequest
+ */
+export type RotateSigningKeyRequest = Message<"touchstone.v1.RotateSigningKeyRequest"> & {
+  /**
+   * The tenant.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * How the next key is to sign, the one that is made now.
+   *
+   * @generated from field: touchstone.v1.SigningAlgorithm algorithm = 2;
+   */
+  algorithm: SigningAlgorithm;
+
+  /**
+   * Why, for the audit trail.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message touchstone.v1.RotateSigningKeyRequest.
+ * Use `create(RotateSigningKeyRequestSchema)` to create a new message.
+ */
+export const RotateSigningKeyRequestSchema: GenMessage<RotateSigningKeyRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 27);
+
+/**
+ * The keys after it.
+ *
+ * @generated from message touchstone.v1.RotateSigningKeyResponse
+ */
+export type RotateSigningKeyResponse = Message<"touchstone.v1.RotateSigningKeyResponse"> & {
+  /**
+   * The one that signs now.
+   *
+   * @generated from field: touchstone.v1.SigningKey active = 1;
+   */
+  active?: SigningKey | undefined;
+
+  /**
+   * The one that will sign next.
+   *
+   * @generated from field: touchstone.v1.SigningKey next = 2;
+   */
+  next?: SigningKey | undefined;
+};
+
+/**
+ * Describes the message touchstone.v1.RotateSigningKeyResponse.
+ * Use `create(RotateSigningKeyResponseSchema)` to create a new message.
+ */
+export const RotateSigningKeyResponseSchema: GenMessage<RotateSigningKeyResponse> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 28);
+
+/**
  * What kind of client an app is.
  *
  * @generated from enum touchstone.v1.ClientType
@@ -860,6 +1044,109 @@ export const HostingTypeSchema: GenEnum<HostingType> = /*@__PURE__*/
   enumDesc(file_touchstone_v1_registry, 1);
 
 /**
+ * How tokens are signed.
+ *
+ * @generated from enum touchstone.v1.SigningAlgorithm
+ */
+export const SigningAlgorithm = {
+  /**
+   * The default of the RPC: ED25519.
+   *
+   * @generated from enum value: SIGNING_ALGORITHM_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * EdDSA with Ed25519 (RFC 8037).
+   *
+   * @generated from enum value: SIGNING_ALGORITHM_ED25519 = 1;
+   */
+  ED25519: 1,
+
+  /**
+   * ECDSA with P-256 and SHA-256 (RFC 7518 section 3.4).
+   *
+   * @generated from enum value: SIGNING_ALGORITHM_ES256 = 2;
+   */
+  ES256: 2,
+
+  /**
+   * RSASSA-PKCS1-v1_5 with SHA-256, 2048 bits (RFC 7518 section 3.3).
+   *
+   * @generated from enum value: SIGNING_ALGORITHM_RS256 = 3;
+   */
+  RS256: 3,
+} as const;
+
+/**
+ * How tokens are signed.
+ *
+ * @generated from enum touchstone.v1.SigningAlgorithm
+ */
+export type SigningAlgorithm = (typeof SigningAlgorithm)[keyof typeof SigningAlgorithm] | UnknownEnum;
+
+/**
+ * Describes the enum touchstone.v1.SigningAlgorithm.
+ */
+export const SigningAlgorithmSchema: GenEnum<SigningAlgorithm> = /*@__PURE__*/
+  enumDesc(file_touchstone_v1_registry, 2);
+
+/**
+ * Where a signing key stands in its life.
+ *
+ * @generated from enum touchstone.v1.SigningKeyState
+ */
+export const SigningKeyState = {
+  /**
+   * Not used.
+   *
+   * @generated from enum value: SIGNING_KEY_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Published, so that verifiers know it before it signs.
+   *
+   * @generated from enum value: SIGNING_KEY_STATE_NEXT = 1;
+   */
+  NEXT: 1,
+
+  /**
+   * It signs.
+   *
+   * @generated from enum value: SIGNING_KEY_STATE_ACTIVE = 2;
+   */
+  ACTIVE: 2,
+
+  /**
+   * It signs no more, and is published until the last token that it signed has expired.
+   *
+   * @generated from enum value: SIGNING_KEY_STATE_RETIRED = 3;
+   */
+  RETIRED: 3,
+
+  /**
+   * It has been revoked, with all that it signed, and is published no more.
+   *
+   * @generated from enum value: SIGNING_KEY_STATE_REVOKED = 4;
+   */
+  REVOKED: 4,
+} as const;
+
+/**
+ * Where a signing key stands in its life.
+ *
+ * @generated from enum touchstone.v1.SigningKeyState
+ */
+export type SigningKeyState = (typeof SigningKeyState)[keyof typeof SigningKeyState] | UnknownEnum;
+
+/**
+ * Describes the enum touchstone.v1.SigningKeyState.
+ */
+export const SigningKeyStateSchema: GenEnum<SigningKeyState> = /*@__PURE__*/
+  enumDesc(file_touchstone_v1_registry, 3);
+
+/**
  * RegistryService knows the tenants, their apps and resource servers, and hands out credentials.
  *
  * Callers of all but IssueCredential: an operator (`registry:write`), in the tenants that its credential names (which
@@ -949,6 +1236,33 @@ export const RegistryService: GenService<{
     methodKind: "unary";
     input: typeof IssueCredentialRequestSchema;
     output: typeof IssueCredentialResponseSchema;
+  },
+  /**
+   * ListSigningKeys tells which keys sign a tenant's tokens, have signed them, or will. There are none before the first
+   * token that takes one.
+   *
+   * Callers: an operator (`registry:read`). Idempotent. Errors: TENANT_UNKNOWN.
+   *
+   * @generated from rpc touchstone.v1.RegistryService.ListSigningKeys
+   */
+  listSigningKeys: {
+    methodKind: "unary";
+    input: typeof ListSigningKeysRequestSchema;
+    output: typeof ListSigningKeysResponseSchema;
+  },
+  /**
+   * RotateSigningKey lets the next key sign, in place of the one that does, and makes another next one. No token is lost:
+   * the former key stays published until the last token that it signed has expired. It happens by itself, too, when a key
+   * has signed for long enough.
+   *
+   * Callers: an operator (`registry:write`). Not idempotent: each call rotates. Errors: TENANT_UNKNOWN, DISABLED.
+   *
+   * @generated from rpc touchstone.v1.RegistryService.RotateSigningKey
+   */
+  rotateSigningKey: {
+    methodKind: "unary";
+    input: typeof RotateSigningKeyRequestSchema;
+    output: typeof RotateSigningKeyResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_touchstone_v1_registry, 0);

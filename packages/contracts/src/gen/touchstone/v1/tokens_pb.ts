@@ -10,7 +10,7 @@ import type { UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file touchstone/v1/tokens.proto.
  */
 export const file_touchstone_v1_tokens: GenFile = /*@__PURE__*/
-  fileDesc("Chp0b3VjaHN0b25lL3YxL3Rva2Vucy5wcm90bxINdG91Y2hzdG9uZS52MSpHCgtUb2tlbk1ldGhvZBIcChhUT0tFTl9NRVRIT0RfVU5TUEVDSUZJRUQQABIaChZUT0tFTl9NRVRIT0RfUkVGRVJFTkNFEAEqbAoFVXNhZ2USFQoRVVNBR0VfVU5TUEVDSUZJRUQQABIVChFVU0FHRV9JTlRFUkFDVElWRRABEg8KC1VTQUdFX0JBVENIEAISFAoQVVNBR0VfQVVUT01BVElPThADEg4KClVTQUdFX1RFU1QQBGIGcHJvdG8z");
+  fileDesc("Chp0b3VjaHN0b25lL3YxL3Rva2Vucy5wcm90bxINdG91Y2hzdG9uZS52MSrPAQoLVG9rZW5NZXRob2QSHAoYVE9LRU5fTUVUSE9EX1VOU1BFQ0lGSUVEEAASGgoWVE9LRU5fTUVUSE9EX1JFRkVSRU5DRRABEhoKFlRPS0VOX01FVEhPRF9FTkNSWVBURUQQAhIcChhUT0tFTl9NRVRIT0RfQ09OU0VOVF9LRVkQAxIXChNUT0tFTl9NRVRIT0RfU0lHTkVEEAQSFgoSVE9LRU5fTUVUSE9EX1NQTElUEAUSGwoXVE9LRU5fTUVUSE9EX0FUVEVOVUFCTEUQBipsCgVVc2FnZRIVChFVU0FHRV9VTlNQRUNJRklFRBAAEhUKEVVTQUdFX0lOVEVSQUNUSVZFEAESDwoLVVNBR0VfQkFUQ0gQAhIUChBVU0FHRV9BVVRPTUFUSU9OEAMSDgoKVVNBR0VfVEVTVBAEYgZwcm90bzM");
 
 /**
  * TokenMethod is how a token's presented string is made. All methods are validated and revoked alike.
@@ -31,6 +31,45 @@ export const TokenMethod = {
    * @generated from enum value: TOKEN_METHOD_REFERENCE = 1;
    */
   REFERENCE: 1,
+
+  /**
+   * A signed JWT, encrypted to Touchstone itself (RFC 7516 around RFC 9068): the claims travel with it, and neither its
+   * holder nor a resource server can read them.
+   *
+   * @generated from enum value: TOKEN_METHOD_ENCRYPTED = 2;
+   */
+  ENCRYPTED: 2,
+
+  /**
+   * The claims travel with it, encrypted under the key of the consent that it stands on. Withdrawing the consent deletes the
+   * key, and with it what all of its tokens say. Only for a user, with a consent.
+   *
+   * @generated from enum value: TOKEN_METHOD_CONSENT_KEY = 3;
+   */
+  CONSENT_KEY: 3,
+
+  /**
+   * A signed JWT that anybody can read (RFC 9068), and verify without asking - as of when it was issued. It holds those
+   * claims only that are released to its audience.
+   *
+   * @generated from enum value: TOKEN_METHOD_SIGNED = 4;
+   */
+  SIGNED: 4,
+
+  /**
+   * The signature of a JWT whose head and claims are kept sealed in the record.
+   *
+   * @generated from enum value: TOKEN_METHOD_SPLIT = 5;
+   */
+  SPLIT: 5,
+
+  /**
+   * A macaroon: its holder can narrow a copy of it - to fewer scopes, less time, one request - without asking; nobody can
+   * widen one. The claims are kept sealed in the record.
+   *
+   * @generated from enum value: TOKEN_METHOD_ATTENUABLE = 6;
+   */
+  ATTENUABLE: 6,
 } as const;
 
 /**

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file touchstone/events/v1/audit_event.proto.
  */
 export const file_touchstone_events_v1_audit_event: GenFile = /*@__PURE__*/
-  fileDesc("CiZ0b3VjaHN0b25lL2V2ZW50cy92MS9hdWRpdF9ldmVudC5wcm90bxIUdG91Y2hzdG9uZS5ldmVudHMudjEijwMKCkF1ZGl0RXZlbnQSEAoIZXZlbnRfaWQYASABKAkSLwoLb2NjdXJyZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXRlbmFudF9pZBgDIAEoCRIqCgVhY3RvchgEIAEoCzIbLnRvdWNoc3RvbmUuZXZlbnRzLnYxLkFjdG9yEjkKDHRva2VuX2lzc3VlZBgFIAEoCzIhLnRvdWNoc3RvbmUuZXZlbnRzLnYxLlRva2VuSXNzdWVkSAASOwoNaXNzdWVfcmVmdXNlZBgGIAEoCzIiLnRvdWNoc3RvbmUuZXZlbnRzLnYxLklzc3VlUmVmdXNlZEgAEj0KDnRva2Vuc19yZXZva2VkGAcgASgLMiMudG91Y2hzdG9uZS5ldmVudHMudjEuVG9rZW5zUmV2b2tlZEgAEkEKEHJlZ2lzdHJ5X2NoYW5nZWQYCCABKAsyJS50b3VjaHN0b25lLmV2ZW50cy52MS5SZWdpc3RyeUNoYW5nZWRIAEIFCgNhY3QiWgoFQWN0b3ISDAoEa2luZBgBIAEoCRIMCgRuYW1lGAIgASgJEhUKDWNyZWRlbnRpYWxfaWQYAyABKAkSDAoEcGVlchgEIAEoCRIQCgh0cmFjZV9pZBgFIAEoCSLhAQoLVG9rZW5Jc3N1ZWQSEAoIdG9rZW5faWQYASABKAkSDgoGYXBwX2lkGAIgASgJEhMKC3VzZXJfaGFuZGxlGAMgASgJEhAKCGF1ZGllbmNlGAQgASgJEg4KBnNjb3BlcxgFIAMoCRIOCgZtZXRob2QYBiABKAkSDQoFdXNhZ2UYByABKAkSEgoKY29uc2VudF9pZBgIIAEoCRIuCgpleHBpcmVzX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIWCg5jcmVkZW50aWFsX2ZvchgKIAEoCSJYCgxJc3N1ZVJlZnVzZWQSDgoGYXBwX2lkGAEgASgJEhAKCGF1ZGllbmNlGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIWCg5jcmVkZW50aWFsX2ZvchgEIAEoCSKOAQoNVG9rZW5zUmV2b2tlZBIVCg1yZXZvY2F0aW9uX2lkGAEgASgJEhMKC3RhcmdldF9raW5kGAIgASgJEhIKCnRhcmdldF9rZXkYAyABKAkSEAoIcmV2aXNpb24YBCABKAQSDgoGcmVhc29uGAUgASgJEhsKE2luY2x1ZGVfY3JlZGVudGlhbHMYBiABKAgiSwoPUmVnaXN0cnlDaGFuZ2VkEgwKBHdoYXQYASABKAkSCgoCaWQYAiABKAkSDgoGY2hhbmdlGAMgASgJEg4KBnJlYXNvbhgEIAEoCWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("CiZ0b3VjaHN0b25lL2V2ZW50cy92MS9hdWRpdF9ldmVudC5wcm90bxIUdG91Y2hzdG9uZS5ldmVudHMudjEi0gMKCkF1ZGl0RXZlbnQSEAoIZXZlbnRfaWQYASABKAkSLwoLb2NjdXJyZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXRlbmFudF9pZBgDIAEoCRIqCgVhY3RvchgEIAEoCzIbLnRvdWNoc3RvbmUuZXZlbnRzLnYxLkFjdG9yEjkKDHRva2VuX2lzc3VlZBgFIAEoCzIhLnRvdWNoc3RvbmUuZXZlbnRzLnYxLlRva2VuSXNzdWVkSAASOwoNaXNzdWVfcmVmdXNlZBgGIAEoCzIiLnRvdWNoc3RvbmUuZXZlbnRzLnYxLklzc3VlUmVmdXNlZEgAEj0KDnRva2Vuc19yZXZva2VkGAcgASgLMiMudG91Y2hzdG9uZS5ldmVudHMudjEuVG9rZW5zUmV2b2tlZEgAEkEKEHJlZ2lzdHJ5X2NoYW5nZWQYCCABKAsyJS50b3VjaHN0b25lLmV2ZW50cy52MS5SZWdpc3RyeUNoYW5nZWRIABJBChBjb25zZW50X3JlY29yZGVkGAkgASgLMiUudG91Y2hzdG9uZS5ldmVudHMudjEuQ29uc2VudFJlY29yZGVkSABCBQoDYWN0IloKBUFjdG9yEgwKBGtpbmQYASABKAkSDAoEbmFtZRgCIAEoCRIVCg1jcmVkZW50aWFsX2lkGAMgASgJEgwKBHBlZXIYBCABKAkSEAoIdHJhY2VfaWQYBSABKAki4QEKC1Rva2VuSXNzdWVkEhAKCHRva2VuX2lkGAEgASgJEg4KBmFwcF9pZBgCIAEoCRITCgt1c2VyX2hhbmRsZRgDIAEoCRIQCghhdWRpZW5jZRgEIAEoCRIOCgZzY29wZXMYBSADKAkSDgoGbWV0aG9kGAYgASgJEg0KBXVzYWdlGAcgASgJEhIKCmNvbnNlbnRfaWQYCCABKAkSLgoKZXhwaXJlc19hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOY3JlZGVudGlhbF9mb3IYCiABKAkiWAoMSXNzdWVSZWZ1c2VkEg4KBmFwcF9pZBgBIAEoCRIQCghhdWRpZW5jZRgCIAEoCRIOCgZyZWFzb24YAyABKAkSFgoOY3JlZGVudGlhbF9mb3IYBCABKAkijgEKDVRva2Vuc1Jldm9rZWQSFQoNcmV2b2NhdGlvbl9pZBgBIAEoCRITCgt0YXJnZXRfa2luZBgCIAEoCRISCgp0YXJnZXRfa2V5GAMgASgJEhAKCHJldmlzaW9uGAQgASgEEg4KBnJlYXNvbhgFIAEoCRIbChNpbmNsdWRlX2NyZWRlbnRpYWxzGAYgASgIIksKD1JlZ2lzdHJ5Q2hhbmdlZBIMCgR3aGF0GAEgASgJEgoKAmlkGAIgASgJEg4KBmNoYW5nZRgDIAEoCRIOCgZyZWFzb24YBCABKAkirgEKD0NvbnNlbnRSZWNvcmRlZBISCgpjb25zZW50X2lkGAEgASgJEg4KBmFwcF9pZBgCIAEoCRITCgt1c2VyX2hhbmRsZRgDIAEoCRIyCgZncmFudHMYBCADKAsyIi50b3VjaHN0b25lLmV2ZW50cy52MS5Db25zZW50R3JhbnQSLgoKZXhwaXJlc19hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiMAoMQ29uc2VudEdyYW50EhAKCGF1ZGllbmNlGAEgASgJEg4KBnNjb3BlcxgCIAMoCWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * AuditEvent is one act, on the topic touchstone.audit.v1, keyed by tenant. It is written in the transaction of the act
@@ -87,6 +87,14 @@ export type AuditEvent = Message<"touchstone.events.v1.AuditEvent"> & {
      */
     value: RegistryChanged;
     case: "registryChanged";
+  } | {
+    /**
+     * A user's consent was recorded.
+     *
+     * @generated from field: touchstone.events.v1.ConsentRecorded consent_recorded = 9;
+     */
+    value: ConsentRecorded;
+    case: "consentRecorded";
   } | { case: undefined; value?: undefined };
 };
 
@@ -188,7 +196,7 @@ export type TokenIssued = Message<"touchstone.events.v1.TokenIssued"> & {
   scopes: string[];
 
   /**
-   * How it is made: reference.
+   * How it is made: reference, encrypted, consent_key, signed, split, attenuable.
    *
    * @generated from field: string method = 6;
    */
@@ -287,7 +295,7 @@ export type TokensRevoked = Message<"touchstone.events.v1.TokensRevoked"> & {
   revocationId: string;
 
   /**
-   * What kind of target: token, user, app, app_user, tenant, all, resource_server.
+   * What kind of target: token, user, app, app_user, tenant, all, resource_server, consent, signing_key.
    *
    * @generated from field: string target_kind = 2;
    */
@@ -330,13 +338,13 @@ export const TokensRevokedSchema: GenMessage<TokensRevoked> = /*@__PURE__*/
   messageDesc(file_touchstone_events_v1_audit_event, 4);
 
 /**
- * A tenant, an app or a resource server was created or disabled.
+ * A tenant, an app, a resource server, a consent or a signing key was changed.
  *
  * @generated from message touchstone.events.v1.RegistryChanged
  */
 export type RegistryChanged = Message<"touchstone.events.v1.RegistryChanged"> & {
   /**
-   * What: tenant, app, resource_server.
+   * What: tenant, app, resource_server, consent, signing_key.
    *
    * @generated from field: string what = 1;
    */
@@ -350,7 +358,7 @@ export type RegistryChanged = Message<"touchstone.events.v1.RegistryChanged"> & 
   id: string;
 
   /**
-   * How: created, disabled.
+   * How: created, disabled (a consent: withdrawn; a signing key: revoked); a signing key: activated.
    *
    * @generated from field: string change = 3;
    */
@@ -370,4 +378,81 @@ export type RegistryChanged = Message<"touchstone.events.v1.RegistryChanged"> & 
  */
 export const RegistryChangedSchema: GenMessage<RegistryChanged> = /*@__PURE__*/
   messageDesc(file_touchstone_events_v1_audit_event, 5);
+
+/**
+ * A user's consent to an app was recorded. That it was withdrawn is a RegistryChanged.
+ *
+ * @generated from message touchstone.events.v1.ConsentRecorded
+ */
+export type ConsentRecorded = Message<"touchstone.events.v1.ConsentRecorded"> & {
+  /**
+   * The consent.
+   *
+   * @generated from field: string consent_id = 1;
+   */
+  consentId: string;
+
+  /**
+   * The app.
+   *
+   * @generated from field: string app_id = 2;
+   */
+  appId: string;
+
+  /**
+   * The keyed handle of the user.
+   *
+   * @generated from field: string user_handle = 3;
+   */
+  userHandle: string;
+
+  /**
+   * What is permitted.
+   *
+   * @generated from field: repeated touchstone.events.v1.ConsentGrant grants = 4;
+   */
+  grants: ConsentGrant[];
+
+  /**
+   * When it ends.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 5;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message touchstone.events.v1.ConsentRecorded.
+ * Use `create(ConsentRecordedSchema)` to create a new message.
+ */
+export const ConsentRecordedSchema: GenMessage<ConsentRecorded> = /*@__PURE__*/
+  messageDesc(file_touchstone_events_v1_audit_event, 6);
+
+/**
+ * What a consent permits at one resource server.
+ *
+ * @generated from message touchstone.events.v1.ConsentGrant
+ */
+export type ConsentGrant = Message<"touchstone.events.v1.ConsentGrant"> & {
+  /**
+   * The audience.
+   *
+   * @generated from field: string audience = 1;
+   */
+  audience: string;
+
+  /**
+   * The scopes.
+   *
+   * @generated from field: repeated string scopes = 2;
+   */
+  scopes: string[];
+};
+
+/**
+ * Describes the message touchstone.events.v1.ConsentGrant.
+ * Use `create(ConsentGrantSchema)` to create a new message.
+ */
+export const ConsentGrantSchema: GenMessage<ConsentGrant> = /*@__PURE__*/
+  messageDesc(file_touchstone_events_v1_audit_event, 7);
 

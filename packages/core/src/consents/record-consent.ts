@@ -1,0 +1,90 @@
+import type { Act } from '../access/act.ts';
+import { requireKind, requireScope, requireTenant } from '../access/rights.ts';
+import { actorOf } from '../audit/audit-event.ts';
+import {
+  AppUnknown,
+  AudienceUnknown,
+  Disabled,
+  IdempotencyKeyReused,
+  InvalidField,
+  ScopeNotAllowed,
+  TenantUnknown,
+} from '../errors.ts';
+import type { UserHandles } from '../issue/ports.ts';
+import { drawRandom } from '../random.ts';
+import type { Registry } from '../register/ports.ts';
+import type { AppGrant } from '../register/registration.ts';
+import { encodeBase62 } from '../tokens/base62.ts';
+import type { ConsentAsOf, ConsentKeyMaker, ConsentStore } from './ports.ts';
+
+export interface RecordConsentCommand {
+  readonly tenantId: string;
+  readonly appId: string;
+  readonly userId: string;
+  /** At least one, each of another audience. */
+  readonly grants: readonly AppGrant[];
+  /** Seconds. */
+  readonly ttl: number;
+  readonly idempotencyKey: string;
+}
+
+export interface RecordConsentPorts {
+  readonly registry: Registry;
+  readonly handles: UserHandles;
+  readonly consents: ConsentStore;
+  readonly consentKeys: ConsentKeyMaker;
+}
+
+/**
+ * Records that a user permits an app to act for them, within what the app may ask for. Repeating it returns the first one.
+ * @throws CallerNotAllowed, InvalidField, TenantUnknown, AppUnknown, AudienceUnknown, ScopeNotAllowed, Disabled,
+ *   IdempotencyKeyReused, StoreUnavailable
+ */
+export async function recordConsent(
+  act: Act,
+  command: RecordConsentCommand,
+  ports: RecordConsentPorts,
+): Promise<ConsentAsOf> {
+  const { tenantId, appId, userId, grants, ttl, idempotencyKey } = command;
+  requireKind(act.caller, 'identity_service');
+  requireScope(act.caller, 'consents:write');
+  requireTenant(act.caller, tenantId);
+  await checkGrants(command, ports.registry);
+  const userHandle = ports.handles.handleOf(tenantId, userId);
+  const consentId = newConsentId();
+  const key = await ports.consentKeys.create(consentId);
+  const recorded = await ports.consents.record(
+    { consentId, tenantId, appId, userHandle, grants, ttl, idempotencyKey, key },
+    {
+      tenantId,
+      actor: actorOf(act),
+      act: { type: 'consent_recorded', consentId, appId, userHandle, grants, ttl },
+    },
+  );
+  const { consent } = recorded;
+  const same = [consent.appId, consent.userHandle, consent.grants, consent.expiresAt - consent.recordedAt];
+  if (JSON.stringify(same) !== JSON.stringify([appId, userHandle, grants, ttl * 1_000]))
+    throw new IdempotencyKeyReused();
+  return recorded;
+}
+
+async function checkGrants({ tenantId, appId, grants }: RecordConsentCommand, registry: Registry): Promise<void> {
+  if (new Set(grants.map(({ audience }) => audience)).size < grants.length) {
+    throw new InvalidField('grants', 'must each have an audience of its own');
+  }
+  // What is remembered may be old, and a consent is for long.
+  registry.forget(tenantId);
+  for (const { audience, scopes } of grants) {
+    const { tenant, app, resourceServer, disabled } = await registry.find(tenantId, appId, audience);
+    if (!tenant) throw new TenantUnknown();
+    if (!app) throw new AppUnknown();
+    if (!resourceServer) throw new AudienceUnknown();
+    for (const what of disabled) throw new Disabled(what);
+    const permitted = app.grants.find((grant) => grant.audience === audience)?.scopes ?? [];
+    const missing = scopes.find((scope) => !permitted.includes(scope));
+    if (missing !== undefined) throw new ScopeNotAllowed(missing, 'the app');
+  }
+}
+
+/** A new name for a consent: `con_...`. */
+const newConsentId = (): string => `con_${encodeBase62(drawRandom(15))}`;

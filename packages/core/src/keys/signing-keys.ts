@@ -1,0 +1,56 @@
+import type { Act } from '../access/act.ts';
+import { requireKind, requireScope, requireTenant } from '../access/rights.ts';
+import { actorOf } from '../audit/audit-event.ts';
+import { Disabled, TenantUnknown } from '../errors.ts';
+import type { Registry } from '../register/ports.ts';
+import type { PublicSigningKey, Rotated, SigningAlgorithm, SigningKeyMaker, SigningKeyStore } from './ports.ts';
+
+export interface SigningKeyPorts {
+  readonly registry: Registry;
+  readonly signingKeys: SigningKeyStore;
+  readonly maker: SigningKeyMaker;
+}
+
+/** A tenant's keys, the youngest first. @throws CallerNotAllowed, TenantUnknown, StoreUnavailable */
+export async function listSigningKeys(
+  { caller }: Act,
+  tenantId: string,
+  { registry, signingKeys }: Omit<SigningKeyPorts, 'maker'>,
+): Promise<readonly PublicSigningKey[]> {
+  requireKind(caller, 'operator');
+  requireScope(caller, 'registry:read');
+  requireTenant(caller, tenantId);
+  if (!(await registry.owner('tenant', tenantId))) throw new TenantUnknown();
+  return signingKeys.listPublic(tenantId);
+}
+
+export interface RotateCommand {
+  readonly tenantId: string;
+  readonly algorithm: SigningAlgorithm;
+  readonly reason: string;
+}
+
+/**
+ * Lets the next key sign, and makes another next one. No token is lost: who was signed by the former key is verified by it.
+ * @throws CallerNotAllowed, TenantUnknown, Disabled, StoreUnavailable
+ */
+export async function rotateSigningKey(
+  act: Act,
+  { tenantId, algorithm, reason }: RotateCommand,
+  { registry, signingKeys, maker }: SigningKeyPorts,
+): Promise<Rotated> {
+  requireKind(act.caller, 'operator');
+  requireScope(act.caller, 'registry:write');
+  requireTenant(act.caller, tenantId);
+  const owned = await registry.owner('tenant', tenantId);
+  if (!owned) throw new TenantUnknown();
+  if (owned.disabled) throw new Disabled('tenant');
+  const pair = [await maker.make(tenantId, algorithm), await maker.make(tenantId, algorithm)] as const;
+  const rotated = await signingKeys.rotate({ tenantId, pair }, (keyId) => ({
+    tenantId,
+    actor: actorOf(act),
+    act: { type: 'registry_changed', what: 'signing_key', id: keyId, change: 'activated', reason },
+  }));
+  registry.forget(tenantId);
+  return rotated;
+}

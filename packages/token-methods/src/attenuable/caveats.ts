@@ -1,0 +1,42 @@
+/** What a holder took from a token before passing it on: scopes but these, time after this, all requests but this one. */
+export type Caveat =
+  | { readonly kind: 'scopes'; readonly scopes: readonly string[] }
+  /** Seconds since 1970. */
+  | { readonly kind: 'expiry'; readonly expiresAt: number }
+  /** SHA-256 in base64url of what identifies the request. */
+  | { readonly kind: 'request'; readonly binding: string };
+
+const scope = '[a-z0-9][a-z0-9._:/-]{0,127}';
+const forms = {
+  scopes: new RegExp(`^scope (${scope}(?: ${scope}){0,63})$`),
+  expiry: /^exp ([1-9][0-9]{0,11})$/,
+  request: /^req ([A-Za-z0-9_-]{43})$/,
+} as const;
+
+/** @throws RangeError where it is not of a form that validators know. */
+export function formatCaveat(caveat: Caveat): string {
+  const text = textOf(caveat);
+  if (!parseCaveat(text)) throw new RangeError(`${caveat.kind}: this can't be a caveat`);
+  return text;
+}
+
+function textOf(caveat: Caveat): string {
+  switch (caveat.kind) {
+    case 'scopes':
+      return `scope ${caveat.scopes.join(' ')}`;
+    case 'expiry':
+      return `exp ${caveat.expiresAt}`;
+    case 'request':
+      return `req ${caveat.binding}`;
+  }
+}
+
+/** Null where it is none, or of a kind that is not known: then the whole token is refused. */
+export function parseCaveat(text: string): Caveat | null {
+  const scopes = forms.scopes.exec(text)?.[1];
+  if (scopes !== undefined) return { kind: 'scopes', scopes: scopes.split(' ') };
+  const expiry = forms.expiry.exec(text)?.[1];
+  if (expiry !== undefined) return { kind: 'expiry', expiresAt: Number(expiry) };
+  const binding = forms.request.exec(text)?.[1];
+  return binding === undefined ? null : { kind: 'request', binding };
+}

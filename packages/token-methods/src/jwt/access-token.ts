@@ -1,0 +1,66 @@
+import type { Claims, Secrets, TokenDraft, TokenRecord } from '@touchstone/core';
+import { CompactSign, compactVerify } from 'jose';
+import type { Signer, Verifier } from '../keys/signers.ts';
+import type { Said } from './verified-tokens.ts';
+
+/** The media type of access tokens (RFC 9068 section 2.1). */
+const type = 'at+jwt';
+
+/** What an access token says (RFC 9068 section 2.2). The user's claims have an object of their own: none can be taken for another. */
+export interface AccessTokenPayload {
+  readonly iss: string;
+  /** The user; without one, the app. */
+  readonly sub: string | null;
+  readonly aud: string;
+  readonly client_id: string | null;
+  /** Seconds since 1970. */
+  readonly iat: number;
+  readonly exp: number;
+  readonly jti: string;
+  readonly scope: string;
+  readonly claims: Claims;
+}
+
+/** @param jti names the token. */
+export const payloadOf = (draft: TokenDraft, secrets: Secrets, issuer: string, jti: string): AccessTokenPayload => ({
+  iss: issuer,
+  sub: secrets.userId ?? draft.appId,
+  aud: draft.audience,
+  client_id: draft.appId,
+  iat: Math.floor(draft.issuedAt / 1_000),
+  // Rounded down: who verifies it by itself must not honour it for longer than we do.
+  exp: Math.floor(draft.expiresAt / 1_000),
+  jti,
+  scope: draft.scopes.join(' '),
+  claims: secrets.claims,
+});
+
+/** A JWS in compact form (RFC 7515). @param header what its header says beside what any says. */
+export const signPayload = (
+  payload: AccessTokenPayload,
+  { keyId, algorithm, key }: Signer,
+  header: object = {},
+): Promise<string> =>
+  new CompactSign(Buffer.from(JSON.stringify(payload)))
+    .setProtectedHeader({ alg: algorithm, typ: type, kid: keyId, ...header })
+    .sign(key);
+
+/** What the JWS says; null where it was not signed by this key, and in this way. */
+export async function verifyPayload(
+  jws: string,
+  { keyId, algorithm, key }: Verifier,
+): Promise<AccessTokenPayload | null> {
+  try {
+    const { payload, protectedHeader } = await compactVerify(jws, key, { algorithms: [algorithm] });
+    if (protectedHeader.typ !== type || protectedHeader.kid !== keyId) return null;
+    return JSON.parse(Buffer.from(payload).toString());
+  } catch {
+    return null;
+  }
+}
+
+/** What a token of this record says of its user. */
+export const saidBy = ({ sub, claims }: AccessTokenPayload, { userHandle }: TokenRecord): Said => ({
+  userId: userHandle === null ? null : sub,
+  claims,
+});

@@ -1,0 +1,28 @@
+import type { SigningAlgorithm } from '@touchstone/core';
+import type { CryptoKey } from 'jose';
+
+/** A private key that signs tokens. */
+export interface Signer {
+  /** Its `kid`. */
+  readonly keyId: string;
+  readonly algorithm: SigningAlgorithm;
+  readonly key: CryptoKey;
+}
+
+/** The public key that goes with a private one. */
+export type Verifier = Signer;
+
+/** Finds the keys of tenants that sign. */
+export interface Signers {
+  /**
+   * The tenant's key that signs, as of that version of its registry: each change of its keys raises the version.
+   * @throws StoreUnavailable
+   */
+  signer(tenantId: string, registryVersion: number): Promise<Signer>;
+}
+
+/** Finds public keys. */
+export interface Verifiers {
+  /** Null where there is none. @throws StoreUnavailable */
+  verifier(keyId: string): Promise<Verifier | null>;
+}

@@ -1,0 +1,44 @@
+import { hash } from 'node:crypto';
+import {
+  type Authorisation,
+  authorisationBytes,
+  type NewTokenRecord,
+  type TokenMethodName,
+  type TokenRecord,
+} from '@touchstone/core';
+import { currentKeyId } from '../keys/key-ring.ts';
+import { seal, unseal } from './seal.ts';
+
+/**
+ * The record of a new token. The seal binds the deciding columns, whatever else it hides.
+ *
+ * @param key 32 bytes, the token's own.
+ */
+export function sealedRecord(
+  authorisation: Authorisation,
+  token: string,
+  key: Uint8Array,
+  hidden: readonly unknown[],
+): NewTokenRecord {
+  return {
+    ...authorisation,
+    tokenHash: hash('sha256', token),
+    tagKeyId: currentKeyId,
+    sealKeyId: currentKeyId,
+    sealed: seal(key, hidden, authorisationBytes(authorisation)),
+  };
+}
+
+/** What the seal of a record hides; null where the record is not what it was, or another method's. */
+export const openRecord = (method: TokenMethodName, record: TokenRecord, key: Uint8Array): unknown[] | null =>
+  record.method === method && record.sealKeyId === currentKeyId
+    ? unseal(key, record.sealed, authorisationBytes(record))
+    : null;
+
+/** What the record of a token that tells all by itself hides: which string it is. No other is taken for it. */
+export const stringSeal = (token: string): readonly [string] => [hash('sha256', token, 'base64url')];
+
+/** Whether the record is that of this very string, and has not been changed. */
+export function isRecordOf(token: string, method: TokenMethodName, record: TokenRecord, key: Uint8Array): boolean {
+  return openRecord(method, record, key)?.[0] === stringSeal(token)[0];
+}

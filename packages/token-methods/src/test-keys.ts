@@ -1,0 +1,51 @@
+import type { DataKeyStore, SigningAlgorithm, StoredDataKey } from '@touchstone/core';
+import { generateKeyPair } from 'jose';
+import { DataKeys } from './keys/data-keys.ts';
+import type { KeyEncryption } from './keys/key-encryption.ts';
+import type { Signer, Signers, Verifiers } from './keys/signers.ts';
+import { unwrapKey, wrapKey } from './keys/wrap.ts';
+
+/** The keys of one tenant, for tests: one that signs. */
+export async function testSigning(
+  algorithm: SigningAlgorithm = 'EdDSA',
+  keyId = 'key-1',
+): Promise<Signers & Verifiers> {
+  const { privateKey, publicKey } = await generateKeyPair(algorithm);
+  const pair: readonly Signer[] = [privateKey, publicKey].map((key) => ({ keyId, algorithm, key }));
+  return {
+    signer: async () => pair[0] as Signer,
+    verifier: async (id) => (id === keyId ? (pair[1] as Signer) : null),
+  };
+}
+
+export const testEncryption = (key: Uint8Array, id = 'test'): KeyEncryption => ({
+  id,
+  wrap: async (plain, context) => wrapKey(key, plain, context),
+  async unwrap(wrapped, context) {
+    const plain = unwrapKey(key, wrapped, context);
+    if (!plain) throw new Error('it was not wrapped by this key');
+    return plain;
+  },
+});
+
+/** A store of data keys in memory. */
+export class TestDataKeyStore implements DataKeyStore {
+  readonly keys: StoredDataKey[] = [];
+  now = Date.now();
+
+  async find(dataKeyId: string) {
+    return this.keys.find((key) => key.dataKeyId === dataKeyId) ?? null;
+  }
+
+  async current(purpose: string) {
+    return this.keys.findLast((key) => key.purpose === purpose) ?? null;
+  }
+
+  async add(key: Omit<StoredDataKey, 'createdAt'>, replaces: string | null) {
+    const current = await this.current(key.purpose);
+    if ((current?.dataKeyId ?? null) === replaces) this.keys.push({ ...key, createdAt: this.now });
+  }
+}
+
+export const testDataKeys = (key: Uint8Array, store = new TestDataKeyStore()): DataKeys =>
+  new DataKeys(store, [testEncryption(key)]);
