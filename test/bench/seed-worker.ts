@@ -1,8 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { TokenMethod } from '@touchstone/core';
-import { type KeyRing, openKeyRing, readMasterKeyFile, referenceMethod } from '@touchstone/token-methods';
+import { type KeyRing, referenceMethod } from '@touchstone/token-methods';
 import pg from 'pg';
 import { fieldsOf, insertColumns, recordFields } from '../../packages/store-postgres/src/token-rows.ts';
+import { installationKeys } from '../harness/installation-keys.ts';
 import type { Holder, SeedSource } from './seed.ts';
 import { claimsOf, userIdOf } from './users.ts';
 
@@ -36,7 +36,7 @@ interface Birth {
 }
 
 async function work(task: SeedTask): Promise<void> {
-  const keys = openKeyRing(await readMasterKeyFile(task.masterKeyFile));
+  const keys = await installationKeys(task);
   const method = referenceMethod(keys);
   const client = new pg.Client({ connectionString: task.adminUrl, application_name: 'bench seed' });
   await client.connect();
@@ -55,7 +55,7 @@ async function work(task: SeedTask): Promise<void> {
 
 interface Minting {
   readonly keys: KeyRing;
-  readonly method: TokenMethod;
+  readonly method: ReturnType<typeof referenceMethod>;
   readonly versions: ReadonlyMap<string, number>;
 }
 

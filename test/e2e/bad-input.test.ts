@@ -303,9 +303,9 @@ describe('ValidateToken', () => {
     const [revoked, here, abroad] = [await world.issue(), await world.issue(), await foreign.issue()];
     await world.operator.revocation.revokeToken({ tokenOrId: { case: 'token', value: revoked.token } });
     const tokens = {
-      unknown: await unknownString(stack.masterKeyFile),
-      'unknown, of a day that is gone': await unknownString(stack.masterKeyFile, { expiresAt: 0 }),
-      'unknown, of a day that is far off': await unknownString(stack.masterKeyFile, {
+      unknown: await unknownString(stack),
+      'unknown, of a day that is gone': await unknownString(stack, { expiresAt: 0 }),
+      'unknown, of a day that is far off': await unknownString(stack, {
         expiresAt: Date.now() + 10 * 366 * 86_400_000,
       }),
       revoked: revoked.token,

@@ -260,7 +260,7 @@ const platformCredential = async (): Token => {
   return { token: credential, tokenId };
 };
 const unknownTokenId = `tok_${'0'.repeat(26)}`;
-const nothing = async (): Token => ({ token: await unknownString(stack.masterKeyFile), tokenId: unknownTokenId });
+const nothing = async (): Token => ({ token: await unknownString(stack), tokenId: unknownTokenId });
 
 /** By the string, and by the id, of which an app can name none. */
 const tokenTargets: readonly (readonly [target: string, token: () => Token, byString: Outcomes, byId: Outcomes])[] = [
@@ -311,7 +311,7 @@ const tokenTargets: readonly (readonly [target: string, token: () => Token, bySt
   ],
   [
     'a token whose day is over, without a record',
-    async () => ({ token: await unknownString(stack.masterKeyFile, { expiresAt: 0 }), tokenId: unknownTokenId }),
+    async () => ({ token: await unknownString(stack, { expiresAt: 0 }), tokenId: unknownTokenId }),
     revokers('ok', { 'identity service': 'ok', app: 'ok' }),
     revokers(notFound('TOKEN'), { 'identity service': notFound('TOKEN') }),
   ],

@@ -12,9 +12,10 @@ import {
 } from '@touchstone/core';
 import { revisionCodec } from '@touchstone/events';
 import { historyReader, openDatabase, recordReader, releaseReader } from '@touchstone/store-postgres';
-import { openKeyRing, readMasterKeyFile, referenceMethod } from '@touchstone/token-methods';
+import { referenceMethod } from '@touchstone/token-methods';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { quiet } from '../harness/database.ts';
+import { installationKeys } from '../harness/installation-keys.ts';
 import { openWorld, type World } from '../harness/world.ts';
 import { unknownString } from './support-strings.ts';
 
@@ -25,14 +26,14 @@ let validator: Awaited<ReturnType<typeof openObservedValidator>>;
 beforeAll(async () => {
   [world, validator] = await Promise.all([openWorld(stack), openObservedValidator()]);
   // What may be released to the caller is read once.
-  await validator.refuse(await unknownString(stack.masterKeyFile));
+  await validator.refuse(await unknownString(stack));
 });
 afterAll(() => validator[Symbol.asyncDispose]());
 
 /** A validator in this process, of which is told what it does for one token. */
 async function openObservedValidator() {
   const database = openDatabase({ url: stack.adminUrl, applicationName: 'test', connectionsMax: 2 });
-  const keys = openKeyRing(await readMasterKeyFile(stack.masterKeyFile));
+  const keys = await installationKeys(stack);
   const history = historyReader(database);
   const follower = await Follower.start(history, new Chain(keys.mac, revisionCodec), systemClock, quiet);
   const presence = new Presence(
@@ -74,7 +75,13 @@ async function openObservedValidator() {
       // What others have revoked meanwhile is not to be read on the way.
       await follower.refresh();
       done.length = 0;
-      const command = { token, audience: world.audience, requiredScopes: ['orders:read'], consistency } as const;
+      const command = {
+        token,
+        audience: world.audience,
+        requiredScopes: ['orders:read'],
+        request: null,
+        consistency,
+      } as const;
       expect(await validateToken(actOf(world), command, ports)).toMatchObject({
         active: false,
         reason: 'not_honoured',
@@ -103,7 +110,7 @@ test('an unknown token costs what a revoked one does: the same statement, and no
   await world.operator.revocation.revokeToken({ tokenOrId: { case: 'token', value: token } });
   const revoked = await validator.refuse(token);
   expect(revoked).toEqual([expect.stringContaining('token_<day>')]);
-  expect(await validator.refuse(await unknownString(stack.masterKeyFile))).toEqual(revoked);
+  expect(await validator.refuse(await unknownString(stack))).toEqual(revoked);
 });
 
 test('a token of others takes no statement more', async () => {
@@ -117,7 +124,7 @@ test('a token of others takes no statement more', async () => {
 
 test('a string that names a day without a partition takes at most three, whoever it was made for', async () => {
   for (const expiresAt of [0, Date.now() + 10 * 366 * 86_400_000]) {
-    const statements = await validator.refuse(await unknownString(stack.masterKeyFile, { expiresAt }));
+    const statements = await validator.refuse(await unknownString(stack, { expiresAt }));
     expect(statements.length).toBeLessThanOrEqual(3);
     expect(statements).not.toContain('opened');
   }

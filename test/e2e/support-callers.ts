@@ -139,10 +139,7 @@ export async function openCallers(stack: SharedStack): Promise<Callers> {
     (await bootstrapCredential(stack, tenantIds, ['tokens:revoke', 'tokens:revoke_all'])).credential,
   );
   const ordinary = clientsOf(stack, (await own.issue()).token);
-  const madeUp = clientsOf(
-    stack,
-    await unknownString(stack.masterKeyFile, { tokenClass: 'credential', audience: 'touchstone' }),
-  );
+  const madeUp = clientsOf(stack, await unknownString(stack, { tokenClass: 'credential', audience: 'touchstone' }));
   await Promise.all(Object.values(revoked).map((one) => cutOff(recovery, one.credential)));
   await Promise.all(Object.values(expired).map(untilRefused));
 

@@ -3,9 +3,10 @@ import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { IssueTokenResponse } from '@touchstone/contracts';
 import { Chain, type CutTarget, genesis, type Head, type RevisionContent, type SealedRevision } from '@touchstone/core';
 import { encodeRevisionEvent, revisionCodec, topics as topicNames } from '@touchstone/events';
-import { openKeyRing, readMasterKeyFile } from '@touchstone/token-methods';
+import { openKeyRing } from '@touchstone/token-methods';
 import kafkajs, { type Producer } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { keysOf } from '../harness/installation-keys.ts';
 import { type Calls, callsOf } from './calls.ts';
 import { ownKafka } from './own-kafka.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
@@ -89,7 +90,7 @@ describe.skipIf(!(await ownKafka('lying-topic')))('with Kafka: on the topic of r
 
   beforeAll(async () => {
     own = cleanup.use(await openOwnStack({ kafka: 'local' }));
-    installation = new Chain(openKeyRing(await readMasterKeyFile(own.stack.masterKeyFile)).mac, revisionCodec);
+    installation = new Chain((await keysOf(own.stack)).mac, revisionCodec);
     calls = callsOf(own.stack, own.world);
     live = await Promise.all([calls.issue(), calls.issue()]);
     for (let i = 0; i < 8; i++) await revokeOne();

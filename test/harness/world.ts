@@ -92,7 +92,7 @@ export async function openWorld(
   const audience = `https://${unique('orders')}.example.com`;
   const operator = await bootstrapped(stack, [tenantId]);
   const { registry } = operator;
-  await registry.createTenant({ tenant: { tenantId, ...limits } });
+  await registry.createTenant({ tenant: { tenantId, firstPartyWithoutConsent: true, ...limits } });
   const resourceServer = {
     audience,
     tenantId,

@@ -1,3 +1,4 @@
+export * from './gen/touchstone/v1/consent_pb.ts';
 export * from './gen/touchstone/v1/errors_pb.ts';
 export * from './gen/touchstone/v1/issuer_pb.ts';
 export * from './gen/touchstone/v1/options_pb.ts';

@@ -1,6 +1,6 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { AuditEventSchema, type TokenIssuedSchema } from '@touchstone/contracts/events';
+import { durationFromMs, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { AuditEventSchema, type ConsentRecordedSchema, type TokenIssuedSchema } from '@touchstone/contracts/events';
 import { type AuditAct, type AuditCodec, idOf } from '@touchstone/core';
 
 /** Audit events as touchstone.events.v1.AuditEvent. */
@@ -29,8 +29,20 @@ function messageOf(act: AuditAct): ActMessage {
       return { case: 'tokensRevoked', value: { ...act, revision: BigInt(act.revision) } };
     case 'registry_changed':
       return { case: 'registryChanged', value: act };
+    case 'consent_recorded':
+      return { case: 'consentRecorded', value: consentOf(act) };
   }
 }
+
+const consentOf = ({
+  grants,
+  ttl,
+  ...consent
+}: Extract<AuditAct, { type: 'consent_recorded' }>): MessageInitShape<typeof ConsentRecordedSchema> => ({
+  ...consent,
+  grants: grants.map(({ audience, scopes }) => ({ audience, scopes: [...scopes] })),
+  ttl: durationFromMs(ttl * 1_000),
+});
 
 /** Field by field: a record holds more than may leave the database. */
 function issueOf({

@@ -30,6 +30,8 @@ const kinds: Readonly<Record<CutKind, wire.CutKind>> = {
   tenant: wire.CutKind.TENANT,
   all: wire.CutKind.ALL,
   resource_server: wire.CutKind.RESOURCE_SERVER,
+  consent: wire.CutKind.CONSENT,
+  signing_key: wire.CutKind.SIGNING_KEY,
 };
 
 const tokenClasses: Readonly<Record<TokenClass, wire.TokenClass>> = {

@@ -49,7 +49,9 @@ export function clientOf<Service extends DescService>(
 /** Registers the tenant, where that has not been done, and makes a credential for each kind of caller. */
 export async function registerDemoTenant(issuerGrpc: string, operatorToken: string): Promise<DemoTenant> {
   const registry = clientOf(RegistryService, issuerGrpc, operatorToken);
-  await unlessThere(registry.createTenant({ tenant: { tenantId, displayName: 'Demo' } }));
+  await unlessThere(
+    registry.createTenant({ tenant: { tenantId, displayName: 'Demo', firstPartyWithoutConsent: true } }),
+  );
   await unlessThere(
     registry.createResourceServer({
       resourceServer: {

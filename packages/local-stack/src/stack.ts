@@ -67,6 +67,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const environment = {
       DATABASE_URL: databaseUrls[name],
       ...(name === 'revocation' ? { UPKEEP_DATABASE_URL: databaseUrls.upkeep } : {}),
+      ...(name === 'issuer' ? { ISSUER_URL: `http://127.0.0.1:${ports.issuer[1]}` } : {}),
       MASTER_KEY_FILE: masterKeyFile,
       KAFKA_BROKERS: kafkaBrokers.join(','),
       ...options.environment,

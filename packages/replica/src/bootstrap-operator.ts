@@ -2,12 +2,19 @@ import { type BootstrapCommand, bootstrap, Chain, type IssuedCredential, tokenMe
 import { auditCodec, revisionCodec } from '@touchstone/events';
 import {
   bootstrapLog,
+  dataKeyStore,
   initialiseHistory,
   openDatabase,
   revocationWriter,
   tokenWriter,
 } from '@touchstone/store-postgres';
-import { openKeyRing, readMasterKeyFile, referenceMethod } from '@touchstone/token-methods';
+import {
+  createInstallationKeys,
+  DataKeys,
+  fileKeyEncryption,
+  readMasterKeyFile,
+  referenceMethod,
+} from '@touchstone/token-methods';
 
 export interface BootstrapOptions {
   /** A login that may write everything: the one that migrates. */
@@ -16,15 +23,16 @@ export interface BootstrapOptions {
 }
 
 /**
- * Begins the history, where that has not been done, and makes the first operator's credential.
+ * Makes the installation's data key and begins the history, where those are not there, and makes the first operator's credential.
  * @throws CredentialNotAllowed, StoreUnavailable, MasterKeyUnusable
  */
 export async function bootstrapOperator(
   command: BootstrapCommand,
   { databaseUrl, masterKeyFile }: BootstrapOptions,
 ): Promise<IssuedCredential> {
-  const keys = openKeyRing(await readMasterKeyFile(masterKeyFile));
+  const encryption = fileKeyEncryption(await readMasterKeyFile(masterKeyFile));
   await using database = openDatabase({ url: databaseUrl, applicationName: 'touchstone bootstrap', connectionsMax: 2 });
+  const keys = await createInstallationKeys(new DataKeys(dataKeyStore(database), [encryption]));
   const chain = new Chain(keys.mac, revisionCodec);
   await initialiseHistory(database, chain);
   return await bootstrap(command, {

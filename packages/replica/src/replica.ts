@@ -12,18 +12,31 @@ import {
   StoreUnavailable,
   systemClock,
   type TokenMethods,
-  tokenMethods,
 } from '@touchstone/core';
 import { kafkaRevisionSource, revisionCodec } from '@touchstone/events';
 import {
   census,
   type Database,
+  dataKeyStore,
   historyReader,
   openDatabase,
   postgresRevisionSource,
+  publicKeyReader,
   recordReader,
 } from '@touchstone/store-postgres';
-import { type KeyRing, openKeyRing, readMasterKeyFile, referenceMethod } from '@touchstone/token-methods';
+import {
+  type ConsentKeys,
+  consentKeys,
+  DataKeys,
+  fileKeyEncryption,
+  type KeyRing,
+  noSigner,
+  openInstallationKeys,
+  openMethods,
+  readMasterKeyFile,
+  type Verifiers,
+  verifiers,
+} from '@touchstone/token-methods';
 import { type ReplicaLog, type ReplicaRuntime, replicaLog } from './replica-log.ts';
 
 /** The settings of a service that concern its replica. */
@@ -44,7 +57,11 @@ export interface Replica extends AsyncDisposable {
   readonly instanceId: string;
   readonly database: Database;
   readonly keys: KeyRing;
+  readonly dataKeys: DataKeys;
+  readonly consentKeys: ConsentKeys;
+  readonly verifiers: Verifiers;
   readonly chain: Chain;
+  /** To open tokens with; they sign none. */
   readonly methods: TokenMethods;
   readonly follower: Follower;
   readonly records: ConsistentRecords;
@@ -65,7 +82,7 @@ const retryMilliseconds = 500;
 export async function openReplica(service: string, config: ReplicaConfig, runtime: ReplicaRuntime): Promise<Replica> {
   await using opening = new AsyncDisposableStack();
   const log = replicaLog(runtime);
-  const keys = openKeyRing(await readMasterKeyFile(config.MASTER_KEY_FILE));
+  const encryption = fileKeyEncryption(await readMasterKeyFile(config.MASTER_KEY_FILE));
   const instanceId = `${service}-${randomUUID()}`;
   const database = opening.use(
     openDatabase({
@@ -75,6 +92,8 @@ export async function openReplica(service: string, config: ReplicaConfig, runtim
       onError: log.databaseTrouble,
     }),
   );
+  const dataKeys = new DataKeys(dataKeyStore(database), [encryption]);
+  const keys = await untilReached(() => openInstallationKeys(dataKeys), log, runtime.signal);
   const chain = new Chain(keys.mac, revisionCodec);
   const start = () => Follower.start(historyReader(database), chain, systemClock, log);
   const follower = await untilReached(start, log, runtime.signal);
@@ -85,7 +104,9 @@ export async function openReplica(service: string, config: ReplicaConfig, runtim
   const presence = new Presence(census(database, row, fence), follower, systemClock, fence);
   await untilReached(() => presence.beat(), log, runtime.signal);
   opening.use(beating(presence, log));
-  const methods = tokenMethods([referenceMethod(keys)]);
+  const publicKeys = verifiers(publicKeyReader(database, keys.mac));
+  const byConsent = consentKeys(dataKeys);
+  const methods = openMethods({ keys, signing: { ...publicKeys, ...noSigner }, consentKeys: byConsent, issuer: '' });
   const records = consistentRecords(recordReader(database), follower, { batchMax: 500, lanes: 2, waitingMax: 20_000 });
   const authenticate = authenticator({ methods, records, follower });
   const resources = opening.move();
@@ -93,6 +114,9 @@ export async function openReplica(service: string, config: ReplicaConfig, runtim
     instanceId,
     database,
     keys,
+    dataKeys,
+    consentKeys: byConsent,
+    verifiers: publicKeys,
     chain,
     methods,
     follower,

@@ -11,6 +11,7 @@ export {
   secret,
   wholeNumber,
 } from './config/settings.ts';
+export type { Page } from './http/page.ts';
 export type { Readiness } from './lifecycle/readiness.ts';
 export {
   runService,

@@ -52,6 +52,7 @@ export async function startTestService(work: () => Promise<object> = async () =>
   const servers = await startServers(service, [{ service: ValidatorService, endpoints }], config, {
     readiness,
     metrics,
+    page: () => undefined,
   });
   return {
     ...servers,

@@ -23,11 +23,12 @@ create table consent_key (
 );
 
 grant select, insert on consent, consent_key to touchstone_issuer;
-grant select on consent_key to touchstone_validator;
+-- It comes with the record of a token that was made under it.
+grant select on consent_key to touchstone_validator, touchstone_revocation;
 grant select (consent_id, tenant_id, mac, app_id, user_handle, grants, recorded_at, expires_at, idempotency_key, disabled_revision)
   on consent to touchstone_revocation;
 grant update (disabled_revision) on consent to touchstone_revocation;
-grant select (consent_id), delete on consent_key to touchstone_revocation;
+grant delete on consent_key to touchstone_revocation;
 
 -- Whether a tenant's own apps get tokens for users without their consent.
 alter table tenant add column first_party_without_consent boolean not null default false;

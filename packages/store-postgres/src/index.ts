@@ -1,6 +1,8 @@
 export * from './audit-writer.ts';
 export * from './bootstrap-log.ts';
 export * from './census.ts';
+export { consentReader, consentStore } from './consents.ts';
+export { dataKeyStore } from './data-keys.ts';
 export { type Database, type DatabaseOptions, openDatabase } from './database.ts';
 export * from './history-reader.ts';
 export * from './migrate.ts';
@@ -12,4 +14,5 @@ export { registry, releaseReader } from './registry.ts';
 export * from './revision-source.ts';
 export { revocationReader } from './revocation-rows.ts';
 export { revocationWriter } from './revocation-writer.ts';
+export { publicKeyReader, signingKeyStore } from './signing-keys.ts';
 export * from './token-writer.ts';

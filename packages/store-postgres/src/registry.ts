@@ -28,7 +28,8 @@ const ids = { tenant: 'tenant_id', app: 'app_id', resource_server: 'audience' } 
 
 /** Each kind's columns as `storedOf` reads them; of the table under the alias that is its first letter. */
 const columns = {
-  tenant: 't.tenant_id, t.display_name, t.token_ttl_max, t.mac, t.disabled_revision is not null',
+  tenant:
+    't.tenant_id, t.display_name, t.token_ttl_max, t.first_party_without_consent, t.mac, t.disabled_revision is not null',
   app: `a.app_id, a.tenant_id, a.display_name, a.client_type, a.hosting_type, a.grants, a.methods, a.token_ttl_max,
         a.mac, a.disabled_revision is not null`,
   resource_server: `r.audience, r.tenant_id, r.display_name, r.scopes, r.released_claims, r.token_ttl_max,
@@ -61,8 +62,8 @@ function storedOf<Kind extends RegisteredKind>(what: Kind, row: Row, mac: Mac): 
 function entryOf(what: RegisteredKind, row: Row): Registered['entry'] {
   switch (what) {
     case 'tenant': {
-      const [tenantId, displayName, tokenTtlMax] = row;
-      return { tenantId, displayName, tokenTtlMax } as Tenant;
+      const [tenantId, displayName, tokenTtlMax, firstPartyWithoutConsent] = row;
+      return { tenantId, displayName, tokenTtlMax, firstPartyWithoutConsent } as Tenant;
     }
     case 'app': {
       const [appId, tenantId, displayName, clientType, hostingType, grants, methods, tokenTtlMax] = row;
@@ -79,7 +80,10 @@ function entryOf(what: RegisteredKind, row: Row): Registered['entry'] {
 function macOf(mac: Mac, { what, entry }: Registered): string {
   switch (what) {
     case 'tenant':
-      return mac(what, JSON.stringify([entry.tenantId, entry.displayName, entry.tokenTtlMax]));
+      return mac(
+        what,
+        JSON.stringify([entry.tenantId, entry.displayName, entry.tokenTtlMax, entry.firstPartyWithoutConsent]),
+      );
     case 'app':
       return mac(
         what,
@@ -102,9 +106,9 @@ function macOf(mac: Mac, { what, entry }: Registered): string {
 }
 
 function registrationOf(mac: Mac, row: Row): Registration {
-  const tenant = storedOf('tenant', row.slice(1, 6), mac);
-  const app = storedOf('app', row.slice(6, 16), mac);
-  const resourceServer = storedOf('resource_server', row.slice(16), mac);
+  const tenant = storedOf('tenant', row.slice(1, 7), mac);
+  const app = storedOf('app', row.slice(7, 17), mac);
+  const resourceServer = storedOf('resource_server', row.slice(17), mac);
   const disabled = new Set<RegisteredKind>();
   if (tenant?.disabled) disabled.add('tenant');
   if (app?.disabled) disabled.add('app');
@@ -218,8 +222,9 @@ function insertOf({ what, entry }: Registered, mac: string): { text: string; val
   switch (what) {
     case 'tenant':
       return {
-        text: 'insert into tenant (tenant_id, display_name, token_ttl_max, mac) values ($1, $2, $3, $4)',
-        values: [entry.tenantId, entry.displayName, entry.tokenTtlMax, mac],
+        text: `insert into tenant (tenant_id, display_name, token_ttl_max, first_party_without_consent, mac)
+               values ($1, $2, $3, $4, $5)`,
+        values: [entry.tenantId, entry.displayName, entry.tokenTtlMax, entry.firstPartyWithoutConsent, mac],
       };
     case 'app':
       return {

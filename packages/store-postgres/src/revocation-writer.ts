@@ -217,13 +217,17 @@ function disableEntries(query: Query, { intents, revision }: Write): Promise<Row
       tenant: ['tenant', 'tenant_id'],
       app: ['app', 'app_id'],
       resource_server: ['resource_server', 'audience'],
+      consent: ['consent', 'consent_id'],
+      signing_key: ['signing_key', 'signing_key_id'],
     }[disables.what] as [string, string];
-    return [
-      query({
-        text: `update ${table} set disabled_revision = $1 where ${column} = $2 and disabled_revision is null`,
-        values: [revision.revision, disables.id],
-      }),
-      query({ text: `update tenant set ${versionRaised} where tenant_id = $1`, values: [tenantId] }),
-    ];
+    const disabled = query({
+      text: `update ${table} set disabled_revision = $1 where ${column} = $2 and disabled_revision is null`,
+      values: [revision.revision, disables.id],
+    });
+    if (disables.what === 'consent') {
+      // Whoever inserts a token looks at its consent: the other tokens of the tenant need not be decided anew.
+      return [disabled, query({ text: 'delete from consent_key where consent_id = $1', values: [disables.id] })];
+    }
+    return [disabled, query({ text: `update tenant set ${versionRaised} where tenant_id = $1`, values: [tenantId] })];
   });
 }

@@ -1,4 +1,4 @@
-import type { Ancestor, NewTokenRecord, TokenRecord, Usage } from '@touchstone/core';
+import type { Ancestor, NewTokenRecord, TokenRecord, Usage, WrappedKey } from '@touchstone/core';
 
 /** A record as one value, for `recordOf`: text that is parsed at once costs a third of a value for each column. */
 export const recordJson = `
@@ -6,7 +6,10 @@ export const recordJson = `
     t.expiry_day, t.id, t.token_class, t.tenant_id, t.app_id, t.user_handle, t.consent_id, t.audience, t.scopes, t.usage,
     t.method, t.signing_key_id, t.policy_version, t.confirmation, t.lineage, t.sequence,
     (extract(epoch from t.issued_at) * 1000)::bigint, (extract(epoch from t.expires_at) * 1000)::bigint,
-    t.seal_key_id, encode(t.sealed, 'hex'))`;
+    t.seal_key_id, encode(t.sealed, 'hex'),
+    case when t.method = 'consent_key' then
+      (select json_build_array(k.data_key_id, encode(k.wrapped, 'hex')) from consent_key k where k.consent_id = t.consent_id)
+    end)`;
 
 /** Makes the record out of what the driver made of `recordJson`. */
 export function recordOf(values: readonly unknown[]): TokenRecord {
@@ -30,8 +33,12 @@ export function recordOf(values: readonly unknown[]): TokenRecord {
     expiresAt: values[17] as number,
     sealKeyId: values[18] as number,
     sealed: Buffer.from(values[19] as string, 'hex'),
+    consentKey: consentKeyOf(values[20] as [string, string] | null),
   };
 }
+
+const consentKeyOf = (key: [string, string] | null): WrappedKey | null =>
+  key && { dataKeyId: key[0], wrapped: Buffer.from(key[1], 'hex') };
 
 /** The record as an object for json_to_recordset: names and types as `recordFields` declares them. */
 export function fieldsOf(record: NewTokenRecord): Record<string, unknown> {

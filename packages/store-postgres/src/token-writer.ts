@@ -16,15 +16,18 @@ const drawStatement = `
 
 /**
  * Inserts the rows whose tenant's registry still is at the version they were decided under - credentials, which no
- * registry decides, have version 0 - and an event for each of them. Returns the ids that were inserted.
+ * registry decides, have version 0 - and whose consent has not been withdrawn, and an event for each of them. Returns the
+ * ids that were inserted.
  */
 const insertStatement = `
   with wanted as (select * from json_to_recordset($1) as r (${recordFields}, ${outboxFields})),
   inserted as (
     insert into token (${insertColumns})
     select ${insertColumns} from wanted w
-     where w.policy_version = 0
-        or w.policy_version = (select n.registry_version from tenant n where n.tenant_id = w.tenant_id)
+     where (w.policy_version = 0
+            or w.policy_version = (select n.registry_version from tenant n where n.tenant_id = w.tenant_id))
+       and (w.consent_id is null
+            or exists (select from consent c where c.consent_id = w.consent_id and c.disabled_revision is null))
     on conflict do nothing
     returning id
   ),

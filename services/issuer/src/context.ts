@@ -1,9 +1,26 @@
-import type { CredentialPorts, DisablePorts, IssuePorts, Registry } from '@touchstone/core';
+import type {
+  CredentialPorts,
+  DisablePorts,
+  Follower,
+  IssuePorts,
+  RecordConsentPorts,
+  Registry,
+  SigningKeyPorts,
+} from '@touchstone/core';
 import { auditCodec } from '@touchstone/events';
 import { openReplica, type Replica } from '@touchstone/replica';
 import type { ServiceRuntime } from '@touchstone/service-kit';
-import { auditWriter, registry, revocationWriter, tokenWriter } from '@touchstone/store-postgres';
+import {
+  auditWriter,
+  consentStore,
+  registry,
+  revocationWriter,
+  signingKeyStore,
+  tokenWriter,
+} from '@touchstone/store-postgres';
+import { openMethods, signers, signingKeyMaker } from '@touchstone/token-methods';
 import type { IssuerConfig } from './config.ts';
+import { rotatingKeys } from './rotating-keys.ts';
 
 /** What the issuer's handlers work with. */
 export interface IssuerContext extends AsyncDisposable {
@@ -11,22 +28,38 @@ export interface IssuerContext extends AsyncDisposable {
   readonly issuing: IssuePorts;
   readonly registering: DisablePorts & { readonly registry: Registry };
   readonly credentials: CredentialPorts;
+  readonly consenting: RecordConsentPorts;
+  readonly signing: SigningKeyPorts & { readonly follower: Follower };
 }
 
 /** Waits, and says so, while the database is away. */
 export async function openContext(config: IssuerConfig, runtime: ServiceRuntime): Promise<IssuerContext> {
-  const replica = await openReplica('issuer', config, runtime);
-  const { database, keys, chain, methods, follower, instanceId } = replica;
-  const entries = registry(database, { mac: keys.mac, codec: auditCodec, instanceId });
+  await using opening = new AsyncDisposableStack();
+  const replica = opening.use(await openReplica('issuer', config, runtime));
+  const { database, keys, dataKeys, consentKeys, verifiers, chain, follower, instanceId } = replica;
+  const { handles } = keys;
+  const stored = { mac: keys.mac, codec: auditCodec, instanceId };
+  const entries = registry(database, stored);
+  const consents = consentStore(database, stored);
+  const signingKeys = signingKeyStore(database, stored);
   const tokens = tokenWriter(database, instanceId, auditCodec);
   const audit = auditWriter(database, instanceId, auditCodec);
   const revocations = revocationWriter(database, { chain, codec: auditCodec, instanceId });
-  const { handles } = keys;
+  const methods = openMethods({
+    keys,
+    signing: { ...verifiers, ...signers(signingKeys, dataKeys) },
+    consentKeys,
+    issuer: config.ISSUER_URL,
+  });
+  opening.use(rotatingKeys(signingKeys, dataKeys, config, runtime));
+  const resources = opening.move();
   return {
     replica,
-    issuing: { registry: entries, methods, handles, tokens, audit, follower },
+    issuing: { registry: entries, consents, methods, handles, tokens, audit, follower },
     registering: { registry: entries, handles, revocations },
     credentials: { registry: entries, methods, handles, tokens, audit },
-    [Symbol.asyncDispose]: () => replica[Symbol.asyncDispose](),
+    consenting: { registry: entries, handles, consents, consentKeys },
+    signing: { registry: entries, signingKeys, maker: signingKeyMaker(dataKeys), follower },
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }

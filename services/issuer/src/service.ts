@@ -1,8 +1,10 @@
-import { IssuerService, RegistryService } from '@touchstone/contracts';
+import { ConsentService, IssuerService, RegistryService } from '@touchstone/contracts';
 import { route, type Service } from '@touchstone/service-kit';
 import { type IssuerConfig, readConfig } from './config.ts';
 import { type IssuerContext, openContext } from './context.ts';
+import { jwksPage } from './jwks.ts';
 import { batchIssueTokensHandler } from './rpc/batch-issue-tokens.ts';
+import { getConsentHandler, listConsentsHandler, recordConsentHandler } from './rpc/consents.ts';
 import { createAppHandler } from './rpc/create-app.ts';
 import { createResourceServerHandler } from './rpc/create-resource-server.ts';
 import { createTenantHandler } from './rpc/create-tenant.ts';
@@ -12,10 +14,12 @@ import { disableTenantHandler } from './rpc/disable-tenant.ts';
 import { issueCredentialHandler } from './rpc/issue-credential.ts';
 import { issueTokenHandler } from './rpc/issue-token.ts';
 import { credentialRefused, tokenRefused } from './rpc/refusals.ts';
+import { listSigningKeysHandler, rotateSigningKeyHandler } from './rpc/signing-keys.ts';
 
 export const issuer: Service<IssuerConfig, IssuerContext> = {
   name: 'issuer',
-  services: [IssuerService, RegistryService],
+  services: [IssuerService, RegistryService, ConsentService],
+  pages: { '/.well-known/jwks.json': jwksPage },
   readConfig,
   openContext,
   routes: (context) => [
@@ -37,8 +41,15 @@ export const issuer: Service<IssuerConfig, IssuerContext> = {
         createResourceServer: createResourceServerHandler(context),
         disableResourceServer: disableResourceServerHandler(context),
         issueCredential: issueCredentialHandler(context),
+        listSigningKeys: listSigningKeysHandler(context),
+        rotateSigningKey: rotateSigningKeyHandler(context),
       },
       { issueCredential: credentialRefused(context) },
     ),
+    route(ConsentService, {
+      recordConsent: recordConsentHandler(context),
+      getConsent: getConsentHandler(context),
+      listConsents: listConsentsHandler(context),
+    }),
   ],
 };

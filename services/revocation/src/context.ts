@@ -2,7 +2,14 @@ import type { GetRevocationPorts, RevokeTokenPorts, RevokeTokensPorts } from '@t
 import { auditCodec } from '@touchstone/events';
 import { openReplica, type Replica } from '@touchstone/replica';
 import type { ServiceRuntime } from '@touchstone/service-kit';
-import { censusReader, registry, revocationReader, revocationWriter } from '@touchstone/store-postgres';
+import {
+  censusReader,
+  consentReader,
+  publicKeyReader,
+  registry,
+  revocationReader,
+  revocationWriter,
+} from '@touchstone/store-postgres';
 import type { RevocationConfig } from './config.ts';
 import { startJobs } from './jobs.ts';
 
@@ -26,7 +33,13 @@ export async function openContext(config: RevocationConfig, runtime: ServiceRunt
   return {
     replica,
     revoking: { methods, records, revocations, follower },
-    revokingMany: { registry: entries, handles: keys.handles, revocations },
+    revokingMany: {
+      registry: entries,
+      handles: keys.handles,
+      consents: consentReader(database, keys.mac),
+      signingKeys: publicKeyReader(database, keys.mac),
+      revocations,
+    },
     following: { revocations: revocationReader(database, chain), census: censusReader(database) },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };

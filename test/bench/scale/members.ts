@@ -44,7 +44,7 @@ export async function registerTenants({ onProgress }: Bench, stack: Stack, count
     const tenantId = tenantIdOf(number);
     const holder: Holder = { tenantId, appId: `app-${number}`, audience: `https://${tenantId}.example.com`, scopes };
     const { audience } = holder;
-    await registry.createTenant({ tenant: { tenantId } });
+    await registry.createTenant({ tenant: { tenantId, firstPartyWithoutConsent: true } });
     const released = { scopes: scopes.map((name) => ({ name })), releasedClaims: [...releasedClaims] };
     await registry.createResourceServer({ resourceServer: { audience, tenantId, ...released } });
     await registry.createApp({ app: appOf(holder) });

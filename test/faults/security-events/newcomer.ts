@@ -2,8 +2,9 @@ import { Chain, decide, Follower, systemClock, tokenIdOf, tokenMethods } from '@
 import { revisionCodec } from '@touchstone/events';
 import type { Stack } from '@touchstone/local-stack';
 import { historyReader, openDatabase, recordReader } from '@touchstone/store-postgres';
-import { openKeyRing, readMasterKeyFile, referenceMethod } from '@touchstone/token-methods';
+import { referenceMethod } from '@touchstone/token-methods';
 import { quiet } from '../../harness/database.ts';
+import { keysOf } from '../../harness/installation-keys.ts';
 import type { Held } from './held.ts';
 
 /** One who has the keys and reads the database, and remembers nothing. */
@@ -14,9 +15,9 @@ export interface Newcomer extends AsyncDisposable {
   honours(held: Held): Promise<boolean>;
 }
 
-export async function openNewcomer({ masterKeyFile, databaseUrls }: Stack): Promise<Newcomer> {
-  const keys = openKeyRing(await readMasterKeyFile(masterKeyFile));
-  const database = openDatabase({ url: databaseUrls.validator, applicationName: 'test', connectionsMax: 1 });
+export async function openNewcomer(stack: Stack): Promise<Newcomer> {
+  const keys = await keysOf(stack);
+  const database = openDatabase({ url: stack.databaseUrls.validator, applicationName: 'test', connectionsMax: 1 });
   const chain = new Chain(keys.mac, revisionCodec);
   const methods = tokenMethods([referenceMethod(keys)]);
   const locate = (text: string) => {
@@ -32,7 +33,7 @@ export async function openNewcomer({ masterKeyFile, databaseUrls }: Stack): Prom
       const { watermarks, databaseNow } = await Follower.start(historyReader(database), chain, systemClock, quiet);
       const [record = null] = (await recordReader(database).read([located.key], 0)).records;
       const tokenClass = audience === 'touchstone' ? 'credential' : 'token';
-      const demand = { tokenClass, audience, scopes: record?.scopes ?? [] } as const;
+      const demand = { tokenClass, audience, scopes: record?.scopes ?? [], request: null } as const;
       const opened = record && (await method.open(located, record));
       return decide(record, opened, watermarks, demand, databaseNow).active;
     },

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type DescMethod, fromBinary, type Message } from '@bufbuild/protobuf';
 import {
@@ -18,12 +19,14 @@ import type { Listener, MountedService } from '../grpc/server.ts';
 import { PortTaken } from '../lifecycle/port-taken.ts';
 import type { Readiness } from '../lifecycle/readiness.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Document, PageOf } from './page.ts';
 
 export interface HttpEdgeOptions {
   readonly mounted: readonly MountedService[];
   readonly readiness: Readiness;
   readonly metrics: Metrics;
   readonly messageBytesMax: number;
+  readonly page: PageOf;
 }
 
 /** The HTTP server, and how it ends. */
@@ -34,7 +37,13 @@ export interface HttpEdge {
 }
 
 /** Serves the endpoints, `/healthz`, `/readyz` and `/metrics`; nothing listens yet. */
-export function createHttpEdge({ mounted, readiness, metrics, messageBytesMax }: HttpEdgeOptions): HttpEdge {
+export function createHttpEdge({
+  mounted,
+  readiness,
+  metrics,
+  messageBytesMax,
+  page: pageOf,
+}: HttpEdgeOptions): HttpEdge {
   const rpc = connectNodeAdapter({
     routes: (router) => {
       for (const { service, endpoints } of mounted) router.service(service, implementationOf(endpoints));
@@ -67,7 +76,9 @@ export function createHttpEdge({ mounted, readiness, metrics, messageBytesMax }:
       open.delete(response);
       if (!server.listening && open.size === 0) server.closeAllConnections();
     });
-    const page = pages.get(request.url?.split('?')[0] ?? '');
+    const path = request.url?.split('?')[0] ?? '';
+    const document = pageOf(path);
+    const page = document ? (to: ServerResponse) => sendDocument(request, to, document) : pages.get(path);
     if (!page) {
       // HTTP/1.0 needs none, and one can be nonsense: connect would throw, and nobody asks for it.
       request.headers.host = 'touchstone';
@@ -91,6 +102,20 @@ export function createHttpEdge({ mounted, readiness, metrics, messageBytesMax }:
         if (open.size === 0) server.closeAllConnections();
       }),
   };
+}
+
+async function sendDocument(
+  request: IncomingMessage,
+  response: ServerResponse,
+  make: () => Promise<Document | null>,
+): Promise<void> {
+  const document = await make().catch(() => null);
+  if (!document) return sendJson(response, 503, { ready: false });
+  const body = JSON.stringify(document.body);
+  const etag = `"${hash('sha256', body, 'base64url')}"`;
+  const headers = { etag, 'cache-control': `public, max-age=${document.maxAge}`, 'access-control-allow-origin': '*' };
+  if (request.headers['if-none-match'] === etag) response.writeHead(304, headers).end();
+  else response.writeHead(200, { ...headers, 'content-type': document.contentType }).end(body);
 }
 
 function sendJson(response: ServerResponse, status: number, body: object): void {

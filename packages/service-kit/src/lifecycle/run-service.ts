@@ -6,6 +6,7 @@ import type { Handler, Route } from '../call/handler.ts';
 import { endpoint, type PipelineOptions } from '../call/pipeline.ts';
 import type { CommonConfig } from '../config/settings.ts';
 import type { MountedService } from '../grpc/server.ts';
+import type { Page, PageOf } from '../http/page.ts';
 import { callEvents } from '../telemetry/call-events.ts';
 import { openLogger } from '../telemetry/logger.ts';
 import { type Metrics, openMetrics } from '../telemetry/metrics.ts';
@@ -42,6 +43,8 @@ export interface Service<Config extends CommonConfig, Context extends ServedCont
   openContext(config: Config, runtime: ServiceRuntime): Promise<Context>;
   /** A route for each of `services`. */
   routes(context: Context): readonly Route[];
+  /** Documents of its HTTP port, by their paths. */
+  readonly pages?: Readonly<Record<string, Page<Context>>>;
 }
 
 /** Runs a service until it is told to stop; the process's exit code says how that went. */
@@ -101,7 +104,11 @@ async function serveUntilStopped<Config extends CommonConfig, Context extends Se
     refused: async (method, act, error) => routeOf(method)?.refused[method.localName]?.(act, error),
     stopping: stopping.signal,
   });
-  const servers = await startServers(service, endpoints, config, { readiness, metrics });
+  const page: PageOf = (path) => {
+    const found = service.pages?.[path];
+    return found && (async () => (context ? await found(context) : null));
+  };
+  const servers = await startServers(service, endpoints, config, { readiness, metrics, page });
   logger.info({ grpc: servers.grpcPort, http: servers.httpPort }, 'listening');
   const stopped = aborted(stopping.signal);
   const opening = service.openContext(config, {

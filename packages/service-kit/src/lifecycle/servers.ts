@@ -6,6 +6,7 @@ import { openStreams } from '../grpc/open-streams.ts';
 import { addReflection } from '../grpc/reflection.ts';
 import { createGrpcServer, type InFlight, listen, type MountedService, mount } from '../grpc/server.ts';
 import { createHttpEdge, listenHttp } from '../http/edge.ts';
+import type { PageOf } from '../http/page.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Readiness } from './readiness.ts';
 
@@ -22,7 +23,7 @@ export async function startServers(
   { name, services }: { readonly name: string; readonly services: readonly DescService[] },
   mounted: readonly MountedService[],
   config: CommonConfig,
-  { readiness, metrics }: { readonly readiness: Readiness; readonly metrics: Metrics },
+  { readiness, metrics, page }: { readonly readiness: Readiness; readonly metrics: Metrics; readonly page: PageOf },
 ): Promise<Servers> {
   const prefix = name.toUpperCase();
   const listener = (kind: 'GRPC' | 'HTTP') => ({
@@ -37,7 +38,7 @@ export async function startServers(
   for (const one of mounted) mount(grpc, one, inFlight);
   addHealth(grpc, services, readiness, streams);
   addReflection(grpc, services, streams);
-  const http = createHttpEdge({ mounted, readiness, metrics, messageBytesMax });
+  const http = createHttpEdge({ mounted, readiness, metrics, messageBytesMax, page });
 
   async function stop(drainMilliseconds: number): Promise<void> {
     readiness.set('stopping', 'the service is stopping');

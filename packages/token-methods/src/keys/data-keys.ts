@@ -47,6 +47,12 @@ export class DataKeys {
     return this.#open(made);
   }
 
+  /** The one that all else of the installation is derived from. Null: it has not been set up. @throws StoreUnavailable */
+  async installation(): Promise<DataKey | null> {
+    const stored = await this.#store.current('installation');
+    return stored && this.#open(stored);
+  }
+
   /** Null where there is none by this id: it has been destroyed. @throws StoreUnavailable */
   async find(dataKeyId: string): Promise<DataKey | null> {
     const known = this.#known.get(dataKeyId);

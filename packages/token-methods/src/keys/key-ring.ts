@@ -1,6 +1,6 @@
 import { hkdfSync } from 'node:crypto';
-import type { Mac, UserHandles } from '@touchstone/core';
-import { encodeBase62 } from '@touchstone/core';
+import { encodeBase62, type Mac, StoreUnavailable, type UserHandles } from '@touchstone/core';
+import type { DataKeys } from './data-keys.ts';
 import { hmac } from './hmac.ts';
 
 /** Names the keys that a token was made under, in the token and in its record. One for now. */
@@ -52,6 +52,18 @@ export function openKeyRing(installation: Uint8Array): KeyRing {
     macaroonKey,
   };
 }
+
+/** The keys of an installation that has been set up. @throws StoreUnavailable where it has not, or its key can't be unwrapped. */
+export async function openInstallationKeys(dataKeys: DataKeys): Promise<KeyRing> {
+  const installation = await dataKeys.installation();
+  if (!installation)
+    throw new StoreUnavailable(new Error('the installation has no data key: run the bootstrap command'));
+  return openKeyRing(installation.bytes);
+}
+
+/** The keys of an installation that is being set up. @throws StoreUnavailable */
+export const createInstallationKeys = async (dataKeys: DataKeys): Promise<KeyRing> =>
+  openKeyRing((await dataKeys.current('installation')).bytes);
 
 /** Each part with its length before it: no two lists of parts give the same bytes. */
 function delimited(parts: readonly (string | Uint8Array)[]): Buffer {

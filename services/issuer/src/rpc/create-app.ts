@@ -1,8 +1,9 @@
-import { ClientType, HostingType, type RegistryService } from '@touchstone/contracts';
+import { ClientType, HostingType, type RegistryService, TokenMethod } from '@touchstone/contracts';
 import { type ClientType as ClientTypeName, createApp, type HostingType as HostingTypeName } from '@touchstone/core';
 import type { UnaryHandler } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
 import { toSeconds } from './duration.ts';
+import { methodNames } from './method-names.ts';
 import { required } from './required.ts';
 
 const clientTypeNames: Readonly<Record<Exclude<ClientType, typeof ClientType.UNSPECIFIED>, ClientTypeName>> = {
@@ -25,6 +26,7 @@ export const createAppHandler =
   ({ registering }: IssuerContext): UnaryHandler<typeof RegistryService.method.createApp> =>
   async (request, { act }) => {
     const app = required(request.app);
+    if (app.methods.length === 0) app.methods = [TokenMethod.REFERENCE];
     const { appId, tenantId, displayName, grants } = app;
     await createApp(
       act,
@@ -35,7 +37,7 @@ export const createAppHandler =
         clientType: required(clientTypeNames[app.clientType as keyof typeof clientTypeNames]),
         hostingType: required(hostingTypeNames[app.hostingType as keyof typeof hostingTypeNames]),
         grants: grants.map(({ audience, scopes }) => ({ audience, scopes })),
-        methods: ['reference'],
+        methods: app.methods.map((method) => required(methodNames[method])),
         tokenTtlMax: toSeconds('app.token_ttl_max', app.tokenTtlMax),
       },
       registering.registry,

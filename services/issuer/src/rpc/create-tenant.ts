@@ -13,7 +13,12 @@ export const createTenantHandler =
     const tokenTtlMax = toSeconds('tenant.token_ttl_max', tenant.tokenTtlMax) ?? tenantTtlDefault;
     await createTenant(
       act,
-      { tenantId: tenant.tenantId, displayName: tenant.displayName, tokenTtlMax },
+      {
+        tenantId: tenant.tenantId,
+        displayName: tenant.displayName,
+        tokenTtlMax,
+        firstPartyWithoutConsent: tenant.firstPartyWithoutConsent,
+      },
       registering.registry,
     );
     return { tenant: { ...tenant, tokenTtlMax: durationFromMs(tokenTtlMax * 1_000) } };

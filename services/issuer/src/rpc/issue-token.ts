@@ -4,7 +4,6 @@ import {
   type IssuerService,
   type IssueTokenRequestSchema,
   type IssueTokenResponseSchema,
-  TokenMethod,
   Usage,
 } from '@touchstone/contracts';
 import {
@@ -13,12 +12,12 @@ import {
   type IssueCommand,
   type IssuedToken,
   issueToken,
-  type TokenMethodName,
   type Usage as UsageName,
 } from '@touchstone/core';
 import type { UnaryHandler } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
 import { toSeconds } from './duration.ts';
+import { methodNames } from './method-names.ts';
 import { commandOr, tokenRefused } from './refusals.ts';
 import { required } from './required.ts';
 
@@ -28,11 +27,6 @@ export const issueTokenHandler =
     const command = await commandOr(tokenRefused(context), act, () => toIssueCommand(request));
     return fromIssuedToken(await issueToken(act, command, context.issuing));
   };
-
-const methodNames: Readonly<Record<TokenMethod, TokenMethodName>> = {
-  [TokenMethod.UNSPECIFIED]: 'reference',
-  [TokenMethod.REFERENCE]: 'reference',
-};
 
 const usageNames: Readonly<Record<Exclude<Usage, typeof Usage.UNSPECIFIED>, UsageName>> = {
   [Usage.INTERACTIVE]: 'interactive',

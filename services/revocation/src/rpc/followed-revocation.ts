@@ -17,6 +17,8 @@ const targetKinds: Readonly<Record<CutKind, TargetKind>> = {
   tenant: TargetKind.TENANT,
   all: TargetKind.ALL,
   resource_server: TargetKind.RESOURCE_SERVER,
+  consent: TargetKind.CONSENT,
+  signing_key: TargetKind.SIGNING_KEY,
 };
 
 export const fromFollowedRevocation = ({

@@ -23,6 +23,10 @@ function toTarget(message: MessageShape<typeof RevocationTargetSchema> | undefin
       return { kind: 'app_user', appId: target.value.appId, userId: target.value.userId };
     case 'tenant':
       return { kind: 'tenant', tenantId: target.value.tenantId };
+    case 'consentId':
+      return { kind: 'consent', consentId: target.value };
+    case 'signingKeyId':
+      return { kind: 'signing_key', signingKeyId: target.value };
     case 'all':
       return { kind: 'all' };
     default:

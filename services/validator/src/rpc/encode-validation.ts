@@ -15,6 +15,7 @@ const reasons: Readonly<Record<ToldReason, RefusalReason>> = {
   not_honoured: RefusalReason.NOT_HONOURED,
   expired: RefusalReason.EXPIRED,
   scope_missing: RefusalReason.SCOPE_MISSING,
+  request_mismatch: RefusalReason.REQUEST_MISMATCH,
   unknown: RefusalReason.UNKNOWN,
   revoked: RefusalReason.REVOKED,
   audience_mismatch: RefusalReason.AUDIENCE_MISMATCH,

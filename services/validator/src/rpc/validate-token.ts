@@ -23,6 +23,7 @@ export const toValidateCommand = (request: MessageShape<typeof ValidateTokenRequ
   token: request.token,
   audience: request.audience,
   requiredScopes: request.requiredScopes,
+  request: request.request || null,
   consistency: toConsistency(request.consistency?.requirement),
 });
 

@@ -1,0 +1,13 @@
+/** A document that anybody may read. */
+export interface Document {
+  readonly contentType: string;
+  /** For how many seconds it may be kept. */
+  readonly maxAge: number;
+  readonly body: object;
+}
+
+/** Makes a document out of what the service has. */
+export type Page<Context> = (context: Context) => Promise<Document>;
+
+/** Finds the document at a path; the service is not ready where there is none yet. */
+export type PageOf = (path: string) => (() => Promise<Document | null>) | undefined;

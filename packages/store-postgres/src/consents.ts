@@ -1,0 +1,145 @@
+import {
+  type AppGrant,
+  type AuditCodec,
+  type AuditEvent,
+  type Consent,
+  type ConsentAsOf,
+  type ConsentStore,
+  gather,
+  type Mac,
+  type NewConsent,
+  type WrappedKey,
+} from '@touchstone/core';
+import { insertEvents } from './audit-writer.ts';
+import type { Database, Query, Row } from './database.ts';
+import { OutboxWriter } from './outbox-rows.ts';
+
+const columns = `
+  c.consent_id, c.tenant_id, c.app_id, c.user_handle, c.grants, (extract(epoch from c.recorded_at) * 1000)::bigint,
+  (extract(epoch from c.expires_at) * 1000)::bigint, c.mac, c.disabled_revision is not null,
+  (extract(epoch from clock_timestamp()) * 1000)::bigint`;
+
+const findStatement = `select ${columns} from consent c where c.consent_id = $1`;
+const findWithKeyStatement = `
+  select ${columns}, k.data_key_id, k.wrapped from consent c left join consent_key k using (consent_id)
+   where c.consent_id = $1`;
+const findByKeyStatement = `select ${columns} from consent c where c.tenant_id = $1 and c.idempotency_key = $2`;
+
+interface Recording {
+  readonly consent: NewConsent;
+  readonly event: AuditEvent;
+}
+
+export interface ConsentStoreOptions {
+  readonly mac: Mac;
+  readonly codec: AuditCodec;
+  readonly instanceId: string;
+}
+
+/** Consents, and their keys. */
+export function consentStore(database: Database, { mac, codec, instanceId }: ConsentStoreOptions): ConsentStore {
+  const writer = new OutboxWriter(instanceId, codec);
+  const find = consentReader(database, mac).find;
+
+  // One at a time, for the sake of the events' count.
+  const record = gather<Recording, ConsentAsOf>(
+    async ([recording]) => {
+      const { consent, event } = recording as Recording;
+      const { recorded } = await writer.writing(() =>
+        database.transaction(async (query) => {
+          const inserted = await insert(query, consent, mac);
+          if (inserted) await insertEvents(query, writer, [event], Date.now());
+          const values = [consent.tenantId, consent.idempotencyKey];
+          const [row] = await query({ text: findByKeyStatement, values });
+          const found = row ? consentOf(row, mac) : null;
+          if (!found) throw new Error('the database did not keep the consent');
+          return { recorded: found, written: inserted ? 1 : 0 };
+        }),
+      );
+      return [recorded];
+    },
+    { batchMax: 1, lanes: 1, waitingMax: 1_000 },
+  );
+
+  return {
+    find,
+
+    async findWithKey(consentId) {
+      const [row] = await database.query({ name: 'consent and key', text: findWithKeyStatement, values: [consentId] });
+      const found = row ? consentOf(row, mac) : null;
+      const [dataKeyId, wrapped] = (row?.slice(-2) ?? []) as [string | null, Buffer];
+      const key: WrappedKey | null = dataKeyId === null ? null : { dataKeyId, wrapped };
+      return found && { ...found, key };
+    },
+
+    record: (consent, event) => record({ consent, event }),
+
+    async list(userHandle, after, limit) {
+      const rows = await database.query({
+        name: 'consents of a user',
+        text: `select ${columns} from consent c
+                where c.user_handle = $1
+                  and ($2::text is null or (c.recorded_at, c.consent_id) < (select a.recorded_at, a.consent_id from consent a where a.consent_id = $2))
+                order by c.recorded_at desc, c.consent_id desc limit $3`,
+        values: [userHandle, after, limit],
+      });
+      return rows.map((row) => consentOf(row, mac)).filter((consent) => consent !== null);
+    },
+  };
+}
+
+/** Consents by their id. */
+export function consentReader(database: Database, mac: Mac): Pick<ConsentStore, 'find'> {
+  return {
+    async find(consentId) {
+      const [row] = await database.query({ name: 'consent', text: findStatement, values: [consentId] });
+      return row ? consentOf(row, mac) : null;
+    },
+  };
+}
+
+/** False where the idempotency key has been used. */
+async function insert(query: Query, wanted: NewConsent, mac: Mac): Promise<boolean> {
+  const [[now]] = (await query({ text: 'select (extract(epoch from now()) * 1000)::bigint' })) as [[number]];
+  const consent: Consent = { ...wanted, recordedAt: now, expiresAt: now + wanted.ttl * 1_000 };
+  const rows = await query({
+    text: `insert into consent (consent_id, tenant_id, app_id, user_handle, grants, recorded_at, expires_at, idempotency_key, mac)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (tenant_id, idempotency_key) do nothing returning consent_id`,
+    values: [
+      consent.consentId,
+      consent.tenantId,
+      consent.appId,
+      consent.userHandle,
+      JSON.stringify(consent.grants),
+      new Date(consent.recordedAt),
+      new Date(consent.expiresAt),
+      wanted.idempotencyKey,
+      macOf(consent, mac),
+    ],
+  });
+  if (rows.length === 0) return false;
+  await query({
+    text: 'insert into consent_key (consent_id, data_key_id, wrapped) values ($1, $2, $3)',
+    values: [consent.consentId, wanted.key.dataKeyId, wanted.key.wrapped],
+  });
+  return true;
+}
+
+/** Null where the consent was not written under our key. */
+function consentOf(row: Row, mac: Mac): ConsentAsOf | null {
+  const [consentId, tenantId, appId, userHandle, grants, recordedAt, expiresAt, storedMac, isWithdrawn, now] = row;
+  const consent = { consentId, tenantId, appId, userHandle, grants, recordedAt, expiresAt } as Consent;
+  return macOf(consent, mac) === storedMac
+    ? { consent, isWithdrawn: isWithdrawn as boolean, now: now as number }
+    : null;
+}
+
+const macOf = (consent: Consent, mac: Mac): string =>
+  mac(
+    'consent',
+    JSON.stringify([
+      [consent.consentId, consent.tenantId, consent.appId, consent.userHandle],
+      consent.grants.map(({ audience, scopes }: AppGrant) => [audience, scopes]),
+      [consent.recordedAt, consent.expiresAt],
+    ]),
+  );

@@ -1,0 +1,166 @@
+import {
+  type AuditCodec,
+  type AuditEvent,
+  gather,
+  type Mac,
+  type NewSigningKey,
+  type PublicKeyReader,
+  type PublicSigningKey,
+  platformTtlMax,
+  type Rotated,
+  type Rotation,
+  type SigningKey,
+  type SigningKeyStore,
+} from '@touchstone/core';
+import { insertEvents } from './audit-writer.ts';
+import type { Database, Query, Row } from './database.ts';
+import { OutboxWriter } from './outbox-rows.ts';
+import { versionRaised } from './registry.ts';
+
+const publicColumns = `
+  k.signing_key_id, k.tenant_id, k.algorithm, k.public_jwk, case when k.disabled_revision is null then k.state else 'revoked' end,
+  (extract(epoch from k.created_at) * 1000)::bigint, (extract(epoch from k.activated_at) * 1000)::bigint,
+  (extract(epoch from k.retired_at) * 1000)::bigint, k.mac`;
+
+/** The public halves of signing keys. */
+export function publicKeyReader(database: Database, mac: Mac): PublicKeyReader {
+  const text = `select ${publicColumns} from signing_key k where k.signing_key_id = $1`;
+  return {
+    async findPublic(keyId) {
+      const [row] = await database.query({ name: 'public key', text, values: [keyId] });
+      return row ? publicKeyOf(row, mac) : null;
+    },
+  };
+}
+
+interface Wanted {
+  readonly rotation: Rotation;
+  readonly eventOf: (keyId: string) => AuditEvent;
+}
+
+export interface SigningKeyStoreOptions {
+  readonly mac: Mac;
+  readonly codec: AuditCodec;
+  readonly instanceId: string;
+}
+
+/** Signing keys, the private halves wrapped. */
+export function signingKeyStore(
+  database: Database,
+  { mac, codec, instanceId }: SigningKeyStoreOptions,
+): SigningKeyStore {
+  const writer = new OutboxWriter(instanceId, codec);
+
+  async function list(where: string, values: readonly unknown[]): Promise<PublicSigningKey[]> {
+    const text = `select ${publicColumns} from signing_key k where ${where} order by k.created_at desc, k.signing_key_id`;
+    const rows = await database.query({ text, values });
+    return rows.map((row) => publicKeyOf(row, mac)).filter((key) => key !== null);
+  }
+
+  // One at a time, for the sake of the events' count.
+  const rotate = gather<Wanted, Rotated>(
+    async ([wanted]) => {
+      const { rotation, eventOf } = wanted as Wanted;
+      const { tenantId, replaces, pair } = rotation;
+      const { rotated } = await writer.writing(() =>
+        database.transaction(async (query) => {
+          // Who rotates at the same time waits here.
+          await query({ text: 'select from tenant where tenant_id = $1 for update', values: [tenantId] });
+          const { active, next } = await currentKeys(query, tenantId, mac);
+          if (!next) await insert(query, pair[1], 'next', mac);
+          if (replaces !== undefined && active && active.keyId !== replaces) {
+            return { rotated: (await currentKeys(query, tenantId, mac)) as Rotated, written: 0 };
+          }
+          await retire(query, tenantId);
+          await activate(query, tenantId);
+          await insert(query, pair[0], 'next', mac);
+          await query({ text: `update tenant set ${versionRaised} where tenant_id = $1`, values: [tenantId] });
+          const rotated = (await currentKeys(query, tenantId, mac)) as Rotated;
+          await insertEvents(query, writer, [eventOf(rotated.active.keyId)], Date.now());
+          return { rotated, written: 1 };
+        }),
+      );
+      return [rotated];
+    },
+    { batchMax: 1, lanes: 1, waitingMax: 1_000 },
+  );
+
+  return {
+    ...publicKeyReader(database, mac),
+
+    async active(tenantId) {
+      const text = `select ${publicColumns}, k.data_key_id, k.wrapped from signing_key k
+                     where k.tenant_id = $1 and k.state = 'active' and k.disabled_revision is null`;
+      const [row] = await database.query({ name: 'active key', text, values: [tenantId] });
+      const key = row ? publicKeyOf(row, mac) : null;
+      const [dataKeyId, wrapped] = (row?.slice(-2) ?? []) as [string, Buffer];
+      return key && ({ ...key, privateKey: { dataKeyId, wrapped } } satisfies SigningKey);
+    },
+
+    listPublic: (tenantId) => list('k.tenant_id = $1', [tenantId]),
+
+    listPublished: () =>
+      list(
+        `k.disabled_revision is null and (k.retired_at is null or k.retired_at > now() - $1 * interval '1 second')`,
+        [platformTtlMax],
+      ),
+
+    listDue: (milliseconds) =>
+      list(
+        `k.state = 'active' and k.disabled_revision is null and k.activated_at < now() - $1 * interval '1 millisecond'`,
+        [milliseconds],
+      ),
+
+    rotate: (rotation, eventOf) => rotate({ rotation, eventOf }),
+  };
+}
+
+async function currentKeys(query: Query, tenantId: string, mac: Mac): Promise<Partial<Rotated>> {
+  const rows = await query({
+    text: `select ${publicColumns} from signing_key k
+            where k.tenant_id = $1 and k.state in ('active', 'next') and k.disabled_revision is null`,
+    values: [tenantId],
+  });
+  const keys = rows.map((row) => publicKeyOf(row, mac));
+  const [active, next] = (['active', 'next'] as const).map((state) => keys.find((key) => key?.state === state));
+  return { ...(active ? { active } : {}), ...(next ? { next } : {}) };
+}
+
+const retire = (query: Query, tenantId: string): Promise<Row[]> =>
+  query({
+    text: `update signing_key set state = 'retired', retired_at = now() where tenant_id = $1 and state = 'active'`,
+    values: [tenantId],
+  });
+
+const activate = (query: Query, tenantId: string): Promise<Row[]> =>
+  query({
+    text: `update signing_key set state = 'active', activated_at = now()
+            where tenant_id = $1 and state = 'next' and disabled_revision is null`,
+    values: [tenantId],
+  });
+
+const insert = (query: Query, key: NewSigningKey, state: SigningKey['state'], mac: Mac): Promise<Row[]> =>
+  query({
+    text: `insert into signing_key (signing_key_id, tenant_id, algorithm, public_jwk, data_key_id, wrapped, state, created_at, mac)
+           values ($1, $2, $3, $4, $5, $6, $7, now(), $8)`,
+    values: [
+      key.keyId,
+      key.tenantId,
+      key.algorithm,
+      key.publicJwk,
+      key.privateKey.dataKeyId,
+      key.privateKey.wrapped,
+      state,
+      macOf(key, mac),
+    ],
+  });
+
+/** Null where the key was not written under our key. */
+function publicKeyOf(row: Row, mac: Mac): PublicSigningKey | null {
+  const [keyId, tenantId, algorithm, publicJwk, state, createdAt, activatedAt, retiredAt, storedMac] = row;
+  const key = { keyId, tenantId, algorithm, publicJwk, state, createdAt, activatedAt, retiredAt } as PublicSigningKey;
+  return macOf(key, mac) === storedMac ? key : null;
+}
+
+const macOf = (key: Pick<PublicSigningKey, 'keyId' | 'tenantId' | 'algorithm' | 'publicJwk'>, mac: Mac): string =>
+  mac('signing_key', JSON.stringify([key.keyId, key.tenantId, key.algorithm, key.publicJwk]));

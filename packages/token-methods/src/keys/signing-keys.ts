@@ -1,0 +1,123 @@
+import type {
+  NewSigningKey,
+  PublicKeyReader,
+  PublicSigningKey,
+  SigningAlgorithm,
+  SigningKeyMaker,
+  SigningKeyStore,
+} from '@touchstone/core';
+import {
+  type CryptoKey,
+  calculateJwkThumbprint,
+  exportJWK,
+  exportPKCS8,
+  generateKeyPair,
+  importJWK,
+  importPKCS8,
+} from 'jose';
+import { LRUCache } from 'lru-cache';
+import type { DataKeys } from './data-keys.ts';
+import type { Signer, Signers, Verifier, Verifiers } from './signers.ts';
+
+const rememberedMax = 20_000;
+const defaultAlgorithm: SigningAlgorithm = 'EdDSA';
+
+const contextOf = (keyId: string): string => `signing key ${keyId}`;
+
+/** Makes key pairs, the private halves wrapped by the data key for that. */
+export function signingKeyMaker(dataKeys: DataKeys): SigningKeyMaker {
+  return {
+    async make(tenantId, algorithm): Promise<NewSigningKey> {
+      const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true });
+      const jwk = await exportJWK(publicKey);
+      const keyId = await calculateJwkThumbprint(jwk);
+      const dataKey = await dataKeys.current('signing');
+      const wrapped = dataKey.wrap(Buffer.from(await exportPKCS8(privateKey)), contextOf(keyId));
+      return { keyId, tenantId, algorithm, publicJwk: JSON.stringify(jwk), privateKey: wrapped };
+    },
+  };
+}
+
+/** Public keys: of one nothing changes, so it is read once. */
+export function verifiers(keys: PublicKeyReader): Verifiers {
+  const known = new LRUCache<string, Verifier>({ max: rememberedMax });
+  return {
+    async verifier(keyId) {
+      const remembered = known.get(keyId);
+      if (remembered) return remembered;
+      const found = await keys.findPublic(keyId);
+      if (!found) return null;
+      const { algorithm, publicJwk } = found;
+      const verifier = { keyId, algorithm, key: (await importJWK(JSON.parse(publicJwk), algorithm)) as CryptoKey };
+      known.set(keyId, verifier);
+      return verifier;
+    },
+  };
+}
+
+/** The keys that sign, made where a tenant has none. */
+export function signers(store: SigningKeyStore, dataKeys: DataKeys): Signers {
+  const known = new LRUCache<string, { readonly version: number; readonly signer: Promise<Signer> }>({
+    max: rememberedMax,
+  });
+  const maker = signingKeyMaker(dataKeys);
+
+  async function read(tenantId: string): Promise<Signer> {
+    const active = (await store.active(tenantId)) ?? (await install(tenantId));
+    const { keyId, algorithm, privateKey } = active;
+    const dataKey = await dataKeys.find(privateKey.dataKeyId);
+    const unwrapped = dataKey?.unwrap(privateKey.wrapped, contextOf(keyId));
+    if (!unwrapped) throw new Error('a signing key does not unwrap');
+    return { keyId, algorithm, key: await importPKCS8(unwrapped.toString(), algorithm) };
+  }
+
+  async function install(tenantId: string) {
+    const pair = [await maker.make(tenantId, defaultAlgorithm), await maker.make(tenantId, defaultAlgorithm)] as const;
+    await store.rotate({ tenantId, replaces: null, pair }, (keyId) => activatedEvent(tenantId, keyId, 'the first one'));
+    const active = await store.active(tenantId);
+    if (!active) throw new Error('a tenant has no signing key that was written under our key');
+    return active;
+  }
+
+  return {
+    signer(tenantId, version) {
+      const remembered = known.get(tenantId);
+      if (remembered?.version === version) return remembered.signer;
+      // Those who ask meanwhile wait for the same one.
+      const signer = read(tenantId);
+      known.set(tenantId, { version, signer });
+      signer.catch(() => known.delete(tenantId));
+      return signer;
+    },
+  };
+}
+
+/** Rotates what has signed for long enough. @returns how many were rotated. @throws StoreUnavailable */
+export async function rotateDue(store: SigningKeyStore, dataKeys: DataKeys, milliseconds: number): Promise<number> {
+  const maker = signingKeyMaker(dataKeys);
+  const due = await store.listDue(milliseconds);
+  for (const { tenantId, keyId, algorithm } of due) {
+    const pair = [await maker.make(tenantId, algorithm), await maker.make(tenantId, algorithm)] as const;
+    await store.rotate({ tenantId, replaces: keyId, pair }, (active) =>
+      activatedEvent(tenantId, active, 'on schedule'),
+    );
+  }
+  return due.length;
+}
+
+/** The public keys as a JWK Set (RFC 7517 section 5). */
+export const jwkSet = (keys: readonly PublicSigningKey[]): { readonly keys: readonly object[] } => ({
+  keys: keys.map(({ keyId, algorithm, publicJwk }) => ({
+    ...JSON.parse(publicJwk),
+    kid: keyId,
+    alg: algorithm,
+    use: 'sig',
+  })),
+});
+
+const activatedEvent = (tenantId: string, keyId: string, reason: string) =>
+  ({
+    tenantId,
+    actor: { kind: 'service', name: 'issuer', credentialId: '', peer: '', traceId: '' },
+    act: { type: 'registry_changed', what: 'signing_key', id: keyId, change: 'activated', reason },
+  }) as const;

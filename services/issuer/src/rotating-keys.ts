@@ -1,0 +1,31 @@
+import type { SigningKeyStore } from '@touchstone/core';
+import type { ServiceRuntime } from '@touchstone/service-kit';
+import { type DataKeys, rotateDue } from '@touchstone/token-methods';
+import type { IssuerConfig } from './config.ts';
+
+const lookMilliseconds = 60_000;
+const millisecondsPerDay = 86_400_000;
+
+/** Rotates signing keys that have signed for long enough. Every issuer looks, and one of them does it. */
+export function rotatingKeys(
+  signingKeys: SigningKeyStore,
+  dataKeys: DataKeys,
+  { SIGNING_KEY_DAYS: days }: IssuerConfig,
+  { logger }: ServiceRuntime,
+): AsyncDisposable {
+  let underWay: Promise<void> = Promise.resolve();
+  const timer = setInterval(() => {
+    underWay = rotateDue(signingKeys, dataKeys, days * millisecondsPerDay).then(
+      (rotated) => {
+        if (rotated > 0) logger.info({ rotated }, 'signing keys have been rotated');
+      },
+      (error) => logger.warn({ why: String(error) }, 'signing keys could not be rotated; it is tried again'),
+    );
+  }, lookMilliseconds);
+  return {
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer);
+      await underWay;
+    },
+  };
+}
