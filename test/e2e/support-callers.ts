@@ -1,7 +1,13 @@
 import type { Client } from '@connectrpc/connect';
 import { createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
-import { IssuerService, RegistryService, RevocationService, ValidatorService } from '@touchstone/contracts';
+import {
+  ConsentService,
+  IssuerService,
+  RegistryService,
+  RevocationService,
+  ValidatorService,
+} from '@touchstone/contracts';
 import type { IssuedCredential } from '@touchstone/core';
 import { bootstrapOperator } from '@touchstone/replica';
 import { vi } from 'vitest';
@@ -58,6 +64,7 @@ function clientsWithout(stack: SharedStack): Clients {
     credential: '',
     issuer: createClient(IssuerService, at(stack.issuer)) as Client<typeof IssuerService>,
     registry: createClient(RegistryService, at(stack.issuer)),
+    consents: createClient(ConsentService, at(stack.issuer)) as Client<typeof ConsentService>,
     validator: createClient(ValidatorService, at(stack.validator)),
     revocation: createClient(RevocationService, at(stack.revocation)),
   };

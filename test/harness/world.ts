@@ -3,6 +3,7 @@ import type { Message, MessageInitShape } from '@bufbuild/protobuf';
 import type { Client } from '@connectrpc/connect';
 import {
   ClientType,
+  ConsentService,
   HostingType,
   type IssueCredentialRequestSchema,
   IssuerService,
@@ -16,11 +17,12 @@ import { clientOf } from '@touchstone/local-stack';
 import { bootstrapOperator } from '@touchstone/replica';
 import type { SharedStack } from './shared-stack.ts';
 
-/** The four services, as one caller sees them. */
+/** The services, as one caller sees them. */
 export interface Clients {
   readonly credential: string;
   readonly issuer: Client<typeof IssuerService>;
   readonly registry: Client<typeof RegistryService>;
+  readonly consents: Client<typeof ConsentService>;
   readonly validator: Client<typeof ValidatorService>;
   readonly revocation: Client<typeof RevocationService>;
 }
@@ -30,6 +32,7 @@ export const clientsOf = (stack: SharedStack, credential: string): Clients => ({
   credential,
   issuer: clientOf(IssuerService, stack.issuer, credential),
   registry: clientOf(RegistryService, stack.issuer, credential),
+  consents: clientOf(ConsentService, stack.issuer, credential),
   validator: clientOf(ValidatorService, stack.validator, credential),
   revocation: clientOf(RevocationService, stack.revocation, credential),
 });
@@ -53,7 +56,9 @@ export interface World {
   /** What the resource server is told of a token. */
   validate(token: string, scope?: string): ReturnType<Clients['validator']['validateToken']>;
   /** Another app of the tenant. */
-  addApp(): Promise<string>;
+  addApp(over?: Record<string, unknown>): Promise<string>;
+  /** The consent of user ada, or another, to an app. */
+  consent(over?: Record<string, unknown>): Promise<string>;
 }
 
 export const scopes = ['orders:read', 'orders:write'];
@@ -100,7 +105,7 @@ export async function openWorld(
     releasedClaims: ['name', 'email'],
   };
   await registry.createResourceServer({ resourceServer });
-  const addApp = async () => {
+  const addApp = async (over: Record<string, unknown> = {}) => {
     const appId = unique('app');
     await registry.createApp({
       app: {
@@ -109,6 +114,7 @@ export async function openWorld(
         clientType: ClientType.WEB,
         hostingType: HostingType.FIRST_PARTY,
         grants: [{ audience, scopes }],
+        ...over,
       },
     });
     return appId;
@@ -131,7 +137,7 @@ export async function openWorld(
     operator,
     identity: await credential({
       principal: { case: 'identityService', value: { tenantId, name: 'identity' } },
-      scopes: ['tokens:issue'],
+      scopes: ['tokens:issue', 'consents:write'],
     }),
     app: await credential({ principal: { case: 'app', value: { appId } }, scopes: ['tokens:issue:self'] }),
     resourceServer: await credential({
@@ -156,6 +162,19 @@ export async function openWorld(
     validate: (token, scope = 'orders:read') =>
       world.resourceServer.validator.validateToken({ token, audience, requiredScopes: [scope] }),
     addApp,
+    async consent(over = {}) {
+      const { consent } = await world.identity.consents.recordConsent({
+        tenantId,
+        appId,
+        userId: 'ada',
+        grants: [{ audience, scopes }],
+        ttl: { seconds: 3_600n },
+        idempotencyKey: unique('consent'),
+        ...over,
+      });
+      if (!consent) throw new Error('there is no consent');
+      return consent.consentId;
+    },
   };
   return world;
 }

@@ -15,7 +15,7 @@ import { drawRandom } from '../random.ts';
 import type { Registry } from '../register/ports.ts';
 import type { AppGrant } from '../register/registration.ts';
 import { encodeBase62 } from '../tokens/base62.ts';
-import type { ConsentAsOf, ConsentKeyMaker, ConsentStore } from './ports.ts';
+import type { Consent, ConsentAsOf, ConsentKeyMaker, ConsentStore } from './ports.ts';
 
 export interface RecordConsentCommand {
   readonly tenantId: string;
@@ -62,11 +62,14 @@ export async function recordConsent(
     },
   );
   const { consent } = recorded;
-  const same = [consent.appId, consent.userHandle, consent.grants, consent.expiresAt - consent.recordedAt];
-  if (JSON.stringify(same) !== JSON.stringify([appId, userHandle, grants, ttl * 1_000]))
-    throw new IdempotencyKeyReused();
+  const asked = requestText({ appId, userHandle, grants }, ttl * 1_000);
+  if (requestText(consent, consent.expiresAt - consent.recordedAt) !== asked) throw new IdempotencyKeyReused();
   return recorded;
 }
+
+/** What tells one request from another under the same idempotency key. */
+const requestText = ({ appId, userHandle, grants }: Pick<Consent, 'appId' | 'userHandle' | 'grants'>, life: number) =>
+  JSON.stringify([appId, userHandle, grants.map(({ audience, scopes }) => [audience, scopes]), life]);
 
 async function checkGrants({ tenantId, appId, grants }: RecordConsentCommand, registry: Registry): Promise<void> {
   if (new Set(grants.map(({ audience }) => audience)).size < grants.length) {
