@@ -119,7 +119,7 @@ describe('IssueToken refuses', () => {
     const tenantId = unique('tenant');
     const longest = await bootstrapped(stack, [tenantId]);
     const days = { seconds: 90n * 86_400n };
-    await longest.registry.createTenant({ tenant: { tenantId, tokenTtlMax: days } });
+    await longest.registry.createTenant({ tenant: { tenantId, tokenTtlMax: days, firstPartyWithoutConsent: true } });
     const spacious = { ...own, tenantId, operator: longest };
     const audiences = [await addAudience(spacious), await addAudience(spacious, { tokenTtlMax: { seconds: 200n } })];
     const grants = audiences.map((audience) => ({ audience, scopes: ['orders:read'] }));

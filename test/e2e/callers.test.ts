@@ -56,6 +56,18 @@ const revokers = (operator: string, more: Outcomes = {}): Outcomes => ({
   'operator with tokens:revoke alone': operator,
   ...more,
 });
+/** Who may read of a revocation, beside whom nobody is told that there is one. */
+const readers = (operator: string, more: Outcomes = {}): Outcomes =>
+  revokers(operator, {
+    'identity service': notFound('REVOCATION'),
+    'identity service without tokens:issue': notFound('REVOCATION'),
+    'platform operator': notFound('REVOCATION'),
+    ...more,
+  });
+const consenters = (outcome: string): Outcomes => ({
+  'identity service': outcome,
+  'identity service without tokens:issue': outcome,
+});
 const validators = (outcome: string): Outcomes => ({ 'resource server': outcome });
 
 type IssueOver = Record<string, unknown>;
@@ -340,6 +352,12 @@ const revoke = ({ revocation }: Clients, target: Target, includeCredentials = fa
     includeCredentials,
   });
 
+/** A key that signs the tenant's tokens. */
+async function signingKeyOf({ operator, tenantId }: World): Promise<string> {
+  const { active } = await operator.registry.rotateSigningKey({ tenantId });
+  return active?.signingKeyId ?? '';
+}
+
 /** With what is read of such a revocation afterwards; null: there is none to read. */
 const bulkTargets: readonly (readonly [
   target: string,
@@ -351,7 +369,7 @@ const bulkTargets: readonly (readonly [
     'a user of its tenant',
     () => ({ case: 'user', value: { tenantId: own.tenantId, userId: unique('user') } }),
     revokers('ok', { 'identity service': 'ok' }),
-    revokers('ok', { 'identity service': 'ok', 'platform operator': notFound('REVOCATION') }),
+    readers('ok', { 'identity service': 'ok' }),
   ],
   [
     'a user of another tenant',
@@ -363,7 +381,7 @@ const bulkTargets: readonly (readonly [
     'an app of its tenant',
     async () => ({ case: 'app', value: { appId: await own.addApp() } }),
     revokers('ok'),
-    revokers('ok', { 'identity service': notFound('REVOCATION'), 'platform operator': notFound('REVOCATION') }),
+    readers('ok'),
   ],
   [
     'an app of another tenant',
@@ -375,7 +393,7 @@ const bulkTargets: readonly (readonly [
     'an app of its tenant for a user',
     () => ({ case: 'appUser', value: { appId: own.appId, userId: unique('user') } }),
     revokers('ok', { 'identity service': 'ok' }),
-    revokers('ok', { 'identity service': 'ok', 'platform operator': notFound('REVOCATION') }),
+    readers('ok', { 'identity service': 'ok' }),
   ],
   [
     'an app of another tenant for a user',
@@ -387,7 +405,7 @@ const bulkTargets: readonly (readonly [
     'its tenant',
     async () => ({ case: 'tenant', value: { tenantId: await callers.spareTenant() } }),
     revokers('ok'),
-    revokers('ok', { 'identity service': notFound('REVOCATION'), 'platform operator': notFound('REVOCATION') }),
+    readers('ok'),
   ],
   ['another tenant', () => ({ case: 'tenant', value: { tenantId: foreign.tenantId } }), revokers(denied), null],
   [
@@ -397,10 +415,34 @@ const bulkTargets: readonly (readonly [
     null,
   ],
   [
+    'a consent of its tenant',
+    async () => ({ case: 'consentId', value: await own.consent() }),
+    revokers('ok', consenters('ok')),
+    readers('ok', consenters('ok')),
+  ],
+  [
+    'a consent of another tenant',
+    async () => ({ case: 'consentId', value: await foreign.consent() }),
+    revokers(notFound('CONSENT'), consenters(notFound('CONSENT'))),
+    null,
+  ],
+  [
+    'a signing key of its tenant',
+    async () => ({ case: 'signingKeyId', value: await signingKeyOf(own) }),
+    revokers('ok'),
+    readers('ok'),
+  ],
+  [
+    'a signing key of another tenant',
+    async () => ({ case: 'signingKeyId', value: await signingKeyOf(foreign) }),
+    revokers(notFound('SIGNING_KEY')),
+    null,
+  ],
+  [
     'all',
     () => ({ case: 'all', value: {} }),
     { 'platform operator': 'ok' },
-    revokers(notFound('REVOCATION'), { 'identity service': notFound('REVOCATION'), 'platform operator': 'ok' }),
+    readers(notFound('REVOCATION'), { 'platform operator': 'ok' }),
   ],
 ];
 
@@ -427,6 +469,7 @@ const bulkRows: readonly Row[] = bulkTargets.flatMap(([target, make, revoked, re
   const withCredentials = { ...revoked };
   // Only an operator revokes credentials.
   delete withCredentials['identity service'];
+  delete withCredentials['identity service without tokens:issue'];
   const rows: Row[] = [
     [rpc, `of ${target}`, async (clients) => revoke(clients, await make()), revoked],
     // What belongs to all would take the callers of the other cells.
@@ -448,6 +491,79 @@ const bulkRows: readonly Row[] = bulkTargets.flatMap(([target, make, revoked, re
   }
   return rows;
 });
+
+/** Each tenant by what is done to it: the own one, and one of others. */
+const keyRows: readonly Row[] = [
+  ['of its tenant', () => own, 'ok'] as const,
+  ["of another tenant", () => foreign, denied] as const,
+].flatMap(([target, world, outcome]): Row[] => [
+  [
+    'RegistryService.ListSigningKeys',
+    target,
+    ({ registry }) => registry.listSigningKeys({ tenantId: world().tenantId }),
+    { operator: outcome, 'operator with none of these': outcome },
+  ],
+  [
+    'RegistryService.RotateSigningKey',
+    target,
+    ({ registry }) => registry.rotateSigningKey({ tenantId: world().tenantId }),
+    registrars(outcome),
+  ],
+]);
+
+const recording = (world: World, over: object = {}) => ({
+  tenantId: world.tenantId,
+  appId: world.appId,
+  userId: 'ada',
+  grants: [{ audience: world.audience, scopes: ['orders:read'] }],
+  ttl,
+  idempotencyKey: unique('consent'),
+  ...over,
+});
+const recordTargets: readonly (readonly [target: string, make: () => ReturnType<typeof recording>, Outcomes])[] = [
+  ['to an app of its tenant', () => recording(own), consenters('ok')],
+  ["to another tenant's app", () => recording(own, { appId: foreign.appId }), consenters(notFound('APP'))],
+  [
+    "for another tenant's audience",
+    () => recording(own, { grants: [{ audience: foreign.audience, scopes: ['orders:read'] }] }),
+    consenters(notFound('AUDIENCE')),
+  ],
+  ['in another tenant', () => recording(foreign), consenters(denied)],
+];
+const consentRows: readonly Row[] = [
+  ...recordTargets.map(
+    ([target, make, outcomes]): Row => [
+      'ConsentService.RecordConsent',
+      target,
+      ({ consents }) => consents.recordConsent(make()),
+      outcomes,
+    ],
+  ),
+  [
+    'ConsentService.GetConsent',
+    'of its tenant',
+    async ({ consents }) => consents.getConsent({ consentId: await own.consent() }),
+    consenters('ok'),
+  ],
+  [
+    'ConsentService.GetConsent',
+    "of another tenant",
+    async ({ consents }) => consents.getConsent({ consentId: await foreign.consent() }),
+    consenters(notFound('CONSENT')),
+  ],
+  [
+    'ConsentService.ListConsents',
+    'of its tenant',
+    ({ consents }) => consents.listConsents({ tenantId: own.tenantId, userId: 'ada' }),
+    consenters('ok'),
+  ],
+  [
+    'ConsentService.ListConsents',
+    "of another tenant",
+    ({ consents }) => consents.listConsents({ tenantId: foreign.tenantId, userId: 'ada' }),
+    consenters(denied),
+  ],
+];
 
 const rows: readonly Row[] = [
   ...issueTargets.map(([target, over, outcomes]): Row => ['IssuerService.IssueToken', target, issue(over), outcomes]),
@@ -472,14 +588,13 @@ const rows: readonly Row[] = [
     ],
   ),
   ...registryRows,
+  ...keyRows,
+  ...consentRows,
   ...credentialRows,
   explainingRow,
   ...revokeTokenRows,
   ...tellers.flatMap(([rpc, tell]): Row[] => {
-    const nobody = revokers(notFound('REVOCATION'), {
-      'identity service': notFound('REVOCATION'),
-      'platform operator': notFound('REVOCATION'),
-    });
+    const nobody = readers(notFound('REVOCATION'));
     const foreignOne = async (clients: Clients) => {
       const target = { case: 'app', value: { appId: foreign.appId } } as const;
       return tell(clients, (await revoke(foreign.operator, target)).revocationId);
@@ -495,6 +610,7 @@ const rows: readonly Row[] = [
 /** Whose credential it would take: one that has expired or has been revoked is one of these. */
 const allowedBy: Readonly<Record<string, Known>> = {
   IssuerService: 'identity service',
+  ConsentService: 'identity service',
   RegistryService: 'operator',
   ValidatorService: 'resource server',
   RevocationService: 'operator',

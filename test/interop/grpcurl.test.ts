@@ -23,7 +23,7 @@ describe.skipIf(grpcurl === null)('grpcurl, with nothing but an address', () => 
   };
 
   test.each<[Name, string[]]>([
-    ['issuer', ['touchstone.v1.IssuerService', 'touchstone.v1.RegistryService']],
+    ['issuer', ['touchstone.v1.ConsentService', 'touchstone.v1.IssuerService', 'touchstone.v1.RegistryService']],
     ['validator', ['touchstone.v1.ValidatorService']],
     ['revocation', ['touchstone.v1.RevocationService']],
   ])('lists the services of the %s', async (name, services) => {

@@ -13,7 +13,7 @@ export const consentOf = (consentId: string, tenantId: string, over: Partial<Con
   ...over,
 });
 
-const key: WrappedKey = { dataKeyId: 'd1', wrapped: Buffer.from('wrapped') };
+const key: WrappedKey = { dataKeyId: 'd1', wrapped: Buffer.alloc(60) };
 
 /** Consents in memory. */
 export class TestConsents implements ConsentStore {

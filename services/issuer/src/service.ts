@@ -4,7 +4,9 @@ import { type IssuerConfig, readConfig } from './config.ts';
 import { type IssuerContext, openContext } from './context.ts';
 import { jwksPage } from './jwks.ts';
 import { batchIssueTokensHandler } from './rpc/batch-issue-tokens.ts';
-import { getConsentHandler, listConsentsHandler, recordConsentHandler } from './rpc/consents.ts';
+import { getConsentHandler } from './rpc/get-consent.ts';
+import { listConsentsHandler } from './rpc/list-consents.ts';
+import { recordConsentHandler } from './rpc/record-consent.ts';
 import { createAppHandler } from './rpc/create-app.ts';
 import { createResourceServerHandler } from './rpc/create-resource-server.ts';
 import { createTenantHandler } from './rpc/create-tenant.ts';
@@ -14,7 +16,8 @@ import { disableTenantHandler } from './rpc/disable-tenant.ts';
 import { issueCredentialHandler } from './rpc/issue-credential.ts';
 import { issueTokenHandler } from './rpc/issue-token.ts';
 import { credentialRefused, tokenRefused } from './rpc/refusals.ts';
-import { listSigningKeysHandler, rotateSigningKeyHandler } from './rpc/signing-keys.ts';
+import { listSigningKeysHandler } from './rpc/list-signing-keys.ts';
+import { rotateSigningKeyHandler } from './rpc/rotate-signing-key.ts';
 
 export const issuer: Service<IssuerConfig, IssuerContext> = {
   name: 'issuer',

@@ -30,7 +30,8 @@ function maySee({ caller }: Act, { tenantId, target, includeCredentials }: Revoc
   if (tenantId === null) return caller.scopes.includes('tokens:revoke_all');
   if (!actsIn(caller, tenantId)) return false;
   if (caller.kind === 'operator') return caller.scopes.includes('tokens:revoke');
-  // An identity service sees what concerns its tenant's users.
-  const ofUsers = target.kind === 'user' || target.kind === 'app_user' || target.kind === 'consent';
-  return ofUsers || (target.kind === 'token' && !includeCredentials);
+  // An identity service sees what concerns its tenant's users: those of its scopes that would let it do the same.
+  if (target.kind === 'consent') return caller.scopes.includes('consents:write');
+  const ofUsers = target.kind === 'user' || target.kind === 'app_user' || (target.kind === 'token' && !includeCredentials);
+  return ofUsers && caller.scopes.includes('tokens:issue');
 }
