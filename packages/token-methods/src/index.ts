@@ -2,6 +2,7 @@ export * from './attenuable/attenuable.ts';
 export * from './attenuable/attenuate.ts';
 export * from './consent-key/consent-key.ts';
 export * from './encrypted/encrypted.ts';
+export * from './keys/aws-kms-key-encryption.ts';
 export * from './keys/consent-keys.ts';
 export * from './keys/data-keys.ts';
 export * from './keys/file-key-encryption.ts';
