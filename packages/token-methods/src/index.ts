@@ -9,6 +9,7 @@ export * from './keys/file-key-encryption.ts';
 export * from './keys/key-encryption.ts';
 export * from './keys/key-ring.ts';
 export * from './keys/master-key-file.ts';
+export * from './keys/rewrap.ts';
 export * from './keys/signers.ts';
 export * from './keys/signing-keys.ts';
 export * from './methods.ts';

@@ -2,6 +2,7 @@ import type { DataKeyStore, SigningAlgorithm, StoredDataKey } from '@touchstone/
 import { generateKeyPair } from 'jose';
 import { DataKeys } from './keys/data-keys.ts';
 import type { KeyEncryption } from './keys/key-encryption.ts';
+import type { DataKeyRewrapper } from './keys/rewrap.ts';
 import type { Signer, Signers, Verifiers } from './keys/signers.ts';
 import { unwrapKey, wrapKey } from './keys/wrap.ts';
 
@@ -29,7 +30,7 @@ export const testEncryption = (key: Uint8Array, id = 'test'): KeyEncryption => (
 });
 
 /** A store of data keys in memory. */
-export class TestDataKeyStore implements DataKeyStore {
+export class TestDataKeyStore implements DataKeyStore, DataKeyRewrapper {
   readonly keys: StoredDataKey[] = [];
   now = Date.now();
 
@@ -44,6 +45,17 @@ export class TestDataKeyStore implements DataKeyStore {
   async add(key: Omit<StoredDataKey, 'createdAt'>, replaces: string | null) {
     const current = await this.current(key.purpose);
     if ((current?.dataKeyId ?? null) === replaces) this.keys.push({ ...key, createdAt: this.now });
+  }
+
+  async listOthers(keyEncryptionId: string) {
+    return this.keys.filter((key) => key.keyEncryptionId !== keyEncryptionId);
+  }
+
+  async replace(key: StoredDataKey, previousWrapped: Buffer) {
+    const at = this.keys.findIndex(({ dataKeyId }) => dataKeyId === key.dataKeyId);
+    if (!this.keys[at]?.wrapped.equals(previousWrapped)) return false;
+    this.keys[at] = key;
+    return true;
   }
 }
 
