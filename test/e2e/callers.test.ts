@@ -495,7 +495,7 @@ const bulkRows: readonly Row[] = bulkTargets.flatMap(([target, make, revoked, re
 /** Each tenant by what is done to it: the own one, and one of others. */
 const keyRows: readonly Row[] = [
   ['of its tenant', () => own, 'ok'] as const,
-  ["of another tenant", () => foreign, denied] as const,
+  ['of another tenant', () => foreign, denied] as const,
 ].flatMap(([target, world, outcome]): Row[] => [
   [
     'RegistryService.ListSigningKeys',
@@ -547,7 +547,7 @@ const consentRows: readonly Row[] = [
   ],
   [
     'ConsentService.GetConsent',
-    "of another tenant",
+    'of another tenant',
     async ({ consents }) => consents.getConsent({ consentId: await foreign.consent() }),
     consenters(notFound('CONSENT')),
   ],
@@ -559,7 +559,7 @@ const consentRows: readonly Row[] = [
   ],
   [
     'ConsentService.ListConsents',
-    "of another tenant",
+    'of another tenant',
     ({ consents }) => consents.listConsents({ tenantId: foreign.tenantId, userId: 'ada' }),
     consenters(denied),
   ],

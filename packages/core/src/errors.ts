@@ -10,6 +10,9 @@ export type ErrorCode =
   | 'consent_required'
   | 'consent_ended'
   | 'signing_key_unknown'
+  | 'token_not_honoured'
+  | 'exchange_not_allowed'
+  | 'exchange_too_deep'
   | 'token_unknown'
   | 'revocation_unknown'
   | 'revision_unknown'
@@ -114,6 +117,31 @@ export class SigningKeyUnknown extends TouchstoneError {
   readonly code = 'signing_key_unknown';
   constructor() {
     super('there is no such signing key', { field: 'target.signing_key_id' });
+  }
+}
+
+/** Why it is not honoured is nobody's business who may not ask. */
+export class TokenNotHonoured extends TouchstoneError {
+  readonly code = 'token_not_honoured';
+  constructor() {
+    super('the token is not honoured here', { field: 'token' });
+  }
+}
+
+export class ExchangeNotAllowed extends TouchstoneError {
+  readonly code = 'exchange_not_allowed';
+  constructor() {
+    super('tokens of this audience are not exchanged to the one asked for', { field: 'audience' });
+  }
+}
+
+export class ExchangeTooDeep extends TouchstoneError {
+  readonly code = 'exchange_too_deep';
+  constructor(depthMax: number) {
+    super(`a token has at most ${depthMax} others that it was made out of`, {
+      field: 'token',
+      max_depth: String(depthMax),
+    });
   }
 }
 

@@ -12,6 +12,7 @@ export * from './consents/record-consent.ts';
 export * from './errors.ts';
 export * from './gather.ts';
 export * from './issue/decide-grant.ts';
+export * from './issue/exchange-token.ts';
 export * from './issue/issue-token.ts';
 export * from './issue/ports.ts';
 export * from './issue/record-refusal.ts';

@@ -20,6 +20,7 @@ export const registration: Registration = {
     displayName: '',
     scopes: ['read', 'write', 'admin'].map((name) => ({ name, description: '' })),
     releasedClaims: [],
+    exchanges: [],
     tokenTtlMax: null,
   },
   disabled: new Set(),

@@ -60,5 +60,6 @@ function issueOf({
     consentId: record.consentId ?? '',
     expiresAt: timestampFromMs(record.expiresAt),
     credentialFor,
+    parentTokenId: record.lineage[0]?.tokenId ?? '',
   };
 }

@@ -32,7 +32,7 @@ const columns = {
     't.tenant_id, t.display_name, t.token_ttl_max, t.first_party_without_consent, t.mac, t.disabled_revision is not null',
   app: `a.app_id, a.tenant_id, a.display_name, a.client_type, a.hosting_type, a.grants, a.methods, a.token_ttl_max,
         a.mac, a.disabled_revision is not null`,
-  resource_server: `r.audience, r.tenant_id, r.display_name, r.scopes, r.released_claims, r.token_ttl_max,
+  resource_server: `r.audience, r.tenant_id, r.display_name, r.scopes, r.released_claims, r.exchanges, r.token_ttl_max,
         r.mac, r.disabled_revision is not null`,
 } as const;
 
@@ -70,8 +70,8 @@ function entryOf(what: RegisteredKind, row: Row): Registered['entry'] {
       return { appId, tenantId, displayName, clientType, hostingType, grants, methods, tokenTtlMax } as App;
     }
     case 'resource_server': {
-      const [audience, tenantId, displayName, scopes, releasedClaims, tokenTtlMax] = row;
-      return { audience, tenantId, displayName, scopes, releasedClaims, tokenTtlMax } as ResourceServer;
+      const [audience, tenantId, displayName, scopes, releasedClaims, exchanges, tokenTtlMax] = row;
+      return { audience, tenantId, displayName, scopes, releasedClaims, exchanges, tokenTtlMax } as ResourceServer;
     }
   }
 }
@@ -99,6 +99,7 @@ function macOf(mac: Mac, { what, entry }: Registered): string {
         JSON.stringify([
           [entry.audience, entry.tenantId, entry.displayName],
           entry.scopes.map(({ name, description }) => [name, description]),
+          entry.exchanges.map(({ audience, scopes }) => [audience, scopes.map(({ from, to }) => [from, to])]),
           [entry.releasedClaims, entry.tokenTtlMax],
         ]),
       );
@@ -244,14 +245,15 @@ function insertOf({ what, entry }: Registered, mac: string): { text: string; val
       };
     case 'resource_server':
       return {
-        text: `insert into resource_server (audience, tenant_id, display_name, scopes, released_claims, token_ttl_max, mac)
-               values ($1, $2, $3, $4, $5, $6, $7)`,
+        text: `insert into resource_server (audience, tenant_id, display_name, scopes, released_claims, exchanges, token_ttl_max, mac)
+               values ($1, $2, $3, $4, $5, $6, $7, $8)`,
         values: [
           entry.audience,
           entry.tenantId,
           entry.displayName,
           JSON.stringify(entry.scopes),
           JSON.stringify(entry.releasedClaims),
+          JSON.stringify(entry.exchanges),
           entry.tokenTtlMax,
           mac,
         ],

@@ -1,6 +1,7 @@
 import type {
   CredentialPorts,
   DisablePorts,
+  ExchangePorts,
   Follower,
   IssuePorts,
   RecordConsentPorts,
@@ -26,6 +27,7 @@ import { rotatingKeys } from './rotating-keys.ts';
 export interface IssuerContext extends AsyncDisposable {
   readonly replica: Replica;
   readonly issuing: IssuePorts;
+  readonly exchanging: ExchangePorts;
   readonly registering: DisablePorts & { readonly registry: Registry };
   readonly credentials: CredentialPorts;
   readonly consenting: RecordConsentPorts;
@@ -36,7 +38,7 @@ export interface IssuerContext extends AsyncDisposable {
 export async function openContext(config: IssuerConfig, runtime: ServiceRuntime): Promise<IssuerContext> {
   await using opening = new AsyncDisposableStack();
   const replica = opening.use(await openReplica('issuer', config, runtime));
-  const { database, keys, dataKeys, consentKeys, verifiers, chain, follower, instanceId } = replica;
+  const { database, keys, dataKeys, consentKeys, verifiers, chain, records, follower, instanceId } = replica;
   const { handles } = keys;
   const stored = { mac: keys.mac, codec: auditCodec, instanceId };
   const entries = registry(database, stored);
@@ -53,9 +55,11 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
   });
   opening.use(rotatingKeys(signingKeys, dataKeys, config, runtime));
   const resources = opening.move();
+  const issuing = { registry: entries, consents, methods, handles, tokens, audit, follower };
   return {
     replica,
-    issuing: { registry: entries, consents, methods, handles, tokens, audit, follower },
+    issuing,
+    exchanging: { ...issuing, records },
     registering: { registry: entries, handles, revocations },
     credentials: { registry: entries, methods, handles, tokens, audit },
     consenting: { registry: entries, handles, consents, consentKeys },

@@ -4,19 +4,20 @@ import { type IssuerConfig, readConfig } from './config.ts';
 import { type IssuerContext, openContext } from './context.ts';
 import { jwksPage } from './jwks.ts';
 import { batchIssueTokensHandler } from './rpc/batch-issue-tokens.ts';
-import { getConsentHandler } from './rpc/get-consent.ts';
-import { listConsentsHandler } from './rpc/list-consents.ts';
-import { recordConsentHandler } from './rpc/record-consent.ts';
 import { createAppHandler } from './rpc/create-app.ts';
 import { createResourceServerHandler } from './rpc/create-resource-server.ts';
 import { createTenantHandler } from './rpc/create-tenant.ts';
 import { disableAppHandler } from './rpc/disable-app.ts';
 import { disableResourceServerHandler } from './rpc/disable-resource-server.ts';
 import { disableTenantHandler } from './rpc/disable-tenant.ts';
+import { exchangeTokenHandler } from './rpc/exchange-token.ts';
+import { getConsentHandler } from './rpc/get-consent.ts';
 import { issueCredentialHandler } from './rpc/issue-credential.ts';
 import { issueTokenHandler } from './rpc/issue-token.ts';
-import { credentialRefused, tokenRefused } from './rpc/refusals.ts';
+import { listConsentsHandler } from './rpc/list-consents.ts';
 import { listSigningKeysHandler } from './rpc/list-signing-keys.ts';
+import { recordConsentHandler } from './rpc/record-consent.ts';
+import { credentialRefused, tokenRefused } from './rpc/refusals.ts';
 import { rotateSigningKeyHandler } from './rpc/rotate-signing-key.ts';
 
 export const issuer: Service<IssuerConfig, IssuerContext> = {
@@ -31,8 +32,13 @@ export const issuer: Service<IssuerConfig, IssuerContext> = {
       {
         issueToken: issueTokenHandler(context),
         batchIssueTokens: batchIssueTokensHandler(context),
+        exchangeToken: exchangeTokenHandler(context),
       },
-      { issueToken: tokenRefused(context), batchIssueTokens: tokenRefused(context) },
+      {
+        issueToken: tokenRefused(context),
+        batchIssueTokens: tokenRefused(context),
+        exchangeToken: tokenRefused(context),
+      },
     ),
     route(
       RegistryService,

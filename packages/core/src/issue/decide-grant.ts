@@ -66,12 +66,23 @@ const scopesAt = (grants: readonly AppGrant[], audience: string): ReadonlySet<st
 const doesWithoutConsent = (tenant: Tenant, app: App): boolean =>
   tenant.firstPartyWithoutConsent && app.hostingType === 'first_party';
 
-function decideTtl({ tenant, app, resourceServer }: Registration, asked: number | null): number {
-  const limits: readonly (readonly [string, number | null | undefined])[] = [
+type Limit = readonly [who: string, seconds: number | null | undefined];
+
+/**
+ * Seconds: what is asked, or as long as every limit allows, and never over `ttlDefault`.
+ * @throws TtlTooLong
+ */
+export function decideTtl(
+  { tenant, app, resourceServer }: Registration,
+  asked: number | null,
+  more: readonly Limit[] = [],
+): number {
+  const limits: readonly Limit[] = [
     ['installation', platformTtlMax],
     ['tenant', tenant?.tokenTtlMax],
     ['app', app?.tokenTtlMax],
     ['resource server', resourceServer?.tokenTtlMax],
+    ...more,
   ];
   let shortest = ttlDefault;
   for (const [who, limit] of limits) {

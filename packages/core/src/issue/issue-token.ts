@@ -160,9 +160,16 @@ async function write(
   const expiresAt = decideEnd(command, grant, given?.consent ?? null, birth.now);
   const { token, record } = await mint(command, registration, given, grant, { ...birth, expiresAt }, ports);
   const inserted = await ports.tokens.insert(record, tokenIssued(act, record, ''), act.signal);
-  if (!inserted) return null;
-  return { token, tokenId: idOf(record), scopes: record.scopes, expiresAt, head: ports.follower.applied };
+  return inserted ? issuedFrom(token, record, ports.follower) : null;
 }
+
+export const issuedFrom = (token: string, record: TokenRecord, { applied }: Follower): IssuedToken => ({
+  token,
+  tokenId: idOf(record),
+  scopes: record.scopes,
+  expiresAt: record.expiresAt,
+  head: applied,
+});
 
 function mint(
   command: IssueCommand,

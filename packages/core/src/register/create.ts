@@ -3,7 +3,7 @@ import { platformTenantId } from '../access/home.ts';
 import { requireKind, requireScope, requireTenant, touchstoneAudience } from '../access/rights.ts';
 import { type AuditEvent, actorOf } from '../audit/audit-event.ts';
 import { AudienceUnknown, Disabled, InvalidField, ScopeNotAllowed } from '../errors.ts';
-import type { Registry } from './ports.ts';
+import type { Registration, Registry } from './ports.ts';
 import { type App, type Registered, type ResourceServer, registeredId, type Tenant } from './registration.ts';
 
 /** @throws CallerNotAllowed, InvalidField, AlreadyExists, StoreUnavailable */
@@ -16,17 +16,43 @@ export async function createTenant(act: Act, tenant: Tenant, registry: Registry)
 /** @throws CallerNotAllowed, AudienceUnknown, ScopeNotAllowed, AlreadyExists, TenantUnknown, Disabled, StoreUnavailable */
 export async function createApp(act: Act, app: App, registry: Registry): Promise<void> {
   authorise(act, app.tenantId);
-  for (const grant of app.grants) {
-    const { resourceServer, disabled } = await registry.find(app.tenantId, app.appId, grant.audience);
-    if (!resourceServer) throw new AudienceUnknown();
-    if (disabled.has('resource_server')) throw new Disabled('resource_server');
-    const missing = grant.scopes.find((scope) => !resourceServer.scopes.some((owned) => owned.name === scope));
-    if (missing !== undefined) throw new ScopeNotAllowed(missing, 'tokens for this audience');
+  for (const { audience, scopes } of app.grants) {
+    requireScopes(await registry.find(app.tenantId, app.appId, audience), scopes);
   }
   await create(act, { what: 'app', entry: app }, registry);
 }
 
-/** @throws CallerNotAllowed, InvalidField, AlreadyExists, TenantUnknown, Disabled, StoreUnavailable */
+/** @throws AudienceUnknown, Disabled, ScopeNotAllowed unless the resource server has the scopes. */
+function requireScopes({ resourceServer, disabled }: Registration, scopes: readonly string[]): void {
+  if (!resourceServer) throw new AudienceUnknown();
+  if (disabled.has('resource_server')) throw new Disabled('resource_server');
+  const missing = scopes.find((scope) => !resourceServer.scopes.some((owned) => owned.name === scope));
+  if (missing !== undefined) throw new ScopeNotAllowed(missing, 'tokens for this audience');
+}
+
+/** @throws InvalidField, AudienceUnknown, Disabled, ScopeNotAllowed */
+async function checkExchanges({ audience, tenantId, scopes, exchanges }: ResourceServer, registry: Registry) {
+  if (new Set(exchanges.map((edge) => edge.audience)).size < exchanges.length) {
+    throw new InvalidField('resource_server.exchanges', 'must each lead to another audience');
+  }
+  for (const edge of exchanges) {
+    if (edge.audience === audience) {
+      throw new InvalidField('resource_server.exchanges', 'must lead to another audience than its own');
+    }
+    const strange = edge.scopes.find(({ from }) => !scopes.some(({ name }) => name === from));
+    if (strange) throw new ScopeNotAllowed(strange.from, 'tokens for this audience');
+    const target = await registry.find(tenantId, '', edge.audience);
+    requireScopes(
+      target,
+      edge.scopes.map(({ to }) => to),
+    );
+  }
+}
+
+/**
+ * @throws CallerNotAllowed, InvalidField, AudienceUnknown, ScopeNotAllowed, AlreadyExists, TenantUnknown, Disabled,
+ *   StoreUnavailable
+ */
 export async function createResourceServer(
   act: Act,
   resourceServer: ResourceServer,
@@ -38,6 +64,8 @@ export async function createResourceServer(
   if (resourceServer.audience === touchstoneAudience) {
     throw new InvalidField('resource_server.audience', 'must be another name: this one is taken');
   }
+  authorise(act, resourceServer.tenantId);
+  await checkExchanges(resourceServer, registry);
   await create(act, { what: 'resource_server', entry: resourceServer }, registry);
 }
 

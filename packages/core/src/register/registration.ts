@@ -37,6 +37,14 @@ export interface Scope {
   readonly description: string;
 }
 
+/** Lets tokens for one resource server be exchanged to tokens for another. */
+export interface ExchangeEdge {
+  /** Where it leads to. */
+  readonly audience: string;
+  /** Which scope there takes which scope here. */
+  readonly scopes: readonly { readonly from: string; readonly to: string }[];
+}
+
 /** An API that accepts tokens. */
 export interface ResourceServer {
   readonly audience: string;
@@ -44,6 +52,8 @@ export interface ResourceServer {
   readonly displayName: string;
   readonly scopes: readonly Scope[];
   readonly releasedClaims: readonly string[];
+  /** Where tokens for it may be exchanged to. */
+  readonly exchanges: readonly ExchangeEdge[];
   /** Seconds; null: the tenant's. */
   readonly tokenTtlMax: number | null;
 }

@@ -32,6 +32,7 @@ function maySee({ caller }: Act, { tenantId, target, includeCredentials }: Revoc
   if (caller.kind === 'operator') return caller.scopes.includes('tokens:revoke');
   // An identity service sees what concerns its tenant's users: those of its scopes that would let it do the same.
   if (target.kind === 'consent') return caller.scopes.includes('consents:write');
-  const ofUsers = target.kind === 'user' || target.kind === 'app_user' || (target.kind === 'token' && !includeCredentials);
+  const ofUsers =
+    target.kind === 'user' || target.kind === 'app_user' || (target.kind === 'token' && !includeCredentials);
   return ofUsers && caller.scopes.includes('tokens:issue');
 }

@@ -25,6 +25,8 @@ export interface Secrets {
   readonly claims: Claims;
   /** Whom a credential is for; null for tokens. */
   readonly principal: Principal | null;
+  /** Who acts with it for the user, the latest first: those that exchanged it (RFC 8693 `act`). Absent: nobody. */
+  readonly actors?: readonly string[];
 }
 
 /** What a new token is to be: everything but what its method decides. */

@@ -15,6 +15,8 @@ export interface Told {
   readonly expiresAt: number;
   /** Those released to the caller. */
   readonly claims: Claims;
+  /** Who acts with it, the latest first. */
+  readonly actors: readonly string[];
   /** Its form on the wire, kept by whoever encodes it; null: not encoded yet. */
   encoded: Uint8Array | null;
 }

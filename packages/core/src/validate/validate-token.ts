@@ -221,6 +221,7 @@ function answer(
     scopes: opened.scopes,
     expiresAt: opened.expiresAt,
     claims: released(opened.claims, releases),
+    actors: opened.actors ?? [],
     encoded: null,
   };
   if (known) known.lastTold = { releases, told };

@@ -19,6 +19,13 @@ export interface AccessTokenPayload {
   readonly jti: string;
   readonly scope: string;
   readonly claims: Claims;
+  /** Who acts with it, and whom that one acts for in turn (RFC 8693 section 4.1). */
+  readonly act?: ActorClaim;
+}
+
+interface ActorClaim {
+  readonly sub: string;
+  readonly act?: ActorClaim;
 }
 
 /** @param jti names the token. */
@@ -33,7 +40,16 @@ export const payloadOf = (draft: TokenDraft, secrets: Secrets, issuer: string, j
   jti,
   scope: draft.scopes.join(' '),
   claims: secrets.claims,
+  ...actClaim(secrets.actors ?? []),
 });
+
+function actClaim([latest, ...before]: readonly string[]): { readonly act?: ActorClaim } {
+  return latest === undefined ? {} : { act: { sub: latest, ...actClaim(before) } };
+}
+
+function actorsIn(act: ActorClaim | undefined): string[] {
+  return act ? [act.sub, ...actorsIn(act.act)] : [];
+}
 
 /** A JWS in compact form (RFC 7515). @param header what its header says beside what any says. */
 export const signPayload = (
@@ -60,7 +76,8 @@ export async function verifyPayload(
 }
 
 /** What a token of this record says of its user. */
-export const saidBy = ({ sub, claims }: AccessTokenPayload, { userHandle }: TokenRecord): Said => ({
+export const saidBy = ({ sub, claims, act }: AccessTokenPayload, { userHandle }: TokenRecord): Said => ({
   userId: userHandle === null ? null : sub,
   claims,
+  actors: actorsIn(act),
 });

@@ -3,7 +3,7 @@ import type { Opened, Secrets, TokenRecord } from '@touchstone/core';
 import { LRUCache } from 'lru-cache';
 
 /** What a string turned out to say of its user. */
-export type Said = Pick<Secrets, 'userId' | 'claims'>;
+export type Said = Pick<Secrets, 'userId' | 'claims' | 'actors'>;
 
 const bytesMax = 32 * 1_048_576;
 const bytesOfEntry = 500;

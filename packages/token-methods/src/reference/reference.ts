@@ -13,6 +13,8 @@ import { openRecord, sealedRecord } from '../opaque/record.ts';
 const letter = 'r';
 const uniqueBytes = 32;
 
+type Hidden = [Secrets['userId'], Secrets['claims'], Secrets['principal'], ...string[]];
+
 /**
  * REFERENCE: a random string that points to a record. It tells its holder nothing but the day on which it expires, and
  * costs one row. The record's key, the tag and the key that its claims are sealed under are each derived from the random
@@ -24,11 +26,14 @@ export function referenceMethod(keys: KeyRing) {
     name: 'reference',
     prefix: `tks_${letter}`,
 
-    mint(draft: TokenDraft, { userId, claims, principal }: Secrets) {
+    mint(draft: TokenDraft, { userId, claims, principal, actors = [] }: Secrets) {
       const identity = newIdentity(keys, letter, draft.expiresAt, drawRandom(uniqueBytes));
       const token = formatIdentity(identity);
       const authorisation = { ...draft, key: identity.key, method: 'reference', signingKeyId: null } as const;
-      return { token, record: sealedRecord(authorisation, token, identity.secrets.seal, [userId, claims, principal]) };
+      return {
+        token,
+        record: sealedRecord(authorisation, token, identity.secrets.seal, [userId, claims, principal, ...actors]),
+      };
     },
 
     locate(token: string) {
@@ -39,8 +44,8 @@ export function referenceMethod(keys: KeyRing) {
     open({ material }: Located, record: TokenRecord) {
       const hidden = openRecord('reference', record, material as Buffer);
       if (!hidden) return null;
-      const [userId, claims, principal] = hidden as [Secrets['userId'], Secrets['claims'], Secrets['principal']];
-      return { userId, claims, principal, scopes: record.scopes, expiresAt: record.expiresAt, requests: [] };
+      const [userId, claims, principal, ...actors] = hidden as Hidden;
+      return { userId, claims, principal, actors, scopes: record.scopes, expiresAt: record.expiresAt, requests: [] };
     },
   } satisfies TokenMethod;
 }

@@ -9,7 +9,7 @@ export const createResourceServerHandler =
   ({ registering }: IssuerContext): UnaryHandler<typeof RegistryService.method.createResourceServer> =>
   async (request, { act }) => {
     const resourceServer = required(request.resourceServer);
-    const { audience, tenantId, displayName, scopes, releasedClaims } = resourceServer;
+    const { audience, tenantId, displayName, scopes, releasedClaims, exchanges } = resourceServer;
     await createResourceServer(
       act,
       {
@@ -18,6 +18,10 @@ export const createResourceServerHandler =
         displayName,
         scopes: scopes.map(({ name, description }) => ({ name, description })),
         releasedClaims,
+        exchanges: exchanges.map((edge) => ({
+          audience: edge.audience,
+          scopes: edge.scopes.map(({ from, to }) => ({ from, to })),
+        })),
         tokenTtlMax: toSeconds('resource_server.token_ttl_max', resourceServer.tokenTtlMax),
       },
       registering.registry,

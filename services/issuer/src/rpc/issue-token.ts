@@ -1,9 +1,8 @@
-import type { MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import type { MessageShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import {
   type IssuerService,
   type IssueTokenRequestSchema,
-  type IssueTokenResponseSchema,
   Usage,
 } from '@touchstone/contracts';
 import {
@@ -51,7 +50,7 @@ export function toIssueCommand(request: MessageShape<typeof IssueTokenRequestSch
   };
 }
 
-export const fromIssuedToken = (issued: IssuedToken): MessageInitShape<typeof IssueTokenResponseSchema> => ({
+export const fromIssuedToken = (issued: IssuedToken) => ({
   token: issued.token,
   tokenId: issued.tokenId,
   scopes: [...issued.scopes],

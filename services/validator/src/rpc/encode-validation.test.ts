@@ -18,6 +18,7 @@ const told: fc.Arbitrary<Told> = fc.record({
   scopes: fc.array(text),
   expiresAt: instant,
   claims: fc.dictionary(text, claim),
+  actors: fc.array(text),
   encoded: fc.constant(null),
 });
 const freshness = fc.record({
@@ -40,11 +41,12 @@ function messageOf(one: Validation): MessageInitShape<typeof ValidateTokenRespon
     revision: formatRevision(one.head),
   };
   if (!one.active) return { active: false, reason: reasons[one.reason as keyof typeof reasons], ...fresh };
-  const { encoded, expiresAt, claims, scopes, ...rest } = one.told;
+  const { encoded, expiresAt, claims, scopes, actors, ...rest } = one.told;
   return {
     active: true,
     ...rest,
     scopes: [...scopes],
+    actors: [...actors],
     expiresAt: timestampFromMs(expiresAt),
     claims: claims as NonNullable<MessageInitShape<typeof ValidateTokenResponseSchema>['claims']>,
     ...fresh,

@@ -31,7 +31,7 @@ const bytesOf = (fields: Fields): Uint8Array =>
 /** What is told of a token that is remembered is encoded once. */
 function bytesOfTold(told: Told): Uint8Array {
   if (told.encoded) return told.encoded;
-  const { tokenId, tenantId, appId, subject, scopes, expiresAt, claims } = told;
+  const { tokenId, tenantId, appId, subject, scopes, expiresAt, claims, actors } = told;
   told.encoded = bytesOf({
     active: true,
     tokenId,
@@ -41,6 +41,7 @@ function bytesOfTold(told: Told): Uint8Array {
     scopes: [...scopes],
     expiresAt: timestampFromMs(expiresAt),
     claims: claims as NonNullable<Fields['claims']>,
+    actors: [...actors],
   });
   return told.encoded;
 }

@@ -18,7 +18,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file touchstone/v1/issuer.proto.
  */
 export const file_touchstone_v1_issuer: GenFile = /*@__PURE__*/
-  fileDesc("Chp0b3VjaHN0b25lL3YxL2lzc3Vlci5wcm90bxINdG91Y2hzdG9uZS52MSL7AwoRSXNzdWVUb2tlblJlcXVlc3QSMQoJdGVuYW50X2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSLgoGYXBwX2lkGAIgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSGQoHdXNlcl9pZBgDIAEoCUIIukgFcgMogAISMQoIYXVkaWVuY2UYBCABKAlCH7pIHHIaEAEYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQSPwoGc2NvcGVzGAUgAygJQi+6SCySASkIARBAGAEiIXIfEAEYgAEyGF5bYS16MC05XVthLXowLTkuXzovLV0qJBIyCgN0dGwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCrpIB6oBBDICCAESNAoGbWV0aG9kGAcgASgOMhoudG91Y2hzdG9uZS52MS5Ub2tlbk1ldGhvZEIIukgFggECEAESLwoFdXNhZ2UYCCABKA4yFC50b3VjaHN0b25lLnYxLlVzYWdlQgq6SAeCAQQQASAAEicKBmNsYWltcxgJIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSMAoKY29uc2VudF9pZBgKIAEoCUIcukgZchcYQDITXlteXHgwMC1ceDFmXHg3Zl0qJCKHAQoSSXNzdWVUb2tlblJlc3BvbnNlEg0KBXRva2VuGAEgASgJEhAKCHRva2VuX2lkGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgFIAEoCSJfChdCYXRjaElzc3VlVG9rZW5zUmVxdWVzdBJECghyZXF1ZXN0cxgBIAMoCzIgLnRvdWNoc3RvbmUudjEuSXNzdWVUb2tlblJlcXVlc3RCELpIDZIBCggBEOgHIgPYAQMiUgoYQmF0Y2hJc3N1ZVRva2Vuc1Jlc3BvbnNlEjYKB3Jlc3VsdHMYASADKAsyJS50b3VjaHN0b25lLnYxLkJhdGNoSXNzdWVUb2tlbnNSZXN1bHQigAEKFkJhdGNoSXNzdWVUb2tlbnNSZXN1bHQSMwoGaXNzdWVkGAEgASgLMiEudG91Y2hzdG9uZS52MS5Jc3N1ZVRva2VuUmVzcG9uc2VIABImCgVlcnJvchgCIAEoCzIVLnRvdWNoc3RvbmUudjEuU3RhdHVzSABCCQoHb3V0Y29tZTKWAgoNSXNzdWVyU2VydmljZRJ4CgpJc3N1ZVRva2VuEiAudG91Y2hzdG9uZS52MS5Jc3N1ZVRva2VuUmVxdWVzdBohLnRvdWNoc3RvbmUudjEuSXNzdWVUb2tlblJlc3BvbnNlIiXq4BgMdG9rZW5zOmlzc3Vl6uAYEXRva2Vuczppc3N1ZTpzZWxmEooBChBCYXRjaElzc3VlVG9rZW5zEiYudG91Y2hzdG9uZS52MS5CYXRjaElzc3VlVG9rZW5zUmVxdWVzdBonLnRvdWNoc3RvbmUudjEuQmF0Y2hJc3N1ZVRva2Vuc1Jlc3BvbnNlIiXq4BgMdG9rZW5zOmlzc3Vl6uAYEXRva2Vuczppc3N1ZTpzZWxmYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_touchstone_v1_options, file_touchstone_v1_status, file_touchstone_v1_tokens]);
+  fileDesc("Chp0b3VjaHN0b25lL3YxL2lzc3Vlci5wcm90bxINdG91Y2hzdG9uZS52MSL7AwoRSXNzdWVUb2tlblJlcXVlc3QSMQoJdGVuYW50X2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSLgoGYXBwX2lkGAIgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSGQoHdXNlcl9pZBgDIAEoCUIIukgFcgMogAISMQoIYXVkaWVuY2UYBCABKAlCH7pIHHIaEAEYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQSPwoGc2NvcGVzGAUgAygJQi+6SCySASkIARBAGAEiIXIfEAEYgAEyGF5bYS16MC05XVthLXowLTkuXzovLV0qJBIyCgN0dGwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCrpIB6oBBDICCAESNAoGbWV0aG9kGAcgASgOMhoudG91Y2hzdG9uZS52MS5Ub2tlbk1ldGhvZEIIukgFggECEAESLwoFdXNhZ2UYCCABKA4yFC50b3VjaHN0b25lLnYxLlVzYWdlQgq6SAeCAQQQASAAEicKBmNsYWltcxgJIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSMAoKY29uc2VudF9pZBgKIAEoCUIcukgZchcYQDITXlteXHgwMC1ceDFmXHg3Zl0qJCKHAQoSSXNzdWVUb2tlblJlc3BvbnNlEg0KBXRva2VuGAEgASgJEhAKCHRva2VuX2lkGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgFIAEoCSJfChdCYXRjaElzc3VlVG9rZW5zUmVxdWVzdBJECghyZXF1ZXN0cxgBIAMoCzIgLnRvdWNoc3RvbmUudjEuSXNzdWVUb2tlblJlcXVlc3RCELpIDZIBCggBEOgHIgPYAQMiUgoYQmF0Y2hJc3N1ZVRva2Vuc1Jlc3BvbnNlEjYKB3Jlc3VsdHMYASADKAsyJS50b3VjaHN0b25lLnYxLkJhdGNoSXNzdWVUb2tlbnNSZXN1bHQigAEKFkJhdGNoSXNzdWVUb2tlbnNSZXN1bHQSMwoGaXNzdWVkGAEgASgLMiEudG91Y2hzdG9uZS52MS5Jc3N1ZVRva2VuUmVzcG9uc2VIABImCgVlcnJvchgCIAEoCzIVLnRvdWNoc3RvbmUudjEuU3RhdHVzSABCCQoHb3V0Y29tZSLDAgoURXhjaGFuZ2VUb2tlblJlcXVlc3QSGQoFdG9rZW4YASABKAlCCrpIB3IFIAEogEASMQoIYXVkaWVuY2UYAiABKAlCH7pIHHIaEAEYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQSPwoGc2NvcGVzGAMgAygJQi+6SCySASkIARBAGAEiIXIfEAEYgAEyGF5bYS16MC05XVthLXowLTkuXzovLV0qJBIyCgN0dGwYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCrpIB6oBBDICCAESOAoGbWV0aG9kGAUgASgOMhoudG91Y2hzdG9uZS52MS5Ub2tlbk1ldGhvZEIMukgJggEGGAAYARgEEi4KB3JlcXVlc3QYBiABKAlCHbpIGnIYMhZeKFtBLVphLXowLTlfLV17NDN9KT8kIooBChVFeGNoYW5nZVRva2VuUmVzcG9uc2USDQoFdG9rZW4YASABKAkSEAoIdG9rZW5faWQYAiABKAkSDgoGc2NvcGVzGAMgAygJEi4KCmV4cGlyZXNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGAUgASgJMp0DCg1Jc3N1ZXJTZXJ2aWNlEngKCklzc3VlVG9rZW4SIC50b3VjaHN0b25lLnYxLklzc3VlVG9rZW5SZXF1ZXN0GiEudG91Y2hzdG9uZS52MS5Jc3N1ZVRva2VuUmVzcG9uc2UiJergGAx0b2tlbnM6aXNzdWXq4BgRdG9rZW5zOmlzc3VlOnNlbGYSigEKEEJhdGNoSXNzdWVUb2tlbnMSJi50b3VjaHN0b25lLnYxLkJhdGNoSXNzdWVUb2tlbnNSZXF1ZXN0GicudG91Y2hzdG9uZS52MS5CYXRjaElzc3VlVG9rZW5zUmVzcG9uc2UiJergGAx0b2tlbnM6aXNzdWXq4BgRdG9rZW5zOmlzc3VlOnNlbGYShAEKDUV4Y2hhbmdlVG9rZW4SIy50b3VjaHN0b25lLnYxLkV4Y2hhbmdlVG9rZW5SZXF1ZXN0GiQudG91Y2hzdG9uZS52MS5FeGNoYW5nZVRva2VuUmVzcG9uc2UiKOrgGBF0b2tlbnM6aXNzdWU6c2VsZurgGA90b2tlbnM6dmFsaWRhdGViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_touchstone_v1_options, file_touchstone_v1_status, file_touchstone_v1_tokens]);
 
 /**
  * What is asked of IssueToken. Every limit - of the tenant, the app, the resource server - can only narrow it; what is
@@ -238,6 +238,111 @@ export const BatchIssueTokensResultSchema: GenMessage<BatchIssueTokensResult> = 
   messageDesc(file_touchstone_v1_issuer, 4);
 
 /**
+ * What is to be made, and out of what.
+ *
+ * @generated from message touchstone.v1.ExchangeTokenRequest
+ */
+export type ExchangeTokenRequest = Message<"touchstone.v1.ExchangeTokenRequest"> & {
+  /**
+   * The token as it was presented (RFC 8693 `subject_token`).
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * The resource server that the new token is for: one, of the same tenant; the token's own one, to narrow it.
+   *
+   * @generated from field: string audience = 2;
+   */
+  audience: string;
+
+  /**
+   * What it is to allow. At least one.
+   *
+   * @generated from field: repeated string scopes = 3;
+   */
+  scopes: string[];
+
+  /**
+   * How long it is to live, in whole seconds. Absent: the shortest limit that applies, and never over 15 minutes.
+   *
+   * @generated from field: google.protobuf.Duration ttl = 4;
+   */
+  ttl?: Duration | undefined;
+
+  /**
+   * How it is made. Absent: REFERENCE.
+   *
+   * @generated from field: touchstone.v1.TokenMethod method = 5;
+   */
+  method: TokenMethod;
+
+  /**
+   * The request that the token came with, as ValidateToken takes it: an ATTENUABLE token can have been narrowed to one.
+   *
+   * @generated from field: string request = 6;
+   */
+  request: string;
+};
+
+/**
+ * Describes the message touchstone.v1.ExchangeTokenRequest.
+ * Use `create(ExchangeTokenRequestSchema)` to create a new message.
+ */
+export const ExchangeTokenRequestSchema: GenMessage<ExchangeTokenRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_issuer, 5);
+
+/**
+ * A token, told once: it can't be had again.
+ *
+ * @generated from message touchstone.v1.ExchangeTokenResponse
+ */
+export type ExchangeTokenResponse = Message<"touchstone.v1.ExchangeTokenResponse"> & {
+  /**
+   * The string to hand out.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * Names the token where the string itself must not stand.
+   *
+   * @generated from field: string token_id = 2;
+   */
+  tokenId: string;
+
+  /**
+   * What it allows.
+   *
+   * @generated from field: repeated string scopes = 3;
+   */
+  scopes: string[];
+
+  /**
+   * From this instant on it is refused.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 4;
+   */
+  expiresAt?: Timestamp | undefined;
+
+  /**
+   * The latest revision that the issuer knew of. Opaque.
+   *
+   * @generated from field: string revision = 5;
+   */
+  revision: string;
+};
+
+/**
+ * Describes the message touchstone.v1.ExchangeTokenResponse.
+ * Use `create(ExchangeTokenResponseSchema)` to create a new message.
+ */
+export const ExchangeTokenResponseSchema: GenMessage<ExchangeTokenResponse> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_issuer, 6);
+
+/**
  * IssuerService makes tokens.
  *
  * @generated from service touchstone.v1.IssuerService
@@ -271,6 +376,30 @@ export const IssuerService: GenService<{
     methodKind: "unary";
     input: typeof BatchIssueTokensRequestSchema;
     output: typeof BatchIssueTokensResponseSchema;
+  },
+  /**
+   * ExchangeToken makes a narrower token out of one that is honoured (RFC 8693): for another audience, with fewer scopes,
+   * with less time. It allows no more than the presented string does, ends with it at the latest, and is revoked with it,
+   * and with whatever that was made from.
+   *
+   * Callers: the app that holds the token (`tokens:issue:self`), for what the app may ask for itself; the resource server
+   * that the token is for (`tokens:validate`), which then acts with it (RFC 8693 `act`). From one audience to another it
+   * takes an edge that the first one's registration names (`exchanges`); where a user's consent is meant, that must cover
+   * the target.
+   *
+   * Methods: REFERENCE, and SIGNED where the app may have it: one that is verified without asking lives at most a minute,
+   * for nobody hears of its end.
+   *
+   * Not idempotent: a retry after an unknown outcome makes a second token. Errors: TOKEN_NOT_HONOURED, AUDIENCE_UNKNOWN,
+   * EXCHANGE_NOT_ALLOWED, EXCHANGE_TOO_DEEP, SCOPE_NOT_ALLOWED, CONSENT_ENDED, DISABLED, TTL_TOO_LONG, METHOD_NOT_ALLOWED,
+   * TOKEN_TOO_LONG, and those that any RPC has.
+   *
+   * @generated from rpc touchstone.v1.IssuerService.ExchangeToken
+   */
+  exchangeToken: {
+    methodKind: "unary";
+    input: typeof ExchangeTokenRequestSchema;
+    output: typeof ExchangeTokenResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_touchstone_v1_issuer, 0);

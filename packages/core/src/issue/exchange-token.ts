@@ -1,0 +1,260 @@
+import type { Act } from '../access/act.ts';
+import { actsIn, requireKind, requireScope } from '../access/rights.ts';
+import {
+  AudienceUnknown,
+  ConsentEnded,
+  Disabled,
+  ExchangeNotAllowed,
+  ExchangeTooDeep,
+  InvalidField,
+  MethodNotAllowed,
+  ScopeNotAllowed,
+  StoreUnavailable,
+  TokenNotHonoured,
+  TtlTooLong,
+} from '../errors.ts';
+import type { Registration } from '../register/ports.ts';
+import type { AppGrant } from '../register/registration.ts';
+import { released } from '../register/released.ts';
+import type { Opened, Secrets } from '../tokens/token-method.ts';
+import { type Ancestor, ancestorsMax, idOf, type TokenMethodName, type TokenRecord } from '../tokens/token-record.ts';
+import type { ConsistentRecords } from '../validate/consistent-records.ts';
+import { decide } from '../validate/decide.ts';
+import { decideTtl } from './decide-grant.ts';
+import { type IssuedToken, type IssuePorts, issuedFrom, tokenIssued } from './issue-token.ts';
+import { recordRefusal } from './record-refusal.ts';
+
+export interface ExchangeCommand {
+  /** As it was presented. */
+  readonly token: string;
+  /** Whom the new one is for. */
+  readonly audience: string;
+  /** At least one. */
+  readonly scopes: readonly string[];
+  /** Seconds; null: as long as the limits allow, within reason. */
+  readonly ttl: number | null;
+  readonly method: TokenMethodName;
+  /** The request that it came with: SHA-256 in base64url of what identifies it; null: not told. */
+  readonly request: string | null;
+}
+
+export interface ExchangePorts extends IssuePorts {
+  readonly records: ConsistentRecords;
+}
+
+/** A token that is verified without asking lives so many seconds at most: nobody who does hears of its end. */
+const offlineTtlMax = 60;
+/** How often an exchange is decided anew because the registry changed under it. */
+const attemptsMax = 5;
+
+/** The token that is exchanged: its record, and what the presented string allows. */
+interface Parent {
+  readonly record: TokenRecord & { readonly appId: string };
+  readonly opened: Opened;
+}
+
+/**
+ * Makes a narrower token out of one that is honoured (RFC 8693). It allows no more than the presented string does, and ends
+ * with whatever that was made from.
+ * @throws CallerNotAllowed, TokenNotHonoured, AudienceUnknown, ExchangeNotAllowed, ExchangeTooDeep, ScopeNotAllowed,
+ *   ConsentEnded, Disabled, MethodNotAllowed, TtlTooLong, TokenTooLong, StoreUnavailable, Overloaded
+ */
+export async function exchangeToken(act: Act, command: ExchangeCommand, ports: ExchangePorts): Promise<IssuedToken> {
+  try {
+    requireKind(act.caller, 'app', 'resource_server');
+    requireScope(act.caller, act.caller.kind === 'app' ? 'tokens:issue:self' : 'tokens:validate');
+    const parent = await findParent(act, command, ports);
+    if (parent.record.lineage.length >= ancestorsMax) throw new ExchangeTooDeep(ancestorsMax);
+    await checkConsent(command, parent.record, ports);
+    return await exchangeUnderLatest(act, command, parent, ports);
+  } catch (error) {
+    await recordRefusal(act, { appId: '', audience: command.audience }, error, ports.audit);
+    throw error;
+  }
+}
+
+/** The token, if it is honoured now, and the caller's: as the app that holds it, or the audience that it is for. */
+async function findParent(act: Act, { token, request }: ExchangeCommand, ports: ExchangePorts): Promise<Parent> {
+  const { caller } = act;
+  const found = ports.methods.locate(token);
+  if (!found) throw new TokenNotHonoured();
+  const {
+    records: [record = null],
+    now,
+    watermarks,
+  } = await ports.records([found.located.key], act.signal);
+  const opened = record && !watermarks.revokes(record) ? await found.method.open(found.located, record) : null;
+  const audience = caller.kind === 'resource_server' ? caller.name : (record?.audience ?? '');
+  const demand = { tokenClass: 'token', audience, scopes: opened?.scopes ?? [], request } as const;
+  const decision = decide(record, opened, watermarks, demand, now);
+  if (!decision.active || !actsIn(caller, decision.record.tenantId)) throw new TokenNotHonoured();
+  const { appId } = decision.record;
+  if (appId === null || (caller.kind === 'app' && appId !== caller.name)) throw new TokenNotHonoured();
+  return { record: { ...decision.record, appId }, opened: decision.opened };
+}
+
+/** What the user has permitted must cover the target. @throws ScopeNotAllowed, ConsentEnded, StoreUnavailable */
+async function checkConsent(
+  { audience, scopes }: ExchangeCommand,
+  { consentId }: TokenRecord,
+  { consents }: ExchangePorts,
+): Promise<void> {
+  if (consentId === null) return;
+  const given = await consents.findWithKey(consentId);
+  if (!given || given.isWithdrawn) throw new ConsentEnded();
+  requireGranted(given.consent.grants, audience, scopes, 'the consent');
+}
+
+function requireGranted(grants: readonly AppGrant[], audience: string, scopes: readonly string[], by: string): void {
+  const granted = grants.find((grant) => grant.audience === audience)?.scopes ?? [];
+  const missing = scopes.find((scope) => !granted.includes(scope));
+  if (missing !== undefined) throw new ScopeNotAllowed(missing, by);
+}
+
+/** What is remembered of the registry may be old: then nothing is written, or refused, before it has been read anew. */
+async function exchangeUnderLatest(
+  act: Act,
+  command: ExchangeCommand,
+  parent: Parent,
+  ports: ExchangePorts,
+): Promise<IssuedToken> {
+  const { tenantId, appId, audience } = parent.record;
+  for (let attempt = 1; attempt <= attemptsMax; attempt++) {
+    const source = await ports.registry.find(tenantId, appId, audience);
+    const target =
+      command.audience === audience ? source : await ports.registry.find(tenantId, appId, command.audience);
+    const issued =
+      source.version === target.version
+        ? await attemptOnce(act, command, parent, { source, target }, attempt, ports)
+        : null;
+    if (issued) return issued;
+    ports.registry.forget(tenantId);
+  }
+  throw new StoreUnavailable(new Error("the tenant's registry does not stand still"));
+}
+
+interface Edge {
+  readonly source: Registration;
+  readonly target: Registration;
+}
+
+async function attemptOnce(
+  act: Act,
+  command: ExchangeCommand,
+  parent: Parent,
+  edge: Edge,
+  attempt: number,
+  ports: ExchangePorts,
+): Promise<IssuedToken | null> {
+  let ttl: number;
+  try {
+    ttl = decideExchange(act, command, parent, edge);
+  } catch (error) {
+    if (attempt > 1) throw error;
+    return null;
+  }
+  return write(act, command, parent, edge, ttl, ports);
+}
+
+/** How long the new token may live, in seconds, if there may be one. */
+function decideExchange(
+  { caller }: Act,
+  { audience, scopes, method, ttl }: ExchangeCommand,
+  { record, opened }: Parent,
+  { source, target }: Edge,
+): number {
+  const { app, resourceServer } = target;
+  if (!app || !source.resourceServer) throw new TokenNotHonoured();
+  if (!resourceServer) throw new AudienceUnknown();
+  for (const what of [...source.disabled, ...target.disabled]) throw new Disabled(what);
+  if (method !== 'reference' && !(method === 'signed' && app.methods.includes(method))) throw new MethodNotAllowed();
+  if (scopes.length === 0) throw new InvalidField('scopes', 'must name at least one');
+  const reachable = audience === record.audience ? opened.scopes : scopesAcross(source, audience, opened.scopes);
+  const owned = new Set(resourceServer.scopes.map(({ name }) => name));
+  for (const scope of scopes) {
+    if (!owned.has(scope)) throw new ScopeNotAllowed(scope, 'tokens for this audience');
+    if (!reachable.includes(scope)) throw new ScopeNotAllowed(scope, 'the token');
+  }
+  // A resource server passes on what it was called for; an app gets what it could ask for.
+  if (caller.kind === 'app') requireGranted(app.grants, audience, scopes, 'the app');
+  return decideTtl(target, ttl, method === 'signed' ? [['exchange', offlineTtlMax]] : []);
+}
+
+/** What the scopes of a token for the one audience may be exchanged to at the other. @throws ExchangeNotAllowed */
+function scopesAcross({ resourceServer }: Registration, audience: string, held: readonly string[]): readonly string[] {
+  const edge = resourceServer?.exchanges.find((one) => one.audience === audience);
+  if (!edge) throw new ExchangeNotAllowed();
+  return edge.scopes.filter(({ from }) => held.includes(from)).map(({ to }) => to);
+}
+
+async function write(
+  act: Act,
+  command: ExchangeCommand,
+  { record: parent, opened }: Parent,
+  { source, target }: Edge,
+  ttl: number,
+  ports: ExchangePorts,
+): Promise<IssuedToken | null> {
+  const { sequence, now } = await ports.tokens.draw(act.signal);
+  const { token, record } = await ports.methods.mint(
+    command.method,
+    {
+      tokenClass: 'token',
+      tenantId: parent.tenantId,
+      appId: parent.appId,
+      userHandle: parent.userHandle,
+      consentId: parent.consentId,
+      audience: command.audience,
+      scopes: [...new Set(command.scopes)],
+      usage: parent.usage,
+      policyVersion: target.version,
+      confirmation: parent.confirmation,
+      lineage: [ancestorOf(parent, opened), ...parent.lineage],
+      sequence,
+      issuedAt: now,
+      expiresAt: decideEnd(command, opened, now, ttl),
+    },
+    secretsFor(act, command, opened, { source, target }),
+  );
+  const inserted = await ports.tokens.insert(record, tokenIssued(act, record, ''), act.signal);
+  return inserted ? issuedFrom(token, record, ports.follower) : null;
+}
+
+/** No later than the end of what it is made out of. @throws TtlTooLong */
+function decideEnd({ ttl: asked }: ExchangeCommand, { expiresAt }: Opened, now: number, ttl: number): number {
+  const end = now + ttl * 1_000;
+  if (end <= expiresAt) return end;
+  if (expiresAt <= now) throw new TokenNotHonoured();
+  if (asked !== null) throw new TtlTooLong(Math.floor((expiresAt - now) / 1_000), 'token');
+  return expiresAt;
+}
+
+/** Who can read it sees no more than both sides of the exchange may. */
+function secretsFor(
+  { caller }: Act,
+  { method }: ExchangeCommand,
+  { userId, claims, actors = [] }: Opened,
+  { source, target }: Edge,
+): Secrets {
+  const isServer = caller.kind === 'resource_server';
+  const bySource = isServer ? (source.resourceServer?.releasedClaims ?? []) : [];
+  const readable = () => released(released(claims, bySource), target.resourceServer?.releasedClaims ?? []);
+  return {
+    userId,
+    claims: method === 'signed' ? readable() : claims,
+    principal: null,
+    actors: isServer ? [caller.name, ...actors] : actors,
+  };
+}
+
+const ancestorOf = (record: TokenRecord, { expiresAt }: Opened): Ancestor => ({
+  tokenId: idOf(record),
+  sequence: record.sequence,
+  tenantId: record.tenantId,
+  appId: record.appId,
+  userHandle: record.userHandle,
+  consentId: record.consentId,
+  audience: record.audience,
+  signingKeyId: record.signingKeyId,
+  expiresAt,
+});
