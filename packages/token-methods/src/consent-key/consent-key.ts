@@ -49,16 +49,19 @@ export function consentKeyMethod(keys: KeyRing, consentKeys: ConsentKeys): Token
       return identity && { key: identity.key, material: { ...identity, token } satisfies Material };
     },
 
-    open({ material }: Located, record: TokenRecord) {
+    async open({ material }: Located, record: TokenRecord) {
       const { token, rest, secrets } = material as Material;
       const { consentId, consentKey } = record;
-      // Whatever is remembered of it: without the key there is no token.
       if (consentId === null || !consentKey || !isRecordOf(token, 'consent_key', record, secrets.seal)) return null;
-      return verified.open(token, record, async () => {
-        const key = await consentKeys.unwrap(consentId, consentKey);
-        const content = key && (await decrypt(rest, key));
-        return content && JSON.parse(content.toString());
-      });
+      const key = await consentKeys.unwrap(consentId, consentKey);
+      // What is remembered is found by the key, too: it must not outlive it.
+      return (
+        key &&
+        verified.open(token + key.toString('base64url'), record, async () => {
+          const content = await decrypt(rest, key);
+          return content && JSON.parse(content.toString());
+        })
+      );
     },
   };
 }
