@@ -94,7 +94,7 @@ export interface TokenMethods {
 }
 
 /** What RPCs take; longer ones would not fit into the headers that they travel in either. */
-const tokenCharactersMax = 8_192;
+export const tokenCharactersMax = 8_192;
 
 /** The set of methods that an installation knows. */
 export function tokenMethods(methods: readonly TokenMethod[]): TokenMethods {

@@ -1,5 +1,6 @@
+import { tokenCharactersMax } from '@touchstone/core';
 import { type Caveat, formatCaveat } from './caveats.ts';
-import { formatMacaroon, parseMacaroon, withCaveat } from './macaroon.ts';
+import { caveatsMax, formatMacaroon, parseMacaroon, withCaveat } from './macaroon.ts';
 
 /** What a copy of a token is to be narrowed to. Each that is there narrows; none can widen. */
 export interface Attenuation {
@@ -15,7 +16,8 @@ export interface Attenuation {
  * Makes a narrower copy of an ATTENUABLE token, without asking anybody: what is handed on allows no more than is needed.
  * The copy can be narrowed again; it is revoked with the token that it was made from.
  *
- * @throws RangeError where it is no ATTENUABLE token, or where the attenuation is none.
+ * @throws RangeError where it is no ATTENUABLE token, where the attenuation is none, and where the copy would be too long, or
+ * have too many caveats, for anybody to take.
  */
 export function attenuate(token: string, { scopes, expiresAt, request }: Attenuation): string {
   const macaroon = parseMacaroon(token);
@@ -25,5 +27,9 @@ export function attenuate(token: string, { scopes, expiresAt, request }: Attenua
   if (expiresAt !== undefined) caveats.push({ kind: 'expiry', expiresAt });
   if (request !== undefined) caveats.push({ kind: 'request', binding: request });
   if (caveats.length === 0) throw new RangeError('attenuation: it must narrow something');
-  return formatMacaroon(caveats.map(formatCaveat).reduce(withCaveat, macaroon));
+  const narrowed = caveats.map(formatCaveat).reduce(withCaveat, macaroon);
+  const copy = formatMacaroon(narrowed);
+  if (narrowed.caveats.length > caveatsMax || copy.length > tokenCharactersMax)
+    throw new RangeError('token: no more can be taken from it, a longer one would be refused');
+  return copy;
 }

@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+
 /** What a holder took from a token before passing it on: scopes but these, time after this, all requests but this one. */
 export type Caveat =
   | { readonly kind: 'scopes'; readonly scopes: readonly string[] }
@@ -16,7 +18,8 @@ const forms = {
 /** @throws RangeError where it is not of a form that validators know. */
 export function formatCaveat(caveat: Caveat): string {
   const text = textOf(caveat);
-  if (!parseCaveat(text)) throw new RangeError(`${caveat.kind}: this can't be a caveat`);
+  // Read back: a scope with a space in it would be two.
+  if (!isDeepStrictEqual(parseCaveat(text), caveat)) throw new RangeError(`${caveat.kind}: this can't be a caveat`);
   return text;
 }
 

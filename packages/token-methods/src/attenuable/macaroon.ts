@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { createHmac } from 'node:crypto';
 import { decodeBase62, encodeBase62 } from '@touchstone/core';
 import { formatOpaque, parseOpaque } from '../opaque/opaque-string.ts';
@@ -5,7 +6,7 @@ import { formatOpaque, parseOpaque } from '../opaque/opaque-string.ts';
 export const letter = 'a';
 const signatureBytes = 32;
 const lengthBytes = 2;
-const caveatsMax = 32;
+export const caveatsMax = 32;
 
 /**
  * A macaroon (Birgisson et al., NDSS 2014): an identifier, caveats, and a signature that chains them. Whoever holds it can
@@ -47,7 +48,8 @@ export function parseMacaroon(token: string): Macaroon | null {
     if (at + lengthBytes > end || caveats.length === caveatsMax) return null;
     const from = at + lengthBytes;
     at = from + bytes.readUInt16BE(at);
-    if (at > end) return null;
+    // Else two strings would give the same text, and `formatMacaroon` only one of them.
+    if (at > end || !isUtf8(bytes.subarray(from, at))) return null;
     caveats.push(bytes.toString('utf8', from, at));
   }
   const { identifying, tag } = parts;
