@@ -12,6 +12,8 @@ export async function decrypt(jwe: string, key: Uint8Array): Promise<Buffer | nu
     const { plaintext } = await compactDecrypt(jwe, key, {
       keyManagementAlgorithms: [algorithms.alg],
       contentEncryptionAlgorithms: [algorithms.enc],
+      // Nothing of ours is compressed.
+      maxDecompressedLength: 0,
     });
     return Buffer.from(plaintext);
   } catch {
