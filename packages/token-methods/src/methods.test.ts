@@ -1,18 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { type TokenMethod, type TokenMethodName, tokenMethods } from '@touchstone/core';
+import { type TokenMethodName, tokenMethods } from '@touchstone/core';
 import { expect, test } from 'vitest';
 import { attenuableMethod } from './attenuable/attenuable.ts';
-import { consentKeyMethod } from './consent-key/consent-key.ts';
 import { encryptedMethod } from './encrypted/encrypted.ts';
-import { consentKeys } from './keys/consent-keys.ts';
 import { openKeyRing } from './keys/key-ring.ts';
 import { referenceMethod } from './reference/reference.ts';
 import { signedMethod } from './signed/signed.ts';
 import { splitMethod } from './split/split.ts';
-import { testDataKeys, testSigning } from './test-keys.ts';
-import { describeTokenMethod, draft, type MethodUnderTest, secrets } from './token-method.contract.ts';
+import { testSigning } from './test-keys.ts';
+import { issuer, openInstallation, withConsentKey } from './test-methods.ts';
+import { describeTokenMethod, draft, secrets } from './token-method.contract.ts';
 
-const issuer = 'https://tokens.example.com';
 const algorithms = ['EdDSA', 'ES256', 'RS256'] as const;
 
 describeTokenMethod('REFERENCE', async (key) => ({ method: referenceMethod(openKeyRing(key)) }));
@@ -30,30 +28,8 @@ for (const algorithm of algorithms) {
   }));
 }
 
-async function withConsentKey(key: Uint8Array): Promise<MethodUnderTest> {
-  const keys = consentKeys(testDataKeys(key));
-  const consentKey = await keys.create(draft.consentId as string);
-  return { method: consentKeyMethod(openKeyRing(key), keys), consentKey };
-}
-
-/** All of one installation, side by side. */
-async function openAll() {
-  const key = randomBytes(32);
-  const [keys, signing] = [openKeyRing(key), await testSigning()];
-  const { method: byConsent, consentKey = null } = await withConsentKey(key);
-  const all: readonly TokenMethod[] = [
-    referenceMethod(keys),
-    encryptedMethod(keys, signing, issuer),
-    byConsent,
-    signedMethod(keys, signing, issuer),
-    splitMethod(keys, signing, issuer),
-    attenuableMethod(keys),
-  ];
-  return { all, consentKey, methods: tokenMethods(all) };
-}
-
 test('six methods stand side by side: each string is its own, and no record opens under another', async () => {
-  const { all, consentKey, methods } = await openAll();
+  const { all, consentKey, methods } = await openInstallation(randomBytes(32));
   for (const own of all) {
     const minted = await methods.mint(own.name, draft, secrets, consentKey);
     const record = { ...minted.record, consentKey };

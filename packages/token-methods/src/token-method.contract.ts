@@ -259,7 +259,7 @@ function neighboursOf(character: string): string[] {
 }
 
 /** The string with the checksum that belongs to it, where it is of a form that has one. */
-function withChecksum(token: string): string {
+export function withChecksum(token: string): string {
   if (!/^tks_.*_......$/s.test(token)) return token;
   const body = token.slice(0, -6);
   const sum = Buffer.alloc(4);
