@@ -23,6 +23,7 @@ export default defineConfig({
             'test/harness/**/*.test.ts',
             'test/store/**/*.test.ts',
             'test/model/**/*.test.ts',
+            'test/interop/jose/**/*.test.ts',
           ],
         },
       },
@@ -31,7 +32,7 @@ export default defineConfig({
         // One stack serves all of these; each file works in a tenant of its own.
         test: {
           name: 'system',
-          include: ['test/e2e/**/*.test.ts', 'test/interop/**/*.test.ts'],
+          include: ['test/e2e/**/*.test.ts', 'test/interop/*.test.ts'],
           globalSetup: 'test/harness/shared-stack.ts',
         },
       },
