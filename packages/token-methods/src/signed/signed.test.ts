@@ -249,7 +249,7 @@ describe.each(algorithms)('of a token by %s', (algorithm) => {
 /** What one could sign who had our key. */
 async function signedBy({ key, algorithm }: Signer, header: object, payload: object): Promise<string> {
   const jws = await new FlattenedSign(Buffer.from(JSON.stringify(payload)))
-    .setProtectedHeader({ ...header, alg: algorithm })
+    .setProtectedHeader({ alg: algorithm, ...header })
     .sign(key);
   return `${jws.protected}.${jws.payload}.${jws.signature}`;
 }
@@ -264,6 +264,13 @@ test.each(algorithms)(
     for (const header of headers) expect(await verifyPayload(await sign(header), verifier)).toBeNull();
   },
 );
+
+test('EdDSA: the other name that there is for the same algorithm is refused', async () => {
+  const { signer, verifier } = await openSigned('EdDSA');
+  const jws = await signedBy(signer, { alg: 'Ed25519', typ: 'at+jwt', kid: 'key-1' }, { sub: 'ada' });
+  expect(await compactVerify(jws, verifier.key)).toBeDefined();
+  expect(await verifyPayload(jws, verifier)).toBeNull();
+});
 
 test('ES256: the other signature that ECDSA has for the same content is refused', async () => {
   const { method, open, verifier } = await openSigned('ES256');
