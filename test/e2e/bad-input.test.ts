@@ -326,6 +326,7 @@ describe('ValidateToken', () => {
           appId: '',
           subject: '',
           scopes: [],
+          actors: [],
         },
       ]);
       expect([what, asOf !== undefined, revision !== '']).toEqual([what, true, true]);

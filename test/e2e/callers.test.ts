@@ -565,6 +565,42 @@ const consentRows: readonly Row[] = [
   ],
 ];
 
+/** To fewer scopes at its own audience, which takes no edge. */
+const exchange = ({ issuer }: Clients, token: string, audience = own.audience) =>
+  issuer.exchangeToken({ token, audience, scopes: ['orders:read'] });
+const notHonoured = 'FailedPrecondition TOKEN_NOT_HONOURED';
+const exchangers = (app: string, server = app): Outcomes => ({
+  app,
+  'resource server': server,
+  'resource server without tokens:validate': denied,
+});
+const exchangeRows: readonly Row[] = [
+  [
+    'IssuerService.ExchangeToken',
+    'of a token of the app, for its audience',
+    async (clients) => exchange(clients, (await own.issue()).token),
+    exchangers('ok'),
+  ],
+  [
+    'IssuerService.ExchangeToken',
+    'of a token of another app',
+    async (clients) => exchange(clients, (await own.issue({ appId: callers.otherApp })).token),
+    exchangers(notHonoured, 'ok'),
+  ],
+  [
+    'IssuerService.ExchangeToken',
+    "of another tenant's token",
+    async (clients) => exchange(clients, (await foreign.issue()).token, foreign.audience),
+    exchangers(notHonoured),
+  ],
+  [
+    'IssuerService.ExchangeToken',
+    "to another tenant's audience",
+    async (clients) => exchange(clients, (await own.issue()).token, foreign.audience),
+    exchangers(notFound('AUDIENCE')),
+  ],
+];
+
 const rows: readonly Row[] = [
   ...issueTargets.map(([target, over, outcomes]): Row => ['IssuerService.IssueToken', target, issue(over), outcomes]),
   // Whoever may ask at all is answered for each request by itself.
@@ -587,6 +623,7 @@ const rows: readonly Row[] = [
       outcomes,
     ],
   ),
+  ...exchangeRows,
   ...registryRows,
   ...keyRows,
   ...consentRows,

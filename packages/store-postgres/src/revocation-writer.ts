@@ -220,14 +220,14 @@ function disableEntries(query: Query, { intents, revision }: Write): Promise<Row
       consent: ['consent', 'consent_id'],
       signing_key: ['signing_key', 'signing_key_id'],
     }[disables.what] as [string, string];
-    const disabled = query({
+    const disabling = {
       text: `update ${table} set disabled_revision = $1 where ${column} = $2 and disabled_revision is null`,
       values: [revision.revision, disables.id],
-    });
-    if (disables.what === 'consent') {
-      // Whoever inserts a token looks at its consent: the other tokens of the tenant need not be decided anew.
-      return [disabled, query({ text: 'delete from consent_key where consent_id = $1', values: [disables.id] })];
-    }
-    return [disabled, query({ text: `update tenant set ${versionRaised} where tenant_id = $1`, values: [tenantId] })];
+    };
+    const raising = { text: `update tenant set ${versionRaised} where tenant_id = $1`, values: [tenantId] };
+    const shredding = { text: 'delete from consent_key where consent_id = $1', values: [disables.id] };
+    // Whoever inserts a token looks at its consent: the other tokens of the tenant need not be decided anew. Else the tenant
+    // comes first, as it does for who rotates its keys: two who took the same rows in another order would wait for ever.
+    return (disables.what === 'consent' ? [disabling, shredding] : [raising, disabling]).map(query);
   });
 }

@@ -65,7 +65,7 @@ export function signingKeyStore(
       const { rotated } = await writer.writing(() =>
         database.transaction(async (query) => {
           // Who rotates at the same time waits here.
-          await query({ text: 'select from tenant where tenant_id = $1 for update', values: [tenantId] });
+          await query({ text: 'select from tenant where tenant_id = $1 for no key update', values: [tenantId] });
           const { active, next } = await currentKeys(query, tenantId, mac);
           if (!next) await insert(query, pair[1], 'next', mac);
           if (replaces !== undefined && active && active.keyId !== replaces) {

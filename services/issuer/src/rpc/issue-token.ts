@@ -1,10 +1,6 @@
 import type { MessageShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import {
-  type IssuerService,
-  type IssueTokenRequestSchema,
-  Usage,
-} from '@touchstone/contracts';
+import { type IssuerService, type IssueTokenRequestSchema, Usage } from '@touchstone/contracts';
 import {
   type Claims,
   formatRevision,

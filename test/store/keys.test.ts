@@ -1,0 +1,140 @@
+import { randomBytes } from 'node:crypto';
+import type { AuditEvent, NewSigningKey, Rotation } from '@touchstone/core';
+import { auditCodec } from '@touchstone/events';
+import { dataKeyStore, signingKeyStore } from '@touchstone/store-postgres';
+import { DataKeys, fileKeyEncryption, signingKeyMaker } from '@touchstone/token-methods';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
+import { unique } from '../harness/world.ts';
+import { actor } from './minted.ts';
+import { revokeAll, revokeOne } from './revoke.ts';
+
+let store: TestDatabase;
+beforeAll(async () => {
+  store = await openTestDatabase();
+});
+afterAll(() => store?.[Symbol.asyncDispose]());
+
+const encryption = fileKeyEncryption(randomBytes(32));
+const openDataKeys = () => new DataKeys(dataKeyStore(store.database), [encryption]);
+const openSigningKeys = (mac = store.keys.mac) =>
+  signingKeyStore(store.database, { mac, codec: auditCodec, instanceId: unique('test') });
+
+async function addTenant(): Promise<string> {
+  const tenantId = unique('tenant');
+  const text = `insert into tenant (tenant_id, display_name, token_ttl_max, mac) values ($1, '', 3600, '')`;
+  await store.database.query({ text, values: [tenantId] });
+  return tenantId;
+}
+
+const pairOf = async (tenantId: string): Promise<Rotation['pair']> => {
+  const maker = signingKeyMaker(openDataKeys());
+  return [await maker.make(tenantId, 'EdDSA'), await maker.make(tenantId, 'EdDSA')];
+};
+const eventOf =
+  (tenantId: string) =>
+  (id: string): AuditEvent => ({
+    tenantId,
+    actor,
+    act: { type: 'registry_changed', what: 'signing_key', id, change: 'activated', reason: '' },
+  });
+const rotate = async (tenantId: string, replaces?: string | null, keys = openSigningKeys()) =>
+  keys.rotate(
+    { tenantId, pair: await pairOf(tenantId), ...(replaces === undefined ? {} : { replaces }) },
+    eventOf(tenantId),
+  );
+const versionOf = async (tenantId: string) => {
+  const text = 'select registry_version from tenant where tenant_id = $1';
+  return (await store.database.query({ text, values: [tenantId] }))[0]?.[0] as number;
+};
+
+test('replicas that need the same data key at once agree on one', async () => {
+  const made = await Promise.all(Array.from({ length: 10 }, () => openDataKeys().current('signing')));
+  expect(new Set(made.map(({ id }) => id)).size).toBe(1);
+  const wrapped = made[0]?.wrap(Buffer.from('a key'), 'context');
+  const found = wrapped && (await openDataKeys().find(wrapped.dataKeyId));
+  expect(found?.unwrap(wrapped?.wrapped as Buffer, 'context')?.toString()).toBe('a key');
+  expect(await openDataKeys().find('another')).toBeNull();
+});
+
+test('the first rotation gives a tenant two keys, each later one lets the next sign, and none is lost', async () => {
+  const [tenantId, keys] = [await addTenant(), openSigningKeys()];
+  expect(await keys.active(tenantId)).toBeNull();
+  const first = await rotate(tenantId);
+  const second = await rotate(tenantId);
+  expect(second.active.keyId).toBe(first.next.keyId);
+  expect(await keys.active(tenantId)).toMatchObject({ keyId: second.active.keyId, state: 'active' });
+  const all = await keys.listPublic(tenantId);
+  expect(all.map(({ state }) => state).sort()).toEqual(['active', 'next', 'retired']);
+  const published = (await keys.listPublished()).filter((key) => key.tenantId === tenantId);
+  expect(published.map(({ keyId }) => keyId).sort()).toEqual(all.map(({ keyId }) => keyId).sort());
+});
+
+test('who rotates for a key that is not the active one any more changes nothing', async () => {
+  const tenantId = await addTenant();
+  const raced = await Promise.all(Array.from({ length: 5 }, () => rotate(tenantId, null)));
+  expect(new Set(raced.map(({ active }) => active.keyId)).size).toBe(1);
+  const [{ active }] = raced as [(typeof raced)[0]];
+  const version = await versionOf(tenantId);
+  const again = await Promise.all(Array.from({ length: 5 }, () => rotate(tenantId, active.keyId)));
+  expect(new Set(again.map((one) => one.active.keyId)).size).toBe(1);
+  expect(await openSigningKeys().listPublic(tenantId)).toHaveLength(3);
+  expect(await versionOf(tenantId)).toBeGreaterThan(version);
+});
+
+test('what has signed for long enough is due', async () => {
+  const [tenantId, keys] = [await addTenant(), openSigningKeys()];
+  const { active } = await rotate(tenantId);
+  const dueAfter = async (milliseconds: number) =>
+    (await keys.listDue(milliseconds)).filter((key) => key.tenantId === tenantId);
+  expect(await dueAfter(60_000)).toEqual([]);
+  await expect.poll(() => dueAfter(1)).toMatchObject([{ keyId: active.keyId }]);
+});
+
+test('a key that was written under another key, or changed, is not there', async () => {
+  const [tenantId, keys] = [await addTenant(), openSigningKeys()];
+  await rotate(
+    tenantId,
+    null,
+    openSigningKeys((...parts) => `${parts.length}`),
+  ).catch(() => {});
+  expect([await keys.active(tenantId), await keys.listPublic(tenantId)]).toEqual([null, []]);
+  const mine = await addTenant();
+  const { active } = await rotate(mine);
+  const [stolen] = await pairOf(mine);
+  const change = (column: string, value: string) =>
+    store.database.query({
+      text: `update signing_key set ${column} = $1 where signing_key_id = $2`,
+      values: [value, active.keyId],
+    });
+  expect(await keys.findPublic(active.keyId)).not.toBeNull();
+  await change('public_jwk', (stolen as NewSigningKey).publicJwk);
+  expect(await keys.findPublic(active.keyId)).toBeNull();
+  await change('public_jwk', active.publicJwk);
+  await change('tenant_id', await addTenant());
+  expect(await keys.findPublic(active.keyId)).toBeNull();
+});
+
+test('a revoked key signs no more and is not published; the next one takes its place, whatever is rotated meanwhile', async () => {
+  const [tenantId, keys] = [await addTenant(), openSigningKeys()];
+  await rotate(tenantId);
+  for (let turn = 0; turn < 10; turn++) {
+    const { keyId = '' } = (await keys.active(tenantId)) ?? (await rotate(tenantId, null)).active;
+    const target = { kind: 'signing_key', key: keyId } as const;
+    const cuts = [{ ...target, tokenClass: 'token' }] as const;
+    const disables = { what: 'signing_key', id: keyId } as const;
+    const over = { revocationId: unique('rvk'), target, cuts, disables, token: null };
+    // The rows that both take are taken in one order: else the database would end one of them.
+    const key = { partition: 1, key: '0'.repeat(32) };
+    await Promise.all([
+      revokeOne(store, { tenantId, key }, over),
+      revokeAll(store, unique('all')),
+      rotate(tenantId),
+      rotate(tenantId),
+    ]);
+    expect((await keys.findPublic(keyId))?.state).toBe('revoked');
+    expect((await keys.listPublished()).map((one) => one.keyId)).not.toContain(keyId);
+  }
+  const active = (await keys.active(tenantId)) ?? (await rotate(tenantId, null)).active;
+  expect(active.state).toBe('active');
+});
