@@ -599,6 +599,13 @@ const exchangeRows: readonly Row[] = [
     async (clients) => exchange(clients, (await own.issue()).token, foreign.audience),
     exchangers(notFound('AUDIENCE')),
   ],
+  // Those of apps that hold one are tested with what comes of it.
+  [
+    'IssuerService.RefreshToken',
+    'of a token that is no refresh token',
+    async ({ issuer }) => issuer.refreshToken({ refreshToken: (await own.issue()).token }),
+    { app: notHonoured },
+  ],
 ];
 
 const rows: readonly Row[] = [

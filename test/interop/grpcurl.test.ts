@@ -34,7 +34,7 @@ describe.skipIf(grpcurl === null)('grpcurl, with nothing but an address', () => 
   });
 
   test.each<[Name, string, string[]]>([
-    ['issuer', 'IssuerService', ['BatchIssueTokens', 'ExchangeToken', 'IssueToken']],
+    ['issuer', 'IssuerService', ['BatchIssueTokens', 'ExchangeToken', 'IssueToken', 'RefreshToken']],
     ['validator', 'ValidatorService', ['BatchValidateTokens', 'ValidateToken']],
     ['revocation', 'RevocationService', ['GetRevocation', 'RevokeToken', 'RevokeTokens', 'WatchRevocation']],
   ])('lists the RPCs of the %s', async (name, service, rpcs) => {

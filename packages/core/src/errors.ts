@@ -13,6 +13,8 @@ export type ErrorCode =
   | 'token_not_honoured'
   | 'exchange_not_allowed'
   | 'exchange_too_deep'
+  | 'refresh_not_allowed'
+  | 'refresh_token_reused'
   | 'token_unknown'
   | 'revocation_unknown'
   | 'revision_unknown'
@@ -142,6 +144,20 @@ export class ExchangeTooDeep extends TouchstoneError {
       field: 'token',
       max_depth: String(depthMax),
     });
+  }
+}
+
+export class RefreshNotAllowed extends TouchstoneError {
+  readonly code = 'refresh_not_allowed';
+  constructor() {
+    super('the app may not have refresh tokens for this', { field: 'refreshable' });
+  }
+}
+
+export class RefreshTokenReused extends TouchstoneError {
+  readonly code = 'refresh_token_reused';
+  constructor() {
+    super('the refresh token had been used: it and all that came with it has been revoked', { field: 'refresh_token' });
   }
 }
 

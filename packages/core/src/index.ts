@@ -16,6 +16,7 @@ export * from './issue/exchange-token.ts';
 export * from './issue/issue-token.ts';
 export * from './issue/ports.ts';
 export * from './issue/record-refusal.ts';
+export * from './issue/refresh-token.ts';
 export * from './keys/ports.ts';
 export * from './keys/signing-keys.ts';
 export * from './random.ts';

@@ -12,6 +12,7 @@ export const registration: Registration = {
     hostingType: 'first_party',
     grants: [{ audience: 's1', scopes: ['read', 'write', 'gone'] }],
     methods: ['reference'],
+    refresh: null,
     tokenTtlMax: null,
   },
   resourceServer: {

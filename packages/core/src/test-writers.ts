@@ -1,5 +1,5 @@
 import type { AuditEvent } from './audit/audit-event.ts';
-import type { AuditWriter, TokenWriter } from './issue/ports.ts';
+import type { AuditWriter, NewToken, RefreshUse, TokenWriter, UsedBefore } from './issue/ports.ts';
 import type { Revocation, RevocationIntent, RevocationWriter } from './revoke/ports.ts';
 import type { TokenRecord } from './tokens/token-record.ts';
 
@@ -8,6 +8,7 @@ export class TestTokens implements TokenWriter {
   /** The version that the registry has in the database; null: whatever a record says. */
   version: number | null = null;
   readonly inserted: { readonly record: TokenRecord; readonly event: AuditEvent }[] = [];
+  readonly uses = new Map<string, RefreshUse>();
   #sequence = 0;
 
   async draw() {
@@ -17,6 +18,15 @@ export class TestTokens implements TokenWriter {
   async insert(record: TokenRecord, event: AuditEvent): Promise<boolean> {
     if (this.version !== null && record.policyVersion !== this.version) return false;
     this.inserted.push({ record, event });
+    return true;
+  }
+
+  async insertTogether(tokens: readonly NewToken[], use: RefreshUse | null): Promise<boolean | UsedBefore> {
+    const before = use && this.uses.get(use.key.key);
+    if (before) return { ...before, age: 0 };
+    if (this.version !== null && tokens.some(({ record }) => record.policyVersion !== this.version)) return false;
+    if (use) this.uses.set(use.key.key, use);
+    this.inserted.push(...tokens);
     return true;
   }
 }

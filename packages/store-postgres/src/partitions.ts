@@ -57,6 +57,9 @@ export async function upkeep(database: Database, wallNow = systemClock.wall()): 
   const postponed: string[] = [];
   for (const partition of spent) ((await drop(database, partition)) ? dropped : postponed).push(partition.name);
   await database.query({ text: `delete from census where beat_at < now() - interval '1 day'` });
+  // Their tokens are refused anyway, by both clocks.
+  const ended = [new Date(Math.min(now, wallNow) - daysKept * 86_400_000)];
+  await database.query({ text: 'delete from refresh_use where expires_at < $1', values: ended });
   return { made, dropped, postponed };
 }
 

@@ -30,7 +30,7 @@ const ids = { tenant: 'tenant_id', app: 'app_id', resource_server: 'audience' } 
 const columns = {
   tenant:
     't.tenant_id, t.display_name, t.token_ttl_max, t.first_party_without_consent, t.mac, t.disabled_revision is not null',
-  app: `a.app_id, a.tenant_id, a.display_name, a.client_type, a.hosting_type, a.grants, a.methods, a.token_ttl_max,
+  app: `a.app_id, a.tenant_id, a.display_name, a.client_type, a.hosting_type, a.grants, a.methods, a.refresh, a.token_ttl_max,
         a.mac, a.disabled_revision is not null`,
   resource_server: `r.audience, r.tenant_id, r.display_name, r.scopes, r.released_claims, r.exchanges, r.token_ttl_max,
         r.mac, r.disabled_revision is not null`,
@@ -66,8 +66,8 @@ function entryOf(what: RegisteredKind, row: Row): Registered['entry'] {
       return { tenantId, displayName, tokenTtlMax, firstPartyWithoutConsent } as Tenant;
     }
     case 'app': {
-      const [appId, tenantId, displayName, clientType, hostingType, grants, methods, tokenTtlMax] = row;
-      return { appId, tenantId, displayName, clientType, hostingType, grants, methods, tokenTtlMax } as App;
+      const [appId, tenantId, displayName, clientType, hostingType, grants, methods, refresh, tokenTtlMax] = row;
+      return { appId, tenantId, displayName, clientType, hostingType, grants, methods, refresh, tokenTtlMax } as App;
     }
     case 'resource_server': {
       const [audience, tenantId, displayName, scopes, releasedClaims, exchanges, tokenTtlMax] = row;
@@ -91,6 +91,7 @@ function macOf(mac: Mac, { what, entry }: Registered): string {
           [entry.appId, entry.tenantId, entry.displayName, entry.clientType, entry.hostingType],
           entry.grants.map(({ audience, scopes }) => [audience, scopes]),
           [entry.methods, entry.tokenTtlMax],
+          entry.refresh && [entry.refresh.ttlMax, entry.refresh.idleMax, entry.refresh.grace],
         ]),
       );
     case 'resource_server':
@@ -108,8 +109,8 @@ function macOf(mac: Mac, { what, entry }: Registered): string {
 
 function registrationOf(mac: Mac, row: Row): Registration {
   const tenant = storedOf('tenant', row.slice(1, 7), mac);
-  const app = storedOf('app', row.slice(7, 17), mac);
-  const resourceServer = storedOf('resource_server', row.slice(17), mac);
+  const app = storedOf('app', row.slice(7, 18), mac);
+  const resourceServer = storedOf('resource_server', row.slice(18), mac);
   const disabled = new Set<RegisteredKind>();
   if (tenant?.disabled) disabled.add('tenant');
   if (app?.disabled) disabled.add('app');
@@ -229,8 +230,8 @@ function insertOf({ what, entry }: Registered, mac: string): { text: string; val
       };
     case 'app':
       return {
-        text: `insert into app (app_id, tenant_id, display_name, client_type, hosting_type, grants, methods, token_ttl_max, mac)
-               values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+        text: `insert into app (app_id, tenant_id, display_name, client_type, hosting_type, grants, methods, refresh, token_ttl_max, mac)
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
         values: [
           entry.appId,
           entry.tenantId,
@@ -239,6 +240,7 @@ function insertOf({ what, entry }: Registered, mac: string): { text: string; val
           entry.hostingType,
           JSON.stringify(entry.grants),
           JSON.stringify(entry.methods),
+          entry.refresh && JSON.stringify(entry.refresh),
           entry.tokenTtlMax,
           mac,
         ],

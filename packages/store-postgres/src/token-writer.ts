@@ -1,13 +1,14 @@
 import {
   type AuditCodec,
-  type AuditEvent,
   type Birth,
   gather,
-  type NewTokenRecord,
+  type NewToken,
+  type RefreshUse,
   StoreUnavailable,
   type TokenWriter,
+  type UsedBefore,
 } from '@touchstone/core';
-import { type Database, StatementRefused } from './database.ts';
+import { type Database, type Query, StatementRefused } from './database.ts';
 import { OutboxWriter, outboxFields } from './outbox-rows.ts';
 import { fieldsOf, insertColumns, recordFields } from './token-rows.ts';
 
@@ -38,28 +39,41 @@ const insertStatement = `
   )
   select id from inserted`;
 
-interface Insertion {
-  readonly record: NewTokenRecord;
-  readonly event: AuditEvent;
+/** Taken once: who comes second waits for the first one's commit, and gets none. */
+const useStatement = `
+  insert into refresh_use (id, used_at, request, answer, expires_at) values ($1, clock_timestamp(), $2, $3, $4)
+  on conflict do nothing returning id`;
+
+const usedStatement = `
+  select request, answer, (extract(epoch from clock_timestamp() - used_at) * 1000)::bigint from refresh_use where id = $1`;
+
+/** Takes the transaction back; nobody outside hears of it. */
+class Stale extends Error {
+  readonly code = 'stale';
 }
 
 /** Issues: concurrent requests are gathered into one statement, and each is answered after its commit. */
 export function tokenWriter(database: Database, instanceId: string, codec: AuditCodec): TokenWriter {
-  const writer = new OutboxWriter(instanceId, codec);
+  const single = new OutboxWriter(instanceId, codec);
+  const together = new OutboxWriter(instanceId, codec);
 
-  async function insertAll(insertions: readonly Insertion[]): Promise<{ ids: Set<string>; written: number }> {
+  async function insertAll(
+    insertions: readonly NewToken[],
+    query = database.write,
+    writer = single,
+  ): Promise<{ ids: Set<string>; written: number }> {
     const rows = insertions.map(({ record, event }) => ({
       ...fieldsOf(record),
       ...writer.fieldsOf(event, record.issuedAt),
     }));
     const values = [JSON.stringify(rows), writer.name, writer.count];
-    const inserted = await database.write({ name: 'issue', text: insertStatement, values });
+    const inserted = await query({ name: 'issue', text: insertStatement, values });
     return { ids: new Set(inserted.map(([id]) => (id as string).replaceAll('-', ''))), written: inserted.length };
   }
 
-  async function insertEach(insertions: readonly Insertion[]): Promise<(boolean | Error)[]> {
+  async function insertEach(insertions: readonly NewToken[]): Promise<(boolean | Error)[]> {
     try {
-      const { ids } = await writer.writing(() => insertAll(insertions));
+      const { ids } = await single.writing(() => insertAll(insertions));
       return insertions.map(({ record }) => ids.has(record.key.key));
     } catch (error) {
       if (!(error instanceof StatementRefused)) throw error;
@@ -79,10 +93,47 @@ export function tokenWriter(database: Database, instanceId: string, codec: Audit
     { batchMax: 1_000, lanes: 1, waitingMax: 20_000 },
   );
   // One at a time, for the sake of the events' count; what arrives meanwhile makes the next batch the larger.
-  const insert = gather(insertEach, { batchMax: 500, lanes: 1, waitingMax: 20_000 });
+  const insert = gather<NewToken, boolean>(insertEach, { batchMax: 500, lanes: 1, waitingMax: 20_000 });
+
+  async function writeTogether({ tokens, use }: Together): Promise<boolean | UsedBefore> {
+    try {
+      const { outcome } = await together.writing(() =>
+        database.transaction(async (query) => {
+          const before = use && (await takeUse(query, use));
+          if (before) return { outcome: before, written: 0 };
+          const { written } = await insertAll(tokens, query, together);
+          if (written < tokens.length) throw new Stale();
+          return { outcome: true, written };
+        }),
+      );
+      return outcome;
+    } catch (error) {
+      if (error instanceof Stale) return false;
+      throw error;
+    }
+  }
+  const insertTogether = gather<Together, boolean | UsedBefore>(
+    async ([one]) => [await writeTogether(one as Together)],
+    { batchMax: 1, lanes: 1, waitingMax: 20_000 },
+  );
 
   return {
     draw: (signal) => draw(null, signal),
     insert: (record, event, signal) => insert({ record, event }, signal),
+    insertTogether: (tokens, use) => insertTogether({ tokens, use }),
   };
+}
+
+interface Together {
+  readonly tokens: readonly NewToken[];
+  readonly use: RefreshUse | null;
+}
+
+/** Null where it is the first use. */
+async function takeUse(query: Query, { key, request, answer, expiresAt }: RefreshUse): Promise<UsedBefore | null> {
+  const taken = await query({ text: useStatement, values: [key.key, request, answer, new Date(expiresAt)] });
+  if (taken.length > 0) return null;
+  const [row] = await query({ text: usedStatement, values: [key.key] });
+  const [usedRequest, usedAnswer, age] = row as [string, Buffer, number];
+  return { request: usedRequest, answer: usedAnswer, age };
 }

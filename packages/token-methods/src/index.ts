@@ -13,6 +13,7 @@ export * from './keys/rewrap.ts';
 export * from './keys/signers.ts';
 export * from './keys/signing-keys.ts';
 export * from './methods.ts';
+export * from './reference/answer-seal.ts';
 export * from './reference/reference.ts';
 export * from './signed/signed.ts';
 export * from './split/split.ts';

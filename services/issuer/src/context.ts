@@ -5,6 +5,7 @@ import type {
   Follower,
   IssuePorts,
   RecordConsentPorts,
+  RefreshPorts,
   Registry,
   SigningKeyPorts,
 } from '@touchstone/core';
@@ -19,7 +20,7 @@ import {
   signingKeyStore,
   tokenWriter,
 } from '@touchstone/store-postgres';
-import { openMethods, signers, signingKeyMaker } from '@touchstone/token-methods';
+import { answerSeal, openMethods, signers, signingKeyMaker } from '@touchstone/token-methods';
 import type { IssuerConfig } from './config.ts';
 import { rotatingKeys } from './rotating-keys.ts';
 
@@ -28,6 +29,7 @@ export interface IssuerContext extends AsyncDisposable {
   readonly replica: Replica;
   readonly issuing: IssuePorts;
   readonly exchanging: ExchangePorts;
+  readonly refreshing: RefreshPorts;
   readonly registering: DisablePorts & { readonly registry: Registry };
   readonly credentials: CredentialPorts;
   readonly consenting: RecordConsentPorts;
@@ -60,6 +62,7 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
     replica,
     issuing,
     exchanging: { ...issuing, records },
+    refreshing: { ...issuing, records, revocations, answers: answerSeal },
     registering: { registry: entries, handles, revocations },
     credentials: { registry: entries, methods, handles, tokens, audit },
     consenting: { registry: entries, handles, consents, consentKeys },

@@ -17,6 +17,7 @@ import { issueTokenHandler } from './rpc/issue-token.ts';
 import { listConsentsHandler } from './rpc/list-consents.ts';
 import { listSigningKeysHandler } from './rpc/list-signing-keys.ts';
 import { recordConsentHandler } from './rpc/record-consent.ts';
+import { refreshTokenHandler } from './rpc/refresh-token.ts';
 import { credentialRefused, tokenRefused } from './rpc/refusals.ts';
 import { rotateSigningKeyHandler } from './rpc/rotate-signing-key.ts';
 
@@ -33,11 +34,13 @@ export const issuer: Service<IssuerConfig, IssuerContext> = {
         issueToken: issueTokenHandler(context),
         batchIssueTokens: batchIssueTokensHandler(context),
         exchangeToken: exchangeTokenHandler(context),
+        refreshToken: refreshTokenHandler(context),
       },
       {
         issueToken: tokenRefused(context),
         batchIssueTokens: tokenRefused(context),
         exchangeToken: tokenRefused(context),
+        refreshToken: tokenRefused(context),
       },
     ),
     route(

@@ -3,6 +3,8 @@ import type { Caller, CallerKind } from './act.ts';
 
 /** The audience of credentials: Touchstone itself. No resource server can be registered by this name. */
 export const touchstoneAudience = 'touchstone';
+/** The audience of refresh tokens: nobody's. No resource server can be registered by this name. */
+export const refreshAudience = 'touchstone:refresh';
 
 /** The scopes that a credential of each kind may have. `tokens:revoke_all` makes an operator a platform operator. */
 export const scopesOfKind: Readonly<Record<CallerKind, readonly string[]>> = {

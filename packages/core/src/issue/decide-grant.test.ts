@@ -24,6 +24,7 @@ const request: GrantRequest = {
   ttl: null,
   method: 'reference',
   forUser: false,
+  refreshable: false,
   consent: null,
 };
 const decided = (over: Partial<GrantRequest> = {}, within: Partial<Registration> = {}) =>

@@ -6,6 +6,7 @@ import {
   Disabled,
   InvalidField,
   MethodNotAllowed,
+  RefreshNotAllowed,
   ScopeNotAllowed,
   TenantUnknown,
   TtlTooLong,
@@ -22,6 +23,8 @@ export interface GrantRequest {
   readonly method: TokenMethodName;
   /** Whether the app is to act for a user. */
   readonly forUser: boolean;
+  /** Whether a refresh token is wanted as well. */
+  readonly refreshable: boolean;
   /** What that user has permitted the app; null: nothing is named. */
   readonly consent: Consent | null;
 }
@@ -37,8 +40,8 @@ const ttlDefault = 900;
 
 /**
  * What an app may have, out of what is asked: every limit can only narrow, and what is beyond one is refused.
- * @throws InvalidField, TenantUnknown, AppUnknown, AudienceUnknown, Disabled, ConsentRequired, ScopeNotAllowed,
- *   MethodNotAllowed, TtlTooLong
+ * @throws InvalidField, TenantUnknown, AppUnknown, AudienceUnknown, Disabled, ConsentRequired, RefreshNotAllowed,
+ *   ScopeNotAllowed, MethodNotAllowed, TtlTooLong
  */
 export function decideGrant(registration: Registration, request: GrantRequest): Grant {
   const { tenant, app, resourceServer } = registration;
@@ -47,6 +50,7 @@ export function decideGrant(registration: Registration, request: GrantRequest): 
   if (!resourceServer) throw new AudienceUnknown();
   for (const what of registration.disabled) throw new Disabled(what);
   if (!app.methods.includes(request.method)) throw new MethodNotAllowed();
+  if (request.refreshable && !(app.refresh && request.forUser)) throw new RefreshNotAllowed();
   if (request.forUser && !request.consent && !doesWithoutConsent(tenant, app)) throw new ConsentRequired();
   if (request.scopes.length === 0) throw new InvalidField('scopes', 'must name at least one');
   const owned = new Set(resourceServer.scopes.map((scope) => scope.name));

@@ -17,11 +17,11 @@ import type { Registration } from '../register/ports.ts';
 import type { AppGrant } from '../register/registration.ts';
 import { released } from '../register/released.ts';
 import type { Opened, Secrets } from '../tokens/token-method.ts';
-import { type Ancestor, ancestorsMax, idOf, type TokenMethodName, type TokenRecord } from '../tokens/token-record.ts';
+import { ancestorsMax, type TokenMethodName, type TokenRecord } from '../tokens/token-record.ts';
 import type { ConsistentRecords } from '../validate/consistent-records.ts';
 import { decide } from '../validate/decide.ts';
 import { decideTtl } from './decide-grant.ts';
-import { type IssuedToken, type IssuePorts, issuedFrom, tokenIssued } from './issue-token.ts';
+import { ancestorOf, type IssuedToken, type IssuePorts, issuedFrom, tokenIssued } from './issue-token.ts';
 import { recordRefusal } from './record-refusal.ts';
 
 export interface ExchangeCommand {
@@ -209,7 +209,7 @@ async function write(
       usage: parent.usage,
       policyVersion: target.version,
       confirmation: parent.confirmation,
-      lineage: [ancestorOf(parent, opened), ...parent.lineage],
+      lineage: [ancestorOf(parent, opened.expiresAt), ...parent.lineage],
       sequence,
       issuedAt: now,
       expiresAt: decideEnd(command, opened, now, ttl),
@@ -246,15 +246,3 @@ function secretsFor(
     actors: isServer ? [caller.name, ...actors] : actors,
   };
 }
-
-const ancestorOf = (record: TokenRecord, { expiresAt }: Opened): Ancestor => ({
-  tokenId: idOf(record),
-  sequence: record.sequence,
-  tenantId: record.tenantId,
-  appId: record.appId,
-  userHandle: record.userHandle,
-  consentId: record.consentId,
-  audience: record.audience,
-  signingKeyId: record.signingKeyId,
-  expiresAt,
-});

@@ -30,6 +30,7 @@ const command: IssueCommand = {
   usage: 'test',
   claims: { name: 'Ada' },
   consentId: null,
+  refreshable: false,
 };
 const identity: Partial<Caller> = { kind: 'identity_service', name: 'id', scopes: ['tokens:issue'] };
 const app: Partial<Caller> = { kind: 'app', name: 'a1', scopes: ['tokens:issue:self'] };

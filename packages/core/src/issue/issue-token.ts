@@ -1,5 +1,5 @@
 import type { Act } from '../access/act.ts';
-import { requireKind, requireScope, requireTenant } from '../access/rights.ts';
+import { refreshAudience, requireKind, requireScope, requireTenant } from '../access/rights.ts';
 import { type AuditEvent, actorOf } from '../audit/audit-event.ts';
 import type { Consent, ConsentAsOf, ConsentStore } from '../consents/ports.ts';
 import {
@@ -7,19 +7,21 @@ import {
   ConsentEnded,
   ConsentUnknown,
   InvalidField,
+  RefreshNotAllowed,
   StoreUnavailable,
   TtlTooLong,
 } from '../errors.ts';
 import type { WrappedKey } from '../keys/ports.ts';
 import type { Registration, Registry } from '../register/ports.ts';
+import type { App } from '../register/registration.ts';
 import { released } from '../register/released.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Head } from '../revisions/revision.ts';
 import type { Claims, MintedToken, TokenMethods } from '../tokens/token-method.ts';
-import { idOf, type TokenMethodName, type TokenRecord, type Usage } from '../tokens/token-record.ts';
+import { type Ancestor, idOf, type TokenMethodName, type TokenRecord, type Usage } from '../tokens/token-record.ts';
 import { checkClaims } from './claims.ts';
 import { decideGrant, type Grant } from './decide-grant.ts';
-import type { AuditWriter, Birth, TokenWriter, UserHandles } from './ports.ts';
+import type { AuditWriter, Birth, NewToken, RefreshUse, TokenWriter, UsedBefore, UserHandles } from './ports.ts';
 import { recordRefusal } from './record-refusal.ts';
 
 export interface IssueCommand {
@@ -36,6 +38,8 @@ export interface IssueCommand {
   readonly usage: Usage;
   readonly claims: Claims;
   readonly consentId: string | null;
+  /** Whether a refresh token is wanted as well. */
+  readonly refreshable: boolean;
 }
 
 export interface IssuedToken {
@@ -46,6 +50,14 @@ export interface IssuedToken {
   readonly expiresAt: number;
   /** The latest revision that was known here. */
   readonly head: Head;
+  /** Where one was wanted. */
+  readonly refresh?: IssuedRefresh;
+}
+
+export interface IssuedRefresh {
+  readonly token: string;
+  /** From then on it is refused, unless it is used before: milliseconds since 1970. */
+  readonly expiresAt: number;
 }
 
 export interface IssuePorts {
@@ -70,7 +82,7 @@ export async function issueToken(act: Act, command: IssueCommand, ports: IssuePo
   try {
     authorise(act, command);
     checkClaims(command.claims);
-    return await issueUnderLatest(act, command, ports);
+    return (await issueUnderLatest(act, command, null, ports)) as IssuedToken;
   } catch (error) {
     const { appId, audience } = command;
     await recordRefusal(act, { appId, audience }, error, ports.audit);
@@ -122,12 +134,17 @@ function decideEnd({ ttl }: IssueCommand, grant: Grant, consent: Consent | null,
 }
 
 /** What is remembered of the registry may be old: then nothing is written, or refused, before it has been read anew. */
-async function issueUnderLatest(act: Act, command: IssueCommand, ports: IssuePorts): Promise<IssuedToken> {
+export async function issueUnderLatest(
+  act: Act,
+  command: IssueCommand,
+  renewal: Renewal | null,
+  ports: IssuePorts,
+): Promise<IssuedToken | UsedBefore> {
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {
     const registration = await ports.registry.find(command.tenantId, command.appId, command.audience);
     const given = command.consentId === null ? null : await findConsent(command, ports);
     const grant = grantOrStale(registration, command, given?.consent ?? null, attempt > 1);
-    const issued = grant && (await write(act, command, registration, given, grant, ports));
+    const issued = grant && (await write(act, command, { registration, given, grant, renewal }, ports));
     if (issued) return issued;
     ports.registry.forget(command.tenantId);
   }
@@ -148,19 +165,37 @@ function grantOrStale(
   }
 }
 
+/** What has been decided about a token. */
+interface Decided {
+  readonly registration: Registration;
+  readonly given: Given | null;
+  readonly grant: Grant;
+  /** Null: nothing is renewed. */
+  readonly renewal: Renewal | null;
+}
+
 async function write(
   act: Act,
   command: IssueCommand,
-  registration: Registration,
-  given: Given | null,
-  grant: Grant,
+  decided: Decided,
   ports: IssuePorts,
-): Promise<IssuedToken | null> {
+): Promise<IssuedToken | UsedBefore | null> {
   const birth = await ports.tokens.draw(act.signal);
-  const expiresAt = decideEnd(command, grant, given?.consent ?? null, birth.now);
-  const { token, record } = await mint(command, registration, given, grant, { ...birth, expiresAt }, ports);
-  const inserted = await ports.tokens.insert(record, tokenIssued(act, record, ''), act.signal);
-  return inserted ? issuedFrom(token, record, ports.follower) : null;
+  const expiresAt = decideEnd(command, decided.grant, decided.given?.consent ?? null, birth.now);
+  const family = command.refreshable ? await mintRefresh(act, command, decided, ports) : null;
+  const root = family?.root;
+  const end = Math.min(expiresAt, root?.expiresAt ?? expiresAt);
+  const { token, record } = await mint(command, decided, root ? [root] : [], { ...birth, expiresAt: end }, ports);
+  const issued = issuedFrom(token, record, ports.follower);
+  const event = tokenIssued(act, record, '');
+  if (!family) return (await ports.tokens.insert(record, event, act.signal)) ? issued : null;
+  const answer: IssuedToken = { ...issued, refresh: family.issued };
+  const written = await ports.tokens.insertTogether(
+    [family.token, { record, event }],
+    decided.renewal?.use(answer) ?? null,
+  );
+  if (typeof written === 'object') return written;
+  return written ? answer : null;
 }
 
 export const issuedFrom = (token: string, record: TokenRecord, { applied }: Follower): IssuedToken => ({
@@ -171,36 +206,103 @@ export const issuedFrom = (token: string, record: TokenRecord, { applied }: Foll
   head: applied,
 });
 
+/** The refresh token that goes with the token, and the first one of its family. */
+async function mintRefresh(
+  act: Act,
+  command: IssueCommand,
+  { registration, given, grant, renewal }: Decided,
+  ports: IssuePorts,
+): Promise<{ readonly token: NewToken; readonly issued: IssuedRefresh; readonly root: Ancestor }> {
+  const { refresh: policy } = registration.app as App;
+  if (!policy) throw new RefreshNotAllowed();
+  const { sequence, now } = await ports.tokens.draw(act.signal);
+  const end = renewal?.root.expiresAt ?? Math.min(now + policy.ttlMax * 1_000, given?.consent.expiresAt ?? Infinity);
+  const idleUntil = Math.min(end, now + policy.idleMax * 1_000);
+  const { audience, method, usage, claims, userId } = command;
+  const renewable: Renewable = { audience, scopes: renewal?.scopes ?? grant.scopes, method, usage, claims, idleUntil };
+  const { token, record } = await ports.methods.mint(
+    'reference',
+    {
+      ...draftOf(command, registration.version, ports),
+      audience: refreshAudience,
+      scopes: renewable.scopes,
+      lineage: renewal ? [renewal.root] : [],
+      sequence,
+      issuedAt: now,
+      expiresAt: end,
+    },
+    { userId, claims: renewable as unknown as Claims, principal: null },
+  );
+  return {
+    token: { record, event: tokenIssued(act, record, '') },
+    issued: { token, expiresAt: idleUntil },
+    root: renewal?.root ?? ancestorOf(record, end),
+  };
+}
+
+/** What a refresh token keeps of what it renews. */
+export interface Renewable {
+  readonly audience: string;
+  readonly scopes: readonly string[];
+  readonly method: TokenMethodName;
+  readonly usage: Usage;
+  readonly claims: Claims;
+  /** From then on it is refused: milliseconds since 1970. */
+  readonly idleUntil: number;
+}
+
+/** What is renewed, and with which refresh token. */
+export interface Renewal {
+  /** The first refresh token of the family: all of it dies with that one. */
+  readonly root: Ancestor;
+  /** What the first token of the family allowed. */
+  readonly scopes: readonly string[];
+  use(answer: IssuedToken): RefreshUse;
+}
+
+/** What a token keeps of one that it was derived from. @param expiresAt when all that is derived from it ends. */
+export const ancestorOf = (record: TokenRecord, expiresAt: number): Ancestor => ({
+  tokenId: idOf(record),
+  sequence: record.sequence,
+  tenantId: record.tenantId,
+  appId: record.appId,
+  userHandle: record.userHandle,
+  consentId: record.consentId,
+  audience: record.audience,
+  signingKeyId: record.signingKeyId,
+  expiresAt,
+});
+
+const draftOf = (
+  { tenantId, appId, userId, usage, consentId }: IssueCommand,
+  policyVersion: number,
+  ports: IssuePorts,
+) =>
+  ({
+    tokenClass: 'token',
+    tenantId,
+    appId,
+    userHandle: userId === null ? null : ports.handles.handleOf(tenantId, userId),
+    consentId,
+    usage,
+    policyVersion,
+    confirmation: null,
+  }) as const;
+
 function mint(
   command: IssueCommand,
-  { version: policyVersion, resourceServer }: Registration,
-  given: Given | null,
-  grant: Grant,
+  { registration: { version, resourceServer }, given, grant }: Decided,
+  lineage: readonly Ancestor[],
   { sequence, now, expiresAt }: Birth & { readonly expiresAt: number },
   ports: IssuePorts,
 ): Promise<MintedToken> {
-  const { tenantId, appId, userId, audience, usage, consentId } = command;
+  const { userId, audience, method } = command;
   // Who can read it sees no more than its audience may.
-  const claims =
-    command.method === 'signed' ? released(command.claims, resourceServer?.releasedClaims ?? []) : command.claims;
+  const claims = method === 'signed' ? released(command.claims, resourceServer?.releasedClaims ?? []) : command.claims;
+  const draft = { ...draftOf(command, version, ports), audience, scopes: grant.scopes, lineage };
   return ports.methods.mint(
-    command.method,
-    {
-      tokenClass: 'token',
-      tenantId,
-      appId,
-      userHandle: userId === null ? null : ports.handles.handleOf(tenantId, userId),
-      consentId,
-      audience,
-      scopes: grant.scopes,
-      usage,
-      policyVersion,
-      confirmation: null,
-      lineage: [],
-      sequence,
-      issuedAt: now,
-      expiresAt,
-    },
+    method,
+    { ...draft, sequence, issuedAt: now, expiresAt },
     { userId, claims, principal: null },
     given?.key ?? null,
   );

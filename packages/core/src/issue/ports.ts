@@ -1,5 +1,6 @@
 import type { Signal } from '../access/act.ts';
 import type { AuditEvent } from '../audit/audit-event.ts';
+import type { TokenKey } from '../tokens/token-key.ts';
 import type { NewTokenRecord } from '../tokens/token-record.ts';
 
 /** What the database gives a token that is about to be made. */
@@ -8,6 +9,31 @@ export interface Birth {
   readonly sequence: number;
   /** The database's clock, milliseconds since 1970. */
   readonly now: number;
+}
+
+/** A record that is to be written, and the event of it. */
+export interface NewToken {
+  readonly record: NewTokenRecord;
+  readonly event: AuditEvent;
+}
+
+/** The use of a refresh token, which there is once. */
+export interface RefreshUse {
+  readonly key: TokenKey;
+  /** When its family ends: milliseconds since 1970. */
+  readonly expiresAt: number;
+  /** Tells whether a call that is repeated is the same. */
+  readonly request: string;
+  /** What the call is answered with, sealed. */
+  readonly answer: Buffer;
+}
+
+/** A use that came before. */
+export interface UsedBefore {
+  readonly request: string;
+  readonly answer: Buffer;
+  /** How many milliseconds ago, by the database's clock. */
+  readonly age: number;
 }
 
 /** Writes token records. */
@@ -25,6 +51,12 @@ export interface TokenWriter {
    * @throws StoreUnavailable, Overloaded
    */
   insert(record: NewTokenRecord, event: AuditEvent, signal?: Signal): Promise<boolean>;
+  /**
+   * As `insert`, all of them or none, with the use of the refresh token that they are made with. Where that has been used,
+   * nothing is stored, and that use returned.
+   * @throws StoreUnavailable
+   */
+  insertTogether(tokens: readonly NewToken[], use: RefreshUse | null): Promise<boolean | UsedBefore>;
 }
 
 /** Writes events of acts that change nothing else. */

@@ -1,6 +1,6 @@
 import type { Act } from '../access/act.ts';
 import { platformTenantId } from '../access/home.ts';
-import { requireKind, requireScope, requireTenant, touchstoneAudience } from '../access/rights.ts';
+import { refreshAudience, requireKind, requireScope, requireTenant, touchstoneAudience } from '../access/rights.ts';
 import { type AuditEvent, actorOf } from '../audit/audit-event.ts';
 import { AudienceUnknown, Disabled, InvalidField, ScopeNotAllowed } from '../errors.ts';
 import type { Registration, Registry } from './ports.ts';
@@ -61,7 +61,7 @@ export async function createResourceServer(
   const names = resourceServer.scopes.map((scope) => scope.name);
   if (new Set(names).size < names.length)
     throw new InvalidField('resource_server.scopes', 'must each have a name of its own');
-  if (resourceServer.audience === touchstoneAudience) {
+  if (resourceServer.audience === touchstoneAudience || resourceServer.audience === refreshAudience) {
     throw new InvalidField('resource_server.audience', 'must be another name: this one is taken');
   }
   authorise(act, resourceServer.tenantId);

@@ -19,6 +19,16 @@ export interface AppGrant {
   readonly scopes: readonly string[];
 }
 
+/** How refresh tokens live. All in seconds. */
+export interface RefreshPolicy {
+  /** From the first token of a family on. */
+  readonly ttlMax: number;
+  /** How long one may lie unused. */
+  readonly idleMax: number;
+  /** How long after its use a call that is repeated gets the same answer. */
+  readonly grace: number;
+}
+
 /** A client that gets tokens. */
 export interface App {
   readonly appId: string;
@@ -28,6 +38,8 @@ export interface App {
   readonly hostingType: HostingType;
   readonly grants: readonly AppGrant[];
   readonly methods: readonly TokenMethodName[];
+  /** How its tokens for users may be renewed; null: not at all. */
+  readonly refresh: RefreshPolicy | null;
   /** Seconds; null: the tenant's. */
   readonly tokenTtlMax: number | null;
 }

@@ -1,6 +1,6 @@
 import type { Act } from '../access/act.ts';
 import { platformTenantId } from '../access/home.ts';
-import { actsIn, requireKind } from '../access/rights.ts';
+import { actsIn, refreshAudience, requireKind } from '../access/rights.ts';
 import { actorOf } from '../audit/audit-event.ts';
 import { CallerNotAllowed, InvalidField, TokenUnknown } from '../errors.ts';
 import type { Follower } from '../revisions/follower.ts';
@@ -90,9 +90,13 @@ function mayRevoke(act: Act, record: TokenRecord): boolean {
   }
 }
 
+/** A refresh token is revoked with all that came with it (RFC 7009 section 2.1). */
+const familyOf = (record: TokenRecord): string =>
+  (record.audience === refreshAudience && record.lineage.at(-1)?.tokenId) || idOf(record);
+
 /** The ceiling is infinite: nothing derived from the token can be born later. */
 function intentOf(act: Act, record: TokenRecord, reason: string): RevocationIntent {
-  const target = { kind: 'token', key: idOf(record) } as const;
+  const target = { kind: 'token', key: familyOf(record) } as const;
   return {
     revocationId: newRevocationId(),
     target,
@@ -100,7 +104,7 @@ function intentOf(act: Act, record: TokenRecord, reason: string): RevocationInte
     // Under one class for all: what the row says of it is not what decides whether it is taken back.
     cuts: [{ ...target, tokenClass: 'token' }],
     reach: 'forever',
-    token: record.key,
+    token: parseTokenId(target.key),
     disables: null,
     includeCredentials: record.tokenClass === 'credential',
     sparedTokenId: null,

@@ -1,5 +1,17 @@
-import { ClientType, HostingType, type RegistryService, TokenMethod } from '@touchstone/contracts';
-import { type ClientType as ClientTypeName, createApp, type HostingType as HostingTypeName } from '@touchstone/core';
+import type { MessageShape } from '@bufbuild/protobuf';
+import {
+  ClientType,
+  HostingType,
+  type RefreshPolicySchema,
+  type RegistryService,
+  TokenMethod,
+} from '@touchstone/contracts';
+import {
+  type ClientType as ClientTypeName,
+  createApp,
+  type HostingType as HostingTypeName,
+  type RefreshPolicy,
+} from '@touchstone/core';
 import type { UnaryHandler } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
 import { toSeconds } from './duration.ts';
@@ -22,6 +34,18 @@ const hostingTypeNames: Readonly<Record<Exclude<HostingType, typeof HostingType.
   [HostingType.END_USER_DEVICE]: 'end_user_device',
 };
 
+/** Seconds. */
+const idleDefault = 14 * 86_400;
+
+function toRefreshPolicy(policy: MessageShape<typeof RefreshPolicySchema> | undefined): RefreshPolicy | null {
+  if (!policy) return null;
+  return {
+    ttlMax: required(toSeconds('app.refresh.ttl_max', policy.ttlMax) ?? undefined),
+    idleMax: toSeconds('app.refresh.idle_max', policy.idleMax) ?? idleDefault,
+    grace: toSeconds('app.refresh.grace', policy.grace) ?? 0,
+  };
+}
+
 export const createAppHandler =
   ({ registering }: IssuerContext): UnaryHandler<typeof RegistryService.method.createApp> =>
   async (request, { act }) => {
@@ -38,6 +62,7 @@ export const createAppHandler =
         hostingType: required(hostingTypeNames[app.hostingType as keyof typeof hostingTypeNames]),
         grants: grants.map(({ audience, scopes }) => ({ audience, scopes })),
         methods: app.methods.map((method) => required(methodNames[method])),
+        refresh: toRefreshPolicy(app.refresh),
         tokenTtlMax: toSeconds('app.token_ttl_max', app.tokenTtlMax),
       },
       registering.registry,

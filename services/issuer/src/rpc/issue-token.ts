@@ -43,6 +43,7 @@ export function toIssueCommand(request: MessageShape<typeof IssueTokenRequestSch
     usage: required(usageNames[request.usage as keyof typeof usageNames]),
     claims: (request.claims ?? {}) as Claims,
     consentId: request.consentId || null,
+    refreshable: request.refreshable,
   };
 }
 
@@ -52,4 +53,8 @@ export const fromIssuedToken = (issued: IssuedToken) => ({
   scopes: [...issued.scopes],
   expiresAt: timestampFromMs(issued.expiresAt),
   revision: formatRevision(issued.head),
+  ...(issued.refresh && {
+    refreshToken: issued.refresh.token,
+    refreshExpiresAt: timestampFromMs(issued.refresh.expiresAt),
+  }),
 });

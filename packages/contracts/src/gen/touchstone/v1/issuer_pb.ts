@@ -18,7 +18,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file touchstone/v1/issuer.proto.
  */
 export const file_touchstone_v1_issuer: GenFile = /*@__PURE__*/
-  fileDesc("Chp0b3VjaHN0b25lL3YxL2lzc3Vlci5wcm90bxINdG91Y2hzdG9uZS52MSL7AwoRSXNzdWVUb2tlblJlcXVlc3QSMQoJdGVuYW50X2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSLgoGYXBwX2lkGAIgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSGQoHdXNlcl9pZBgDIAEoCUIIukgFcgMogAISMQoIYXVkaWVuY2UYBCABKAlCH7pIHHIaEAEYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQSPwoGc2NvcGVzGAUgAygJQi+6SCySASkIARBAGAEiIXIfEAEYgAEyGF5bYS16MC05XVthLXowLTkuXzovLV0qJBIyCgN0dGwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCrpIB6oBBDICCAESNAoGbWV0aG9kGAcgASgOMhoudG91Y2hzdG9uZS52MS5Ub2tlbk1ldGhvZEIIukgFggECEAESLwoFdXNhZ2UYCCABKA4yFC50b3VjaHN0b25lLnYxLlVzYWdlQgq6SAeCAQQQASAAEicKBmNsYWltcxgJIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSMAoKY29uc2VudF9pZBgKIAEoCUIcukgZchcYQDITXlteXHgwMC1ceDFmXHg3Zl0qJCKHAQoSSXNzdWVUb2tlblJlc3BvbnNlEg0KBXRva2VuGAEgASgJEhAKCHRva2VuX2lkGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgFIAEoCSJfChdCYXRjaElzc3VlVG9rZW5zUmVxdWVzdBJECghyZXF1ZXN0cxgBIAMoCzIgLnRvdWNoc3RvbmUudjEuSXNzdWVUb2tlblJlcXVlc3RCELpIDZIBCggBEOgHIgPYAQMiUgoYQmF0Y2hJc3N1ZVRva2Vuc1Jlc3BvbnNlEjYKB3Jlc3VsdHMYASADKAsyJS50b3VjaHN0b25lLnYxLkJhdGNoSXNzdWVUb2tlbnNSZXN1bHQigAEKFkJhdGNoSXNzdWVUb2tlbnNSZXN1bHQSMwoGaXNzdWVkGAEgASgLMiEudG91Y2hzdG9uZS52MS5Jc3N1ZVRva2VuUmVzcG9uc2VIABImCgVlcnJvchgCIAEoCzIVLnRvdWNoc3RvbmUudjEuU3RhdHVzSABCCQoHb3V0Y29tZSLDAgoURXhjaGFuZ2VUb2tlblJlcXVlc3QSGQoFdG9rZW4YASABKAlCCrpIB3IFIAEogEASMQoIYXVkaWVuY2UYAiABKAlCH7pIHHIaEAEYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQSPwoGc2NvcGVzGAMgAygJQi+6SCySASkIARBAGAEiIXIfEAEYgAEyGF5bYS16MC05XVthLXowLTkuXzovLV0qJBIyCgN0dGwYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCrpIB6oBBDICCAESOAoGbWV0aG9kGAUgASgOMhoudG91Y2hzdG9uZS52MS5Ub2tlbk1ldGhvZEIMukgJggEGGAAYARgEEi4KB3JlcXVlc3QYBiABKAlCHbpIGnIYMhZeKFtBLVphLXowLTlfLV17NDN9KT8kIooBChVFeGNoYW5nZVRva2VuUmVzcG9uc2USDQoFdG9rZW4YASABKAkSEAoIdG9rZW5faWQYAiABKAkSDgoGc2NvcGVzGAMgAygJEi4KCmV4cGlyZXNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGAUgASgJMp0DCg1Jc3N1ZXJTZXJ2aWNlEngKCklzc3VlVG9rZW4SIC50b3VjaHN0b25lLnYxLklzc3VlVG9rZW5SZXF1ZXN0GiEudG91Y2hzdG9uZS52MS5Jc3N1ZVRva2VuUmVzcG9uc2UiJergGAx0b2tlbnM6aXNzdWXq4BgRdG9rZW5zOmlzc3VlOnNlbGYSigEKEEJhdGNoSXNzdWVUb2tlbnMSJi50b3VjaHN0b25lLnYxLkJhdGNoSXNzdWVUb2tlbnNSZXF1ZXN0GicudG91Y2hzdG9uZS52MS5CYXRjaElzc3VlVG9rZW5zUmVzcG9uc2UiJergGAx0b2tlbnM6aXNzdWXq4BgRdG9rZW5zOmlzc3VlOnNlbGYShAEKDUV4Y2hhbmdlVG9rZW4SIy50b3VjaHN0b25lLnYxLkV4Y2hhbmdlVG9rZW5SZXF1ZXN0GiQudG91Y2hzdG9uZS52MS5FeGNoYW5nZVRva2VuUmVzcG9uc2UiKOrgGBF0b2tlbnM6aXNzdWU6c2VsZurgGA90b2tlbnM6dmFsaWRhdGViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_touchstone_v1_options, file_touchstone_v1_status, file_touchstone_v1_tokens]);
+  fileDesc("Chp0b3VjaHN0b25lL3YxL2lzc3Vlci5wcm90bxINdG91Y2hzdG9uZS52MSKQBAoRSXNzdWVUb2tlblJlcXVlc3QSMQoJdGVuYW50X2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSLgoGYXBwX2lkGAIgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSGQoHdXNlcl9pZBgDIAEoCUIIukgFcgMogAISMQoIYXVkaWVuY2UYBCABKAlCH7pIHHIaEAEYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQSPwoGc2NvcGVzGAUgAygJQi+6SCySASkIARBAGAEiIXIfEAEYgAEyGF5bYS16MC05XVthLXowLTkuXzovLV0qJBIyCgN0dGwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCrpIB6oBBDICCAESNAoGbWV0aG9kGAcgASgOMhoudG91Y2hzdG9uZS52MS5Ub2tlbk1ldGhvZEIIukgFggECEAESLwoFdXNhZ2UYCCABKA4yFC50b3VjaHN0b25lLnYxLlVzYWdlQgq6SAeCAQQQASAAEicKBmNsYWltcxgJIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSMAoKY29uc2VudF9pZBgKIAEoCUIcukgZchcYQDITXlteXHgwMC1ceDFmXHg3Zl0qJBITCgtyZWZyZXNoYWJsZRgLIAEoCCLWAQoSSXNzdWVUb2tlblJlc3BvbnNlEg0KBXRva2VuGAEgASgJEhAKCHRva2VuX2lkGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgFIAEoCRIVCg1yZWZyZXNoX3Rva2VuGAYgASgJEjYKEnJlZnJlc2hfZXhwaXJlc19hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiXwoXQmF0Y2hJc3N1ZVRva2Vuc1JlcXVlc3QSRAoIcmVxdWVzdHMYASADKAsyIC50b3VjaHN0b25lLnYxLklzc3VlVG9rZW5SZXF1ZXN0QhC6SA2SAQoIARDoByID2AEDIlIKGEJhdGNoSXNzdWVUb2tlbnNSZXNwb25zZRI2CgdyZXN1bHRzGAEgAygLMiUudG91Y2hzdG9uZS52MS5CYXRjaElzc3VlVG9rZW5zUmVzdWx0IoABChZCYXRjaElzc3VlVG9rZW5zUmVzdWx0EjMKBmlzc3VlZBgBIAEoCzIhLnRvdWNoc3RvbmUudjEuSXNzdWVUb2tlblJlc3BvbnNlSAASJgoFZXJyb3IYAiABKAsyFS50b3VjaHN0b25lLnYxLlN0YXR1c0gAQgkKB291dGNvbWUiwwIKFEV4Y2hhbmdlVG9rZW5SZXF1ZXN0EhkKBXRva2VuGAEgASgJQgq6SAdyBSABKIBAEjEKCGF1ZGllbmNlGAIgASgJQh+6SBxyGhABGIACMhNeW15ceDAwLVx4MWZceDdmXSokEj8KBnNjb3BlcxgDIAMoCUIvukgskgEpCAEQQBgBIiFyHxABGIABMhheW2EtejAtOV1bYS16MC05Ll86Ly1dKiQSMgoDdHRsGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgq6SAeqAQQyAggBEjgKBm1ldGhvZBgFIAEoDjIaLnRvdWNoc3RvbmUudjEuVG9rZW5NZXRob2RCDLpICYIBBhgAGAEYBBIuCgdyZXF1ZXN0GAYgASgJQh26SBpyGDIWXihbQS1aYS16MC05Xy1dezQzfSk/JCKKAQoVRXhjaGFuZ2VUb2tlblJlc3BvbnNlEg0KBXRva2VuGAEgASgJEhAKCHRva2VuX2lkGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgFIAEoCSKrAQoTUmVmcmVzaFRva2VuUmVxdWVzdBIhCg1yZWZyZXNoX3Rva2VuGAEgASgJQgq6SAdyBSABKIBAEj0KBnNjb3BlcxgCIAMoCUItukgqkgEnEEAYASIhch8QARiAATIYXlthLXowLTldW2EtejAtOS5fOi8tXSokEjIKA3R0bBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIKukgHqgEEMgIIASLYAQoUUmVmcmVzaFRva2VuUmVzcG9uc2USDQoFdG9rZW4YASABKAkSEAoIdG9rZW5faWQYAiABKAkSDgoGc2NvcGVzGAMgAygJEi4KCmV4cGlyZXNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGAUgASgJEhUKDXJlZnJlc2hfdG9rZW4YBiABKAkSNgoScmVmcmVzaF9leHBpcmVzX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDKNBAoNSXNzdWVyU2VydmljZRJ4CgpJc3N1ZVRva2VuEiAudG91Y2hzdG9uZS52MS5Jc3N1ZVRva2VuUmVxdWVzdBohLnRvdWNoc3RvbmUudjEuSXNzdWVUb2tlblJlc3BvbnNlIiXq4BgMdG9rZW5zOmlzc3Vl6uAYEXRva2Vuczppc3N1ZTpzZWxmEooBChBCYXRjaElzc3VlVG9rZW5zEiYudG91Y2hzdG9uZS52MS5CYXRjaElzc3VlVG9rZW5zUmVxdWVzdBonLnRvdWNoc3RvbmUudjEuQmF0Y2hJc3N1ZVRva2Vuc1Jlc3BvbnNlIiXq4BgMdG9rZW5zOmlzc3Vl6uAYEXRva2Vuczppc3N1ZTpzZWxmEm4KDFJlZnJlc2hUb2tlbhIiLnRvdWNoc3RvbmUudjEuUmVmcmVzaFRva2VuUmVxdWVzdBojLnRvdWNoc3RvbmUudjEuUmVmcmVzaFRva2VuUmVzcG9uc2UiFergGBF0b2tlbnM6aXNzdWU6c2VsZhKEAQoNRXhjaGFuZ2VUb2tlbhIjLnRvdWNoc3RvbmUudjEuRXhjaGFuZ2VUb2tlblJlcXVlc3QaJC50b3VjaHN0b25lLnYxLkV4Y2hhbmdlVG9rZW5SZXNwb25zZSIo6uAYEXRva2Vuczppc3N1ZTpzZWxm6uAYD3Rva2Vuczp2YWxpZGF0ZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_touchstone_v1_options, file_touchstone_v1_status, file_touchstone_v1_tokens]);
 
 /**
  * What is asked of IssueToken. Every limit - of the tenant, the app, the resource server - can only narrow it; what is
@@ -100,6 +100,13 @@ export type IssueTokenRequest = Message<"touchstone.v1.IssueTokenRequest"> & {
    * @generated from field: string consent_id = 10;
    */
   consentId: string;
+
+  /**
+   * Whether a refresh token is wanted as well. Only for a user, and where the app's registration says so.
+   *
+   * @generated from field: bool refreshable = 11;
+   */
+  refreshable: boolean;
 };
 
 /**
@@ -149,6 +156,20 @@ export type IssueTokenResponse = Message<"touchstone.v1.IssueTokenResponse"> & {
    * @generated from field: string revision = 5;
    */
   revision: string;
+
+  /**
+   * The refresh token, where one was wanted. For the app alone: no resource server is ever shown it.
+   *
+   * @generated from field: string refresh_token = 6;
+   */
+  refreshToken: string;
+
+  /**
+   * From this instant on it is refused, unless it is used before; a new one then has as long again, up to the family's end.
+   *
+   * @generated from field: google.protobuf.Timestamp refresh_expires_at = 7;
+   */
+  refreshExpiresAt?: Timestamp | undefined;
 };
 
 /**
@@ -343,6 +364,104 @@ export const ExchangeTokenResponseSchema: GenMessage<ExchangeTokenResponse> = /*
   messageDesc(file_touchstone_v1_issuer, 6);
 
 /**
+ * Which refresh token, and for what.
+ *
+ * @generated from message touchstone.v1.RefreshTokenRequest
+ */
+export type RefreshTokenRequest = Message<"touchstone.v1.RefreshTokenRequest"> & {
+  /**
+   * As IssueToken or RefreshToken gave it.
+   *
+   * @generated from field: string refresh_token = 1;
+   */
+  refreshToken: string;
+
+  /**
+   * What the new token is to allow, out of what the first one did. None: all of that.
+   *
+   * @generated from field: repeated string scopes = 2;
+   */
+  scopes: string[];
+
+  /**
+   * How long the new token is to live, in whole seconds. Absent: as IssueToken.
+   *
+   * @generated from field: google.protobuf.Duration ttl = 3;
+   */
+  ttl?: Duration | undefined;
+};
+
+/**
+ * Describes the message touchstone.v1.RefreshTokenRequest.
+ * Use `create(RefreshTokenRequestSchema)` to create a new message.
+ */
+export const RefreshTokenRequestSchema: GenMessage<RefreshTokenRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_issuer, 7);
+
+/**
+ * Two tokens, told once: they can't be had again.
+ *
+ * @generated from message touchstone.v1.RefreshTokenResponse
+ */
+export type RefreshTokenResponse = Message<"touchstone.v1.RefreshTokenResponse"> & {
+  /**
+   * The string to hand out.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * Names the token where the string itself must not stand.
+   *
+   * @generated from field: string token_id = 2;
+   */
+  tokenId: string;
+
+  /**
+   * What it allows.
+   *
+   * @generated from field: repeated string scopes = 3;
+   */
+  scopes: string[];
+
+  /**
+   * From this instant on it is refused.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 4;
+   */
+  expiresAt?: Timestamp | undefined;
+
+  /**
+   * The latest revision that the issuer knew of. Opaque.
+   *
+   * @generated from field: string revision = 5;
+   */
+  revision: string;
+
+  /**
+   * The refresh token that takes the place of the one used.
+   *
+   * @generated from field: string refresh_token = 6;
+   */
+  refreshToken: string;
+
+  /**
+   * From this instant on it is refused, unless it is used before.
+   *
+   * @generated from field: google.protobuf.Timestamp refresh_expires_at = 7;
+   */
+  refreshExpiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message touchstone.v1.RefreshTokenResponse.
+ * Use `create(RefreshTokenResponseSchema)` to create a new message.
+ */
+export const RefreshTokenResponseSchema: GenMessage<RefreshTokenResponse> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_issuer, 8);
+
+/**
  * IssuerService makes tokens.
  *
  * @generated from service touchstone.v1.IssuerService
@@ -376,6 +495,26 @@ export const IssuerService: GenService<{
     methodKind: "unary";
     input: typeof BatchIssueTokensRequestSchema;
     output: typeof BatchIssueTokensResponseSchema;
+  },
+  /**
+   * RefreshToken makes a new token with a refresh token, and a new refresh token in place of that one, which is used up.
+   * Everything is decided anew, by what holds now: the registry, the consent.
+   *
+   * A refresh token that is presented again was copied: by whom nobody can tell, so its whole family - every refresh token
+   * and token that came from the same IssueToken - is revoked, with REFRESH_TOKEN_REUSED. Where the app's registration allows
+   * some seconds of grace, a call that is repeated within them, just as it was, gets the first one's answer instead. A family
+   * dies with its user, app, consent and tenant. A refresh token is good for nothing else: ValidateToken refuses it.
+   *
+   * Callers: the app that holds it (`tokens:issue:self`).
+   *
+   * Not idempotent, beyond that grace. Errors: those of IssueToken, TOKEN_NOT_HONOURED, REFRESH_TOKEN_REUSED.
+   *
+   * @generated from rpc touchstone.v1.IssuerService.RefreshToken
+   */
+  refreshToken: {
+    methodKind: "unary";
+    input: typeof RefreshTokenRequestSchema;
+    output: typeof RefreshTokenResponseSchema;
   },
   /**
    * ExchangeToken makes a narrower token out of one that is honoured (RFC 8693): for another audience, with fewer scopes,

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file touchstone/v1/registry.proto.
  */
 export const file_touchstone_v1_registry: GenFile = /*@__PURE__*/
-  fileDesc("Chx0b3VjaHN0b25lL3YxL3JlZ2lzdHJ5LnByb3RvEg10b3VjaHN0b25lLnYxItkBCgZUZW5hbnQSMAoJdGVuYW50X2lkGAEgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOS1dezAsNjJ9JBIzCgxkaXNwbGF5X25hbWUYAiABKAlCHbpIGnIYGIACMhNeW15ceDAwLVx4MWZceDdmXSokEkMKDXRva2VuX3R0bF9tYXgYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIFCIDO2gMyAggBEiMKG2ZpcnN0X3BhcnR5X3dpdGhvdXRfY29uc2VudBgEIAEoCCJ/CghBcHBHcmFudBIxCghhdWRpZW5jZRgBIAEoCUIfukgcchoQARiAAjITXlteXHgwMC1ceDFmXHg3Zl0qJBJACgZzY29wZXMYAiADKAlCMLpILZIBKggBEIACGAEiIXIfEAEYgAEyGF5bYS16MC05XVthLXowLTkuXzovLV0qJCLRAwoDQXBwEi0KBmFwcF9pZBgBIAEoCUIdukgachgyFl5bYS16XVthLXowLTktXXswLDYyfSQSMQoJdGVuYW50X2lkGAIgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSMwoMZGlzcGxheV9uYW1lGAMgASgJQh26SBpyGBiAAjITXlteXHgwMC1ceDFmXHg3Zl0qJBI6CgtjbGllbnRfdHlwZRgEIAEoDjIZLnRvdWNoc3RvbmUudjEuQ2xpZW50VHlwZUIKukgHggEEEAEgABI8Cgxob3N0aW5nX3R5cGUYBSABKA4yGi50b3VjaHN0b25lLnYxLkhvc3RpbmdUeXBlQgq6SAeCAQQQASAAEjIKBmdyYW50cxgGIAMoCzIXLnRvdWNoc3RvbmUudjEuQXBwR3JhbnRCCbpIBpIBAxCAAhJDCg10b2tlbl90dGxfbWF4GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiBQiAztoDMgIIARJACgdtZXRob2RzGAggAygOMhoudG91Y2hzdG9uZS52MS5Ub2tlbk1ldGhvZEITukgQkgENEAYYASIHggEEEAEgACJtCgVTY29wZRIwCgRuYW1lGAEgASgJQiK6SB9yHRiAATIYXlthLXowLTldW2EtejAtOS5fOi8tXSokEjIKC2Rlc2NyaXB0aW9uGAIgASgJQh26SBpyGBiABDITXlteXHgwMC1ceDFmXHg3Zl0qJCKtAwoOUmVzb3VyY2VTZXJ2ZXISPgoIYXVkaWVuY2UYASABKAlCLLpIKXInGIACMhZeW2Etel1bYS16MC05Ky46L18tXSokWgp0b3VjaHN0b25lEjEKCXRlbmFudF9pZBgCIAEoCUIeukgbchkQARhAMhNeW15ceDAwLVx4MWZceDdmXSokEjMKDGRpc3BsYXlfbmFtZRgDIAEoCUIdukgachgYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQSMQoGc2NvcGVzGAQgAygLMhQudG91Y2hzdG9uZS52MS5TY29wZUILukgIkgEFCAEQgAISQQoPcmVsZWFzZWRfY2xhaW1zGAUgAygJQii6SCWSASIQQBgBIhxyGhABGIABMhNeW15ceDAwLVx4MWZceDdmXSokEkMKDXRva2VuX3R0bF9tYXgYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIFCIDO2gMyAggBEjgKCWV4Y2hhbmdlcxgHIAMoCzIbLnRvdWNoc3RvbmUudjEuRXhjaGFuZ2VFZGdlQgi6SAWSAQIQQCJ7CgxFeGNoYW5nZUVkZ2USMQoIYXVkaWVuY2UYASABKAlCH7pIHHIaEAEYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQSOAoGc2NvcGVzGAIgAygLMhsudG91Y2hzdG9uZS52MS5TY29wZU1hcHBpbmdCC7pICJIBBQgBEIACInAKDFNjb3BlTWFwcGluZxIwCgRmcm9tGAEgASgJQiK6SB9yHRiAATIYXlthLXowLTldW2EtejAtOS5fOi8tXSokEi4KAnRvGAIgASgJQiK6SB9yHRiAATIYXlthLXowLTldW2EtejAtOS5fOi8tXSokIkQKE0NyZWF0ZVRlbmFudFJlcXVlc3QSLQoGdGVuYW50GAEgASgLMhUudG91Y2hzdG9uZS52MS5UZW5hbnRCBrpIA8gBASI9ChRDcmVhdGVUZW5hbnRSZXNwb25zZRIlCgZ0ZW5hbnQYASABKAsyFS50b3VjaHN0b25lLnYxLlRlbmFudCJ4ChREaXNhYmxlVGVuYW50UmVxdWVzdBIxCgl0ZW5hbnRfaWQYASABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJBItCgZyZWFzb24YAiABKAlCHbpIGnIYGIAEMhNeW15ceDAwLVx4MWZceDdmXSokIikKFURpc2FibGVUZW5hbnRSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoCSI7ChBDcmVhdGVBcHBSZXF1ZXN0EicKA2FwcBgBIAEoCzISLnRvdWNoc3RvbmUudjEuQXBwQga6SAPIAQEiNAoRQ3JlYXRlQXBwUmVzcG9uc2USHwoDYXBwGAEgASgLMhIudG91Y2hzdG9uZS52MS5BcHAicgoRRGlzYWJsZUFwcFJlcXVlc3QSLgoGYXBwX2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSLQoGcmVhc29uGAIgASgJQh26SBpyGBiABDITXlteXHgwMC1ceDFmXHg3Zl0qJCImChJEaXNhYmxlQXBwUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAkiXQobQ3JlYXRlUmVzb3VyY2VTZXJ2ZXJSZXF1ZXN0Ej4KD3Jlc291cmNlX3NlcnZlchgBIAEoCzIdLnRvdWNoc3RvbmUudjEuUmVzb3VyY2VTZXJ2ZXJCBrpIA8gBASJWChxDcmVhdGVSZXNvdXJjZVNlcnZlclJlc3BvbnNlEjYKD3Jlc291cmNlX3NlcnZlchgBIAEoCzIdLnRvdWNoc3RvbmUudjEuUmVzb3VyY2VTZXJ2ZXIigAEKHERpc2FibGVSZXNvdXJjZVNlcnZlclJlcXVlc3QSMQoIYXVkaWVuY2UYASABKAlCH7pIHHIaEAEYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQSLQoGcmVhc29uGAIgASgJQh26SBpyGBiABDITXlteXHgwMC1ceDFmXHg3Zl0qJCIxCh1EaXNhYmxlUmVzb3VyY2VTZXJ2ZXJSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoCSJ6ChhJZGVudGl0eVNlcnZpY2VQcmluY2lwYWwSMQoJdGVuYW50X2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSKwoEbmFtZRgCIAEoCUIdukgachgyFl5bYS16XVthLXowLTktXXswLDYyfSQiPgoMQXBwUHJpbmNpcGFsEi4KBmFwcF9pZBgBIAEoCUIeukgbchkQARhAMhNeW15ceDAwLVx4MWZceDdmXSokIkwKF1Jlc291cmNlU2VydmVyUHJpbmNpcGFsEjEKCGF1ZGllbmNlGAEgASgJQh+6SBxyGhABGIACMhNeW15ceDAwLVx4MWZceDdmXSokIn4KEU9wZXJhdG9yUHJpbmNpcGFsEisKBG5hbWUYASABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05LV17MCw2Mn0kEjwKCnRlbmFudF9pZHMYAiADKAlCKLpIJZIBIggBEEAYASIachgyFl5bYS16XVthLXowLTktXXswLDYyfSQifQoQQXVkaXRvclByaW5jaXBhbBIrCgRuYW1lGAEgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOS1dezAsNjJ9JBI8Cgp0ZW5hbnRfaWRzGAIgAygJQii6SCWSASIIARBAGAEiGnIYMhZeW2Etel1bYS16MC05LV17MCw2Mn0kIskDChZJc3N1ZUNyZWRlbnRpYWxSZXF1ZXN0EkMKEGlkZW50aXR5X3NlcnZpY2UYASABKAsyJy50b3VjaHN0b25lLnYxLklkZW50aXR5U2VydmljZVByaW5jaXBhbEgAEioKA2FwcBgCIAEoCzIbLnRvdWNoc3RvbmUudjEuQXBwUHJpbmNpcGFsSAASQQoPcmVzb3VyY2Vfc2VydmVyGAMgASgLMiYudG91Y2hzdG9uZS52MS5SZXNvdXJjZVNlcnZlclByaW5jaXBhbEgAEjQKCG9wZXJhdG9yGAQgASgLMiAudG91Y2hzdG9uZS52MS5PcGVyYXRvclByaW5jaXBhbEgAEjIKB2F1ZGl0b3IYBSABKAsyHy50b3VjaHN0b25lLnYxLkF1ZGl0b3JQcmluY2lwYWxIABI/CgZzY29wZXMYBiADKAlCL7pILJIBKQgBEBAYASIhch8QARiAATIYXlthLXowLTldW2EtejAtOS5fOi8tXSokEjwKA3R0bBgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIUukgRyAEBqgELIgUIgM7aAzICCAFCEgoJcHJpbmNpcGFsEgW6SAIIASJvChdJc3N1ZUNyZWRlbnRpYWxSZXNwb25zZRISCgpjcmVkZW50aWFsGAEgASgJEhAKCHRva2VuX2lkGAIgASgJEi4KCmV4cGlyZXNfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqwCCgpTaWduaW5nS2V5EhYKDnNpZ25pbmdfa2V5X2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIyCglhbGdvcml0aG0YAyABKA4yHy50b3VjaHN0b25lLnYxLlNpZ25pbmdBbGdvcml0aG0SLQoFc3RhdGUYBCABKA4yHi50b3VjaHN0b25lLnYxLlNpZ25pbmdLZXlTdGF0ZRIuCgpjcmVhdGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxhY3RpdmF0ZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnJldGlyZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIksKFkxpc3RTaWduaW5nS2V5c1JlcXVlc3QSMQoJdGVuYW50X2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQiSgoXTGlzdFNpZ25pbmdLZXlzUmVzcG9uc2USLwoMc2lnbmluZ19rZXlzGAEgAygLMhkudG91Y2hzdG9uZS52MS5TaWduaW5nS2V5IrkBChdSb3RhdGVTaWduaW5nS2V5UmVxdWVzdBIxCgl0ZW5hbnRfaWQYASABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJBI8CglhbGdvcml0aG0YAiABKA4yHy50b3VjaHN0b25lLnYxLlNpZ25pbmdBbGdvcml0aG1CCLpIBYIBAhABEi0KBnJlYXNvbhgDIAEoCUIdukgachgYgAQyE15bXlx4MDAtXHgxZlx4N2ZdKiQibgoYUm90YXRlU2lnbmluZ0tleVJlc3BvbnNlEikKBmFjdGl2ZRgBIAEoCzIZLnRvdWNoc3RvbmUudjEuU2lnbmluZ0tleRInCgRuZXh0GAIgASgLMhkudG91Y2hzdG9uZS52MS5TaWduaW5nS2V5KqEBCgpDbGllbnRUeXBlEhsKF0NMSUVOVF9UWVBFX1VOU1BFQ0lGSUVEEAASFwoTQ0xJRU5UX1RZUEVfU0VSVklDRRABEhMKD0NMSUVOVF9UWVBFX1dFQhACEhYKEkNMSUVOVF9UWVBFX05BVElWRRADEhcKE0NMSUVOVF9UWVBFX0JST1dTRVIQBBIXChNDTElFTlRfVFlQRV9QQVJUTkVSEAUqygEKC0hvc3RpbmdUeXBlEhwKGEhPU1RJTkdfVFlQRV9VTlNQRUNJRklFRBAAEhwKGEhPU1RJTkdfVFlQRV9GSVJTVF9QQVJUWRABEh8KG0hPU1RJTkdfVFlQRV9DVVNUT01FUl9DTE9VRBACEh4KGkhPU1RJTkdfVFlQRV9QQVJUTkVSX0NMT1VEEAMSHAoYSE9TVElOR19UWVBFX09OX1BSRU1JU0VTEAQSIAocSE9TVElOR19UWVBFX0VORF9VU0VSX0RFVklDRRAFKo4BChBTaWduaW5nQWxnb3JpdGhtEiEKHVNJR05JTkdfQUxHT1JJVEhNX1VOU1BFQ0lGSUVEEAASHQoZU0lHTklOR19BTEdPUklUSE1fRUQyNTUxORABEhsKF1NJR05JTkdfQUxHT1JJVEhNX0VTMjU2EAISGwoXU0lHTklOR19BTEdPUklUSE1fUlMyNTYQAyqsAQoPU2lnbmluZ0tleVN0YXRlEiEKHVNJR05JTkdfS0VZX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWU0lHTklOR19LRVlfU1RBVEVfTkVYVBABEhwKGFNJR05JTkdfS0VZX1NUQVRFX0FDVElWRRACEh0KGVNJR05JTkdfS0VZX1NUQVRFX1JFVElSRUQQAxIdChlTSUdOSU5HX0tFWV9TVEFURV9SRVZPS0VEEAQyuwgKD1JlZ2lzdHJ5U2VydmljZRJrCgxDcmVhdGVUZW5hbnQSIi50b3VjaHN0b25lLnYxLkNyZWF0ZVRlbmFudFJlcXVlc3QaIy50b3VjaHN0b25lLnYxLkNyZWF0ZVRlbmFudFJlc3BvbnNlIhLq4BgOcmVnaXN0cnk6d3JpdGUScQoNRGlzYWJsZVRlbmFudBIjLnRvdWNoc3RvbmUudjEuRGlzYWJsZVRlbmFudFJlcXVlc3QaJC50b3VjaHN0b25lLnYxLkRpc2FibGVUZW5hbnRSZXNwb25zZSIVkAIC6uAYDnJlZ2lzdHJ5OndyaXRlEmIKCUNyZWF0ZUFwcBIfLnRvdWNoc3RvbmUudjEuQ3JlYXRlQXBwUmVxdWVzdBogLnRvdWNoc3RvbmUudjEuQ3JlYXRlQXBwUmVzcG9uc2UiEurgGA5yZWdpc3RyeTp3cml0ZRJoCgpEaXNhYmxlQXBwEiAudG91Y2hzdG9uZS52MS5EaXNhYmxlQXBwUmVxdWVzdBohLnRvdWNoc3RvbmUudjEuRGlzYWJsZUFwcFJlc3BvbnNlIhWQAgLq4BgOcmVnaXN0cnk6d3JpdGUSgwEKFENyZWF0ZVJlc291cmNlU2VydmVyEioudG91Y2hzdG9uZS52MS5DcmVhdGVSZXNvdXJjZVNlcnZlclJlcXVlc3QaKy50b3VjaHN0b25lLnYxLkNyZWF0ZVJlc291cmNlU2VydmVyUmVzcG9uc2UiEurgGA5yZWdpc3RyeTp3cml0ZRKJAQoVRGlzYWJsZVJlc291cmNlU2VydmVyEisudG91Y2hzdG9uZS52MS5EaXNhYmxlUmVzb3VyY2VTZXJ2ZXJSZXF1ZXN0GiwudG91Y2hzdG9uZS52MS5EaXNhYmxlUmVzb3VyY2VTZXJ2ZXJSZXNwb25zZSIVkAIC6uAYDnJlZ2lzdHJ5OndyaXRlEncKD0lzc3VlQ3JlZGVudGlhbBIlLnRvdWNoc3RvbmUudjEuSXNzdWVDcmVkZW50aWFsUmVxdWVzdBomLnRvdWNoc3RvbmUudjEuSXNzdWVDcmVkZW50aWFsUmVzcG9uc2UiFergGBFjcmVkZW50aWFsczppc3N1ZRJ2Cg9MaXN0U2lnbmluZ0tleXMSJS50b3VjaHN0b25lLnYxLkxpc3RTaWduaW5nS2V5c1JlcXVlc3QaJi50b3VjaHN0b25lLnYxLkxpc3RTaWduaW5nS2V5c1Jlc3BvbnNlIhSQAgLq4BgNcmVnaXN0cnk6cmVhZBJ3ChBSb3RhdGVTaWduaW5nS2V5EiYudG91Y2hzdG9uZS52MS5Sb3RhdGVTaWduaW5nS2V5UmVxdWVzdBonLnRvdWNoc3RvbmUudjEuUm90YXRlU2lnbmluZ0tleVJlc3BvbnNlIhLq4BgOcmVnaXN0cnk6d3JpdGViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_touchstone_v1_options, file_touchstone_v1_tokens]);
+  fileDesc("Chx0b3VjaHN0b25lL3YxL3JlZ2lzdHJ5LnByb3RvEg10b3VjaHN0b25lLnYxItkBCgZUZW5hbnQSMAoJdGVuYW50X2lkGAEgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOS1dezAsNjJ9JBIzCgxkaXNwbGF5X25hbWUYAiABKAlCHbpIGnIYGIACMhNeW15ceDAwLVx4MWZceDdmXSokEkMKDXRva2VuX3R0bF9tYXgYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIFCIDO2gMyAggBEiMKG2ZpcnN0X3BhcnR5X3dpdGhvdXRfY29uc2VudBgEIAEoCCJ/CghBcHBHcmFudBIxCghhdWRpZW5jZRgBIAEoCUIfukgcchoQARiAAjITXlteXHgwMC1ceDFmXHg3Zl0qJBJACgZzY29wZXMYAiADKAlCMLpILZIBKggBEIACGAEiIXIfEAEYgAEyGF5bYS16MC05XVthLXowLTkuXzovLV0qJCKABAoDQXBwEi0KBmFwcF9pZBgBIAEoCUIdukgachgyFl5bYS16XVthLXowLTktXXswLDYyfSQSMQoJdGVuYW50X2lkGAIgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSMwoMZGlzcGxheV9uYW1lGAMgASgJQh26SBpyGBiAAjITXlteXHgwMC1ceDFmXHg3Zl0qJBI6CgtjbGllbnRfdHlwZRgEIAEoDjIZLnRvdWNoc3RvbmUudjEuQ2xpZW50VHlwZUIKukgHggEEEAEgABI8Cgxob3N0aW5nX3R5cGUYBSABKA4yGi50b3VjaHN0b25lLnYxLkhvc3RpbmdUeXBlQgq6SAeCAQQQASAAEjIKBmdyYW50cxgGIAMoCzIXLnRvdWNoc3RvbmUudjEuQXBwR3JhbnRCCbpIBpIBAxCAAhJDCg10b2tlbl90dGxfbWF4GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiBQiAztoDMgIIARJACgdtZXRob2RzGAggAygOMhoudG91Y2hzdG9uZS52MS5Ub2tlbk1ldGhvZEITukgQkgENEAYYASIHggEEEAEgABItCgdyZWZyZXNoGAkgASgLMhwudG91Y2hzdG9uZS52MS5SZWZyZXNoUG9saWN5IskBCg1SZWZyZXNoUG9saWN5EkAKB3R0bF9tYXgYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CFLpIEcgBAaoBCyIFCIDO2gMyAggBEj4KCGlkbGVfbWF4GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiBQiAztoDMgIIARI2CgVncmFjZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIMukgJqgEGIgIIPDIAIm0KBVNjb3BlEjAKBG5hbWUYASABKAlCIrpIH3IdGIABMhheW2EtejAtOV1bYS16MC05Ll86Ly1dKiQSMgoLZGVzY3JpcHRpb24YAiABKAlCHbpIGnIYGIAEMhNeW15ceDAwLVx4MWZceDdmXSokIsEDCg5SZXNvdXJjZVNlcnZlchJSCghhdWRpZW5jZRgBIAEoCUJAukg9cjsYgAIyFl5bYS16XVthLXowLTkrLjovXy1dKiRaCnRvdWNoc3RvbmVaEnRvdWNoc3RvbmU6cmVmcmVzaBIxCgl0ZW5hbnRfaWQYAiABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJBIzCgxkaXNwbGF5X25hbWUYAyABKAlCHbpIGnIYGIACMhNeW15ceDAwLVx4MWZceDdmXSokEjEKBnNjb3BlcxgEIAMoCzIULnRvdWNoc3RvbmUudjEuU2NvcGVCC7pICJIBBQgBEIACEkEKD3JlbGVhc2VkX2NsYWltcxgFIAMoCUIoukglkgEiEEAYASIcchoQARiAATITXlteXHgwMC1ceDFmXHg3Zl0qJBJDCg10b2tlbl90dGxfbWF4GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiBQiAztoDMgIIARI4CglleGNoYW5nZXMYByADKAsyGy50b3VjaHN0b25lLnYxLkV4Y2hhbmdlRWRnZUIIukgFkgECEEAiewoMRXhjaGFuZ2VFZGdlEjEKCGF1ZGllbmNlGAEgASgJQh+6SBxyGhABGIACMhNeW15ceDAwLVx4MWZceDdmXSokEjgKBnNjb3BlcxgCIAMoCzIbLnRvdWNoc3RvbmUudjEuU2NvcGVNYXBwaW5nQgu6SAiSAQUIARCAAiJwCgxTY29wZU1hcHBpbmcSMAoEZnJvbRgBIAEoCUIiukgfch0YgAEyGF5bYS16MC05XVthLXowLTkuXzovLV0qJBIuCgJ0bxgCIAEoCUIiukgfch0YgAEyGF5bYS16MC05XVthLXowLTkuXzovLV0qJCJEChNDcmVhdGVUZW5hbnRSZXF1ZXN0Ei0KBnRlbmFudBgBIAEoCzIVLnRvdWNoc3RvbmUudjEuVGVuYW50Qga6SAPIAQEiPQoUQ3JlYXRlVGVuYW50UmVzcG9uc2USJQoGdGVuYW50GAEgASgLMhUudG91Y2hzdG9uZS52MS5UZW5hbnQieAoURGlzYWJsZVRlbmFudFJlcXVlc3QSMQoJdGVuYW50X2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSLQoGcmVhc29uGAIgASgJQh26SBpyGBiABDITXlteXHgwMC1ceDFmXHg3Zl0qJCIpChVEaXNhYmxlVGVuYW50UmVzcG9uc2USEAoIcmV2aXNpb24YASABKAkiOwoQQ3JlYXRlQXBwUmVxdWVzdBInCgNhcHAYASABKAsyEi50b3VjaHN0b25lLnYxLkFwcEIGukgDyAEBIjQKEUNyZWF0ZUFwcFJlc3BvbnNlEh8KA2FwcBgBIAEoCzISLnRvdWNoc3RvbmUudjEuQXBwInIKEURpc2FibGVBcHBSZXF1ZXN0Ei4KBmFwcF9pZBgBIAEoCUIeukgbchkQARhAMhNeW15ceDAwLVx4MWZceDdmXSokEi0KBnJlYXNvbhgCIAEoCUIdukgachgYgAQyE15bXlx4MDAtXHgxZlx4N2ZdKiQiJgoSRGlzYWJsZUFwcFJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgJIl0KG0NyZWF0ZVJlc291cmNlU2VydmVyUmVxdWVzdBI+Cg9yZXNvdXJjZV9zZXJ2ZXIYASABKAsyHS50b3VjaHN0b25lLnYxLlJlc291cmNlU2VydmVyQga6SAPIAQEiVgocQ3JlYXRlUmVzb3VyY2VTZXJ2ZXJSZXNwb25zZRI2Cg9yZXNvdXJjZV9zZXJ2ZXIYASABKAsyHS50b3VjaHN0b25lLnYxLlJlc291cmNlU2VydmVyIoABChxEaXNhYmxlUmVzb3VyY2VTZXJ2ZXJSZXF1ZXN0EjEKCGF1ZGllbmNlGAEgASgJQh+6SBxyGhABGIACMhNeW15ceDAwLVx4MWZceDdmXSokEi0KBnJlYXNvbhgCIAEoCUIdukgachgYgAQyE15bXlx4MDAtXHgxZlx4N2ZdKiQiMQodRGlzYWJsZVJlc291cmNlU2VydmVyUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAkiegoYSWRlbnRpdHlTZXJ2aWNlUHJpbmNpcGFsEjEKCXRlbmFudF9pZBgBIAEoCUIeukgbchkQARhAMhNeW15ceDAwLVx4MWZceDdmXSokEisKBG5hbWUYAiABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05LV17MCw2Mn0kIj4KDEFwcFByaW5jaXBhbBIuCgZhcHBfaWQYASABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJCJMChdSZXNvdXJjZVNlcnZlclByaW5jaXBhbBIxCghhdWRpZW5jZRgBIAEoCUIfukgcchoQARiAAjITXlteXHgwMC1ceDFmXHg3Zl0qJCJ+ChFPcGVyYXRvclByaW5jaXBhbBIrCgRuYW1lGAEgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOS1dezAsNjJ9JBI8Cgp0ZW5hbnRfaWRzGAIgAygJQii6SCWSASIIARBAGAEiGnIYMhZeW2Etel1bYS16MC05LV17MCw2Mn0kIn0KEEF1ZGl0b3JQcmluY2lwYWwSKwoEbmFtZRgBIAEoCUIdukgachgyFl5bYS16XVthLXowLTktXXswLDYyfSQSPAoKdGVuYW50X2lkcxgCIAMoCUIoukglkgEiCAEQQBgBIhpyGDIWXlthLXpdW2EtejAtOS1dezAsNjJ9JCLJAwoWSXNzdWVDcmVkZW50aWFsUmVxdWVzdBJDChBpZGVudGl0eV9zZXJ2aWNlGAEgASgLMicudG91Y2hzdG9uZS52MS5JZGVudGl0eVNlcnZpY2VQcmluY2lwYWxIABIqCgNhcHAYAiABKAsyGy50b3VjaHN0b25lLnYxLkFwcFByaW5jaXBhbEgAEkEKD3Jlc291cmNlX3NlcnZlchgDIAEoCzImLnRvdWNoc3RvbmUudjEuUmVzb3VyY2VTZXJ2ZXJQcmluY2lwYWxIABI0CghvcGVyYXRvchgEIAEoCzIgLnRvdWNoc3RvbmUudjEuT3BlcmF0b3JQcmluY2lwYWxIABIyCgdhdWRpdG9yGAUgASgLMh8udG91Y2hzdG9uZS52MS5BdWRpdG9yUHJpbmNpcGFsSAASPwoGc2NvcGVzGAYgAygJQi+6SCySASkIARAQGAEiIXIfEAEYgAEyGF5bYS16MC05XVthLXowLTkuXzovLV0qJBI8CgN0dGwYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CFLpIEcgBAaoBCyIFCIDO2gMyAggBQhIKCXByaW5jaXBhbBIFukgCCAEibwoXSXNzdWVDcmVkZW50aWFsUmVzcG9uc2USEgoKY3JlZGVudGlhbBgBIAEoCRIQCgh0b2tlbl9pZBgCIAEoCRIuCgpleHBpcmVzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKsAgoKU2lnbmluZ0tleRIWCg5zaWduaW5nX2tleV9pZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSMgoJYWxnb3JpdGhtGAMgASgOMh8udG91Y2hzdG9uZS52MS5TaWduaW5nQWxnb3JpdGhtEi0KBXN0YXRlGAQgASgOMh4udG91Y2hzdG9uZS52MS5TaWduaW5nS2V5U3RhdGUSLgoKY3JlYXRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMYWN0aXZhdGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpyZXRpcmVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJLChZMaXN0U2lnbmluZ0tleXNSZXF1ZXN0EjEKCXRlbmFudF9pZBgBIAEoCUIeukgbchkQARhAMhNeW15ceDAwLVx4MWZceDdmXSokIkoKF0xpc3RTaWduaW5nS2V5c1Jlc3BvbnNlEi8KDHNpZ25pbmdfa2V5cxgBIAMoCzIZLnRvdWNoc3RvbmUudjEuU2lnbmluZ0tleSK5AQoXUm90YXRlU2lnbmluZ0tleVJlcXVlc3QSMQoJdGVuYW50X2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSPAoJYWxnb3JpdGhtGAIgASgOMh8udG91Y2hzdG9uZS52MS5TaWduaW5nQWxnb3JpdGhtQgi6SAWCAQIQARItCgZyZWFzb24YAyABKAlCHbpIGnIYGIAEMhNeW15ceDAwLVx4MWZceDdmXSokIm4KGFJvdGF0ZVNpZ25pbmdLZXlSZXNwb25zZRIpCgZhY3RpdmUYASABKAsyGS50b3VjaHN0b25lLnYxLlNpZ25pbmdLZXkSJwoEbmV4dBgCIAEoCzIZLnRvdWNoc3RvbmUudjEuU2lnbmluZ0tleSqhAQoKQ2xpZW50VHlwZRIbChdDTElFTlRfVFlQRV9VTlNQRUNJRklFRBAAEhcKE0NMSUVOVF9UWVBFX1NFUlZJQ0UQARITCg9DTElFTlRfVFlQRV9XRUIQAhIWChJDTElFTlRfVFlQRV9OQVRJVkUQAxIXChNDTElFTlRfVFlQRV9CUk9XU0VSEAQSFwoTQ0xJRU5UX1RZUEVfUEFSVE5FUhAFKsoBCgtIb3N0aW5nVHlwZRIcChhIT1NUSU5HX1RZUEVfVU5TUEVDSUZJRUQQABIcChhIT1NUSU5HX1RZUEVfRklSU1RfUEFSVFkQARIfChtIT1NUSU5HX1RZUEVfQ1VTVE9NRVJfQ0xPVUQQAhIeChpIT1NUSU5HX1RZUEVfUEFSVE5FUl9DTE9VRBADEhwKGEhPU1RJTkdfVFlQRV9PTl9QUkVNSVNFUxAEEiAKHEhPU1RJTkdfVFlQRV9FTkRfVVNFUl9ERVZJQ0UQBSqOAQoQU2lnbmluZ0FsZ29yaXRobRIhCh1TSUdOSU5HX0FMR09SSVRITV9VTlNQRUNJRklFRBAAEh0KGVNJR05JTkdfQUxHT1JJVEhNX0VEMjU1MTkQARIbChdTSUdOSU5HX0FMR09SSVRITV9FUzI1NhACEhsKF1NJR05JTkdfQUxHT1JJVEhNX1JTMjU2EAMqrAEKD1NpZ25pbmdLZXlTdGF0ZRIhCh1TSUdOSU5HX0tFWV9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlNJR05JTkdfS0VZX1NUQVRFX05FWFQQARIcChhTSUdOSU5HX0tFWV9TVEFURV9BQ1RJVkUQAhIdChlTSUdOSU5HX0tFWV9TVEFURV9SRVRJUkVEEAMSHQoZU0lHTklOR19LRVlfU1RBVEVfUkVWT0tFRBAEMrsICg9SZWdpc3RyeVNlcnZpY2USawoMQ3JlYXRlVGVuYW50EiIudG91Y2hzdG9uZS52MS5DcmVhdGVUZW5hbnRSZXF1ZXN0GiMudG91Y2hzdG9uZS52MS5DcmVhdGVUZW5hbnRSZXNwb25zZSIS6uAYDnJlZ2lzdHJ5OndyaXRlEnEKDURpc2FibGVUZW5hbnQSIy50b3VjaHN0b25lLnYxLkRpc2FibGVUZW5hbnRSZXF1ZXN0GiQudG91Y2hzdG9uZS52MS5EaXNhYmxlVGVuYW50UmVzcG9uc2UiFZACAurgGA5yZWdpc3RyeTp3cml0ZRJiCglDcmVhdGVBcHASHy50b3VjaHN0b25lLnYxLkNyZWF0ZUFwcFJlcXVlc3QaIC50b3VjaHN0b25lLnYxLkNyZWF0ZUFwcFJlc3BvbnNlIhLq4BgOcmVnaXN0cnk6d3JpdGUSaAoKRGlzYWJsZUFwcBIgLnRvdWNoc3RvbmUudjEuRGlzYWJsZUFwcFJlcXVlc3QaIS50b3VjaHN0b25lLnYxLkRpc2FibGVBcHBSZXNwb25zZSIVkAIC6uAYDnJlZ2lzdHJ5OndyaXRlEoMBChRDcmVhdGVSZXNvdXJjZVNlcnZlchIqLnRvdWNoc3RvbmUudjEuQ3JlYXRlUmVzb3VyY2VTZXJ2ZXJSZXF1ZXN0GisudG91Y2hzdG9uZS52MS5DcmVhdGVSZXNvdXJjZVNlcnZlclJlc3BvbnNlIhLq4BgOcmVnaXN0cnk6d3JpdGUSiQEKFURpc2FibGVSZXNvdXJjZVNlcnZlchIrLnRvdWNoc3RvbmUudjEuRGlzYWJsZVJlc291cmNlU2VydmVyUmVxdWVzdBosLnRvdWNoc3RvbmUudjEuRGlzYWJsZVJlc291cmNlU2VydmVyUmVzcG9uc2UiFZACAurgGA5yZWdpc3RyeTp3cml0ZRJ3Cg9Jc3N1ZUNyZWRlbnRpYWwSJS50b3VjaHN0b25lLnYxLklzc3VlQ3JlZGVudGlhbFJlcXVlc3QaJi50b3VjaHN0b25lLnYxLklzc3VlQ3JlZGVudGlhbFJlc3BvbnNlIhXq4BgRY3JlZGVudGlhbHM6aXNzdWUSdgoPTGlzdFNpZ25pbmdLZXlzEiUudG91Y2hzdG9uZS52MS5MaXN0U2lnbmluZ0tleXNSZXF1ZXN0GiYudG91Y2hzdG9uZS52MS5MaXN0U2lnbmluZ0tleXNSZXNwb25zZSIUkAIC6uAYDXJlZ2lzdHJ5OnJlYWQSdwoQUm90YXRlU2lnbmluZ0tleRImLnRvdWNoc3RvbmUudjEuUm90YXRlU2lnbmluZ0tleVJlcXVlc3QaJy50b3VjaHN0b25lLnYxLlJvdGF0ZVNpZ25pbmdLZXlSZXNwb25zZSIS6uAYDnJlZ2lzdHJ5OndyaXRlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_touchstone_v1_options, file_touchstone_v1_tokens]);
 
 /**
  * An organisation: it owns apps and resource servers; nothing crosses tenants.
@@ -149,6 +149,13 @@ export type App = Message<"touchstone.v1.App"> & {
    * @generated from field: repeated touchstone.v1.TokenMethod methods = 8;
    */
   methods: TokenMethod[];
+
+  /**
+   * How its tokens for users may be renewed. Absent: not at all.
+   *
+   * @generated from field: touchstone.v1.RefreshPolicy refresh = 9;
+   */
+  refresh?: RefreshPolicy | undefined;
 };
 
 /**
@@ -157,6 +164,41 @@ export type App = Message<"touchstone.v1.App"> & {
  */
 export const AppSchema: GenMessage<App> = /*@__PURE__*/
   messageDesc(file_touchstone_v1_registry, 2);
+
+/**
+ * How refresh tokens live.
+ *
+ * @generated from message touchstone.v1.RefreshPolicy
+ */
+export type RefreshPolicy = Message<"touchstone.v1.RefreshPolicy"> & {
+  /**
+   * How long tokens may be renewed from one IssueToken on, in whole seconds: at most 90 days.
+   *
+   * @generated from field: google.protobuf.Duration ttl_max = 1;
+   */
+  ttlMax?: Duration | undefined;
+
+  /**
+   * How long a refresh token may lie unused, in whole seconds. Absent: a fortnight.
+   *
+   * @generated from field: google.protobuf.Duration idle_max = 2;
+   */
+  idleMax?: Duration | undefined;
+
+  /**
+   * For how many seconds after its use a call that is repeated, just as it was, gets the same answer. Absent: none.
+   *
+   * @generated from field: google.protobuf.Duration grace = 3;
+   */
+  grace?: Duration | undefined;
+};
+
+/**
+ * Describes the message touchstone.v1.RefreshPolicy.
+ * Use `create(RefreshPolicySchema)` to create a new message.
+ */
+export const RefreshPolicySchema: GenMessage<RefreshPolicy> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 3);
 
 /**
  * Something that a resource server lets be done.
@@ -184,7 +226,7 @@ export type Scope = Message<"touchstone.v1.Scope"> & {
  * Use `create(ScopeSchema)` to create a new message.
  */
 export const ScopeSchema: GenMessage<Scope> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 3);
+  messageDesc(file_touchstone_v1_registry, 4);
 
 /**
  * An API that accepts tokens.
@@ -193,7 +235,7 @@ export const ScopeSchema: GenMessage<Scope> = /*@__PURE__*/
  */
 export type ResourceServer = Message<"touchstone.v1.ResourceServer"> & {
   /**
-   * Its identifier, the audience of its tokens: unique in the installation. `touchstone` is taken.
+   * Its identifier, the audience of its tokens: unique in the installation. `touchstone` and `touchstone:refresh` are taken.
    *
    * @generated from field: string audience = 1;
    */
@@ -247,7 +289,7 @@ export type ResourceServer = Message<"touchstone.v1.ResourceServer"> & {
  * Use `create(ResourceServerSchema)` to create a new message.
  */
 export const ResourceServerSchema: GenMessage<ResourceServer> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 4);
+  messageDesc(file_touchstone_v1_registry, 5);
 
 /**
  * Lets tokens for one resource server be exchanged to tokens for another.
@@ -275,7 +317,7 @@ export type ExchangeEdge = Message<"touchstone.v1.ExchangeEdge"> & {
  * Use `create(ExchangeEdgeSchema)` to create a new message.
  */
 export const ExchangeEdgeSchema: GenMessage<ExchangeEdge> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 5);
+  messageDesc(file_touchstone_v1_registry, 6);
 
 /**
  * A scope that can be had for another.
@@ -303,7 +345,7 @@ export type ScopeMapping = Message<"touchstone.v1.ScopeMapping"> & {
  * Use `create(ScopeMappingSchema)` to create a new message.
  */
 export const ScopeMappingSchema: GenMessage<ScopeMapping> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 6);
+  messageDesc(file_touchstone_v1_registry, 7);
 
 /**
  * The tenant to be.
@@ -324,7 +366,7 @@ export type CreateTenantRequest = Message<"touchstone.v1.CreateTenantRequest"> &
  * Use `create(CreateTenantRequestSchema)` to create a new message.
  */
 export const CreateTenantRequestSchema: GenMessage<CreateTenantRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 7);
+  messageDesc(file_touchstone_v1_registry, 8);
 
 /**
  * The tenant that is.
@@ -345,7 +387,7 @@ export type CreateTenantResponse = Message<"touchstone.v1.CreateTenantResponse">
  * Use `create(CreateTenantResponseSchema)` to create a new message.
  */
 export const CreateTenantResponseSchema: GenMessage<CreateTenantResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 8);
+  messageDesc(file_touchstone_v1_registry, 9);
 
 /**
  * Which tenant, and why.
@@ -373,7 +415,7 @@ export type DisableTenantRequest = Message<"touchstone.v1.DisableTenantRequest">
  * Use `create(DisableTenantRequestSchema)` to create a new message.
  */
 export const DisableTenantRequestSchema: GenMessage<DisableTenantRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 9);
+  messageDesc(file_touchstone_v1_registry, 10);
 
 /**
  * From which revision on it holds.
@@ -394,7 +436,7 @@ export type DisableTenantResponse = Message<"touchstone.v1.DisableTenantResponse
  * Use `create(DisableTenantResponseSchema)` to create a new message.
  */
 export const DisableTenantResponseSchema: GenMessage<DisableTenantResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 10);
+  messageDesc(file_touchstone_v1_registry, 11);
 
 /**
  * The app to be.
@@ -415,7 +457,7 @@ export type CreateAppRequest = Message<"touchstone.v1.CreateAppRequest"> & {
  * Use `create(CreateAppRequestSchema)` to create a new message.
  */
 export const CreateAppRequestSchema: GenMessage<CreateAppRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 11);
+  messageDesc(file_touchstone_v1_registry, 12);
 
 /**
  * The app that is.
@@ -436,7 +478,7 @@ export type CreateAppResponse = Message<"touchstone.v1.CreateAppResponse"> & {
  * Use `create(CreateAppResponseSchema)` to create a new message.
  */
 export const CreateAppResponseSchema: GenMessage<CreateAppResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 12);
+  messageDesc(file_touchstone_v1_registry, 13);
 
 /**
  * Which app, and why.
@@ -464,7 +506,7 @@ export type DisableAppRequest = Message<"touchstone.v1.DisableAppRequest"> & {
  * Use `create(DisableAppRequestSchema)` to create a new message.
  */
 export const DisableAppRequestSchema: GenMessage<DisableAppRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 13);
+  messageDesc(file_touchstone_v1_registry, 14);
 
 /**
  * From which revision on it holds.
@@ -485,7 +527,7 @@ export type DisableAppResponse = Message<"touchstone.v1.DisableAppResponse"> & {
  * Use `create(DisableAppResponseSchema)` to create a new message.
  */
 export const DisableAppResponseSchema: GenMessage<DisableAppResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 14);
+  messageDesc(file_touchstone_v1_registry, 15);
 
 /**
  * The resource server to be.
@@ -506,7 +548,7 @@ export type CreateResourceServerRequest = Message<"touchstone.v1.CreateResourceS
  * Use `create(CreateResourceServerRequestSchema)` to create a new message.
  */
 export const CreateResourceServerRequestSchema: GenMessage<CreateResourceServerRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 15);
+  messageDesc(file_touchstone_v1_registry, 16);
 
 /**
  * The resource server that is.
@@ -527,7 +569,7 @@ export type CreateResourceServerResponse = Message<"touchstone.v1.CreateResource
  * Use `create(CreateResourceServerResponseSchema)` to create a new message.
  */
 export const CreateResourceServerResponseSchema: GenMessage<CreateResourceServerResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 16);
+  messageDesc(file_touchstone_v1_registry, 17);
 
 /**
  * Which resource server, and why.
@@ -555,7 +597,7 @@ export type DisableResourceServerRequest = Message<"touchstone.v1.DisableResourc
  * Use `create(DisableResourceServerRequestSchema)` to create a new message.
  */
 export const DisableResourceServerRequestSchema: GenMessage<DisableResourceServerRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 17);
+  messageDesc(file_touchstone_v1_registry, 18);
 
 /**
  * From which revision on it holds.
@@ -576,7 +618,7 @@ export type DisableResourceServerResponse = Message<"touchstone.v1.DisableResour
  * Use `create(DisableResourceServerResponseSchema)` to create a new message.
  */
 export const DisableResourceServerResponseSchema: GenMessage<DisableResourceServerResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 18);
+  messageDesc(file_touchstone_v1_registry, 19);
 
 /**
  * A tenant's own service that knows its users.
@@ -604,7 +646,7 @@ export type IdentityServicePrincipal = Message<"touchstone.v1.IdentityServicePri
  * Use `create(IdentityServicePrincipalSchema)` to create a new message.
  */
 export const IdentityServicePrincipalSchema: GenMessage<IdentityServicePrincipal> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 19);
+  messageDesc(file_touchstone_v1_registry, 20);
 
 /**
  * An app.
@@ -625,7 +667,7 @@ export type AppPrincipal = Message<"touchstone.v1.AppPrincipal"> & {
  * Use `create(AppPrincipalSchema)` to create a new message.
  */
 export const AppPrincipalSchema: GenMessage<AppPrincipal> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 20);
+  messageDesc(file_touchstone_v1_registry, 21);
 
 /**
  * A resource server.
@@ -646,7 +688,7 @@ export type ResourceServerPrincipal = Message<"touchstone.v1.ResourceServerPrinc
  * Use `create(ResourceServerPrincipalSchema)` to create a new message.
  */
 export const ResourceServerPrincipalSchema: GenMessage<ResourceServerPrincipal> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 21);
+  messageDesc(file_touchstone_v1_registry, 22);
 
 /**
  * A person or a tool that runs things.
@@ -674,7 +716,7 @@ export type OperatorPrincipal = Message<"touchstone.v1.OperatorPrincipal"> & {
  * Use `create(OperatorPrincipalSchema)` to create a new message.
  */
 export const OperatorPrincipalSchema: GenMessage<OperatorPrincipal> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 22);
+  messageDesc(file_touchstone_v1_registry, 23);
 
 /**
  * Somebody who reads the audit trail.
@@ -702,7 +744,7 @@ export type AuditorPrincipal = Message<"touchstone.v1.AuditorPrincipal"> & {
  * Use `create(AuditorPrincipalSchema)` to create a new message.
  */
 export const AuditorPrincipalSchema: GenMessage<AuditorPrincipal> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 23);
+  messageDesc(file_touchstone_v1_registry, 24);
 
 /**
  * For whom, for what and for how long.
@@ -777,7 +819,7 @@ export type IssueCredentialRequest = Message<"touchstone.v1.IssueCredentialReque
  * Use `create(IssueCredentialRequestSchema)` to create a new message.
  */
 export const IssueCredentialRequestSchema: GenMessage<IssueCredentialRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 24);
+  messageDesc(file_touchstone_v1_registry, 25);
 
 /**
  * A credential, told once.
@@ -812,7 +854,7 @@ export type IssueCredentialResponse = Message<"touchstone.v1.IssueCredentialResp
  * Use `create(IssueCredentialResponseSchema)` to create a new message.
  */
 export const IssueCredentialResponseSchema: GenMessage<IssueCredentialResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 25);
+  messageDesc(file_touchstone_v1_registry, 26);
 
 /**
  * A key that signs tokens.
@@ -875,7 +917,7 @@ export type SigningKey = Message<"touchstone.v1.SigningKey"> & {
  * Use `create(SigningKeySchema)` to create a new message.
  */
 export const SigningKeySchema: GenMessage<SigningKey> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 26);
+  messageDesc(file_touchstone_v1_registry, 27);
 
 /**
  * Whose keys.
@@ -896,7 +938,7 @@ export type ListSigningKeysRequest = Message<"touchstone.v1.ListSigningKeysReque
  * Use `create(ListSigningKeysRequestSchema)` to create a new message.
  */
 export const ListSigningKeysRequestSchema: GenMessage<ListSigningKeysRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 27);
+  messageDesc(file_touchstone_v1_registry, 28);
 
 /**
  * The keys of the tenant.
@@ -917,7 +959,7 @@ export type ListSigningKeysResponse = Message<"touchstone.v1.ListSigningKeysResp
  * Use `create(ListSigningKeysResponseSchema)` to create a new message.
  */
 export const ListSigningKeysResponseSchema: GenMessage<ListSigningKeysResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 28);
+  messageDesc(file_touchstone_v1_registry, 29);
 
 /**
  * Whose key.
@@ -952,7 +994,7 @@ export type RotateSigningKeyRequest = Message<"touchstone.v1.RotateSigningKeyReq
  * Use `create(RotateSigningKeyRequestSchema)` to create a new message.
  */
 export const RotateSigningKeyRequestSchema: GenMessage<RotateSigningKeyRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 29);
+  messageDesc(file_touchstone_v1_registry, 30);
 
 /**
  * The keys after it.
@@ -980,7 +1022,7 @@ export type RotateSigningKeyResponse = Message<"touchstone.v1.RotateSigningKeyRe
  * Use `create(RotateSigningKeyResponseSchema)` to create a new message.
  */
 export const RotateSigningKeyResponseSchema: GenMessage<RotateSigningKeyResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 30);
+  messageDesc(file_touchstone_v1_registry, 31);
 
 /**
  * What kind of client an app is.

@@ -1,0 +1,161 @@
+import { hash } from 'node:crypto';
+import type { Act } from '../access/act.ts';
+import { actsIn, refreshAudience, requireKind, requireScope } from '../access/rights.ts';
+import { actorOf } from '../audit/audit-event.ts';
+import { RefreshTokenReused, ScopeNotAllowed, TokenNotHonoured } from '../errors.ts';
+import type { RevocationWriter } from '../revoke/ports.ts';
+import { newRevocationId } from '../revoke/revocation-id.ts';
+import { parseTokenId, type TokenKey } from '../tokens/token-key.ts';
+import type { Located, Opened } from '../tokens/token-method.ts';
+import type { Ancestor, TokenRecord } from '../tokens/token-record.ts';
+import type { ConsistentRecords } from '../validate/consistent-records.ts';
+import { decide } from '../validate/decide.ts';
+import {
+  ancestorOf,
+  type IssueCommand,
+  type IssuedToken,
+  type IssuePorts,
+  issueUnderLatest,
+  type Renewable,
+  type Renewal,
+} from './issue-token.ts';
+import type { UsedBefore } from './ports.ts';
+import { recordRefusal } from './record-refusal.ts';
+
+export interface RefreshCommand {
+  readonly token: string;
+  /** Out of what the first token of the family allowed; none: all of that. */
+  readonly scopes: readonly string[];
+  /** Seconds; null: as long as the limits allow, within reason. */
+  readonly ttl: number | null;
+}
+
+/** Keeps the answer to the use of a refresh token, so that only who has that token can be told it again. */
+export interface AnswerSeal {
+  seal(located: Located, answer: string): Buffer;
+  /** Null where it is not what was sealed. */
+  open(located: Located, sealed: Buffer): string | null;
+}
+
+export interface RefreshPorts extends IssuePorts {
+  readonly records: ConsistentRecords;
+  readonly revocations: RevocationWriter;
+  readonly answers: AnswerSeal;
+}
+
+/** A refresh token that is honoured: its family, and what it renews. */
+interface Honoured {
+  readonly located: Located;
+  readonly record: TokenRecord & { readonly appId: string };
+  readonly opened: Opened;
+  readonly renewable: Renewable;
+  readonly root: Ancestor;
+}
+
+/**
+ * Makes a new token, and a new refresh token in place of the one presented, which is used up. All is decided anew. One that
+ * is presented again takes its whole family with it.
+ * @throws CallerNotAllowed, TokenNotHonoured, RefreshTokenReused, and what `issueToken` throws
+ */
+export async function refreshToken(act: Act, command: RefreshCommand, ports: RefreshPorts): Promise<IssuedToken> {
+  try {
+    requireKind(act.caller, 'app');
+    requireScope(act.caller, 'tokens:issue:self');
+    const honoured = await findHonoured(act, command, ports);
+    const { located, record, renewable, root } = honoured;
+    const request = hash('sha256', JSON.stringify([command.scopes, command.ttl]));
+    const renewal: Renewal = {
+      root,
+      scopes: renewable.scopes,
+      use: (answer) => ({
+        key: record.key,
+        expiresAt: record.expiresAt,
+        request,
+        answer: ports.answers.seal(located, JSON.stringify(answer)),
+      }),
+    };
+    const issued = await issueUnderLatest(act, issueCommandOf(honoured, command), renewal, ports);
+    return 'token' in issued ? issued : await answerAgain(act, honoured, issued, request, ports);
+  } catch (error) {
+    await recordRefusal(act, { appId: act.caller.name, audience: refreshAudience }, error, ports.audit);
+    throw error;
+  }
+}
+
+async function findHonoured(act: Act, { token }: RefreshCommand, ports: RefreshPorts): Promise<Honoured> {
+  const found = ports.methods.locate(token);
+  if (!found) throw new TokenNotHonoured();
+  const { located, method } = found;
+  const {
+    records: [record = null],
+    now,
+    watermarks,
+  } = await ports.records([located.key], act.signal);
+  const opened = record && !watermarks.revokes(record) ? await method.open(located, record) : null;
+  const demand = {
+    tokenClass: 'token',
+    audience: refreshAudience,
+    scopes: opened?.scopes ?? [],
+    request: null,
+  } as const;
+  const decision = decide(record, opened, watermarks, demand, now);
+  if (!decision.active || !actsIn(act.caller, decision.record.tenantId)) throw new TokenNotHonoured();
+  const renewable = decision.opened.claims as unknown as Renewable;
+  const { appId } = decision.record;
+  if (appId === null || appId !== act.caller.name || now >= renewable.idleUntil) throw new TokenNotHonoured();
+  const known = { ...decision.record, appId };
+  return { located, record: known, opened: decision.opened, renewable, root: rootOf(known) };
+}
+
+/** The first refresh token of the family. */
+const rootOf = (record: TokenRecord): Ancestor => record.lineage.at(-1) ?? ancestorOf(record, record.expiresAt);
+
+function issueCommandOf({ record, opened, renewable }: Honoured, { scopes, ttl }: RefreshCommand): IssueCommand {
+  const wanted = scopes.length > 0 ? scopes : renewable.scopes;
+  const beyond = wanted.find((scope) => !renewable.scopes.includes(scope));
+  if (beyond !== undefined) throw new ScopeNotAllowed(beyond, 'the refresh token');
+  const { audience, method, usage, claims } = renewable;
+  return {
+    tenantId: record.tenantId,
+    appId: record.appId,
+    userId: opened.userId,
+    audience,
+    scopes: wanted,
+    ttl,
+    method,
+    usage,
+    claims,
+    consentId: record.consentId,
+    refreshable: true,
+  };
+}
+
+/** A call that is repeated within the grace is told the same again; else somebody has a copy. */
+async function answerAgain(
+  act: Act,
+  { located, record, root, renewable }: Honoured,
+  before: UsedBefore,
+  request: string,
+  ports: RefreshPorts,
+): Promise<IssuedToken> {
+  const { app } = await ports.registry.find(record.tenantId, record.appId, renewable.audience);
+  const grace = (app?.refresh?.grace ?? 0) * 1_000;
+  const answer = before.age < grace && before.request === request ? ports.answers.open(located, before.answer) : null;
+  if (answer !== null) return JSON.parse(answer);
+  const target = { kind: 'token', key: root.tokenId } as const;
+  await ports.revocations.write({
+    revocationId: newRevocationId(),
+    target,
+    tenantId: record.tenantId,
+    cuts: [{ ...target, tokenClass: 'token' }],
+    reach: 'forever',
+    token: parseTokenId(root.tokenId) as TokenKey,
+    disables: null,
+    includeCredentials: false,
+    sparedTokenId: null,
+    reason: 'a refresh token was used again',
+    actor: actorOf(act),
+    idempotencyKey: null,
+  });
+  throw new RefreshTokenReused();
+}

@@ -1,0 +1,190 @@
+import { RefusalReason, TokenMethod } from '@touchstone/contracts';
+import { beforeAll, describe, expect, inject, test } from 'vitest';
+import { type Clients, clientsOf, openWorld, scopes, unique, type World } from '../harness/world.ts';
+import { failureOf } from './support-outcome.ts';
+
+const stack = inject('stack');
+const month = { seconds: 2_592_000n };
+
+/** An app that may renew its tokens, and its client. */
+interface Renewer {
+  readonly appId: string;
+  readonly clients: Clients;
+}
+
+let world: World;
+let app: Renewer;
+/** With some seconds of grace. */
+let patient: Renewer;
+beforeAll(async () => {
+  world = await openWorld(stack);
+  app = await addApp({ ttlMax: month });
+  patient = await addApp({ ttlMax: month, grace: { seconds: 30n } });
+});
+
+async function addApp(refresh: Record<string, unknown>): Promise<Renewer> {
+  const methods = [TokenMethod.REFERENCE, TokenMethod.SIGNED];
+  const appId = await world.addApp({ refresh, methods });
+  const principal = { case: 'app', value: { appId } } as const;
+  const ttl = { seconds: 3_600n };
+  const issued = await world.operator.registry.issueCredential({ principal, scopes: ['tokens:issue:self'], ttl });
+  return { appId, clients: clientsOf(stack, issued.credential) };
+}
+
+const issue = (by = app, over: Record<string, unknown> = {}) =>
+  world.issue({ appId: by.appId, scopes, refreshable: true, ...over });
+const refresh = (refreshToken: string, over: Record<string, unknown> = {}, by = app) =>
+  by.clients.issuer.refreshToken({ refreshToken, ...over });
+const isActive = async (token: string) => (await world.validate(token)).active;
+const revoke = (token: string) =>
+  world.operator.revocation.revokeToken({ tokenOrId: { case: 'token', value: token }, reason: 'test' });
+
+test('a token is renewed again and again, each time with a new refresh token, for the same user and claims', async () => {
+  let { token, refreshToken, refreshExpiresAt } = await issue();
+  const strings = new Set([token, refreshToken]);
+  for (let turn = 0; turn < 3; turn++) {
+    const renewed = await refresh(refreshToken);
+    ({ token, refreshToken } = renewed);
+    strings.add(token).add(refreshToken);
+    expect(renewed.scopes).toEqual(scopes);
+    expect(await world.validate(token)).toMatchObject({
+      active: true,
+      subject: 'ada',
+      claims: { name: 'Ada', email: 'ada@example.org' },
+    });
+    expect(Number(renewed.refreshExpiresAt?.seconds)).toBeGreaterThanOrEqual(Number(refreshExpiresAt?.seconds));
+    refreshExpiresAt = renewed.refreshExpiresAt;
+  }
+  expect(strings.size).toBe(8);
+});
+
+test('it may be narrower than the first, not wider, and the next one may be as wide again', async () => {
+  const { refreshToken } = await issue(app, { scopes: ['orders:read'] });
+  expect(await failureOf(refresh(refreshToken, { scopes: ['orders:write'] }))).toMatchObject({
+    reason: 'SCOPE_NOT_ALLOWED',
+  });
+  const both = await issue();
+  const narrow = await refresh(both.refreshToken, { scopes: ['orders:read'] });
+  expect(narrow.scopes).toEqual(['orders:read']);
+  expect((await refresh(narrow.refreshToken)).scopes).toEqual(scopes);
+});
+
+test('a refresh token that is used twice takes its whole family with it', async () => {
+  const first = await issue();
+  const second = await refresh(first.refreshToken);
+  const third = await refresh(second.refreshToken);
+  const other = await issue();
+  expect(await failureOf(refresh(first.refreshToken))).toMatchObject({ reason: 'REFRESH_TOKEN_REUSED' });
+  for (const { token } of [first, second, third]) expect(await isActive(token)).toBe(false);
+  for (const one of [first, second, third]) {
+    expect(await failureOf(refresh(one.refreshToken))).toMatchObject({ reason: 'TOKEN_NOT_HONOURED' });
+  }
+  expect(await isActive(other.token)).toBe(true);
+  expect(await refresh(other.refreshToken)).toMatchObject({ scopes });
+});
+
+test('of many uses at once one counts', async () => {
+  const { refreshToken, token } = await issue();
+  const outcomes = await Promise.allSettled(Array.from({ length: 10 }, () => refresh(refreshToken)));
+  expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  expect(await isActive(token)).toBe(false);
+});
+
+test('within the grace a call that is repeated gets the same answer, and another one none', async () => {
+  const { refreshToken } = await issue(patient);
+  const first = await refresh(refreshToken, {}, patient);
+  const again = await refresh(refreshToken, {}, patient);
+  expect([again.token, again.refreshToken, again.tokenId]).toEqual([first.token, first.refreshToken, first.tokenId]);
+  expect(await isActive(first.token)).toBe(true);
+  expect(await failureOf(refresh(refreshToken, { scopes: ['orders:read'] }, patient))).toMatchObject({
+    reason: 'REFRESH_TOKEN_REUSED',
+  });
+  expect(await isActive(first.token)).toBe(false);
+});
+
+test('it is no token: nothing validates it, exchanges it, or takes it for a credential', async () => {
+  const { refreshToken } = await issue();
+  expect(await world.validate(refreshToken)).toMatchObject({ active: false, reason: RefusalReason.NOT_HONOURED });
+  const exchanged = app.clients.issuer.exchangeToken({ token: refreshToken, audience: world.audience, scopes });
+  expect(await failureOf(exchanged)).toMatchObject({ reason: expect.stringMatching(/NOT_HONOURED|NOT_ALLOWED/) });
+  const asCredential = clientsOf(stack, refreshToken).issuer.refreshToken({ refreshToken });
+  expect(await failureOf(asCredential)).toMatchObject({ reason: 'CALLER_UNKNOWN' });
+});
+
+describe('it is refused', () => {
+  test.each<[string, () => Promise<unknown>, string]>([
+    ['to another app', async () => refresh((await issue()).refreshToken, {}, patient), 'TOKEN_NOT_HONOURED'],
+    ['where it is a token', async () => refresh((await issue()).token), 'TOKEN_NOT_HONOURED'],
+    ['where it is none', async () => refresh('tks_rubbish'), 'TOKEN_NOT_HONOURED'],
+    [
+      'to an app that may not have any',
+      async () => world.issue({ appId: await world.addApp(), refreshable: true }),
+      'REFRESH_NOT_ALLOWED',
+    ],
+    [
+      'without a user',
+      async () =>
+        app.clients.issuer.issueToken(world.request({ appId: app.appId, userId: '', claims: {}, refreshable: true })),
+      'REFRESH_NOT_ALLOWED',
+    ],
+    [
+      'once it has lain unused for too long',
+      async () => {
+        const hasty = await addApp({ ttlMax: month, idleMax: { seconds: 1n } });
+        const { refreshToken } = await issue(hasty);
+        await new Promise((resolve) => setTimeout(resolve, 1_100));
+        return refresh(refreshToken, {}, hasty);
+      },
+      'TOKEN_NOT_HONOURED',
+    ],
+    [
+      'once its family has ended, however busily it was used',
+      async () => {
+        const brief = await addApp({ ttlMax: { seconds: 2n } });
+        let { refreshToken } = await issue(brief);
+        for (let turn = 0; turn < 20; turn++) {
+          ({ refreshToken } = await refresh(refreshToken, {}, brief));
+          await new Promise((resolve) => setTimeout(resolve, 200));
+        }
+        return refreshToken;
+      },
+      'TOKEN_NOT_HONOURED',
+    ],
+  ])('%s', async (_, attempt, reason) => {
+    expect(await failureOf(attempt())).toMatchObject({ reason });
+  });
+});
+
+const target = (value: Parameters<typeof world.operator.revocation.revokeTokens>[0]['target']) =>
+  world.operator.revocation.revokeTokens({ target: value, reason: 'test', idempotencyKey: unique('key') });
+
+test.each<[string, (made: Awaited<ReturnType<typeof issue>>, consentId: string) => Promise<unknown>]>([
+  ['the refresh token', ({ refreshToken }) => revoke(refreshToken)],
+  ['the user', () => target({ target: { case: 'user', value: { tenantId: world.tenantId, userId: 'ada' } } })],
+  ['the app', () => target({ target: { case: 'app', value: { appId: app.appId } } })],
+  ['the tenant', () => target({ target: { case: 'tenant', value: { tenantId: world.tenantId } } })],
+  ['the consent', (_, consentId) => target({ target: { case: 'consentId', value: consentId } })],
+])('revoking %s ends the family', async (_, die) => {
+  const consentId = await world.consent({ appId: app.appId });
+  const made = await issue(app, { consentId });
+  const renewed = await refresh(made.refreshToken);
+  expect(await isActive(renewed.token)).toBe(true);
+  await die({ ...made, refreshToken: renewed.refreshToken }, consentId);
+  expect([await isActive(made.token), await isActive(renewed.token)]).toEqual([false, false]);
+  expect(await failureOf(refresh(renewed.refreshToken))).toMatchObject({ reason: 'TOKEN_NOT_HONOURED' });
+});
+
+test('revoking a token leaves its family', async () => {
+  const { token, refreshToken } = await issue();
+  await revoke(token);
+  expect(await isActive(token)).toBe(false);
+  expect(await refresh(refreshToken)).toMatchObject({ scopes });
+});
+
+test('a family ends with the consent that it stands on', async () => {
+  const consentId = await world.consent({ appId: app.appId, ttl: { seconds: 2n } });
+  const { refreshToken, refreshExpiresAt } = await issue(app, { consentId });
+  expect(Number(refreshExpiresAt?.seconds)).toBeLessThanOrEqual(Date.now() / 1_000 + 3);
+  await new Promise((resolve) => setTimeout(resolve, 2_200));
+  expect(await failureOf(refresh(refreshToken))).toMatchObject({ reason: 'TOKEN_NOT_HONOURED' });
+});
