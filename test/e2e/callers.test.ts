@@ -511,6 +511,28 @@ const keyRows: readonly Row[] = [
   ],
 ]);
 
+const serverRows: readonly Row[] = [
+  ['of its tenant', () => own, 'ok'] as const,
+  ['of another tenant', () => foreign, notFound('AUDIENCE')] as const,
+].flatMap(([target, world, outcome]): Row[] => [
+  [
+    'RegistryService.GetResourceServer',
+    target,
+    ({ registry }) => registry.getResourceServer({ audience: world().audience }),
+    { operator: outcome, 'operator with none of these': outcome },
+  ],
+  [
+    'RegistryService.UpdateResourceServer',
+    target,
+    async ({ registry }) => {
+      const audience = await addAudience(world());
+      const { resourceServer } = await world().operator.registry.getResourceServer({ audience });
+      return registry.updateResourceServer({ resourceServer: resourceServer as NonNullable<typeof resourceServer> });
+    },
+    registrars(outcome === 'ok' ? 'ok' : denied),
+  ],
+]);
+
 const recording = (world: World, over: object = {}) => ({
   tenantId: world.tenantId,
   appId: world.appId,
@@ -633,6 +655,7 @@ const rows: readonly Row[] = [
   ...exchangeRows,
   ...registryRows,
   ...keyRows,
+  ...serverRows,
   ...consentRows,
   ...credentialRows,
   explainingRow,

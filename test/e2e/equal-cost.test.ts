@@ -68,6 +68,7 @@ async function openObservedValidator() {
     presence,
     cache: new TokenCache(follower, 1),
     releases: releaseReader(observedDatabase, keys.mac),
+    handles: keys.handles,
   };
   return {
     /** What it takes to refuse the token. */

@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'exchange_too_deep'
   | 'refresh_not_allowed'
   | 'refresh_token_reused'
+  | 'etag_stale'
   | 'token_unknown'
   | 'revocation_unknown'
   | 'revision_unknown'
@@ -158,6 +159,13 @@ export class RefreshTokenReused extends TouchstoneError {
   readonly code = 'refresh_token_reused';
   constructor() {
     super('the refresh token had been used: it and all that came with it has been revoked', { field: 'refresh_token' });
+  }
+}
+
+export class EtagStale extends TouchstoneError {
+  readonly code = 'etag_stale';
+  constructor() {
+    super('somebody has changed it since it was read: read it again', { field: 'etag' });
   }
 }
 

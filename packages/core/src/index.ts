@@ -24,6 +24,7 @@ export * from './register/create.ts';
 export * from './register/disable.ts';
 export * from './register/ports.ts';
 export * from './register/registration.ts';
+export * from './register/resource-servers.ts';
 export * from './relay/ports.ts';
 export * from './revisions/chain.ts';
 export * from './revisions/follower.ts';

@@ -61,6 +61,14 @@ export class History implements HistoryReader {
     return sealed;
   }
 
+  writeRelease(audience: string): SealedRevision {
+    const sealed = chain.next(this.head, { recordedAt: 0, cuts: [], releases: [audience] });
+    this.digest = chain.digestAfter(this, sealed, []);
+    this.revisions.push(sealed);
+    this.head = { revision: sealed.revision, hash: sealed.hash };
+    return sealed;
+  }
+
   async load(take: (marks: readonly Mark[]) => void) {
     if (this.away) throw new StoreUnavailable();
     const { head, digest, now } = this;

@@ -21,6 +21,7 @@ export const registration: Registration = {
     displayName: '',
     scopes: ['read', 'write', 'admin'].map((name) => ({ name, description: '' })),
     releasedClaims: [],
+    pairwiseSector: null,
     exchanges: [],
     tokenTtlMax: null,
   },
@@ -58,9 +59,17 @@ export class TestRegistry implements Registry {
     return this.owned.get(`${what} ${id}`) ?? null;
   }
 
+  async resourceServer() {
+    const { resourceServer: entry } = this.stored;
+    return entry && { entry, etag: JSON.stringify(entry), disabled: false };
+  }
+
   async create(registered: Registered): Promise<void> {
     this.created.push(registered);
   }
 }
 
-export const handles = { handleOf: (tenantId: string, userId: string) => `handle of ${tenantId} ${userId}` };
+export const handles = {
+  handleOf: (tenantId: string, userId: string) => `handle of ${tenantId} ${userId}`,
+  pseudonymOf: (tenantId: string, sector: string, userId: string) => `${sector}'s name of ${tenantId} ${userId}`,
+};

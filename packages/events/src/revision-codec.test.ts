@@ -92,7 +92,7 @@ describe('a revision that says what is not understood here is refused', () => {
     ['no time', ({ message }) => delete message.recordedAt],
     ['a time before 1970', ({ message }) => Object.assign(message.recordedAt ?? {}, { seconds: -1n })],
     ['a time with parts of a millisecond', ({ message }) => Object.assign(message.recordedAt ?? {}, { nanos: 1 })],
-    ['an unknown kind of target', ({ cut }) => (cut.kind = 8 as never)],
+    ['an unknown kind of target', ({ cut }) => (cut.kind = 99 as never)],
     ['no kind of target', ({ cut }) => (cut.kind = 0)],
     ['an unknown class of tokens', ({ cut }) => (cut.tokenClass = 3 as never)],
     ['no class of tokens', ({ cut }) => (cut.tokenClass = 0)],
@@ -100,6 +100,10 @@ describe('a revision that says what is not understood here is refused', () => {
     ['no key', ({ cut }) => (cut.key = '')],
     ['a key for all', ({ cut }) => (cut.kind = wire.CutKind.ALL)],
     ['no revocation', ({ cut }) => (cut.revocationId = '')],
+    [
+      'a change of no resource server',
+      ({ entry }) => (entry.entry = { case: 'releaseChange', value: create(wire.ReleaseChangeSchema) }),
+    ],
   ])('%s', (_, change) => {
     const made = parts();
     change(made);

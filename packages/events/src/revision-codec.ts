@@ -39,9 +39,14 @@ const tokenClasses: Readonly<Record<TokenClass, wire.TokenClass>> = {
   credential: wire.TokenClass.CREDENTIAL,
 };
 
-function messageOf({ recordedAt, cuts }: RevisionContent): wire.RevisionContent {
-  if (cuts.length === 0) throw new Unreadable('a revision says nothing');
-  const entries = cuts.map((cut) => ({ entry: { case: 'cut' as const, value: cutMessageOf(cut) } }));
+function messageOf({ recordedAt, cuts, releases = [] }: RevisionContent): wire.RevisionContent {
+  if (cuts.length + releases.length === 0) throw new Unreadable('a revision says nothing');
+  const entries = [
+    ...cuts.map((cut) => ({ entry: { case: 'cut' as const, value: cutMessageOf(cut) } })),
+    ...releases.map((audience) => ({
+      entry: { case: 'releaseChange' as const, value: { audience: named(audience) } },
+    })),
+  ];
   return create(wire.RevisionContentSchema, { recordedAt: timestampOf(recordedAt, 'recorded_at'), entries });
 }
 
@@ -61,10 +66,22 @@ function cutMessageOf(cut: Cut): MessageInitShape<typeof wire.CutSchema> {
 function contentOf(bytes: Uint8Array): RevisionContent {
   const { recordedAt, entries } = fromBinary(wire.RevisionContentSchema, bytes);
   if (entries.length === 0) throw new Unreadable('a revision says nothing');
-  return { recordedAt: timeOf(recordedAt, 'recorded_at'), cuts: entries.map(cutOf) };
+  const cuts: Cut[] = [];
+  const releases: string[] = [];
+  for (const { entry } of entries) {
+    if (entry.case === 'releaseChange') releases.push(named(entry.value.audience));
+    else cuts.push(cutOf(entry));
+  }
+  return { recordedAt: timeOf(recordedAt, 'recorded_at'), cuts, ...(releases.length > 0 ? { releases } : {}) };
 }
 
-function cutOf({ entry }: wire.RevisionEntry): Cut {
+/** An audience that got lost must not pass for none. */
+function named(audience: string): string {
+  if (audience === '') throw new Unreadable('a change is of no resource server');
+  return wholeText(audience, 'audience');
+}
+
+function cutOf(entry: wire.RevisionEntry['entry']): Cut {
   if (entry.case !== 'cut') throw new Unreadable('an entry is empty or of an unknown kind');
   const { revocationId, key, ceiling, sparedTokenId, coversUntil, ...cut } = entry.value;
   const kind = nameOf(kinds, cut.kind, 'kind');

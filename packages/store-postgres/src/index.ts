@@ -11,6 +11,7 @@ export { type OutboxBacklog, readOutboxBacklog } from './outbox-backlog.ts';
 export { type UpkeepDone, upkeep } from './partitions.ts';
 export * from './record-reader.ts';
 export { registry, releaseReader } from './registry.ts';
+export { resourceServerWriter } from './resource-server-writer.ts';
 export * from './revision-source.ts';
 export { revocationReader } from './revocation-rows.ts';
 export { revocationWriter } from './revocation-writer.ts';

@@ -10,6 +10,7 @@ import {
   type RegisteredKind,
   type Registration,
   type Registry,
+  type Release,
   type ReleaseReader,
   type ResourceServer,
   type Tenant,
@@ -32,7 +33,7 @@ const columns = {
     't.tenant_id, t.display_name, t.token_ttl_max, t.first_party_without_consent, t.mac, t.disabled_revision is not null',
   app: `a.app_id, a.tenant_id, a.display_name, a.client_type, a.hosting_type, a.grants, a.methods, a.refresh, a.token_ttl_max,
         a.mac, a.disabled_revision is not null`,
-  resource_server: `r.audience, r.tenant_id, r.display_name, r.scopes, r.released_claims, r.exchanges, r.token_ttl_max,
+  resource_server: `r.audience, r.tenant_id, r.display_name, r.scopes, r.released_claims, r.pairwise_sector, r.exchanges, r.token_ttl_max,
         r.mac, r.disabled_revision is not null`,
 } as const;
 
@@ -70,14 +71,15 @@ function entryOf(what: RegisteredKind, row: Row): Registered['entry'] {
       return { appId, tenantId, displayName, clientType, hostingType, grants, methods, refresh, tokenTtlMax } as App;
     }
     case 'resource_server': {
-      const [audience, tenantId, displayName, scopes, releasedClaims, exchanges, tokenTtlMax] = row;
-      return { audience, tenantId, displayName, scopes, releasedClaims, exchanges, tokenTtlMax } as ResourceServer;
+      const [audience, tenantId, displayName, scopes, releasedClaims, pairwiseSector, exchanges, tokenTtlMax] = row;
+      const shown = { releasedClaims, pairwiseSector };
+      return { audience, tenantId, displayName, scopes, ...shown, exchanges, tokenTtlMax } as ResourceServer;
     }
   }
 }
 
 /** The bytes of an entry that its mac is made over. */
-function macOf(mac: Mac, { what, entry }: Registered): string {
+export function macOf(mac: Mac, { what, entry }: Registered): string {
   switch (what) {
     case 'tenant':
       return mac(
@@ -101,7 +103,7 @@ function macOf(mac: Mac, { what, entry }: Registered): string {
           [entry.audience, entry.tenantId, entry.displayName],
           entry.scopes.map(({ name, description }) => [name, description]),
           entry.exchanges.map(({ audience, scopes }) => [audience, scopes.map(({ from, to }) => [from, to])]),
-          [entry.releasedClaims, entry.tokenTtlMax],
+          [entry.releasedClaims, entry.pairwiseSector, entry.tokenTtlMax],
         ]),
       );
   }
@@ -182,6 +184,13 @@ export function registry(database: Database, { mac, codec, instanceId }: Registr
       return stored && { tenantId: stored.entry.tenantId, disabled: stored.disabled };
     },
 
+    async resourceServer(audience) {
+      const text = oneStatement('resource_server');
+      const [row] = await database.query({ name: 'resource server', text, values: [audience] });
+      const stored = row ? storedOf('resource_server', row, mac) : null;
+      return stored && { ...stored, etag: macOf(mac, { what: 'resource_server', entry: stored.entry }) };
+    },
+
     create: (registered, event) => create({ registered, event }),
   };
 }
@@ -247,14 +256,15 @@ function insertOf({ what, entry }: Registered, mac: string): { text: string; val
       };
     case 'resource_server':
       return {
-        text: `insert into resource_server (audience, tenant_id, display_name, scopes, released_claims, exchanges, token_ttl_max, mac)
-               values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+        text: `insert into resource_server (audience, tenant_id, display_name, scopes, released_claims, pairwise_sector, exchanges, token_ttl_max, mac)
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
         values: [
           entry.audience,
           entry.tenantId,
           entry.displayName,
           JSON.stringify(entry.scopes),
           JSON.stringify(entry.releasedClaims),
+          entry.pairwiseSector,
           JSON.stringify(entry.exchanges),
           entry.tokenTtlMax,
           mac,
@@ -263,15 +273,30 @@ function insertOf({ what, entry }: Registered, mac: string): { text: string; val
   }
 }
 
-/** Release lists don't change once they are registered, so what has been read is remembered. */
+/** What resource servers are shown, remembered for as long as no revision has changed it. */
 export function releaseReader(database: Database, mac: Mac): ReleaseReader {
-  const remembered = new Map<string, readonly string[]>();
-  async function read(audience: string): Promise<readonly string[]> {
-    const text = oneStatement('resource_server');
-    const [row] = await database.query({ name: 'releases', text, values: [audience] });
-    const stored = row ? storedOf('resource_server', row, mac) : null;
-    if (stored) remembered.set(audience, stored.entry.releasedClaims);
-    return stored?.entry.releasedClaims ?? [];
+  let generation = -1;
+  const remembered = new Map<string, Release>();
+
+  async function read(audience: string): Promise<Release> {
+    // One snapshot: the revision is that of what is read.
+    const text = `select h.revision, ${columns.resource_server}
+                    from history h left join resource_server r on r.audience = $1`;
+    const [row] = await database.query({ name: 'release', text, values: [audience] });
+    const [revision = 0, ...entry] = (row ?? []) as [number, ...unknown[]];
+    const stored = storedOf('resource_server', entry, mac);
+    const { releasedClaims = [], pairwiseSector = null } = stored?.entry ?? {};
+    const release = { claims: releasedClaims, pairwiseSector, revision };
+    if (stored) remembered.set(audience, release);
+    return release;
   }
-  return { releasedClaims: (audience) => remembered.get(audience) ?? read(audience) };
+
+  return {
+    releaseOf(audience, revision, now) {
+      if (now !== generation) remembered.clear();
+      generation = now;
+      const known = remembered.get(audience);
+      return known && known.revision >= revision ? known : read(audience);
+    },
+  };
 }

@@ -80,7 +80,11 @@ const lastPartitionSelect = `
    order by relname desc limit 1`;
 
 /** Statements of their own after the lock, and not before it: what a single one reads can be older than its lock. */
-async function lockHistory(query: Query, intents: readonly RevocationIntent[], chain: Chain): Promise<LockedHistory> {
+export async function lockHistory(
+  query: Query,
+  intents: readonly RevocationIntent[],
+  chain: Chain,
+): Promise<LockedHistory> {
   const [[head], [reading], marks, byKey, byTarget] = await Promise.all([
     query({ name: 'lock', text: 'select revision, hash, digest, mac from history for update' }),
     query({
@@ -147,8 +151,29 @@ function readByTarget(query: Query, intents: readonly RevocationIntent[]): Promi
 type Write = NonNullable<ComposedRevision['write']>;
 
 async function writeRevision(query: Query, write: Write, outbox: OutboxWriter, chain: Chain): Promise<void> {
-  const { revision, recordedAt } = write;
-  const [revised, advanced, revoked, raised] = await Promise.all([
+  const { recordedAt } = write;
+  const [, revoked, raised] = await Promise.all([
+    advanceHistory(query, write),
+    query({
+      name: 'revoke',
+      text: `insert into revocation (${revocationInsertColumns})
+             select ${revocationInsertColumns} from json_to_recordset($1) as v (${revocationFields}) returning revision`,
+      values: [JSON.stringify(write.revocations.map((one) => revocationFieldsOf(one, chain)))],
+    }),
+    raiseMarks(query, write.marks),
+    ...disableEntries(query, write),
+    insertEvents(query, outbox, write.events, recordedAt),
+  ]);
+  requireWritten(revoked, write.revocations.length);
+  requireWritten(raised, write.marks.length);
+}
+
+/** Adds a revision to the history, by whoever has its lock. */
+export async function advanceHistory(
+  query: Query,
+  { revision, recordedAt, digest, mac }: Pick<Write, 'revision' | 'recordedAt' | 'digest' | 'mac'>,
+): Promise<void> {
+  const [revised, advanced] = await Promise.all([
     query({
       name: 'revise',
       text: `insert into revision (revision, previous_hash, content, hash, recorded_at) values ($1, $2, $3, $4, $5) returning revision`,
@@ -163,23 +188,12 @@ async function writeRevision(query: Query, write: Write, outbox: OutboxWriter, c
     query({
       name: 'advance',
       text: 'update history set revision = $1, hash = $2, digest = $3, mac = $4 returning revision',
-      values: [revision.revision, revision.hash, write.digest, write.mac],
+      values: [revision.revision, revision.hash, digest, mac],
     }),
-    query({
-      name: 'revoke',
-      text: `insert into revocation (${revocationInsertColumns})
-             select ${revocationInsertColumns} from json_to_recordset($1) as v (${revocationFields}) returning revision`,
-      values: [JSON.stringify(write.revocations.map((one) => revocationFieldsOf(one, chain)))],
-    }),
-    raiseMarks(query, write.marks),
-    ...disableEntries(query, write),
-    insertEvents(query, outbox, write.events, recordedAt),
     query({ text: `notify ${revisionChannel}` }),
   ]);
   requireWritten(revised, 1);
   requireWritten(advanced, 1);
-  requireWritten(revoked, write.revocations.length);
-  requireWritten(raised, write.marks.length);
 }
 
 /** A trigger, or a rule, can make a write vanish without an error. */

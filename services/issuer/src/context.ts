@@ -6,8 +6,8 @@ import type {
   IssuePorts,
   RecordConsentPorts,
   RefreshPorts,
-  Registry,
   SigningKeyPorts,
+  UpdatePorts,
 } from '@touchstone/core';
 import { auditCodec } from '@touchstone/events';
 import { openReplica, type Replica } from '@touchstone/replica';
@@ -16,6 +16,7 @@ import {
   auditWriter,
   consentStore,
   registry,
+  resourceServerWriter,
   revocationWriter,
   signingKeyStore,
   tokenWriter,
@@ -30,7 +31,7 @@ export interface IssuerContext extends AsyncDisposable {
   readonly issuing: IssuePorts;
   readonly exchanging: ExchangePorts;
   readonly refreshing: RefreshPorts;
-  readonly registering: DisablePorts & { readonly registry: Registry };
+  readonly registering: DisablePorts & UpdatePorts;
   readonly credentials: CredentialPorts;
   readonly consenting: RecordConsentPorts;
   readonly signing: SigningKeyPorts & { readonly follower: Follower };
@@ -63,7 +64,12 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
     issuing,
     exchanging: { ...issuing, records },
     refreshing: { ...issuing, records, revocations, answers: answerSeal },
-    registering: { registry: entries, handles, revocations },
+    registering: {
+      registry: entries,
+      handles,
+      revocations,
+      resourceServers: resourceServerWriter(database, { ...stored, chain }),
+    },
     credentials: { registry: entries, methods, handles, tokens, audit },
     consenting: { registry: entries, handles, consents, consentKeys },
     signing: { registry: entries, signingKeys, maker: signingKeyMaker(dataKeys), follower },

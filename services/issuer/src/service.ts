@@ -12,6 +12,7 @@ import { disableResourceServerHandler } from './rpc/disable-resource-server.ts';
 import { disableTenantHandler } from './rpc/disable-tenant.ts';
 import { exchangeTokenHandler } from './rpc/exchange-token.ts';
 import { getConsentHandler } from './rpc/get-consent.ts';
+import { getResourceServerHandler } from './rpc/get-resource-server.ts';
 import { issueCredentialHandler } from './rpc/issue-credential.ts';
 import { issueTokenHandler } from './rpc/issue-token.ts';
 import { listConsentsHandler } from './rpc/list-consents.ts';
@@ -20,6 +21,7 @@ import { recordConsentHandler } from './rpc/record-consent.ts';
 import { refreshTokenHandler } from './rpc/refresh-token.ts';
 import { credentialRefused, tokenRefused } from './rpc/refusals.ts';
 import { rotateSigningKeyHandler } from './rpc/rotate-signing-key.ts';
+import { updateResourceServerHandler } from './rpc/update-resource-server.ts';
 
 export const issuer: Service<IssuerConfig, IssuerContext> = {
   name: 'issuer',
@@ -51,6 +53,8 @@ export const issuer: Service<IssuerConfig, IssuerContext> = {
         createApp: createAppHandler(context),
         disableApp: disableAppHandler(context),
         createResourceServer: createResourceServerHandler(context),
+        getResourceServer: getResourceServerHandler(context),
+        updateResourceServer: updateResourceServerHandler(context),
         disableResourceServer: disableResourceServerHandler(context),
         issueCredential: issueCredentialHandler(context),
         listSigningKeys: listSigningKeysHandler(context),

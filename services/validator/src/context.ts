@@ -19,7 +19,15 @@ export async function openContext(config: ValidatorConfig, runtime: ServiceRunti
   runtime.metrics.gauge('touchstone_cache_bytes', 'Memory for them, as it is counted.', () => cache.bytes);
   return {
     replica,
-    validating: { methods, records, cache, follower, presence, releases: releaseReader(database, keys.mac) },
+    validating: {
+      methods,
+      records,
+      cache,
+      follower,
+      presence,
+      releases: releaseReader(database, keys.mac),
+      handles: keys.handles,
+    },
     [Symbol.asyncDispose]: () => replica[Symbol.asyncDispose](),
   };
 }

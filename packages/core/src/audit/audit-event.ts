@@ -38,7 +38,7 @@ export type AuditAct =
       readonly type: 'registry_changed';
       readonly what: DisabledKind;
       readonly id: string;
-      readonly change: 'created' | 'disabled' | 'activated';
+      readonly change: 'created' | 'updated' | 'disabled' | 'activated';
       readonly reason: string;
     }
   | {

@@ -15,7 +15,7 @@ import {
 } from '../errors.ts';
 import type { Registration } from '../register/ports.ts';
 import type { AppGrant } from '../register/registration.ts';
-import { released } from '../register/released.ts';
+import { readableBy, released } from '../register/released.ts';
 import type { Opened, Secrets } from '../tokens/token-method.ts';
 import { ancestorsMax, type TokenMethodName, type TokenRecord } from '../tokens/token-record.ts';
 import type { ConsistentRecords } from '../validate/consistent-records.ts';
@@ -214,7 +214,7 @@ async function write(
       issuedAt: now,
       expiresAt: decideEnd(command, opened, now, ttl),
     },
-    secretsFor(act, command, opened, { source, target }),
+    secretsFor(act, command, opened, { source, target }, ports),
   );
   const inserted = await ports.tokens.insert(record, tokenIssued(act, record, ''), act.signal);
   return inserted ? issuedFrom(token, record, ports.follower) : null;
@@ -235,14 +235,11 @@ function secretsFor(
   { method }: ExchangeCommand,
   { userId, claims, actors = [] }: Opened,
   { source, target }: Edge,
+  { handles }: ExchangePorts,
 ): Secrets {
   const isServer = caller.kind === 'resource_server';
+  const secrets = { userId, claims, principal: null, actors: isServer ? [caller.name, ...actors] : actors };
+  if (method !== 'signed' || !target.resourceServer) return secrets;
   const bySource = isServer ? (source.resourceServer?.releasedClaims ?? []) : [];
-  const readable = () => released(released(claims, bySource), target.resourceServer?.releasedClaims ?? []);
-  return {
-    userId,
-    claims: method === 'signed' ? readable() : claims,
-    principal: null,
-    actors: isServer ? [caller.name, ...actors] : actors,
-  };
+  return readableBy(target.resourceServer, { ...secrets, claims: released(claims, bySource) }, handles);
 }

@@ -14,7 +14,7 @@ import {
 import type { WrappedKey } from '../keys/ports.ts';
 import type { Registration, Registry } from '../register/ports.ts';
 import type { App } from '../register/registration.ts';
-import { released } from '../register/released.ts';
+import { readableBy } from '../register/released.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Head } from '../revisions/revision.ts';
 import type { Claims, MintedToken, TokenMethods } from '../tokens/token-method.ts';
@@ -297,13 +297,13 @@ function mint(
   ports: IssuePorts,
 ): Promise<MintedToken> {
   const { userId, audience, method } = command;
-  // Who can read it sees no more than its audience may.
-  const claims = method === 'signed' ? released(command.claims, resourceServer?.releasedClaims ?? []) : command.claims;
+  const secrets = { userId, claims: command.claims, principal: null };
   const draft = { ...draftOf(command, version, ports), audience, scopes: grant.scopes, lineage };
   return ports.methods.mint(
     method,
     { ...draft, sequence, issuedAt: now, expiresAt },
-    { userId, claims, principal: null },
+    // Who can read it sees no more than its audience may.
+    method === 'signed' && resourceServer ? readableBy(resourceServer, secrets, ports.handles) : secrets,
     given?.key ?? null,
   );
 }

@@ -69,4 +69,6 @@ export interface AuditWriter {
 export interface UserHandles {
   /** A keyed hash of the user id under the tenant's key. */
   handleOf(tenantId: string, userId: string): string;
+  /** What a sector is told instead of the user id: the same each time, and nothing that another sector could match. */
+  pseudonymOf(tenantId: string, sector: string, userId: string): string;
 }

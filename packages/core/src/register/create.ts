@@ -31,7 +31,13 @@ function requireScopes({ resourceServer, disabled }: Registration, scopes: reado
 }
 
 /** @throws InvalidField, AudienceUnknown, Disabled, ScopeNotAllowed */
-async function checkExchanges({ audience, tenantId, scopes, exchanges }: ResourceServer, registry: Registry) {
+export async function checkResourceServer(
+  { audience, tenantId, scopes, exchanges }: ResourceServer,
+  registry: Registry,
+): Promise<void> {
+  if (new Set(scopes.map(({ name }) => name)).size < scopes.length) {
+    throw new InvalidField('resource_server.scopes', 'must each have a name of its own');
+  }
   if (new Set(exchanges.map((edge) => edge.audience)).size < exchanges.length) {
     throw new InvalidField('resource_server.exchanges', 'must each lead to another audience');
   }
@@ -58,14 +64,11 @@ export async function createResourceServer(
   resourceServer: ResourceServer,
   registry: Registry,
 ): Promise<void> {
-  const names = resourceServer.scopes.map((scope) => scope.name);
-  if (new Set(names).size < names.length)
-    throw new InvalidField('resource_server.scopes', 'must each have a name of its own');
+  authorise(act, resourceServer.tenantId);
   if (resourceServer.audience === touchstoneAudience || resourceServer.audience === refreshAudience) {
     throw new InvalidField('resource_server.audience', 'must be another name: this one is taken');
   }
-  authorise(act, resourceServer.tenantId);
-  await checkExchanges(resourceServer, registry);
+  await checkResourceServer(resourceServer, registry);
   await create(act, { what: 'resource_server', entry: resourceServer }, registry);
 }
 
@@ -86,7 +89,8 @@ async function create(act: Act, registered: Registered, registry: Registry): Pro
   registry.forget(registered.entry.tenantId);
 }
 
-function authorise({ caller }: Act, tenantId: string): void {
+/** @throws CallerNotAllowed */
+export function authorise({ caller }: Act, tenantId: string): void {
   requireKind(caller, 'operator');
   requireScope(caller, 'registry:write');
   requireTenant(caller, tenantId);

@@ -1,4 +1,5 @@
 import type { AuditEvent } from '../audit/audit-event.ts';
+import type { Head } from '../revisions/revision.ts';
 import type { App, Registered, RegisteredKind, ResourceServer, Tenant } from './registration.ts';
 
 /** All that decides about issuing a token, from one snapshot; null where there is no such entry in the tenant. */
@@ -9,6 +10,26 @@ export interface Registration {
   readonly disabled: ReadonlySet<RegisteredKind>;
   /** Rises with every change in the tenant: a token is only written under the version that it was decided under. */
   readonly version: number;
+}
+
+/** An entry, and what tells this version of it from others. */
+export interface Versioned<Entry> {
+  readonly entry: Entry;
+  readonly etag: string;
+}
+
+/** Changes what validators must hear of. */
+export interface ResourceServerWriter {
+  /**
+   * Stores the entry, a revision that tells of it, and its event, or none of them.
+   * @param etag of the version that it replaces.
+   * @throws EtagStale, StoreUnavailable
+   */
+  replace(
+    entry: ResourceServer,
+    etag: string,
+    event: AuditEvent,
+  ): Promise<{ readonly head: Head; readonly etag: string }>;
 }
 
 /** Where an entry belongs, whether or not it is disabled. */
@@ -28,6 +49,8 @@ export interface Registry {
   forget(tenantId: string): void;
   /** Never remembered. Null where there is none. @throws StoreUnavailable */
   owner(what: RegisteredKind, id: string): Promise<Owned | null>;
+  /** Never remembered. Null where there is none. @throws StoreUnavailable */
+  resourceServer(audience: string): Promise<(Versioned<ResourceServer> & { readonly disabled: boolean }) | null>;
   /** Stores the entry and its event, or neither. @throws AlreadyExists, TenantUnknown, Disabled, StoreUnavailable */
   create(registered: Registered, event: AuditEvent): Promise<void>;
 }

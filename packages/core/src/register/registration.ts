@@ -64,6 +64,8 @@ export interface ResourceServer {
   readonly displayName: string;
   readonly scopes: readonly Scope[];
   readonly releasedClaims: readonly string[];
+  /** In whose terms it is told who the user is; null: by the user's id. */
+  readonly pairwiseSector: string | null;
   /** Where tokens for it may be exchanged to. */
   readonly exchanges: readonly ExchangeEdge[];
   /** Seconds; null: the tenant's. */

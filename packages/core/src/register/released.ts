@@ -1,4 +1,9 @@
-import type { Claims } from '../tokens/token-method.ts';
+import type { UserHandles } from '../issue/ports.ts';
+import type { Claims, Secrets } from '../tokens/token-method.ts';
+import type { Release } from '../validate/ports.ts';
+import type { ResourceServer } from './registration.ts';
+
+type Pseudonyms = Pick<UserHandles, 'pseudonymOf'>;
 
 /** The claims that are released, out of all. */
 export function released(claims: Claims, names: readonly string[]): Claims {
@@ -9,3 +14,23 @@ export function released(claims: Claims, names: readonly string[]): Claims {
   }
   return out;
 }
+
+/** How a resource server is told who the user is; null without one. */
+export const subjectOf = (
+  tenantId: string,
+  userId: string | null,
+  { pairwiseSector }: Pick<Release, 'pairwiseSector'>,
+  pseudonyms: Pseudonyms,
+): string | null =>
+  userId === null || pairwiseSector === null ? userId : pseudonyms.pseudonymOf(tenantId, pairwiseSector, userId);
+
+/** What may stand in a token that its audience can read, and its holder with it: what the audience is shown. */
+export const readableBy = (
+  { tenantId, releasedClaims, pairwiseSector }: ResourceServer,
+  secrets: Secrets,
+  pseudonyms: Pseudonyms,
+): Secrets => ({
+  ...secrets,
+  claims: released(secrets.claims, releasedClaims),
+  subject: subjectOf(tenantId, secrets.userId, { pairwiseSector }, pseudonyms),
+});

@@ -39,6 +39,8 @@ export class Follower {
   #watermarks = new Watermarks();
   #applied: Head;
   #hashes = new Map<number, string>();
+  /** The revision that last changed what a resource server is shown, of those applied here. */
+  #releasedAt = new Map<string, number>();
   #server: string | null = null;
   /** The server that took this replica's last commit, and how to make another; null: it makes none. */
   #inForce: { server: string; readonly commit: () => Promise<void> } | null = null;
@@ -94,6 +96,11 @@ export class Follower {
 
   get watermarks(): Watermarks {
     return this.#watermarks;
+  }
+
+  /** The revision that last changed what the resource server is shown; 0: none since this replica began. */
+  releasedAt(audience: string): number {
+    return this.#releasedAt.get(audience) ?? 0;
   }
 
   /** Milliseconds: everything that returned longer ago than this is known here. */
@@ -238,6 +245,7 @@ export class Follower {
     const content = this.#chain.continues(this.#applied, sealed);
     if (!content) return false;
     for (const cut of content.cuts) this.#watermarks.raise(cut);
+    for (const audience of content.releases ?? []) this.#releasedAt.set(audience, sealed.revision);
     this.#applied = { revision: sealed.revision, hash: sealed.hash };
     this.#remember(this.#applied);
     return true;
@@ -291,6 +299,7 @@ export class Follower {
     this.#watermarks = watermarks;
     this.#applied = head;
     this.#hashes = new Map();
+    this.#releasedAt = new Map();
     this.#remember(head);
   }
 

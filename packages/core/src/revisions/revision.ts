@@ -37,6 +37,8 @@ export interface RevisionContent {
   /** Milliseconds since 1970, by the database's clock. */
   readonly recordedAt: number;
   readonly cuts: readonly Cut[];
+  /** The resource servers of which it has changed what they are shown. */
+  readonly releases?: readonly string[];
 }
 
 /** Where a history stands. */

@@ -56,9 +56,7 @@ export function composeRevision(
   intents: readonly RevocationIntent[],
   chain: Chain,
 ): ComposedRevision {
-  if (chain.sealHistory(locked.head, locked.digest) !== locked.mac) {
-    throw new StoreUnavailable(new Error('the history in the database was not written under this key'));
-  }
+  requireOurs(locked, chain);
   const firstOf = new Map<string, RevocationIntent>();
   const plans = intents.map((intent) => {
     const earlier = earlierOf(intent, locked.earlier);
@@ -84,6 +82,24 @@ export function composeRevision(
     outcomes,
     write: { revision, recordedAt: locked.now, digest, mac, revocations, intents: fresh, marks, events },
   };
+}
+
+/** The revision that tells that a resource server is shown something else from now on. */
+export function composeRelease(
+  locked: LockedHistory,
+  audience: string,
+  chain: Chain,
+): Pick<NonNullable<ComposedRevision['write']>, 'revision' | 'recordedAt' | 'digest' | 'mac'> {
+  requireOurs(locked, chain);
+  const revision = chain.next(locked.head, { recordedAt: locked.now, cuts: [], releases: [audience] });
+  const digest = chain.digestAfter(locked, revision, []);
+  return { revision, recordedAt: locked.now, digest, mac: chain.sealHistory(revision, digest) };
+}
+
+function requireOurs({ head, digest, mac }: LockedHistory, chain: Chain): void {
+  if (chain.sealHistory(head, digest) !== mac) {
+    throw new StoreUnavailable(new Error('the history in the database was not written under this key'));
+  }
 }
 
 function earlierOf(intent: RevocationIntent, earlier: readonly Revocation[]): Revocation | Error | undefined {

@@ -27,6 +27,8 @@ export interface Secrets {
   readonly principal: Principal | null;
   /** Who acts with it for the user, the latest first: those that exchanged it (RFC 8693 `act`). Absent: nobody. */
   readonly actors?: readonly string[];
+  /** How a token that can be read names the user, where that is not by the user id. */
+  readonly subject?: string | null;
 }
 
 /** What a new token is to be: everything but what its method decides. */

@@ -6,10 +6,12 @@ import { actOf } from '../test-act.ts';
 import { censusIn, chain, History, quiet, TestClock } from '../test-history.ts';
 import { methods, plainMethod } from '../test-method.ts';
 import { record } from '../test-record.ts';
+import { handles } from '../test-registry.ts';
 import type { TokenKey } from '../tokens/token-key.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import type { Consistency } from './consistency.ts';
 import { consistentRecords } from './consistent-records.ts';
+import type { Release } from './ports.ts';
 import { Presence } from './presence.ts';
 import { TokenCache } from './token-cache.ts';
 import { validateToken, validateTokens } from './validate-token.ts';
@@ -35,14 +37,15 @@ async function open({ bytesMax = 1_000_000, fence = 5_000 } = {}) {
     },
   };
   const cache = new TokenCache(follower, bytesMax);
-  const released: { names: readonly string[] } = { names: ['name'] };
+  const shown: { release: Release } = { release: { claims: ['name'], pairwiseSector: null, revision: Infinity } };
   const ports = {
     methods,
     follower,
     presence,
     cache,
     records: consistentRecords(reader, follower, { batchMax: 100, lanes: 2, waitingMax: 100 }),
-    releases: { releasedClaims: () => released.names },
+    releases: { releaseOf: () => shown.release },
+    handles,
   };
   let sequence = 0;
   function issue(over: Partial<TokenRecord> = {}, claims = {}) {
@@ -72,7 +75,7 @@ async function open({ bytesMax = 1_000_000, fence = 5_000 } = {}) {
       ports,
     );
   const isActive = async (token: string, consistency: Consistency) => (await ask(token, consistency)).active;
-  return { ask, askAll, isActive, issue, history, clock, follower, database, stored, cache, presence, released };
+  return { ask, askAll, isActive, issue, history, clock, follower, database, stored, cache, presence, shown };
 }
 
 test('what was read once is answered without the database for as long as the proof is young enough', async () => {
@@ -305,14 +308,14 @@ test('a record whose history was replaced before it could be remembered is not r
 });
 
 test('of a token that is remembered, a claim is told for as long as it is released', async () => {
-  const { ask, issue, database, released } = await open();
+  const { ask, issue, database, shown } = await open();
   const { token } = issue();
   for (const [names, claims] of [
     [['name'], { name: 'Ada' }],
     [[], {}],
     [['name'], { name: 'Ada' }],
   ] as const) {
-    released.names = names;
+    shown.release = { ...shown.release, claims: names };
     expect(await ask(token, stale(5_000))).toMatchObject({ active: true, told: { claims } });
     expect(await ask(token, stale(5_000))).toHaveProperty('told.claims', claims);
   }

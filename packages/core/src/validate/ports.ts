@@ -19,14 +19,24 @@ export interface RecordReader {
   read(keys: readonly TokenKey[], revision: number): Promise<RecordsRead>;
 }
 
-/** What resource servers may see. */
+/** What a resource server is shown. As long as it is remembered, the same object. */
+export interface Release {
+  /** The names of the claims: none where the resource server is not known. */
+  readonly claims: readonly string[];
+  /** In whose terms it is told who the user is; null: by the user's id. */
+  readonly pairwiseSector: string | null;
+  /** The revision that it was read at. */
+  readonly revision: number;
+}
+
+/** Reads what resource servers are shown. */
 export interface ReleaseReader {
   /**
-   * The names of the claims released to the resource server: none where it is not known. At once where they have been
-   * read before.
+   * At once where it has been read before, in the same history, at this revision or later.
+   * @param generation the follower's.
    * @throws StoreUnavailable
    */
-  releasedClaims(audience: string): readonly string[] | Promise<readonly string[]>;
+  releaseOf(audience: string, revision: number, generation: number): Release | Promise<Release>;
 }
 
 /** This replica in the census. */

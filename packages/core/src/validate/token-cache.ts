@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { Follower } from '../revisions/follower.ts';
 import type { Claims, Opened } from '../tokens/token-method.ts';
 import type { TokenRecord } from '../tokens/token-record.ts';
+import type { Release } from './ports.ts';
 
 /** What a resource server is told of a token that is honoured. As long as a token is remembered, the same object. */
 export interface Told {
@@ -26,8 +27,8 @@ export interface KnownToken {
   /** Without what was sealed. */
   readonly record: TokenRecord;
   readonly opened: Opened;
-  /** What its resource server was told of it last, and the claims that were released to it then; null: nothing yet. */
-  lastTold: { readonly releases: readonly string[]; readonly told: Told } | null;
+  /** What its resource server was told of it last, and what it was shown then; null: nothing yet. */
+  lastTold: { readonly release: Release; readonly told: Told } | null;
 }
 
 /** What an entry takes beside its texts: objects, and its place in the cache. */

@@ -5,9 +5,11 @@ import { actOf } from '../test-act.ts';
 import { censusIn, chain, History, quiet, TestClock } from '../test-history.ts';
 import { methods, plainMethod } from '../test-method.ts';
 import { record } from '../test-record.ts';
+import { handles } from '../test-registry.ts';
 import type { TokenKey } from '../tokens/token-key.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import type { RefusalReason } from './decide.ts';
+import type { Release, ReleaseReader } from './ports.ts';
 import { Presence } from './presence.ts';
 import { TokenCache } from './token-cache.ts';
 import { type ValidateCommand, validateToken, validateTokens } from './validate-token.ts';
@@ -36,13 +38,17 @@ async function open() {
   const presence = new Presence(censusIn(history), follower, clock, fenceMilliseconds);
   await presence.beat();
   const stored = new Map<string, TokenRecord>();
+  const shown: { release: Release } = {
+    release: { claims: ['name', 'email', 'constructor', '__proto__'], pairwiseSector: null, revision: 0 },
+  };
   const database = { reads: 0, milliseconds: 0, away: false, now: 0, stored };
   const ports = {
     methods,
     follower,
     presence,
     cache: new TokenCache(follower, 1_000_000),
-    releases: { releasedClaims: async () => ['name', 'email', 'constructor', '__proto__'] },
+    releases: { releaseOf: async () => shown.release } as ReleaseReader,
+    handles,
     async records(keys: readonly TokenKey[]) {
       database.reads++;
       clock.pass(database.milliseconds);
@@ -58,7 +64,7 @@ async function open() {
     stored.set(minted.record.key.key, minted.record);
     return minted.token;
   };
-  return { ask, keep, ports, clock, database, presence, history, follower };
+  return { ask, keep, ports, shown, clock, database, presence, history, follower };
 }
 
 test('a token that is honoured is told of, with the claims that are released and no other', async () => {
@@ -74,6 +80,7 @@ test('a token that is honoured is told of, with the claims that are released and
       scopes: ['read', 'write'],
       expiresAt: 1_000,
       claims: { name: 'Ada', email: 'ada@example.org' },
+      actors: [],
       encoded: null,
     },
     asOf: 0,
@@ -160,6 +167,37 @@ test('a string may take its time to open: each of a batch is answered by itself'
   const [first, second, third] = await validateTokens(actOf(), commands, ports);
   expect([first, third]).toMatchObject([{ active: true }, { active: true }]);
   expect(second).toBeInstanceOf(StoreUnavailable);
+});
+
+test('a resource server with a sector is told a pseudonym of the user, and of an app its id', async () => {
+  const { ask, keep, shown } = await open();
+  shown.release = { ...shown.release, pairwiseSector: 'shops' };
+  expect(await ask(keep(mint()))).toMatchObject({ told: { subject: "shops's name of t1 ada" } });
+  expect(await ask(keep(mint({}, null)))).toMatchObject({ told: { subject: 'a1' } });
+});
+
+test('what a revision says is shown no more is not, though it came with the answer itself', async () => {
+  const { ask, keep, shown, history, follower, ports } = await open();
+  const token = keep(mint());
+  const before = ports.records;
+  ports.records = async (keys) => {
+    const read = await before(keys);
+    if (history.revisions.length === 0) follower.offer(history.writeRelease('s1'));
+    return read;
+  };
+  const asked = vi
+    .spyOn(ports.releases, 'releaseOf')
+    .mockImplementation(async (_, revision) =>
+      revision === 0 ? shown.release : { claims: ['email'], pairwiseSector: null, revision },
+    );
+  expect(await ask(token)).toMatchObject({ told: { claims: { email: 'ada@example.org' } } });
+  expect(asked.mock.calls.map(([, revision]) => revision)).toEqual([0, 1]);
+});
+
+test('the list is never older than what is known to have changed it: else nothing is answered', async () => {
+  const { ask, keep, follower, history } = await open();
+  follower.offer(history.writeRelease('s1'));
+  await expect(ask(keep(mint()))).rejects.toThrow(StoreUnavailable);
 });
 
 test('what the follower has learnt counts', async () => {

@@ -1,7 +1,8 @@
 import type { Act } from '../access/act.ts';
 import { actsIn, requireKind, requireScope } from '../access/rights.ts';
-import { CallerNotAllowed } from '../errors.ts';
-import { released } from '../register/released.ts';
+import { CallerNotAllowed, StoreUnavailable } from '../errors.ts';
+import type { UserHandles } from '../issue/ports.ts';
+import { released, subjectOf } from '../register/released.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Head } from '../revisions/revision.ts';
 import type { Watermarks } from '../revisions/watermarks.ts';
@@ -10,7 +11,7 @@ import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import { becomeFreshEnough, type Consistency, isFreshEnough } from './consistency.ts';
 import type { ConsistentRecords, RecordsAsOf } from './consistent-records.ts';
 import { type Decision, type Demand, decide, type RefusalReason } from './decide.ts';
-import type { ReleaseReader } from './ports.ts';
+import type { Release, ReleaseReader } from './ports.ts';
 import type { Presence } from './presence.ts';
 import type { KnownToken, TokenCache, Told } from './token-cache.ts';
 
@@ -42,6 +43,7 @@ export interface ValidatePorts {
   readonly follower: Follower;
   readonly presence: Presence;
   readonly releases: ReleaseReader;
+  readonly handles: Pick<UserHandles, 'pseudonymOf'>;
 }
 
 /**
@@ -65,9 +67,27 @@ export async function validateTokens(
 ): Promise<(Validation | Error)[]> {
   requireKind(act.caller, 'resource_server');
   requireScope(act.caller, 'tokens:validate');
-  const known = ports.releases.releasedClaims(act.caller.name);
-  const releases = known instanceof Promise ? await known : known;
-  const call: Call = { act, ports, releases, recollection: recollect(ports) };
+  const { releases, follower } = ports;
+  for (let attempt = 1; attempt <= attemptsMax; attempt++) {
+    const known = releases.releaseOf(act.caller.name, follower.releasedAt(act.caller.name), follower.generation);
+    const release = known instanceof Promise ? await known : known;
+    const outcomes = await validateShowing(release, act, commands, ports);
+    // What the database told meanwhile may show less.
+    if (release.revision >= follower.releasedAt(act.caller.name)) return outcomes;
+  }
+  throw new StoreUnavailable(new Error('what the resource server is shown does not stand still'));
+}
+
+/** How often a call is answered anew because what its caller is shown has changed. */
+const attemptsMax = 5;
+
+async function validateShowing(
+  release: Release,
+  act: Act,
+  commands: readonly ValidateCommand[],
+  ports: ValidatePorts,
+): Promise<(Validation | Error)[]> {
+  const call: Call = { act, ports, release, recollection: recollect(ports) };
   const begun = commands.map((command) => orError(() => begin(call, command)));
   const settled = begun.some((one) => one instanceof Promise) ? await Promise.all(begun.map(orErrorLater)) : begun;
   const unread = settled.filter((one) => 'located' in one);
@@ -81,8 +101,8 @@ export async function validateTokens(
 interface Call {
   readonly act: Act;
   readonly ports: ValidatePorts;
-  /** The names of the claims that the caller may see. */
-  readonly releases: readonly string[];
+  /** What the caller is shown. */
+  readonly release: Release;
   readonly recollection: Recollection;
 }
 
@@ -200,7 +220,7 @@ type AsRead = Pick<RecordsAsOf, 'now' | 'head'>;
 
 /** @param known the token, where it is remembered. */
 function answer(
-  { act, releases }: Call,
+  { act, release, ports }: Call,
   decision: Decision,
   { now, head }: AsRead,
   known: KnownToken | null,
@@ -212,19 +232,19 @@ function answer(
   // Audiences belong to one tenant, so this can't differ; were it to, nothing crosses tenants.
   if (!actsIn(act.caller, record.tenantId) || record.appId === null) return refusal('audience_mismatch');
   const last = known?.lastTold;
-  if (last?.releases === releases) return { active: true, told: last.told, asOf: now, head };
+  if (last?.release === release) return { active: true, told: last.told, asOf: now, head };
   const told: Told = {
     tokenId: idOf(record),
     tenantId: record.tenantId,
     appId: record.appId,
-    subject: opened.userId ?? record.appId,
+    subject: subjectOf(record.tenantId, opened.userId, release, ports.handles) ?? record.appId,
     scopes: opened.scopes,
     expiresAt: opened.expiresAt,
-    claims: released(opened.claims, releases),
+    claims: released(opened.claims, release.claims),
     actors: opened.actors ?? [],
     encoded: null,
   };
-  if (known) known.lastTold = { releases, told };
+  if (known) known.lastTold = { release, told };
   return { active: true, told, asOf: now, head };
 }
 

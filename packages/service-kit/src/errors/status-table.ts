@@ -19,6 +19,7 @@ const statusOf: Readonly<Record<ErrorCode, readonly [Status, ErrorReason]>> = {
   exchange_too_deep: [Status.FAILED_PRECONDITION, ErrorReason.EXCHANGE_TOO_DEEP],
   refresh_not_allowed: [Status.PERMISSION_DENIED, ErrorReason.REFRESH_NOT_ALLOWED],
   refresh_token_reused: [Status.FAILED_PRECONDITION, ErrorReason.REFRESH_TOKEN_REUSED],
+  etag_stale: [Status.ABORTED, ErrorReason.ETAG_STALE],
   token_unknown: [Status.NOT_FOUND, ErrorReason.TOKEN_UNKNOWN],
   revocation_unknown: [Status.NOT_FOUND, ErrorReason.REVOCATION_UNKNOWN],
   revision_unknown: [Status.INVALID_ARGUMENT, ErrorReason.REVISION_UNKNOWN],

@@ -31,7 +31,7 @@ interface ActorClaim {
 /** @param jti names the token. */
 export const payloadOf = (draft: TokenDraft, secrets: Secrets, issuer: string, jti: string): AccessTokenPayload => ({
   iss: issuer,
-  sub: secrets.userId ?? draft.appId,
+  sub: secrets.subject ?? secrets.userId ?? draft.appId,
   aud: draft.audience,
   client_id: draft.appId,
   iat: Math.floor(draft.issuedAt / 1_000),

@@ -35,6 +35,7 @@ export function openKeyRing(installation: Uint8Array): KeyRing {
     hmac(algorithm, new Uint8Array(hkdfSync('sha256', installation, '', `touchstone ${purpose}`, 32)));
   const integrity = derive('integrity v1');
   const userHandle = derive('user handle v1');
+  const pseudonym = derive('pseudonym v1');
   const tokenKeys = derive('token keys v2', 'sha512');
   const contentKey = derive('content key v1');
   const macaroonKey = derive('macaroon key v1');
@@ -42,6 +43,8 @@ export function openKeyRing(installation: Uint8Array): KeyRing {
     mac: (...parts) => integrity(delimited(parts)).toString('hex'),
     handles: {
       handleOf: (tenantId, userId) => encodeBase62(userHandle(delimited([tenantId, userId])).subarray(0, 16)),
+      pseudonymOf: (tenantId, sector, userId) =>
+        encodeBase62(pseudonym(delimited([tenantId, sector, userId])).subarray(0, 20)),
     },
     tokenKeys(identifying) {
       // One pseudo-random function's output, cut into parts that are independent of one another.

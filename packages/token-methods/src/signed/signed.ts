@@ -16,7 +16,7 @@ import { VerifiedTokens } from '../jwt/verified-tokens.ts';
 import { currentKeyId, type KeyRing } from '../keys/key-ring.ts';
 import type { Signers, Verifiers } from '../keys/signers.ts';
 import { identifyingOf } from '../opaque/opaque-string.ts';
-import { isRecordOf, sealedRecord, stringSeal } from '../opaque/record.ts';
+import { openRecordOf, sealedRecord, stringSeal } from '../opaque/record.ts';
 
 /** Stands in for the letter that opaque strings have. */
 const letter = 'j';
@@ -52,7 +52,9 @@ export function signedMethod(keys: KeyRing, signing: Signers & Verifiers, issuer
       const payload = payloadOf(draft, secrets, issuer, tokenIdOf(key));
       const token = await signPayload(payload, signer, { tag: tag.toString('base64url') });
       const authorisation = { ...draft, key, method: 'signed', signingKeyId: signer.keyId } as const;
-      return { token, record: sealedRecord(authorisation, token, seal, stringSeal(token)) };
+      // What it calls its user may be a pseudonym.
+      const hidden = [...stringSeal(token), secrets.userId];
+      return { token, record: sealedRecord(authorisation, token, seal, hidden) };
     },
 
     locate(token) {
@@ -68,11 +70,12 @@ export function signedMethod(keys: KeyRing, signing: Signers & Verifiers, issuer
     open({ material }: Located, record: TokenRecord) {
       const { token, seal } = material as Material;
       const { signingKeyId } = record;
-      if (signingKeyId === null || !isRecordOf(token, 'signed', record, seal)) return null;
+      const hidden = openRecordOf(token, 'signed', record, seal);
+      if (signingKeyId === null || !hidden) return null;
       return verified.open(token, record, async () => {
         const verifier = await signing.verifier(signingKeyId);
         const payload = verifier && (await verifyPayload(token, verifier));
-        return payload && saidBy(payload, record);
+        return payload && { ...saidBy(payload, record), userId: hidden[0] as string | null };
       });
     },
   };

@@ -160,7 +160,8 @@ export type ValidateTokenResponse = Message<"touchstone.v1.ValidateTokenResponse
   appId: string;
 
   /**
-   * The user that the app acts for; without one, the app's id (RFC 9068 section 2.2).
+   * The user that the app acts for, by the id or by a pseudonym, as the caller is registered; without one, the app's id (RFC
+   * 9068 section 2.2).
    *
    * @generated from field: string subject = 6;
    */

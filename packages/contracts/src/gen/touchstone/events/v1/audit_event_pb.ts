@@ -365,7 +365,7 @@ export type RegistryChanged = Message<"touchstone.events.v1.RegistryChanged"> & 
   id: string;
 
   /**
-   * How: created, disabled (a consent: withdrawn; a signing key: revoked); a signing key: activated.
+   * How: created, updated, disabled (a consent: withdrawn; a signing key: revoked); a signing key: activated.
    *
    * @generated from field: string change = 3;
    */

@@ -1,0 +1,15 @@
+import type { RegistryService } from '@touchstone/contracts';
+import { formatRevision, updateResourceServer } from '@touchstone/core';
+import type { UnaryHandler } from '@touchstone/service-kit';
+import type { IssuerContext } from '../context.ts';
+import { required } from './required.ts';
+import { fromResourceServer, toResourceServer } from './resource-server.ts';
+
+export const updateResourceServerHandler =
+  ({ registering }: IssuerContext): UnaryHandler<typeof RegistryService.method.updateResourceServer> =>
+  async (request, { act }) => {
+    const resourceServer = required(request.resourceServer);
+    const entry = toResourceServer(resourceServer);
+    const { head, etag } = await updateResourceServer(act, { entry, etag: resourceServer.etag }, registering);
+    return { resourceServer: fromResourceServer({ entry, etag }), revision: formatRevision(head) };
+  };

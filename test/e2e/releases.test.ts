@@ -1,0 +1,112 @@
+import { create } from '@bufbuild/protobuf';
+import { ResourceServerSchema, TokenMethod } from '@touchstone/contracts';
+import { beforeAll, expect, inject, test } from 'vitest';
+import { type Clients, clientsOf, openWorld, unique, type World } from '../harness/world.ts';
+import { failureOf } from './support-outcome.ts';
+
+const stack = inject('stack');
+let world: World;
+beforeAll(async () => {
+  world = await openWorld(stack);
+});
+
+/** A resource server that is registered so, an app that may call it, and its client. */
+async function addServer(over: Record<string, unknown>) {
+  const audience = `https://${unique('api')}.example.com`;
+  const { registry } = world.operator;
+  const { tenantId } = world;
+  const scopes = [{ name: 'orders:read' }];
+  await registry.createResourceServer({ resourceServer: { audience, tenantId, scopes, ...over } });
+  const methods = [TokenMethod.REFERENCE, TokenMethod.SIGNED];
+  const appId = await world.addApp({ methods, grants: [{ audience, scopes: ['orders:read'] }] });
+  const principal = { case: 'resourceServer', value: { audience } } as const;
+  const ttl = { seconds: 3_600n };
+  const { credential } = await registry.issueCredential({ principal, scopes: ['tokens:validate'], ttl });
+  return { audience, appId, clients: clientsOf(stack, credential) };
+}
+type Server = Awaited<ReturnType<typeof addServer>>;
+
+const issue = ({ audience, appId }: Server, over: Record<string, unknown> = {}) =>
+  world.issue({ audience, appId, ...over });
+const cached = { requirement: { case: 'maxStaleness', value: { seconds: 60n } } } as const;
+const validate = ({ audience, clients }: { audience: string; clients: Clients }, token: string, over = {}) =>
+  clients.validator.validateToken({ token, audience, requiredScopes: ['orders:read'], ...over });
+
+async function change({ audience }: Server, over: Record<string, unknown>) {
+  const { registry } = world.operator;
+  const { resourceServer } = await registry.getResourceServer({ audience });
+  return registry.updateResourceServer({
+    resourceServer: create(ResourceServerSchema, { ...resourceServer, ...over }),
+  });
+}
+
+test('what is taken off the list is told no more once that has returned, whatever was remembered', async () => {
+  const server = await addServer({ releasedClaims: ['name', 'email'] });
+  const { token } = await issue(server);
+  expect((await validate(server, token)).claims).toEqual({ name: 'Ada', email: 'ada@example.org' });
+  expect((await validate(server, token, { consistency: cached })).claims).toEqual({
+    name: 'Ada',
+    email: 'ada@example.org',
+  });
+  const { revision } = await change(server, { releasedClaims: ['name'] });
+  expect((await validate(server, token)).claims).toEqual({ name: 'Ada' });
+  const reached = { requirement: { case: 'atLeastRevision', value: revision } } as const;
+  expect((await validate(server, token, { consistency: reached })).claims).toEqual({ name: 'Ada' });
+  await change(server, { releasedClaims: ['name', 'phone'] });
+  expect((await validate(server, token)).claims).toEqual({ name: 'Ada', phone: '555' });
+});
+
+test('nothing is released where nothing was said', async () => {
+  const server = await addServer({});
+  const { token } = await issue(server);
+  expect(await validate(server, token)).toMatchObject({ active: true, claims: {} });
+});
+
+test('resource servers of one sector are told one pseudonym of a user, those of another another one', async () => {
+  const [orders, stock] = [await addServer({ pairwiseSector: 'shop' }), await addServer({ pairwiseSector: 'shop' })];
+  const [bank, open] = [await addServer({ pairwiseSector: 'bank' }), await addServer({})];
+  const told = async (server: Server, over = {}) => (await validate(server, (await issue(server, over)).token)).subject;
+  const ada = await told(orders);
+  expect(ada).toMatch(/^[0-9A-Za-z]{28}$/);
+  expect([await told(orders), await told(stock), await told(open)]).toEqual([ada, ada, 'ada']);
+  const others = [await told(bank), await told(orders, { userId: 'eve' })];
+  expect(new Set([ada, 'ada', ...others]).size).toBe(4);
+});
+
+test('nor does a token that can be read tell who it is', async () => {
+  const server = await addServer({ pairwiseSector: 'shop', releasedClaims: ['name'] });
+  const byReference = await validate(server, (await issue(server)).token);
+  const { token } = await issue(server, { method: TokenMethod.SIGNED });
+  const payload = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+  expect([payload.sub, payload.claims]).toEqual([byReference.subject, { name: 'Ada' }]);
+  expect(await validate(server, token)).toMatchObject({ subject: byReference.subject });
+});
+
+test('a sector holds as soon as it has been set', async () => {
+  const server = await addServer({});
+  const { token } = await issue(server);
+  expect(await validate(server, token)).toMatchObject({ subject: 'ada' });
+  await change(server, { pairwiseSector: 'shop' });
+  expect((await validate(server, token)).subject).toMatch(/^[0-9A-Za-z]{28}$/);
+});
+
+test('of two who change the same version one is told to read it again', async () => {
+  const server = await addServer({});
+  const { registry } = world.operator;
+  const { resourceServer } = await registry.getResourceServer({ audience: server.audience });
+  const update = (releasedClaims: string[]) =>
+    registry.updateResourceServer({ resourceServer: { ...resourceServer, releasedClaims } as typeof resourceServer });
+  const outcomes = await Promise.allSettled([update(['name']), update(['email'])]);
+  expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+  expect(await failureOf(update(['phone']))).toMatchObject({ code: 'Aborted', reason: 'ETAG_STALE' });
+});
+
+test('scopes and exchanges are changed with it, and hold for what is issued next', async () => {
+  const server = await addServer({});
+  await change(server, { scopes: [{ name: 'orders:write' }] });
+  expect(await failureOf(issue(server))).toMatchObject({ reason: 'SCOPE_NOT_ALLOWED' });
+  const strange = change(server, {
+    exchanges: [{ audience: world.audience, scopes: [{ from: 'x', to: 'orders:read' }] }],
+  });
+  expect(await failureOf(strange)).toMatchObject({ reason: 'SCOPE_NOT_ALLOWED' });
+});
