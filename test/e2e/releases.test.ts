@@ -1,4 +1,4 @@
-import { create } from '@bufbuild/protobuf';
+import { create, type Message, type MessageInitShape } from '@bufbuild/protobuf';
 import { ResourceServerSchema, TokenMethod } from '@touchstone/contracts';
 import { beforeAll, expect, inject, test } from 'vitest';
 import { type Clients, clientsOf, openWorld, unique, type World } from '../harness/world.ts';
@@ -32,11 +32,16 @@ const cached = { requirement: { case: 'maxStaleness', value: { seconds: 60n } } 
 const validate = ({ audience, clients }: { audience: string; clients: Clients }, token: string, over = {}) =>
   clients.validator.validateToken({ token, audience, requiredScopes: ['orders:read'], ...over });
 
-async function change({ audience }: Server, over: Record<string, unknown>) {
+async function change(
+  { audience }: Server,
+  over: Exclude<MessageInitShape<typeof ResourceServerSchema>, Message>,
+): ReturnType<Clients['registry']['updateResourceServer']> {
   const { registry } = world.operator;
   const { resourceServer } = await registry.getResourceServer({ audience });
+  const changed = create(ResourceServerSchema, over);
+  const values = Object.keys(over).map((name) => [name, changed[name as keyof typeof changed]]);
   return registry.updateResourceServer({
-    resourceServer: create(ResourceServerSchema, { ...resourceServer, ...over }),
+    resourceServer: Object.assign(resourceServer ?? {}, Object.fromEntries(values)),
   });
 }
 
