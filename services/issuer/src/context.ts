@@ -23,7 +23,7 @@ import {
 } from '@touchstone/store-postgres';
 import { answerSeal, openMethods, signers, signingKeyMaker } from '@touchstone/token-methods';
 import type { IssuerConfig } from './config.ts';
-import { rotatingKeys } from './rotating-keys.ts';
+import { startJobs } from './jobs.ts';
 
 /** What the issuer's handlers work with. */
 export interface IssuerContext extends AsyncDisposable {
@@ -56,7 +56,7 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
     consentKeys,
     issuer: config.ISSUER_URL,
   });
-  opening.use(rotatingKeys(signingKeys, dataKeys, config, runtime));
+  opening.use(startJobs(config, { signingKeys, dataKeys }, runtime));
   const resources = opening.move();
   const issuing = { registry: entries, consents, methods, handles, tokens, audit, follower };
   return {

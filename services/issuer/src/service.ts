@@ -2,7 +2,7 @@ import { ConsentService, IssuerService, RegistryService } from '@touchstone/cont
 import { route, type Service } from '@touchstone/service-kit';
 import { type IssuerConfig, readConfig } from './config.ts';
 import { type IssuerContext, openContext } from './context.ts';
-import { jwksPage } from './jwks.ts';
+import { pages } from './pages.ts';
 import { batchIssueTokensHandler } from './rpc/batch-issue-tokens.ts';
 import { createAppHandler } from './rpc/create-app.ts';
 import { createResourceServerHandler } from './rpc/create-resource-server.ts';
@@ -26,7 +26,7 @@ import { updateResourceServerHandler } from './rpc/update-resource-server.ts';
 export const issuer: Service<IssuerConfig, IssuerContext> = {
   name: 'issuer',
   services: [IssuerService, RegistryService, ConsentService],
-  pages: { '/.well-known/jwks.json': jwksPage },
+  pages,
   readConfig,
   openContext,
   routes: (context) => [

@@ -6,11 +6,15 @@ import type { IssuerConfig } from './config.ts';
 const lookMilliseconds = 60_000;
 const millisecondsPerDay = 86_400_000;
 
+interface Keys {
+  readonly signingKeys: SigningKeyStore;
+  readonly dataKeys: DataKeys;
+}
+
 /** Rotates signing keys that have signed for long enough. Every issuer looks, and one of them does it. */
-export function rotatingKeys(
-  signingKeys: SigningKeyStore,
-  dataKeys: DataKeys,
+export function startJobs(
   { SIGNING_KEY_DAYS: days }: IssuerConfig,
+  { signingKeys, dataKeys }: Keys,
   { logger }: ServiceRuntime,
 ): AsyncDisposable {
   let underWay: Promise<void> = Promise.resolve();
