@@ -7,7 +7,7 @@ import {
   type WrappedKey,
 } from '@touchstone/core';
 import { LRUCache } from 'lru-cache';
-import type { KeyEncryption } from './key-encryption.ts';
+import { type KeyEncryption, KeyEncryptionFailed } from './key-encryption.ts';
 import { unwrapKey, wrapKey } from './wrap.ts';
 
 /** A key that wraps others. */
@@ -30,7 +30,7 @@ export class DataKeys {
   readonly #encryptions: readonly KeyEncryption[];
   readonly #known = new LRUCache<string, DataKey>({ max: rememberedMax });
 
-  /** @param encryptions the first wraps what is new; the others unwrap what they wrapped before. */
+  /** @param encryptions the first wraps the first data key; whichever wraps the installation's wraps all that come. */
   constructor(store: DataKeyStore, encryptions: readonly KeyEncryption[]) {
     this.#store = store;
     this.#encryptions = encryptions;
@@ -62,11 +62,26 @@ export class DataKeys {
   }
 
   async #make(purpose: DataKeyPurpose): Promise<Omit<StoredDataKey, 'createdAt'>> {
-    const [encryption] = this.#encryptions;
-    if (!encryption) throw new Error('there is no key encryption');
+    const encryption = await this.#wrapping();
     const dataKeyId = randomUUID();
-    const wrapped = await encryption.wrap(randomBytes(32), contextOf({ purpose, dataKeyId }));
-    return { dataKeyId, purpose, keyEncryptionId: encryption.id, wrapped };
+    try {
+      const wrapped = await encryption.wrap(randomBytes(32), contextOf({ purpose, dataKeyId }));
+      return { dataKeyId, purpose, keyEncryptionId: encryption.id, wrapped };
+    } catch (error) {
+      throw new StoreUnavailable(error);
+    }
+  }
+
+  /**
+   * The same in every replica: where some have been given another key encryption already, and others not yet, all know the
+   * one that wraps the installation's data key.
+   */
+  async #wrapping(): Promise<KeyEncryption> {
+    const installation = await this.#store.current('installation');
+    if (installation) return encryptionOf(installation, this.#encryptions);
+    const [first] = this.#encryptions;
+    if (!first) throw new Error('there is no key encryption');
+    return first;
   }
 
   async #open(stored: StoredDataKey): Promise<DataKey> {
@@ -80,13 +95,25 @@ export class DataKeys {
 
 /** @throws StoreUnavailable where none of the key encryptions wrapped it, or the one that did can't be asked. */
 export async function unwrapDataKey(stored: StoredDataKey, encryptions: readonly KeyEncryption[]): Promise<Buffer> {
-  const encryption = encryptions.find(({ id }) => id === stored.keyEncryptionId);
+  const encryption = encryptionOf(stored, encryptions);
   try {
-    if (!encryption) throw new Error('a data key was wrapped by a key encryption that is not configured');
     return await encryption.unwrap(stored.wrapped, contextOf(stored));
   } catch (error) {
     throw new StoreUnavailable(error);
   }
+}
+
+/** The one that wrapped it. @throws StoreUnavailable */
+function encryptionOf(stored: StoredDataKey, encryptions: readonly KeyEncryption[]): KeyEncryption {
+  const encryption = encryptions.find(({ id }) => id === stored.keyEncryptionId);
+  if (encryption) return encryption;
+  const given = encryptions.map(({ id }) => id).join(' and ');
+  throw new StoreUnavailable(
+    new KeyEncryptionFailed(
+      `the data key ${stored.dataKeyId} was wrapped by ${stored.keyEncryptionId}, and only ${given} is given: ` +
+        'check that this is the right master key, or the right key of KMS',
+    ),
+  );
 }
 
 /** A data key serves its purpose alone. */

@@ -53,14 +53,17 @@ export async function rewrapDataKeys(
     onProgress({ done: index + 1, total: keys.length });
   }
   const left = await store.listOthers(to.id);
-  if (left.length > 0) throw new RewrapIncomplete(`${left.length} data keys came meanwhile that ${to.id} did not wrap`);
+  if (left.length > 0)
+    throw new RewrapIncomplete(`${left.length} data keys came meanwhile that ${to.id} did not wrap: start it again`);
   return rewrapped;
 }
 
 function encryptionOf({ dataKeyId, keyEncryptionId }: StoredDataKey, from: readonly KeyEncryption[]): KeyEncryption {
   const by = from.find(({ id }) => id === keyEncryptionId);
   if (!by)
-    throw new KeyEncryptionFailed(`the data key ${dataKeyId} was wrapped by ${keyEncryptionId}, which is not given`);
+    throw new KeyEncryptionFailed(
+      `the data key ${dataKeyId} was wrapped by ${keyEncryptionId}, which is not given: give it as a former one`,
+    );
   return by;
 }
 
