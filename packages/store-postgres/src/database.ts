@@ -43,6 +43,7 @@ export class StatementRefused extends Error {
   }
 }
 
+export const insufficientPrivilege = '42501';
 export const undefinedTable = '42P01';
 export const uniqueViolation = '23505';
 export const lockNotAvailable = '55P03';
