@@ -30,6 +30,22 @@ test('a message that was changed after it was thrown is not told through the sta
   expect(describeFault(error)).toMatchObject({ stack: [] });
 });
 
+class KeyEncryptionFailed extends Error {
+  override readonly name = 'KeyEncryptionFailed';
+}
+
+test('a key encryption that failed says what to check, and what only looks like it says nothing', () => {
+  const told = describeFault(new KeyEncryptionFailed('enable the key', { cause: new Error('hunter2') }));
+  expect(told).toMatchObject({ class: 'KeyEncryptionFailed', message: 'enable the key' });
+  expect(JSON.stringify(told)).not.toContain('hunter2');
+  for (const alike of [
+    Object.assign(new Error('hunter2'), { name: 'KeyEncryptionFailed' }),
+    new (class extends KeyEncryptionFailed {})('hunter2'),
+  ]) {
+    expect(JSON.stringify(describeFault(alike))).not.toContain('hunter2');
+  }
+});
+
 test('errors of ours say what they are; codes of drivers are told', () => {
   expect(describeFault(new InvalidField('token', 'must be one'))).toMatchObject({ message: 'token must be one' });
   expect(describeFault(Object.assign(new Error('x'), { code: '23505' }))).toMatchObject({ code: '23505' });
