@@ -1,6 +1,6 @@
 /** docs/configuration.md and example.env, from the settings that the programs read. */
 
-import { bootstrapSettings } from '../packages/cli/src/settings.ts';
+import { keyedSettings } from '../packages/cli/src/settings.ts';
 import { localSettings } from '../packages/local-stack/src/settings.ts';
 import { type DescribedSetting, describeSettings } from '../packages/service-kit/src/index.ts';
 import { issuerSettings } from '../services/issuer/src/config.ts';
@@ -12,7 +12,7 @@ export const serviceSettings = {
   validator: describeSettings(validatorSettings),
   revocation: describeSettings(revocationSettings),
 };
-export const cliSettings = describeSettings(bootstrapSettings);
+export const cliSettings = describeSettings(keyedSettings);
 
 const described = Object.values(serviceSettings);
 const isCommon = ({ name }: DescribedSetting) =>
@@ -46,7 +46,7 @@ ${own.map(([service, settings]) => `## ${titles[service] ?? `The ${service}`}\n\
 
 ## The touchstone command
 
-\`migrate\` reads the first, \`bootstrap\` both; \`master-key\` reads none.
+\`migrate\` and \`destroy-data-key\` read the first, \`bootstrap\` and \`rewrap-keys\` all; \`master-key\` reads none.
 
 ${table(cliSettings)}
 

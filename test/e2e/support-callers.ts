@@ -55,7 +55,10 @@ export const bootstrapCredential = (
   scopes: readonly string[],
   { ttl = 3_600, name = unique('operator') } = {},
 ): Promise<IssuedCredential> =>
-  bootstrapOperator({ name, tenantIds, scopes, ttl, replace: false }, { databaseUrl: adminUrl, masterKeyFile });
+  bootstrapOperator(
+    { name, tenantIds, scopes, ttl, replace: false },
+    { databaseUrl: adminUrl, keys: { MASTER_KEY_FILE: masterKeyFile } },
+  );
 
 /** The services for a caller that shows no credential. */
 function clientsWithout(stack: SharedStack): Clients {

@@ -83,7 +83,7 @@ export async function bootstrapped(
   };
   const { credential } = await bootstrapOperator(command, {
     databaseUrl: stack.adminUrl,
-    masterKeyFile: stack.masterKeyFile,
+    keys: { MASTER_KEY_FILE: stack.masterKeyFile },
   });
   return clientsOf(stack, credential);
 }

@@ -1,8 +1,11 @@
 #!/usr/bin/env node
+import { KeyEncryptionFailed } from '@touchstone/token-methods';
 import { Command } from 'commander';
 import { bootstrapCommand } from './commands/bootstrap.ts';
+import { destroyDataKeyCommand } from './commands/destroy-data-key.ts';
 import { masterKeyCommand } from './commands/master-key.ts';
 import { migrateCommand } from './commands/migrate.ts';
+import { rewrapKeysCommand } from './commands/rewrap-keys.ts';
 
 try {
   await new Command('touchstone')
@@ -10,8 +13,16 @@ try {
     .addCommand(masterKeyCommand)
     .addCommand(migrateCommand)
     .addCommand(bootstrapCommand)
+    .addCommand(rewrapKeysCommand)
+    .addCommand(destroyDataKeyCommand)
     .parseAsync();
 } catch (error) {
-  console.error(`touchstone: ${error instanceof Error ? error.message : error}`);
+  console.error(`touchstone: ${wordsOf(error)}`);
   process.exitCode = 1;
+}
+
+/** Where a key can't be unwrapped, that says more than that the store can't be asked. */
+function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof KeyEncryptionFailed ? error.cause.message : error.message;
 }

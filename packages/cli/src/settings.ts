@@ -1,4 +1,4 @@
-import { secret } from '@touchstone/service-kit';
+import { keySettings, secret } from '@touchstone/service-kit';
 import { z } from 'zod';
 
 /** What `touchstone migrate` reads from its environment. */
@@ -6,7 +6,5 @@ export const databaseSettings = z.object({
   DATABASE_URL: secret("PostgreSQL's URL, for a login that may create roles and tables."),
 });
 
-/** What `touchstone bootstrap` reads from its environment. */
-export const bootstrapSettings = databaseSettings.extend({
-  MASTER_KEY_FILE: z.string().min(1).describe('File of the master key, readable by its owner alone.'),
-});
+/** What `touchstone bootstrap` and `touchstone rewrap-keys` read from their environment. */
+export const keyedSettings = databaseSettings.extend(keySettings);

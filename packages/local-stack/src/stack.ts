@@ -61,7 +61,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   onProgress('Bringing the database up to date ...');
   await migrate(postgres.adminUrl);
   const databaseUrls = await makeLogins(postgres.adminUrl);
-  const operator = await bootstrapOperator(demoOperator, { databaseUrl: postgres.adminUrl, masterKeyFile });
+  const operator = await bootstrapOperator(demoOperator, {
+    databaseUrl: postgres.adminUrl,
+    keys: { MASTER_KEY_FILE: masterKeyFile },
+  });
 
   const start = async (name: ServiceName, [grpcPort, httpPort]: ServicePorts, label: string = name) => {
     const environment = {

@@ -8,18 +8,13 @@ import {
   revocationWriter,
   tokenWriter,
 } from '@touchstone/store-postgres';
-import {
-  createInstallationKeys,
-  DataKeys,
-  fileKeyEncryption,
-  readMasterKeyFile,
-  referenceMethod,
-} from '@touchstone/token-methods';
+import { createInstallationKeys, DataKeys, referenceMethod } from '@touchstone/token-methods';
+import { type KeyEncryptionConfig, openKeyEncryptions } from './key-encryptions.ts';
 
 export interface BootstrapOptions {
   /** A login that may write everything: the one that migrates. */
   readonly databaseUrl: string;
-  readonly masterKeyFile: string;
+  readonly keys: KeyEncryptionConfig;
 }
 
 /**
@@ -28,11 +23,11 @@ export interface BootstrapOptions {
  */
 export async function bootstrapOperator(
   command: BootstrapCommand,
-  { databaseUrl, masterKeyFile }: BootstrapOptions,
+  { databaseUrl, keys: keyConfig }: BootstrapOptions,
 ): Promise<IssuedCredential> {
-  const encryption = fileKeyEncryption(await readMasterKeyFile(masterKeyFile));
+  const encryptions = await openKeyEncryptions(keyConfig);
   await using database = openDatabase({ url: databaseUrl, applicationName: 'touchstone bootstrap', connectionsMax: 2 });
-  const keys = await createInstallationKeys(new DataKeys(dataKeyStore(database), [encryption]));
+  const keys = await createInstallationKeys(new DataKeys(dataKeyStore(database), encryptions));
   const chain = new Chain(keys.mac, revisionCodec);
   await initialiseHistory(database, chain);
   return await bootstrap(command, {

@@ -1,3 +1,4 @@
 export * from './bootstrap-operator.ts';
+export * from './key-encryptions.ts';
 export * from './replica.ts';
 export * from './replica-log.ts';

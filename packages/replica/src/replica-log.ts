@@ -1,4 +1,5 @@
 import type { FollowerEvents } from '@touchstone/core';
+import { KeyEncryptionFailed } from '@touchstone/token-methods';
 
 type LogMethod = (fields: object, message: string) => void;
 
@@ -15,7 +16,7 @@ export interface ReplicaRuntime {
 
 /** What happens to a replica that its operator wants to know. */
 export interface ReplicaLog extends FollowerEvents {
-  /** The database is away, not set up, or was not written under this master key. */
+  /** The database is away or not set up, or its data keys can't be unwrapped. */
   waitingForDatabase(error: Error): void;
   /** A connection broke; the pool makes another. */
   databaseTrouble(error: Error): void;
@@ -48,12 +49,18 @@ export function replicaLog({ logger, metrics, readiness }: ReplicaRuntime): Repl
     },
     waitingForDatabase({ cause }) {
       const why = whyOf(cause);
-      readiness.set('database', `waiting for the database: ${why}`);
-      if (why !== lastWhy) logger.warn({ why }, 'waiting for the database');
+      const isKey = cause instanceof KeyEncryptionFailed;
+      // Anybody may read why a service is not ready: which key it is, and whose, is for the log.
+      readiness.set('keys', isKey ? 'a data key cannot be unwrapped: the log says what to check' : null);
+      readiness.set('database', isKey ? null : `waiting for the database: ${why}`);
+      if (why !== lastWhy) logger.warn({ why }, isKey ? 'a data key cannot be unwrapped' : 'waiting for the database');
       lastWhy = why;
     },
     databaseTrouble: (error) => logger.warn({ why: whyOf(error) }, 'a connection to the database broke'),
-    beatCommitted: () => readiness.set('database', null),
+    beatCommitted() {
+      readiness.set('keys', null);
+      readiness.set('database', null);
+    },
     beatFailed() {
       readiness.set('database', 'the row in the census can not be committed');
       logger.warn({}, 'the row in the census can not be committed');

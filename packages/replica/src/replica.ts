@@ -28,25 +28,23 @@ import {
   type ConsentKeys,
   consentKeys,
   DataKeys,
-  fileKeyEncryption,
   type KeyRing,
   noSigner,
   openInstallationKeys,
   openMethods,
-  readMasterKeyFile,
   type Verifiers,
   verifiers,
 } from '@touchstone/token-methods';
+import { type KeyEncryptionConfig, openKeyEncryptions } from './key-encryptions.ts';
 import { type ReplicaLog, type ReplicaRuntime, replicaLog } from './replica-log.ts';
 
 /** The settings of a service that concern its replica. */
-export interface ReplicaConfig {
+export interface ReplicaConfig extends KeyEncryptionConfig {
   readonly HOST: string;
   readonly ADVERTISED_HOST: string;
   readonly BUILD: string;
   readonly DATABASE_URL: string;
   readonly DATABASE_CONNECTIONS_MAX: number;
-  readonly MASTER_KEY_FILE: string;
   /** None: revisions come from Postgres alone. */
   readonly KAFKA_BROKERS: readonly string[];
   readonly FENCE_MILLISECONDS: number;
@@ -82,7 +80,7 @@ const retryMilliseconds = 500;
 export async function openReplica(service: string, config: ReplicaConfig, runtime: ReplicaRuntime): Promise<Replica> {
   await using opening = new AsyncDisposableStack();
   const log = replicaLog(runtime);
-  const encryption = fileKeyEncryption(await readMasterKeyFile(config.MASTER_KEY_FILE));
+  const encryptions = await openKeyEncryptions(config);
   const instanceId = `${service}-${randomUUID()}`;
   const database = opening.use(
     openDatabase({
@@ -92,7 +90,7 @@ export async function openReplica(service: string, config: ReplicaConfig, runtim
       onError: log.databaseTrouble,
     }),
   );
-  const dataKeys = new DataKeys(dataKeyStore(database), [encryption]);
+  const dataKeys = new DataKeys(dataKeyStore(database), encryptions);
   const keys = await untilReached(() => openInstallationKeys(dataKeys), log, runtime.signal);
   const chain = new Chain(keys.mac, revisionCodec);
   const start = () => Follower.start(historyReader(database), chain, systemClock, log);

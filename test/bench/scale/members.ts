@@ -37,7 +37,7 @@ export async function registerTenants({ onProgress }: Bench, stack: Stack, count
       ttl: 7 * 86_400,
       replace: false,
     },
-    { databaseUrl: stack.postgres.adminUrl, masterKeyFile: stack.masterKeyFile },
+    { databaseUrl: stack.postgres.adminUrl, keys: { MASTER_KEY_FILE: stack.masterKeyFile } },
   );
   const registry = clientOf(RegistryService, stack.services.issuer.grpc, credential);
   return eachOf(count, async (number) => {

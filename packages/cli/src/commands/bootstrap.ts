@@ -2,7 +2,7 @@ import { scopesOfKind } from '@touchstone/core';
 import { bootstrapOperator } from '@touchstone/replica';
 import { readSettings } from '@touchstone/service-kit';
 import { Command } from 'commander';
-import { bootstrapSettings } from '../settings.ts';
+import { keyedSettings } from '../settings.ts';
 
 interface Flags {
   readonly tenant: readonly string[];
@@ -17,7 +17,9 @@ const platformScope = 'tokens:revoke_all';
 const usualScopes = scopesOfKind.operator.filter((scope) => scope !== platformScope);
 
 export const bootstrapCommand = new Command('bootstrap')
-  .description("make the first operator's credential (DATABASE_URL, MASTER_KEY_FILE); operators make all others")
+  .description(
+    "make the first operator's credential (DATABASE_URL, and MASTER_KEY_FILE or AWS_KMS_KEY_ID); operators make all others",
+  )
   .argument('<name>', 'the operator, for the audit trail')
   .requiredOption('--tenant <id...>', 'the tenants to act in; they need not exist yet')
   .option('--platform', 'may also revoke all tokens of the installation', false)
@@ -25,14 +27,14 @@ export const bootstrapCommand = new Command('bootstrap')
   .option('--replace', 'cut off what was bootstrapped for this name before', false)
   .option('--json', 'for programs', false)
   .action(async (name: string, flags: Flags) => {
-    const { DATABASE_URL: databaseUrl, MASTER_KEY_FILE: masterKeyFile } = readSettings(bootstrapSettings, process.env);
+    const { DATABASE_URL: databaseUrl, ...keys } = readSettings(keyedSettings, process.env);
     const days = Number(flags.days);
     if (!(days > 0 && days <= 90)) throw new Error('--days must be a number, above 0 and at most 90');
     const scopes = flags.platform ? [...usualScopes, platformScope] : usualScopes;
     const ttl = Math.round(days * 86_400);
     const issued = await bootstrapOperator(
       { name, tenantIds: flags.tenant, scopes, ttl, replace: flags.replace },
-      { databaseUrl, masterKeyFile },
+      { databaseUrl, keys },
     );
     const expiresAt = new Date(issued.expiresAt).toISOString();
     if (flags.json)

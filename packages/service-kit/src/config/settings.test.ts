@@ -41,6 +41,32 @@ test('a secret can be a file, whose absence is named', () => {
   expect(() => readSettings(settings, { MASTER_KEY_FILE, DATABASE_URL_FILE: file })).toThrow('DATABASE_URL_FILE');
 });
 
+test.each([
+  ['neither', {}, 'MASTER_KEY_FILE or AWS_KMS_KEY_ID is missing'],
+  [
+    'neither but a former one',
+    { FORMER_MASTER_KEY_FILE: '/keys/former' },
+    'MASTER_KEY_FILE or AWS_KMS_KEY_ID is missing',
+  ],
+  [
+    'both',
+    { MASTER_KEY_FILE: '/keys/hunter2', AWS_KMS_KEY_ID: 'hunter2' },
+    'MASTER_KEY_FILE and AWS_KMS_KEY_ID are both',
+  ],
+])('of a master key and a key of KMS one is given: %s is told beside what else is wrong', (_, keys, message) => {
+  const read = () => readSettings(settings, { ...keys, FENCE_MILLISECONDS: '0' });
+  expect(read).toThrow(SettingsWrong);
+  for (const part of [message, 'FENCE_MILLISECONDS', 'DATABASE_URL is missing']) expect(read).toThrow(part);
+  expect(read).not.toThrow('hunter2');
+});
+
+test('a key of KMS stands for a master key, and empty settings for none', () => {
+  const { DATABASE_URL } = given;
+  const kms = { DATABASE_URL, MASTER_KEY_FILE: '', AWS_KMS_KEY_ID: 'key', AWS_KMS_ENDPOINT: 'http://127.0.0.1:4566' };
+  expect(readSettings(settings, kms)).toMatchObject({ MASTER_KEY_FILE: '', AWS_KMS_KEY_ID: 'key' });
+  expect(() => readSettings(settings, { ...kms, AWS_KMS_ENDPOINT: 'hunter2' })).toThrow('AWS_KMS_ENDPOINT');
+});
+
 test('every setting is described', () => {
   for (const { name, description } of describeSettings(settings)) expect(description, name).not.toBe('');
 });

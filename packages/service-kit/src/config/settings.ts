@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { choicesMissed, keySettings } from './key-settings.ts';
 
 /** The environment can't be used: a line for each variable, with what would be right and never its value. */
 export class SettingsWrong extends Error {
@@ -44,7 +45,7 @@ export const commonSettings = <Name extends string>(service: Name, grpcPort: num
       BUILD: z.string().default('').describe('Names what runs, as the census lists it: a version, a commit.'),
       DATABASE_URL: secret("PostgreSQL's URL, for a login that has been granted this service's role."),
       DATABASE_CONNECTIONS_MAX: wholeNumber(8, 2, 'The most connections to PostgreSQL.'),
-      MASTER_KEY_FILE: z.string().min(1).describe('File of the master key, readable by its owner alone.'),
+      ...keySettings,
       KAFKA_BROKERS: brokerList.describe(
         'Kafka brokers, host:port, separated by commas; none: revisions come from PostgreSQL, and audit events wait.',
       ),
@@ -74,6 +75,7 @@ export function readSettings<Schema extends z.ZodObject>(schema: Schema, env: No
     const value = env[name] || fromFile(env[`${name}_FILE`], `${name}_FILE`, problems);
     if (value) given[name] = value;
   }
+  problems.push(...choicesMissed(schema.shape, given));
   const read = schema.safeParse(given);
   if (read.success && problems.length === 0) return read.data;
   for (const { path, message, code } of read.error?.issues ?? []) {
