@@ -7,18 +7,22 @@ import { vi } from 'vitest';
 import { unwrapKey, wrapKey } from './keys/wrap.ts';
 
 export const testRegion = 'eu-test-1';
-const madeUp = { AWS_ACCESS_KEY_ID: 'AKIDFORTESTS', AWS_SECRET_ACCESS_KEY: 'made-up' };
+const madeUp: Readonly<Record<string, string>> = {
+  AWS_ACCESS_KEY_ID: 'AKIDFORTESTS',
+  AWS_SECRET_ACCESS_KEY: 'made-up',
+};
+/** Lets the SDK look for no credentials of this machine. */
+const nowhere = {
+  AWS_EC2_METADATA_DISABLED: 'true',
+  AWS_CONFIG_FILE: '/dev/null',
+  AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+};
 const signature =
   /^AWS4-HMAC-SHA256 Credential=AKIDFORTESTS\/\d{8}\/eu-test-1\/kms\/aws4_request, SignedHeaders=\S*x-amz-target\S*, Signature=[\da-f]{64}$/;
 
 /** Lets the SDK find these credentials and no others, until vi.unstubAllEnvs(). */
 export function stubCredentials(credentials: Readonly<Record<string, string>> = madeUp): void {
   for (const name of Object.keys(process.env)) if (name.startsWith('AWS_')) vi.stubEnv(name, undefined);
-  const nowhere = {
-    AWS_EC2_METADATA_DISABLED: 'true',
-    AWS_CONFIG_FILE: '/dev/null',
-    AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
-  };
   for (const [name, value] of Object.entries({ ...nowhere, ...credentials })) vi.stubEnv(name, value);
 }
 
@@ -43,12 +47,14 @@ class KmsRefusal extends Error {}
 export class TestKms {
   /** What goes wrong with each request that comes, the first first. */
   readonly faults: KmsFault[] = [];
+  /** What goes wrong with all others. */
+  alwaysFault: KmsFault | undefined;
   /** How many requests have come. */
   asked = 0;
   readonly #keys = new Map<string, Buffer>();
   readonly #server = createServer(async (request, response) => {
     this.asked++;
-    const fault = this.faults.shift();
+    const fault = this.faults.shift() ?? this.alwaysFault;
     if (fault === 'away') request.destroy();
     if (fault === 'away' || fault === 'slow') return;
     const { status, body } = await this.#answer(request, fault);
@@ -65,6 +71,11 @@ export class TestKms {
     const kms = new TestKms();
     await once(kms.#server.listen(0, '127.0.0.1'), 'listening');
     return kms;
+  }
+
+  /** What a process needs in its environment to ask it, by the SDK's own names. */
+  get environment(): Readonly<Record<string, string>> {
+    return { ...nowhere, ...madeUp, AWS_REGION: testRegion };
   }
 
   get endpoint(): string {

@@ -1,0 +1,83 @@
+import { TokenMethod } from '@touchstone/contracts';
+import type { ServiceName } from '@touchstone/local-stack';
+import { shared } from '../harness/shared-stack.ts';
+import { clientsOf, scopes, unique } from '../harness/world.ts';
+import { type Calls, callsOf } from './calls.ts';
+import type { OwnStack } from './own-stack.ts';
+import { spawnService } from './spawned.ts';
+
+interface Member {
+  readonly grpc: string;
+  /** What this one answers. */
+  readonly calls: Calls;
+  stop(): Promise<unknown>;
+}
+
+/** The services of a stack as a balancer leads to them, while they are exchanged one by one. */
+export interface Fleet {
+  /** Each goes to the next replica, and each token is made by the next method, of those that need a data key and one that does not. */
+  readonly calls: Calls;
+  /** Records a consent, at the next replica. */
+  consent(): Promise<string>;
+  /** Starts one more of a service, and stops those before it once it is ready. */
+  replace(name: ServiceName, environment: Readonly<Record<string, string>>): Promise<void>;
+}
+
+const methods = [TokenMethod.REFERENCE, TokenMethod.SIGNED, TokenMethod.CONSENT_KEY];
+
+/** @param resources take what is started. */
+export async function openFleet({ stack, world }: OwnStack, resources: AsyncDisposableStack): Promise<Fleet> {
+  const appId = await world.addApp({ methods });
+  const memberOf = (name: ServiceName, grpc: string, stop: Member['stop']): Member => ({
+    grpc,
+    calls: callsOf(stack, world, { at: { [name]: grpc } }),
+    stop,
+  });
+  const ofStack = (name: ServiceName) => [memberOf(name, stack.services[name].grpc, () => stack.services[name].stop())];
+  const members = { issuer: ofStack('issuer'), validator: ofStack('validator'), revocation: ofStack('revocation') };
+  let turn = 0;
+  const next = (name: ServiceName): Member => members[name][turn++ % members[name].length] as Member;
+
+  async function consent(): Promise<string> {
+    const issuer = clientsOf({ ...shared(stack), issuer: next('issuer').grpc }, world.identity.credential);
+    const { consent } = await issuer.consents.recordConsent({
+      tenantId: world.tenantId,
+      appId,
+      userId: 'ada',
+      grants: [{ audience: world.audience, scopes }],
+      ttl: { seconds: 3_600n },
+      idempotencyKey: unique('consent'),
+    });
+    return consent?.consentId ?? '';
+  }
+
+  let issued = 0;
+  const calls: Calls = {
+    async issue(over) {
+      const method = methods[issued++ % methods.length];
+      const consentId = method === TokenMethod.CONSENT_KEY ? await consent() : '';
+      return next('issuer').calls.issue({ appId, method, consentId, ...over });
+    },
+    validate: (...asked) => next('validator').calls.validate(...asked),
+    revoke: (token) => next('revocation').calls.revoke(token),
+    revokeTarget: (target) => next('revocation').calls.revokeTarget(target),
+  };
+  return {
+    calls,
+    consent,
+    async replace(name, environment) {
+      const spawned = resources.use(await spawnService(stack, name, { environment }));
+      await spawned.untilReady();
+      const before = members[name];
+      const member = memberOf(name, spawned.grpc, async () => {
+        spawned.signal('SIGTERM');
+        await spawned.exited;
+      });
+      members[name] = [...before, member];
+      // By both, for a while.
+      for (const _ of methods) await calls.revoke((await calls.issue()).token);
+      members[name] = [member];
+      for (const { stop } of before) await stop();
+    },
+  };
+}
