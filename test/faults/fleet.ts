@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { TokenMethod } from '@touchstone/contracts';
 import type { ServiceName } from '@touchstone/local-stack';
 import { shared } from '../harness/shared-stack.ts';
@@ -10,6 +11,8 @@ interface Member {
   readonly grpc: string;
   /** What this one answers. */
   readonly calls: Calls;
+  /** Its log. */
+  output(): string;
   stop(): Promise<unknown>;
 }
 
@@ -19,6 +22,8 @@ export interface Fleet {
   readonly calls: Calls;
   /** Records a consent, at the next replica. */
   consent(): Promise<string>;
+  /** The logs of the replicas of a service. */
+  output(name: ServiceName): string;
   /** Starts one more of a service, and stops those before it once it is ready. */
   replace(name: ServiceName, environment: Readonly<Record<string, string>>): Promise<void>;
 }
@@ -28,12 +33,15 @@ const methods = [TokenMethod.REFERENCE, TokenMethod.SIGNED, TokenMethod.CONSENT_
 /** @param resources take what is started. */
 export async function openFleet({ stack, world }: OwnStack, resources: AsyncDisposableStack): Promise<Fleet> {
   const appId = await world.addApp({ methods });
-  const memberOf = (name: ServiceName, grpc: string, stop: Member['stop']): Member => ({
+  const memberOf = (name: ServiceName, grpc: string, rest: Pick<Member, 'output' | 'stop'>): Member => ({
     grpc,
-    calls: callsOf(stack, world, { at: { [name]: grpc } }),
-    stop,
+    calls: callsOf(stack, world, { timeoutMs: 30_000, at: { [name]: grpc } }),
+    ...rest,
   });
-  const ofStack = (name: ServiceName) => [memberOf(name, stack.services[name].grpc, () => stack.services[name].stop())];
+  function ofStack(name: ServiceName): Member[] {
+    const { grpc, logFile, stop } = stack.services[name];
+    return [memberOf(name, grpc, { output: () => readFileSync(logFile, 'utf8'), stop })];
+  }
   const members = { issuer: ofStack('issuer'), validator: ofStack('validator'), revocation: ofStack('revocation') };
   let turn = 0;
   const next = (name: ServiceName): Member => members[name][turn++ % members[name].length] as Member;
@@ -65,14 +73,16 @@ export async function openFleet({ stack, world }: OwnStack, resources: AsyncDisp
   return {
     calls,
     consent,
+    output: (name) => members[name].map(({ output }) => output()).join(''),
     async replace(name, environment) {
       const spawned = resources.use(await spawnService(stack, name, { environment }));
       await spawned.untilReady();
       const before = members[name];
-      const member = memberOf(name, spawned.grpc, async () => {
+      async function stop(): Promise<void> {
         spawned.signal('SIGTERM');
         await spawned.exited;
-      });
+      }
+      const member = memberOf(name, spawned.grpc, { output: spawned.output, stop });
       members[name] = [...before, member];
       // By both, for a while.
       for (const _ of methods) await calls.revoke((await calls.issue()).token);

@@ -81,6 +81,7 @@ describe.each([
     await admin.query(`update data_key set created_at = created_at - interval '31 days' where purpose = 'consent'`);
     const outcome = await outcomeOf(fleet.consent());
     expect(outcome).toMatchObject({ ok: false, code: 'Unavailable', reason: 'STORE_UNAVAILABLE' });
+    await untilTrue('the log says why', () => fleet.output('issuer').includes(advice));
     kms.alwaysFault = undefined;
     await fleet.consent();
   });

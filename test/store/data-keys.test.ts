@@ -26,8 +26,14 @@ async function add(purpose: StoredDataKey['purpose'], keyEncryptionId = 'former'
 test("those that another key encryption wrapped are listed whole, the installation's first", async () => {
   const consent = await add('consent');
   const installation = await add('installation');
-  await add('consent', 'current');
   expect(await rewrapper.listOthers('current')).toEqual([installation, consent]);
+  expect(await rewrapper.listOthers('former')).toEqual([]);
+});
+
+test("one that was wrapped by what does not wrap the installation's comes too late", async () => {
+  const before = await dataKeyStore(store.database).current('consent');
+  expect(await add('consent', 'another')).toBeNull();
+  expect(await dataKeyStore(store.database).current('consent')).toEqual(before);
 });
 
 test('a data key is exchanged where it is as it was read, and by one of two alone', async () => {
@@ -51,10 +57,10 @@ test("no service's login may do it, and the message says whose may", async () =>
 
 test('a data key that did not come of the key encryption that is named beside it is left as it is', async () => {
   const [from, to] = [fileKeyEncryption(randomBytes(32)), fileKeyEncryption(randomBytes(32))];
-  const forged = await add('signing', from.id);
+  const forged = { ...(await add('signing')), keyEncryptionId: from.id };
   const only = { ...rewrapper, listOthers: async () => [forged] };
   await expect(rewrapDataKeys(only, [from], to, () => {})).rejects.toThrow('did not wrap the data key');
-  expect(await dataKeyStore(store.database).find(forged.dataKeyId)).toEqual(forged);
+  expect(await dataKeyStore(store.database).find(forged.dataKeyId)).toMatchObject({ keyEncryptionId: 'former' });
 });
 
 test('a data key is destroyed once nothing is wrapped by it and another wraps what is new', async () => {

@@ -19,12 +19,14 @@ export function dataKeyStore(database: Database): DataKeyStore {
     },
 
     async add({ dataKeyId, purpose, keyEncryptionId, wrapped }, replaces) {
-      // Two who do so at once draw the same generation, which one of them gets.
+      // Two who do so at once draw the same generation, which one of them gets. What was wrapped by what has just ceased to
+      // wrap the installation's comes too late: whoever takes the former key encryption away would not know of it.
       const text = `
         with before as (select data_key_id, generation from data_key where purpose = $2 order by generation desc limit 1)
         insert into data_key (data_key_id, purpose, key_encryption_id, wrapped, generation)
         select $1, $2, $3, $4, coalesce((select generation from before), 0) + 1
          where (select data_key_id from before) is not distinct from $5
+           and not exists (select from data_key where purpose = 'installation' and key_encryption_id <> $3)
         on conflict do nothing`;
       await database.write({ text, values: [dataKeyId, purpose, keyEncryptionId, wrapped, replaces] });
     },
