@@ -1,6 +1,7 @@
 export * from './attenuable/attenuable.ts';
 export * from './attenuable/attenuate.ts';
 export * from './consent-key/consent-key.ts';
+export * from './dpop/proof-verifier.ts';
 export * from './encrypted/encrypted.ts';
 export * from './keys/aws-kms-key-encryption.ts';
 export * from './keys/consent-keys.ts';

@@ -1,3 +1,4 @@
+import type { Signal } from '../access/act.ts';
 import type { Tail } from '../revisions/ports.ts';
 import type { Head } from '../revisions/revision.ts';
 import type { TokenKey } from '../tokens/token-key.ts';
@@ -49,4 +50,48 @@ export interface Census {
   beat(applied: Head): Promise<Tail>;
   /** Says that this replica answers nothing any more. @throws StoreUnavailable */
   leave(): Promise<void>;
+}
+
+/** A DPoP proof (RFC 9449) as it was presented, and the request that it came with. */
+export interface DpopProof {
+  readonly jwt: string;
+  readonly method: string;
+  readonly uri: string;
+}
+
+/** What a DPoP proof turned out to be: one that its key has signed, for this request and this token. */
+export interface VerifiedProof {
+  /** The key's JWK SHA-256 thumbprint (RFC 7638), in base64url. */
+  readonly key: string;
+  /** What no two proofs of a key have in common. */
+  readonly jti: string;
+  /** Milliseconds since 1970, by its maker's clock. */
+  readonly issuedAt: number;
+}
+
+/** Verifies DPoP proofs, without I/O. */
+export interface ProofVerifier {
+  /**
+   * By all that RFC 9449 section 4.3 asks for but two: whether the proof is fresh, and whether its key is the right one.
+   * Null where it proves nothing.
+   */
+  verify(proof: DpopProof, token: string): Promise<VerifiedProof | null>;
+}
+
+/** A proof that is to be taken. */
+export interface TakenProof {
+  /** SHA-256 of what no other proof has, in hexadecimal digits. */
+  readonly hash: string;
+  /** Milliseconds since 1970. */
+  readonly issuedAt: number;
+}
+
+/** Sees to it that a proof is good once. */
+export interface ProofTaker {
+  /**
+   * True for the first who takes the proof, on any replica, no further than the window from when it was issued, by the
+   * database's clock. Once this resolves it stays taken, also after a crash, for as long as it would be fresh.
+   * @throws StoreUnavailable, Overloaded - and then it may have been taken.
+   */
+  take(proof: TakenProof, signal?: Signal): Promise<boolean>;
 }
