@@ -10,6 +10,7 @@ export * from './migrate.ts';
 export * from './outbox.ts';
 export { type OutboxBacklog, readOutboxBacklog } from './outbox-backlog.ts';
 export { type UpkeepDone, upkeep } from './partitions.ts';
+export { proofTaker } from './proof-taker.ts';
 export * from './record-reader.ts';
 export { registry, releaseReader } from './registry.ts';
 export { resourceServerWriter } from './resource-server-writer.ts';

@@ -8,6 +8,7 @@ import {
   queryCanceled,
   undefinedTable,
 } from './database.ts';
+import { deleteSpentProofs } from './proof-taker.ts';
 
 /** How many events an outbox partition holds. */
 export const outboxBlock = 2_000_000;
@@ -29,7 +30,7 @@ export interface UpkeepDone {
 }
 
 /**
- * Makes the partitions that will be needed and drops those that are not any more. Nobody waits for it: what can't be
+ * Makes the partitions that will be needed and drops those that are not any more, and what else is spent. Nobody waits for it: what can't be
  * locked at once is left to the next round. For the role touchstone_upkeep.
  *
  * @param wallNow this machine's clock, milliseconds since 1970: what only the database's takes for spent is kept.
@@ -56,6 +57,7 @@ export async function upkeep(database: Database, wallNow = systemClock.wall()): 
   const dropped: string[] = [];
   const postponed: string[] = [];
   for (const partition of spent) ((await drop(database, partition)) ? dropped : postponed).push(partition.name);
+  await deleteSpentProofs(database, wallNow);
   await database.query({ text: `delete from census where beat_at < now() - interval '1 day'` });
   // Their tokens are refused anyway, by both clocks.
   const ended = [new Date(Math.min(now, wallNow) - daysKept * 86_400_000)];

@@ -1,0 +1,62 @@
+import { gather, type ProofTaker, type TakenProof } from '@touchstone/core';
+import type { Database } from './database.ts';
+
+/** Milliseconds either way between when a proof says it was made and the database's clock. */
+const window = 60_000;
+
+/** In one order, so that two who take the same ones at once don't wait for each other. */
+const takeStatement = `
+  insert into dpop_proof (hash, expires_at)
+  select p.hash, to_timestamp((p.issued_at + ${window}) / 1000.0)
+    from json_to_recordset($1) as p (hash bytea, issued_at bigint)
+   where abs(extract(epoch from now()) * 1000 - p.issued_at) <= ${window}
+   order by p.hash
+  on conflict do nothing
+  returning encode(hash, 'hex')`;
+
+/** Takes proofs, gathered; each is answered once that is safe wherever a commit must be. */
+export function proofTaker(database: Database): ProofTaker {
+  async function takeAll(proofs: readonly TakenProof[]): Promise<boolean[]> {
+    const fields = proofs.map(({ hash, issuedAt }) => ({ hash: `\\x${hash}`, issued_at: issuedAt }));
+    const rows = await database.write({ name: 'take', text: takeStatement, values: [JSON.stringify(fields)] });
+    const taken = new Set(rows.map(([hash]) => hash));
+    // Of two alike in one batch the first has it.
+    return proofs.map(({ hash }) => taken.delete(hash));
+  }
+  return { take: gather(takeAll, { batchMax: 500, lanes: 2, waitingMax: 20_000 }) };
+}
+
+/** A statement that is under way may have begun when its proof was fresh; it ends long before. */
+const slack = `interval '1 minute'`;
+
+/** The advisory lock that lets one delete at a time: two would wait for each other's rows. */
+const deletionLock = 7_003_003;
+/** How many rows one statement deletes: few enough to be done long before it is given up. */
+const deletedAtOnce = 10_000;
+
+const deleteStatement = `
+  with deleted as (
+    delete from dpop_proof where hash in (
+      select hash from dpop_proof
+       where expires_at < least(now(), to_timestamp($1 / 1000.0)) - ${slack} order by expires_at limit ${deletedAtOnce})
+    returning 1
+  )
+  select count(*) from deleted`;
+
+/**
+ * Deletes the proofs that would not be fresh any more. For the role touchstone_upkeep.
+ *
+ * @param wallNow milliseconds since 1970: what only the database's clock takes for spent is kept, for that may be set back.
+ */
+export async function deleteSpentProofs(database: Database, wallNow: number): Promise<void> {
+  let deleted: number;
+  do {
+    deleted = await database.transaction(async (query) => {
+      const [lock] = await query({ text: 'select pg_try_advisory_xact_lock($1)', values: [deletionLock] });
+      // Another replica is at it.
+      if (!lock?.[0]) return 0;
+      const [row] = await query({ text: deleteStatement, values: [wallNow] });
+      return row?.[0] as number;
+    });
+  } while (deleted === deletedAtOnce);
+}
