@@ -11,8 +11,8 @@ import {
   validateToken,
 } from '@touchstone/core';
 import { revisionCodec } from '@touchstone/events';
-import { historyReader, openDatabase, recordReader, releaseReader } from '@touchstone/store-postgres';
-import { referenceMethod } from '@touchstone/token-methods';
+import { historyReader, openDatabase, proofTaker, recordReader, releaseReader } from '@touchstone/store-postgres';
+import { proofVerifier, referenceMethod } from '@touchstone/token-methods';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { quiet } from '../harness/database.ts';
 import { installationKeys } from '../harness/installation-keys.ts';
@@ -69,6 +69,7 @@ async function openObservedValidator() {
     cache: new TokenCache(follower, 1),
     releases: releaseReader(observedDatabase, keys.mac),
     handles: keys.handles,
+    proofs: { ...proofVerifier, ...proofTaker(observedDatabase) },
   };
   return {
     /** What it takes to refuse the token. */
@@ -81,6 +82,7 @@ async function openObservedValidator() {
         audience: world.audience,
         requiredScopes: ['orders:read'],
         request: null,
+        proof: null,
         consistency,
       } as const;
       expect(await validateToken(actOf(world), command, ports)).toMatchObject({

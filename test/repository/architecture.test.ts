@@ -15,7 +15,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'service-kit': ['core', 'contracts'],
   replica: ['core', 'events', 'store-postgres', 'token-methods'],
   issuer: ['core', 'contracts', 'events', 'replica', 'service-kit', 'store-postgres', 'token-methods'],
-  validator: ['core', 'contracts', 'events', 'replica', 'service-kit', 'store-postgres'],
+  validator: ['core', 'contracts', 'events', 'replica', 'service-kit', 'store-postgres', 'token-methods'],
   revocation: ['core', 'contracts', 'events', 'replica', 'service-kit', 'store-postgres'],
   cli: ['core', 'replica', 'service-kit', 'store-postgres', 'token-methods'],
   'local-stack': ['contracts', 'core', 'replica', 'service-kit', 'store-postgres', 'token-methods'],

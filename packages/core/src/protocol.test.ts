@@ -248,7 +248,7 @@ test('under any interleaving a token is refused after a revocation that came aft
           const { tokenClass, audience } = record(tokens[i]?.[0]);
           const start = tick();
           const read = await records([keyOf(i)]);
-          const demand = { tokenClass, audience, scopes: ['read'], request: null };
+          const demand = { tokenClass, audience, scopes: ['read'], request: null, proof: null };
           const [found = null] = read.records;
           const opened = found && { ...secrets, scopes: found.scopes, expiresAt: found.expiresAt, requests: [] };
           const { active } = decide(found, opened, read.watermarks, demand, 0);

@@ -1,3 +1,4 @@
+import { IssuerService } from '@touchstone/contracts';
 import type {
   CredentialPorts,
   DisablePorts,
@@ -15,13 +16,14 @@ import type { ServiceRuntime } from '@touchstone/service-kit';
 import {
   auditWriter,
   consentStore,
+  proofTaker,
   registry,
   resourceServerWriter,
   revocationWriter,
   signingKeyStore,
   tokenWriter,
 } from '@touchstone/store-postgres';
-import { answerSeal, openMethods, signers, signingKeyMaker } from '@touchstone/token-methods';
+import { answerSeal, openMethods, proofVerifier, signers, signingKeyMaker } from '@touchstone/token-methods';
 import type { IssuerConfig } from './config.ts';
 import { startJobs } from './jobs.ts';
 
@@ -36,6 +38,10 @@ export interface IssuerContext extends AsyncDisposable {
   readonly consenting: RecordConsentPorts;
   readonly signing: SigningKeyPorts & { readonly follower: Follower };
 }
+
+/** Where clients send exchanges, by Connect's path, which is gRPC's. */
+const exchangeUri = (issuer: string): string =>
+  `${issuer.replace(/\/$/, '')}/${IssuerService.typeName}/${IssuerService.method.exchangeToken.name}`;
 
 /** Waits, and says so, while the database is away. */
 export async function openContext(config: IssuerConfig, runtime: ServiceRuntime): Promise<IssuerContext> {
@@ -62,7 +68,12 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
   return {
     replica,
     issuing,
-    exchanging: { ...issuing, records },
+    exchanging: {
+      ...issuing,
+      records,
+      proofs: { ...proofVerifier, ...proofTaker(database) },
+      uri: exchangeUri(config.ISSUER_URL),
+    },
     refreshing: { ...issuing, records, revocations, answers: answerSeal },
     registering: {
       registry: entries,

@@ -1,7 +1,8 @@
 import { TokenCache, type ValidatePorts } from '@touchstone/core';
 import { openReplica, type Replica } from '@touchstone/replica';
 import type { ServiceRuntime } from '@touchstone/service-kit';
-import { releaseReader } from '@touchstone/store-postgres';
+import { proofTaker, releaseReader } from '@touchstone/store-postgres';
+import { proofVerifier } from '@touchstone/token-methods';
 import type { ValidatorConfig } from './config.ts';
 
 /** What the validator's handlers work with. */
@@ -27,6 +28,7 @@ export async function openContext(config: ValidatorConfig, runtime: ServiceRunti
       presence,
       releases: releaseReader(database, keys.mac),
       handles: keys.handles,
+      proofs: { ...proofVerifier, ...proofTaker(database) },
     },
     [Symbol.asyncDispose]: () => replica[Symbol.asyncDispose](),
   };

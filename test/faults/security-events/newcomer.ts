@@ -33,7 +33,7 @@ export async function openNewcomer(stack: Stack): Promise<Newcomer> {
       const { watermarks, databaseNow } = await Follower.start(historyReader(database), chain, systemClock, quiet);
       const [record = null] = (await recordReader(database).read([located.key], 0)).records;
       const tokenClass = audience === 'touchstone' ? 'credential' : 'token';
-      const demand = { tokenClass, audience, scopes: record?.scopes ?? [], request: null } as const;
+      const demand = { tokenClass, audience, scopes: record?.scopes ?? [], request: null, proof: null } as const;
       const opened = record && (await method.open(located, record));
       return decide(record, opened, watermarks, demand, databaseNow).active;
     },

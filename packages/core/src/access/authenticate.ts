@@ -89,6 +89,7 @@ function requireHonoured({ record, opened, caller }: Remembered, { watermarks, d
     audience: touchstoneAudience,
     scopes: record?.scopes ?? [],
     request: null,
+    proof: null,
   } as const;
   const decision = decide(record, opened, watermarks, demand, databaseNow);
   if (!decision.active || !caller) throw new CallerUnknown();

@@ -16,17 +16,17 @@ import {
 import type { Registration } from '../register/ports.ts';
 import type { AppGrant } from '../register/registration.ts';
 import { readableBy, released } from '../register/released.ts';
+import { type Confirmation, confirmationText } from '../tokens/confirmation.ts';
 import type { Opened, Secrets } from '../tokens/token-method.ts';
 import { ancestorsMax, type TokenMethodName, type TokenRecord } from '../tokens/token-record.ts';
 import type { ConsistentRecords } from '../validate/consistent-records.ts';
-import { decide } from '../validate/decide.ts';
+import { decide, type Proven } from '../validate/decide.ts';
+import { decideWithProof, type Presented, type PresentedProof, type ProofPorts } from '../validate/proof.ts';
 import { decideTtl } from './decide-grant.ts';
 import { ancestorOf, type IssuedToken, type IssuePorts, issuedFrom, tokenIssued } from './issue-token.ts';
 import { recordRefusal } from './record-refusal.ts';
 
-export interface ExchangeCommand {
-  /** As it was presented. */
-  readonly token: string;
+export interface ExchangeCommand extends Presented {
   /** Whom the new one is for. */
   readonly audience: string;
   /** At least one. */
@@ -36,10 +36,14 @@ export interface ExchangeCommand {
   readonly method: TokenMethodName;
   /** The request that it came with: SHA-256 in base64url of what identifies it; null: not told. */
   readonly request: string | null;
+  /** What the new one's holder must prove to have; null: what the caller's kind brings with it. */
+  readonly confirmation: Confirmation | null;
 }
 
-export interface ExchangePorts extends IssuePorts {
+export interface ExchangePorts extends IssuePorts, ProofPorts {
   readonly records: ConsistentRecords;
+  /** The URI of the exchange itself: what the DPoP proof of an app must be for, by POST. */
+  readonly uri: string;
 }
 
 /** A token that is verified without asking lives so many seconds at most: nobody who does hears of its end. */
@@ -57,7 +61,7 @@ interface Parent {
  * Makes a narrower token out of one that is honoured (RFC 8693). It allows no more than the presented string does, and ends
  * with whatever that was made from.
  * @throws CallerNotAllowed, TokenNotHonoured, AudienceUnknown, ExchangeNotAllowed, ExchangeTooDeep, ScopeNotAllowed,
- *   ConsentEnded, Disabled, MethodNotAllowed, TtlTooLong, TokenTooLong, StoreUnavailable, Overloaded
+ *   ConsentEnded, Disabled, MethodNotAllowed, TtlTooLong, TokenTooLong, InvalidField, StoreUnavailable, Overloaded
  */
 export async function exchangeToken(act: Act, command: ExchangeCommand, ports: ExchangePorts): Promise<IssuedToken> {
   try {
@@ -74,8 +78,9 @@ export async function exchangeToken(act: Act, command: ExchangeCommand, ports: E
 }
 
 /** The token, if it is honoured now, and the caller's: as the app that holds it, or the audience that it is for. */
-async function findParent(act: Act, { token, request }: ExchangeCommand, ports: ExchangePorts): Promise<Parent> {
+async function findParent(act: Act, command: ExchangeCommand, ports: ExchangePorts): Promise<Parent> {
   const { caller } = act;
+  const { token, request } = command;
   const found = ports.methods.locate(token);
   if (!found) throw new TokenNotHonoured();
   const {
@@ -86,11 +91,20 @@ async function findParent(act: Act, { token, request }: ExchangeCommand, ports: 
   const opened = record && !watermarks.revokes(record) ? await found.method.open(found.located, record) : null;
   const audience = caller.kind === 'resource_server' ? caller.name : (record?.audience ?? '');
   const demand = { tokenClass: 'token', audience, scopes: opened?.scopes ?? [], request } as const;
-  const decision = decide(record, opened, watermarks, demand, now);
+  const presented = { token, proof: proofOf(act, command, ports) };
+  const decideOn = (proof: Proven | null) => decide(record, opened, watermarks, { ...demand, proof }, now);
+  // One request may lead to exchanges to several.
+  const use = `exchange ${command.audience}`;
+  const decision = await decideWithProof(presented, use, decideOn, ports, act.signal);
   if (!decision.active || !actsIn(caller, decision.record.tenantId)) throw new TokenNotHonoured();
   const { appId } = decision.record;
   if (appId === null || (caller.kind === 'app' && appId !== caller.name)) throw new TokenNotHonoured();
   return { record: { ...decision.record, appId }, opened: decision.opened };
+}
+
+/** A resource server tells of the request that it got; an app's own request is this one, whatever it tells. */
+function proofOf({ caller }: Act, { proof }: ExchangeCommand, { uri }: ExchangePorts): PresentedProof | null {
+  return proof?.kind === 'dpop' && caller.kind === 'app' ? { ...proof, method: 'POST', uri } : proof;
 }
 
 /** What the user has permitted must cover the target. @throws ScopeNotAllowed, ConsentEnded, StoreUnavailable */
@@ -195,6 +209,7 @@ async function write(
   ttl: number,
   ports: ExchangePorts,
 ): Promise<IssuedToken | null> {
+  const confirmation = decideConfirmation(act, command, parent);
   const { sequence, now } = await ports.tokens.draw(act.signal);
   const { token, record } = await ports.methods.mint(
     command.method,
@@ -208,7 +223,7 @@ async function write(
       scopes: [...new Set(command.scopes)],
       usage: parent.usage,
       policyVersion: target.version,
-      confirmation: parent.confirmation,
+      confirmation,
       lineage: [ancestorOf(parent, opened.expiresAt), ...parent.lineage],
       sequence,
       issuedAt: now,
@@ -218,6 +233,19 @@ async function write(
   );
   const inserted = await ports.tokens.insert(record, tokenIssued(act, record, ''), act.signal);
   return inserted ? issuedFrom(token, record, ports.follower) : null;
+}
+
+/**
+ * A resource server's child is not bound to what the client has: it couldn't prove that. An app's stays bound to it, or a
+ * copy of the token could be made one that is not bound. @throws InvalidField
+ */
+function decideConfirmation({ caller }: Act, { confirmation }: ExchangeCommand, parent: TokenRecord): string | null {
+  const asked = confirmation && confirmationText(confirmation);
+  if (caller.kind === 'resource_server' || parent.confirmation === null) return asked;
+  if (asked !== null && asked !== parent.confirmation) {
+    throw new InvalidField('confirmation', "must be the token's own, which is bound already");
+  }
+  return parent.confirmation;
 }
 
 /** No later than the end of what it is made out of. @throws TtlTooLong */

@@ -31,6 +31,7 @@ const command: IssueCommand = {
   claims: { name: 'Ada' },
   consentId: null,
   refreshable: false,
+  confirmation: null,
 };
 const identity: Partial<Caller> = { kind: 'identity_service', name: 'id', scopes: ['tokens:issue'] };
 const app: Partial<Caller> = { kind: 'app', name: 'a1', scopes: ['tokens:issue:self'] };

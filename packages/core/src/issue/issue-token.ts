@@ -17,6 +17,7 @@ import type { App } from '../register/registration.ts';
 import { readableBy } from '../register/released.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Head } from '../revisions/revision.ts';
+import { type Confirmation, confirmationText } from '../tokens/confirmation.ts';
 import type { Claims, MintedToken, TokenMethods } from '../tokens/token-method.ts';
 import { type Ancestor, idOf, type TokenMethodName, type TokenRecord, type Usage } from '../tokens/token-record.ts';
 import { checkClaims } from './claims.ts';
@@ -40,6 +41,8 @@ export interface IssueCommand {
   readonly consentId: string | null;
   /** Whether a refresh token is wanted as well. */
   readonly refreshable: boolean;
+  /** What its holder must prove to have; null: nothing. */
+  readonly confirmation: Confirmation | null;
 }
 
 export interface IssuedToken {
@@ -218,13 +221,23 @@ async function mintRefresh(
   const { sequence, now } = await ports.tokens.draw(act.signal);
   const end = renewal?.root.expiresAt ?? Math.min(now + policy.ttlMax * 1_000, given?.consent.expiresAt ?? Infinity);
   const idleUntil = Math.min(end, now + policy.idleMax * 1_000);
-  const { audience, method, usage, claims, userId } = command;
-  const renewable: Renewable = { audience, scopes: renewal?.scopes ?? grant.scopes, method, usage, claims, idleUntil };
+  const { audience, method, usage, claims, userId, confirmation } = command;
+  const renewable: Renewable = {
+    audience,
+    scopes: renewal?.scopes ?? grant.scopes,
+    method,
+    usage,
+    claims,
+    confirmation,
+    idleUntil,
+  };
   const { token, record } = await ports.methods.mint(
     'reference',
     {
       ...draftOf(command, registration.version, ports),
       audience: refreshAudience,
+      // The app that presents it authenticates itself.
+      confirmation: null,
       scopes: renewable.scopes,
       lineage: renewal ? [renewal.root] : [],
       sequence,
@@ -247,6 +260,7 @@ export interface Renewable {
   readonly method: TokenMethodName;
   readonly usage: Usage;
   readonly claims: Claims;
+  readonly confirmation: Confirmation | null;
   /** From then on it is refused: milliseconds since 1970. */
   readonly idleUntil: number;
 }
@@ -274,7 +288,7 @@ export const ancestorOf = (record: TokenRecord, expiresAt: number): Ancestor => 
 });
 
 const draftOf = (
-  { tenantId, appId, userId, usage, consentId }: IssueCommand,
+  { tenantId, appId, userId, usage, consentId, confirmation }: IssueCommand,
   policyVersion: number,
   ports: IssuePorts,
 ) =>
@@ -286,7 +300,7 @@ const draftOf = (
     consentId,
     usage,
     policyVersion,
-    confirmation: null,
+    confirmation: confirmation && confirmationText(confirmation),
   }) as const;
 
 function mint(

@@ -97,6 +97,7 @@ async function findHonoured(act: Act, { token }: RefreshCommand, ports: RefreshP
     audience: refreshAudience,
     scopes: opened?.scopes ?? [],
     request: null,
+    proof: null,
   } as const;
   const decision = decide(record, opened, watermarks, demand, now);
   if (!decision.active || !actsIn(act.caller, decision.record.tenantId)) throw new TokenNotHonoured();
@@ -126,6 +127,7 @@ function issueCommandOf({ record, opened, renewable }: Honoured, { scopes, ttl }
     usage,
     claims,
     consentId: record.consentId,
+    confirmation: renewable.confirmation,
     refreshable: true,
   };
 }

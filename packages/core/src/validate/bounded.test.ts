@@ -5,6 +5,7 @@ import { formatRevision, parseRevision } from '../revisions/revision-text.ts';
 import { actOf } from '../test-act.ts';
 import { censusIn, chain, History, quiet, TestClock } from '../test-history.ts';
 import { methods, plainMethod } from '../test-method.ts';
+import { TestProofs } from '../test-proofs.ts';
 import { record } from '../test-record.ts';
 import { handles } from '../test-registry.ts';
 import type { TokenKey } from '../tokens/token-key.ts';
@@ -42,6 +43,7 @@ async function open({ bytesMax = 1_000_000, fence = 5_000 } = {}) {
     methods,
     follower,
     presence,
+    proofs: new TestProofs(),
     cache,
     records: consistentRecords(reader, follower, { batchMax: 100, lanes: 2, waitingMax: 100 }),
     releases: { releaseOf: () => shown.release },
@@ -65,6 +67,7 @@ async function open({ bytesMax = 1_000_000, fence = 5_000 } = {}) {
     audience: 's1',
     requiredScopes: ['read'],
     request: null,
+    proof: null,
     consistency,
   });
   const ask = (token: string, consistency: Consistency) => validateToken(actOf(), commandOf(token, consistency), ports);

@@ -15,7 +15,7 @@ const opened = (over: Partial<Opened> = {}): Opened => ({
   requests: [],
   ...over,
 });
-const demand: Demand = { tokenClass: 'token', audience: 's1', scopes: ['read'], request: null };
+const demand: Demand = { tokenClass: 'token', audience: 's1', scopes: ['read'], request: null, proof: null };
 
 const marksOver = (...tokens: readonly TokenRecord[]): Watermarks =>
   new Watermarks(
@@ -50,6 +50,10 @@ const reasons: readonly (readonly [RefusalReason, Partial<Question>])[] = [
   ['revoked', { watermarks: marksOver(record()) }],
   ['tampered', { opened: null }],
   ['audience_mismatch', { demand: { ...demand, audience: 's2' } }],
+  [
+    'proof_invalid',
+    { record: record({ confirmation: '{"jkt":"one"}' }), demand: { ...demand, proof: { key: 'other' } } },
+  ],
   ['expired', { now: 1_000 }],
   ['scope_missing', { opened: opened({ scopes: [] }) }],
   ['request_mismatch', { opened: opened({ requests: ['this'] }) }],
@@ -98,6 +102,15 @@ test.each([
   expect(answer(over)).toEqual({ active: false, reason });
 });
 
+test('what proves nothing is told from nothing that came', () => {
+  const bound = { record: record({ confirmation: '{"jkt":"one"}' }) };
+  const proven = (proof: Demand['proof']) => answer({ ...bound, demand: { ...demand, proof } });
+  expect(proven(null)).toEqual({ active: false, reason: 'proof_required' });
+  expect(proven('nothing')).toEqual({ active: false, reason: 'proof_invalid' });
+  expect(proven({ certificate: 'one' })).toEqual({ active: false, reason: 'proof_invalid' });
+  expect(proven({ key: 'one' })).toMatchObject({ active: true });
+});
+
 test('of several reasons the first is told', () => {
   fc.assert(
     fc.property(fc.subarray([...reasons], { minLength: 1 }), (held) => {
@@ -139,6 +152,7 @@ const someQuestion: fc.Arbitrary<Question> = fc.record({
         audience,
         scopes,
         expiresAt: fc.integer({ min: 0, max: 5 }),
+        confirmation: fc.constantFrom(null, null, '{"jkt":"one"}'),
       })
       .map(record),
     { freq: 9 },
@@ -150,6 +164,7 @@ const someQuestion: fc.Arbitrary<Question> = fc.record({
     audience,
     scopes,
     request: fc.constantFrom(null, 'this', 'that'),
+    proof: fc.constantFrom(null, null, 'nothing' as const, { key: 'one' }, { key: 'other' }, { certificate: 'one' }),
   }),
   now: fc.integer({ min: 0, max: 5 }),
 });
@@ -167,6 +182,7 @@ test('whatever is honoured is alive, meant for who asks, and allowed all that wa
       expect(decision.record).toMatchObject({ audience: question.demand.audience });
       expect(question.demand.scopes.length).toBeGreaterThan(0);
       expect(decision.opened.scopes).toEqual(expect.arrayContaining([...question.demand.scopes]));
+      if (decision.record.confirmation !== null) expect(question.demand.proof).toEqual({ key: 'one' });
       expect([question.demand.request]).toEqual(expect.arrayContaining([...decision.opened.requests]));
     }),
     { numRuns: 2_000 },

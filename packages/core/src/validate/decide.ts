@@ -1,4 +1,6 @@
+import { timingSafeEqual } from 'node:crypto';
 import type { Watermarks } from '../revisions/watermarks.ts';
+import { type Confirmation, confirmationText } from '../tokens/confirmation.ts';
 import type { Opened } from '../tokens/token-method.ts';
 import type { TokenClass, TokenRecord } from '../tokens/token-record.ts';
 
@@ -9,9 +11,14 @@ export type RefusalReason =
   | 'revoked'
   | 'tampered'
   | 'audience_mismatch'
+  | 'proof_required'
+  | 'proof_invalid'
   | 'expired'
   | 'scope_missing'
   | 'request_mismatch';
+
+/** What its holder has been proven to have; `nothing`: something came that proves nothing. */
+export type Proven = Confirmation | 'nothing';
 
 /** What the token is to be good for. */
 export interface Demand {
@@ -21,6 +28,8 @@ export interface Demand {
   readonly scopes: readonly string[];
   /** The request that it came with: SHA-256 in base64url of what identifies it; null: not told. */
   readonly request: string | null;
+  /** Null: nothing came. */
+  readonly proof: Proven | null;
 }
 
 export type Decision =
@@ -47,6 +56,11 @@ export function decide(
   if (!opened || !isWithin(opened, record)) return refused('tampered');
   if (record.audience !== demand.audience || record.tokenClass !== demand.tokenClass)
     return refused('audience_mismatch');
+  // Before what a thief would like to know: how long it lives, and what for.
+  if (record.confirmation !== null) {
+    if (demand.proof === null) return refused('proof_required');
+    if (!confirms(demand.proof, record.confirmation)) return refused('proof_invalid');
+  }
   if (hasExpired(record, opened, now)) return refused('expired');
   if (!covers(opened.scopes, demand.scopes)) return refused('scope_missing');
   if (!opened.requests.every((request) => request === demand.request)) return refused('request_mismatch');
@@ -54,6 +68,13 @@ export function decide(
 }
 
 const refused = (reason: RefusalReason): Decision => ({ active: false, reason });
+
+/** Whatever the record says that no proof says, nothing proves. */
+function confirms(proof: Proven, confirmation: string): boolean {
+  if (proof === 'nothing') return false;
+  const [given, wanted] = [Buffer.from(confirmationText(proof)), Buffer.from(confirmation)];
+  return given.length === wanted.length && timingSafeEqual(given, wanted);
+}
 
 /** A string may allow less than was granted, never more. */
 const isWithin = (opened: Opened, record: TokenRecord): boolean =>

@@ -4,6 +4,7 @@ import { Follower } from '../revisions/follower.ts';
 import { actOf } from '../test-act.ts';
 import { censusIn, chain, History, quiet, TestClock } from '../test-history.ts';
 import { methods, plainMethod } from '../test-method.ts';
+import { TestProofs } from '../test-proofs.ts';
 import { record } from '../test-record.ts';
 import { handles } from '../test-registry.ts';
 import type { TokenKey } from '../tokens/token-key.ts';
@@ -26,6 +27,7 @@ const commandOf = (token: string, over: Partial<ValidateCommand> = {}): Validate
   audience: 's1',
   requiredScopes: ['read'],
   request: null,
+  proof: null,
   consistency,
   ...over,
 });
@@ -46,6 +48,7 @@ async function open() {
     methods,
     follower,
     presence,
+    proofs: new TestProofs(),
     cache: new TokenCache(follower, 1_000_000),
     releases: { releaseOf: async () => shown.release } as ReleaseReader,
     handles,

@@ -10,13 +10,13 @@ import type { Located, Opened, TokenMethod, TokenMethods } from '../tokens/token
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import { becomeFreshEnough, type Consistency, isFreshEnough } from './consistency.ts';
 import type { ConsistentRecords, RecordsAsOf } from './consistent-records.ts';
-import { type Decision, type Demand, decide, type RefusalReason } from './decide.ts';
+import { type Decision, type Demand, decide, type Proven, type RefusalReason } from './decide.ts';
 import type { Release, ReleaseReader } from './ports.ts';
 import type { Presence } from './presence.ts';
+import { decideWithDpop, type Presented, type ProofPorts, provenAtOnce, stands } from './proof.ts';
 import type { KnownToken, TokenCache, Told } from './token-cache.ts';
 
-export interface ValidateCommand {
-  readonly token: string;
+export interface ValidateCommand extends Presented {
   readonly audience: string;
   readonly requiredScopes: readonly string[];
   /** The request that the token came with: SHA-256 in base64url of what identifies it; null: not told. */
@@ -36,7 +36,7 @@ interface AsOf {
 export type Validation = AsOf &
   ({ readonly active: false; readonly reason: ToldReason } | { readonly active: true; readonly told: Told });
 
-export interface ValidatePorts {
+export interface ValidatePorts extends ProofPorts {
   readonly methods: TokenMethods;
   readonly records: ConsistentRecords;
   readonly cache: TokenCache;
@@ -94,7 +94,10 @@ async function validateShowing(
   if (unread.length === 0) return settled as (Validation | Error)[];
   const read = await readAll(call, unread).catch((error: Error) => unread.map(() => error));
   let next = 0;
-  return settled.map((one) => ('located' in one ? read[next++] : one) as Validation | Error);
+  const outcomes = settled.map((one) => ('located' in one ? read[next++] : one) as (typeof read)[number]);
+  return outcomes.some((one) => one instanceof Promise)
+    ? Promise.all(outcomes.map(orErrorLater))
+    : (outcomes as (Validation | Error)[]);
 }
 
 /** What the commands of one call share. */
@@ -144,16 +147,19 @@ function begin(call: Call, command: ValidateCommand): Validation | Unread | Prom
   );
 }
 
-const recallOrLocate = (call: Call, command: ValidateCommand): Validation | Unread =>
+const recallOrLocate = (call: Call, command: ValidateCommand): Validation | Unread | Promise<Validation> =>
   recall(call, command) ?? locate(call.ports, command);
 
 /** Null where the token is not remembered. */
-function recall(call: Call, command: ValidateCommand): Validation | null {
+function recall(call: Call, command: ValidateCommand): Validation | Promise<Validation> | null {
   const known = call.ports.cache.get(command.token);
   if (!known) return null;
   const { watermarks, databaseNow } = call.recollection;
   const decision = decide(known.record, known.opened, watermarks, demandOf(command), databaseNow);
-  return answer(call, decision, call.recollection, known);
+  if (stands(decision, command)) return answer(call, decision, call.recollection, known);
+  const decideOn = (proven: Proven) =>
+    decide(known.record, known.opened, watermarks, demandOf(command, proven), databaseNow);
+  return answerWithDpop(call, command, decideOn, call.recollection, known);
 }
 
 function locate({ methods, follower }: ValidatePorts, command: ValidateCommand): Validation | Unread {
@@ -162,7 +168,7 @@ function locate({ methods, follower }: ValidatePorts, command: ValidateCommand):
   return { command, method: found.method, located: found.located };
 }
 
-async function readAll(call: Call, unread: readonly Unread[]): Promise<(Validation | Error)[]> {
+async function readAll(call: Call, unread: readonly Unread[]): Promise<(Validation | Error | Promise<Validation>)[]> {
   const { act, ports } = call;
   const keys = unread.map(({ located }) => located.key);
   const read = await ports.records(keys, act.signal);
@@ -195,14 +201,31 @@ function conclude(
   const decision = decide(record, opened, read.watermarks, demandOf(command), read.now);
   // Absence is never remembered: the token may be about to be issued.
   if (record && opened && isRemembered(command)) call.ports.cache.set(command.token, record, opened, read.generation);
-  return answer(call, decision, read, null);
+  if (stands(decision, command)) return answer(call, decision, read, null);
+  const decideOn = (proven: Proven) => decide(record, opened, read.watermarks, demandOf(command, proven), read.now);
+  return answerWithDpop(call, command, decideOn, read, null);
 }
 
-const demandOf = ({ audience, requiredScopes, request }: ValidateCommand): Demand => ({
+async function answerWithDpop(
+  call: Call,
+  command: ValidateCommand,
+  decideOn: (proven: Proven) => Decision,
+  read: AsRead,
+  known: KnownToken | null,
+): Promise<Validation> {
+  const { act, ports } = call;
+  const decision = await decideWithDpop(command, 'validation', decideOn, ports, act.signal);
+  // The fence may have run out while the database was asked.
+  ports.presence.requireCurrent();
+  return answer(call, decision, read, known);
+}
+
+const demandOf = (command: ValidateCommand, proof = provenAtOnce(command)): Demand => ({
   tokenClass: 'token',
-  audience,
-  scopes: requiredScopes,
-  request,
+  audience: command.audience,
+  scopes: command.requiredScopes,
+  request: command.request,
+  proof,
 });
 
 function orError<Result>(attempt: () => Result): Result | Error {
@@ -248,7 +271,14 @@ function answer(
   return { active: true, told, asOf: now, head };
 }
 
-const openReasons = new Set<RefusalReason>(['malformed', 'expired', 'scope_missing', 'request_mismatch']);
+const openReasons = new Set<RefusalReason>([
+  'malformed',
+  'proof_required',
+  'proof_invalid',
+  'expired',
+  'scope_missing',
+  'request_mismatch',
+]);
 
 /** Unknown, revoked, changed and meant for somebody else look alike to those who may not know. */
 function toldReason(act: Act, reason: RefusalReason): ToldReason {

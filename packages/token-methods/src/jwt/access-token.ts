@@ -21,6 +21,8 @@ export interface AccessTokenPayload {
   readonly claims: Claims;
   /** Who acts with it, and whom that one acts for in turn (RFC 8693 section 4.1). */
   readonly act?: ActorClaim;
+  /** What whoever presents it must prove to have (RFC 7800), for those who verify it by themselves. */
+  readonly cnf?: object;
 }
 
 interface ActorClaim {
@@ -41,6 +43,7 @@ export const payloadOf = (draft: TokenDraft, secrets: Secrets, issuer: string, j
   scope: draft.scopes.join(' '),
   claims: secrets.claims,
   ...actClaim(secrets.actors ?? []),
+  ...(draft.confirmation === null ? {} : { cnf: JSON.parse(draft.confirmation) }),
 });
 
 function actClaim([latest, ...before]: readonly string[]): { readonly act?: ActorClaim } {

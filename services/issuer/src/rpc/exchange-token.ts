@@ -1,16 +1,17 @@
 import type { IssuerService } from '@touchstone/contracts';
 import { exchangeToken } from '@touchstone/core';
-import type { UnaryHandler } from '@touchstone/service-kit';
+import { toPresentedProof, type UnaryHandler } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
 import { toSeconds } from './duration.ts';
 import { fromIssuedToken } from './issue-token.ts';
 import { methodNames } from './method-names.ts';
 import { commandOr, tokenRefused } from './refusals.ts';
 import { required } from './required.ts';
+import { toConfirmation } from './to-confirmation.ts';
 
 export const exchangeTokenHandler =
   (context: IssuerContext): UnaryHandler<typeof IssuerService.method.exchangeToken> =>
-  async ({ token, audience, scopes, ttl, method, request }, { act }) => {
+  async ({ token, audience, scopes, ttl, method, request, proof, confirmation }, { act }) => {
     const command = await commandOr(tokenRefused(context), act, () => ({
       token,
       audience,
@@ -18,6 +19,8 @@ export const exchangeTokenHandler =
       ttl: toSeconds('ttl', ttl),
       method: required(methodNames[method]),
       request: request || null,
+      proof: toPresentedProof(proof),
+      confirmation: toConfirmation(confirmation),
     }));
     return fromIssuedToken(await exchangeToken(act, command, context.exchanging));
   };

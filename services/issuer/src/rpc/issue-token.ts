@@ -15,6 +15,7 @@ import { toSeconds } from './duration.ts';
 import { methodNames } from './method-names.ts';
 import { commandOr, tokenRefused } from './refusals.ts';
 import { required } from './required.ts';
+import { toConfirmation } from './to-confirmation.ts';
 
 export const issueTokenHandler =
   (context: IssuerContext): UnaryHandler<typeof IssuerService.method.issueToken> =>
@@ -44,6 +45,7 @@ export function toIssueCommand(request: MessageShape<typeof IssueTokenRequestSch
     claims: (request.claims ?? {}) as Claims,
     consentId: request.consentId || null,
     refreshable: request.refreshable,
+    confirmation: toConfirmation(request.confirmation),
   };
 }
 

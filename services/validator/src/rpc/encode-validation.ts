@@ -16,6 +16,8 @@ const reasons: Readonly<Record<ToldReason, RefusalReason>> = {
   expired: RefusalReason.EXPIRED,
   scope_missing: RefusalReason.SCOPE_MISSING,
   request_mismatch: RefusalReason.REQUEST_MISMATCH,
+  proof_required: RefusalReason.PROOF_REQUIRED,
+  proof_invalid: RefusalReason.PROOF_INVALID,
   unknown: RefusalReason.UNKNOWN,
   revoked: RefusalReason.REVOKED,
   audience_mismatch: RefusalReason.AUDIENCE_MISMATCH,

@@ -9,7 +9,7 @@ import {
   type ValidateCommand,
   validateToken,
 } from '@touchstone/core';
-import type { UnaryHandler } from '@touchstone/service-kit';
+import { toPresentedProof, type UnaryHandler } from '@touchstone/service-kit';
 import type { ValidatorContext } from '../context.ts';
 import { encodeValidation } from './encode-validation.ts';
 
@@ -24,6 +24,7 @@ export const toValidateCommand = (request: MessageShape<typeof ValidateTokenRequ
   audience: request.audience,
   requiredScopes: request.requiredScopes,
   request: request.request || null,
+  proof: toPresentedProof(request.proof),
   consistency: toConsistency(request.consistency?.requirement),
 });
 

@@ -2,15 +2,130 @@
 // @generated from file touchstone/v1/tokens.proto (package touchstone.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenEnum, GenFile } from "@bufbuild/protobuf/codegenv2";
-import { enumDesc, fileDesc } from "@bufbuild/protobuf/codegenv2";
-import type { UnknownEnum } from "@bufbuild/protobuf";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file touchstone/v1/tokens.proto.
  */
 export const file_touchstone_v1_tokens: GenFile = /*@__PURE__*/
-  fileDesc("Chp0b3VjaHN0b25lL3YxL3Rva2Vucy5wcm90bxINdG91Y2hzdG9uZS52MSrPAQoLVG9rZW5NZXRob2QSHAoYVE9LRU5fTUVUSE9EX1VOU1BFQ0lGSUVEEAASGgoWVE9LRU5fTUVUSE9EX1JFRkVSRU5DRRABEhoKFlRPS0VOX01FVEhPRF9FTkNSWVBURUQQAhIcChhUT0tFTl9NRVRIT0RfQ09OU0VOVF9LRVkQAxIXChNUT0tFTl9NRVRIT0RfU0lHTkVEEAQSFgoSVE9LRU5fTUVUSE9EX1NQTElUEAUSGwoXVE9LRU5fTUVUSE9EX0FUVEVOVUFCTEUQBipsCgVVc2FnZRIVChFVU0FHRV9VTlNQRUNJRklFRBAAEhUKEVVTQUdFX0lOVEVSQUNUSVZFEAESDwoLVVNBR0VfQkFUQ0gQAhIUChBVU0FHRV9BVVRPTUFUSU9OEAMSDgoKVVNBR0VfVEVTVBAEYgZwcm90bzM");
+  fileDesc("Chp0b3VjaHN0b25lL3YxL3Rva2Vucy5wcm90bxINdG91Y2hzdG9uZS52MSKvAQoMQ29uZmlybWF0aW9uEkoKEmNlcnRpZmljYXRlX3NoYTI1NhgBIAEoCUIsukgpcicyJV5bQS1aYS16MC05Xy1dezQyfVtBRUlNUVVZY2drb3N3MDQ4XSRIABJCCgprZXlfc2hhMjU2GAIgASgJQiy6SClyJzIlXltBLVphLXowLTlfLV17NDJ9W0FFSU1RVVljZ2tvc3cwNDhdJEgAQg8KBm1ldGhvZBIFukgCCAEijgEKBVByb29mEkoKEmNlcnRpZmljYXRlX3NoYTI1NhgBIAEoCUIsukgpcicyJV5bQS1aYS16MC05Xy1dezQyfVtBRUlNUVVZY2drb3N3MDQ4XSRIABIoCgRkcG9wGAIgASgLMhgudG91Y2hzdG9uZS52MS5EcG9wUHJvb2ZIAEIPCgZtZXRob2QSBbpIAggBInIKCURwb3BQcm9vZhIZCgVwcm9vZhgBIAEoCUIKukgHcgUgASiAIBIsCgtodHRwX21ldGhvZBgCIAEoCUIXukgUchIQARggMgxeW0EtWmEtei1dKiQSHAoIaHR0cF91cmkYAyABKAlCCrpIB3IFIAEogEAqzwEKC1Rva2VuTWV0aG9kEhwKGFRPS0VOX01FVEhPRF9VTlNQRUNJRklFRBAAEhoKFlRPS0VOX01FVEhPRF9SRUZFUkVOQ0UQARIaChZUT0tFTl9NRVRIT0RfRU5DUllQVEVEEAISHAoYVE9LRU5fTUVUSE9EX0NPTlNFTlRfS0VZEAMSFwoTVE9LRU5fTUVUSE9EX1NJR05FRBAEEhYKElRPS0VOX01FVEhPRF9TUExJVBAFEhsKF1RPS0VOX01FVEhPRF9BVFRFTlVBQkxFEAYqbAoFVXNhZ2USFQoRVVNBR0VfVU5TUEVDSUZJRUQQABIVChFVU0FHRV9JTlRFUkFDVElWRRABEg8KC1VTQUdFX0JBVENIEAISFAoQVVNBR0VfQVVUT01BVElPThADEg4KClVTQUdFX1RFU1QQBGIGcHJvdG8z", [file_buf_validate_validate]);
+
+/**
+ * Confirmation is what the holder of a token must prove to have each time it presents the token (RFC 7800 `cnf`): a copy in
+ * other hands is of no use.
+ *
+ * @generated from message touchstone.v1.Confirmation
+ */
+export type Confirmation = Message<"touchstone.v1.Confirmation"> & {
+  /**
+   * One of these.
+   *
+   * @generated from oneof touchstone.v1.Confirmation.method
+   */
+  method: {
+    /**
+     * A client certificate (RFC 8705 `x5t#S256`): SHA-256 of its DER encoding, in base64url.
+     *
+     * @generated from field: string certificate_sha256 = 1;
+     */
+    value: string;
+    case: "certificateSha256";
+  } | {
+    /**
+     * A DPoP key (RFC 9449 `jkt`): the SHA-256 thumbprint of its JWK (RFC 7638), in base64url.
+     *
+     * @generated from field: string key_sha256 = 2;
+     */
+    value: string;
+    case: "keySha256";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message touchstone.v1.Confirmation.
+ * Use `create(ConfirmationSchema)` to create a new message.
+ */
+export const ConfirmationSchema: GenMessage<Confirmation> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_tokens, 0);
+
+/**
+ * Proof is what a resource server saw of the holder's `Confirmation` when the token was presented. Where the token has none,
+ * it is not looked at.
+ *
+ * @generated from message touchstone.v1.Proof
+ */
+export type Proof = Message<"touchstone.v1.Proof"> & {
+  /**
+   * One of these.
+   *
+   * @generated from oneof touchstone.v1.Proof.method
+   */
+  method: {
+    /**
+     * The certificate that the client has authenticated its TLS connection with: SHA-256 of its DER encoding, in base64url.
+     * It is the resource server's word for it.
+     *
+     * @generated from field: string certificate_sha256 = 1;
+     */
+    value: string;
+    case: "certificateSha256";
+  } | {
+    /**
+     * What the client signed for this very request.
+     *
+     * @generated from field: touchstone.v1.DpopProof dpop = 2;
+     */
+    value: DpopProof;
+    case: "dpop";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message touchstone.v1.Proof.
+ * Use `create(ProofSchema)` to create a new message.
+ */
+export const ProofSchema: GenMessage<Proof> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_tokens, 1);
+
+/**
+ * DpopProof is a DPoP proof with the request that it came with. It is checked as RFC 9449 section 4.3 says, and taken once:
+ * in the whole installation, for one validation, and for one exchange to each audience. It must have been made less than a
+ * minute ago, and not for more than a minute from now, by the database's clock. Signed with EdDSA (Ed25519), ES256 or RS256.
+ *
+ * @generated from message touchstone.v1.DpopProof
+ */
+export type DpopProof = Message<"touchstone.v1.DpopProof"> & {
+  /**
+   * The value of the request's DPoP header. A request with several of those is to be refused.
+   *
+   * @generated from field: string proof = 1;
+   */
+  proof: string;
+
+  /**
+   * The request's method, as it was sent (`htm`).
+   *
+   * @generated from field: string http_method = 2;
+   */
+  httpMethod: string;
+
+  /**
+   * The request's URI, absolute, as clients know it (`htu`): not as it is behind a proxy. Query and fragment don't count.
+   *
+   * @generated from field: string http_uri = 3;
+   */
+  httpUri: string;
+};
+
+/**
+ * Describes the message touchstone.v1.DpopProof.
+ * Use `create(DpopProofSchema)` to create a new message.
+ */
+export const DpopProofSchema: GenMessage<DpopProof> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_tokens, 2);
 
 /**
  * TokenMethod is how a token's presented string is made. All methods are validated and revoked alike.

@@ -10,13 +10,15 @@ import { file_google_protobuf_duration, file_google_protobuf_struct, file_google
 import { file_touchstone_v1_options } from "./options_pb.ts";
 import type { Status } from "./status_pb.ts";
 import { file_touchstone_v1_status } from "./status_pb.ts";
+import type { Proof } from "./tokens_pb.ts";
+import { file_touchstone_v1_tokens } from "./tokens_pb.ts";
 import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file touchstone/v1/validator.proto.
  */
 export const file_touchstone_v1_validator: GenFile = /*@__PURE__*/
-  fileDesc("Ch10b3VjaHN0b25lL3YxL3ZhbGlkYXRvci5wcm90bxINdG91Y2hzdG9uZS52MSKIAgoUVmFsaWRhdGVUb2tlblJlcXVlc3QSGQoFdG9rZW4YASABKAlCCrpIB3IFIAEogEASMQoIYXVkaWVuY2UYAiABKAlCH7pIHHIaEAEYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQSQQoPcmVxdWlyZWRfc2NvcGVzGAMgAygJQii6SCWSASIIARBAIhxyGhABGIABMhNeW15ceDAwLVx4MWZceDdmXSokEi8KC2NvbnNpc3RlbmN5GAQgASgLMhoudG91Y2hzdG9uZS52MS5Db25zaXN0ZW5jeRIuCgdyZXF1ZXN0GAUgASgJQh26SBpyGDIWXihbQS1aYS16MC05Xy1dezQzfSk/JCK0AQoLQ29uc2lzdGVuY3kSIwoQZnVsbHlfY29uc2lzdGVudBgBIAEoCEIHukgEagIIAUgAEjIKDW1heF9zdGFsZW5lc3MYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25IABI2ChFhdF9sZWFzdF9yZXZpc2lvbhgDIAEoCUIZukgWchQQARhAMg5eWzAtOUEtWmEtel0qJEgAQhQKC3JlcXVpcmVtZW50EgW6SAIIASLRAgoVVmFsaWRhdGVUb2tlblJlc3BvbnNlEg4KBmFjdGl2ZRgBIAEoCBIsCgZyZWFzb24YAiABKA4yHC50b3VjaHN0b25lLnYxLlJlZnVzYWxSZWFzb24SEAoIdG9rZW5faWQYAyABKAkSEQoJdGVuYW50X2lkGAQgASgJEg4KBmFwcF9pZBgFIAEoCRIPCgdzdWJqZWN0GAYgASgJEg4KBnNjb3BlcxgHIAMoCRIuCgpleHBpcmVzX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgZjbGFpbXMYCSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EikKBWFzX29mGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgLIAEoCRIOCgZhY3RvcnMYDCADKAkiZQoaQmF0Y2hWYWxpZGF0ZVRva2Vuc1JlcXVlc3QSRwoIcmVxdWVzdHMYASADKAsyIy50b3VjaHN0b25lLnYxLlZhbGlkYXRlVG9rZW5SZXF1ZXN0QhC6SA2SAQoIARDoByID2AEDIlgKG0JhdGNoVmFsaWRhdGVUb2tlbnNSZXNwb25zZRI5CgdyZXN1bHRzGAEgAygLMigudG91Y2hzdG9uZS52MS5CYXRjaFZhbGlkYXRlVG9rZW5zUmVzdWx0IokBChlCYXRjaFZhbGlkYXRlVG9rZW5zUmVzdWx0EjkKCXZhbGlkYXRlZBgBIAEoCzIkLnRvdWNoc3RvbmUudjEuVmFsaWRhdGVUb2tlblJlc3BvbnNlSAASJgoFZXJyb3IYAiABKAsyFS50b3VjaHN0b25lLnYxLlN0YXR1c0gAQgkKB291dGNvbWUqzAIKDVJlZnVzYWxSZWFzb24SHgoaUkVGVVNBTF9SRUFTT05fVU5TUEVDSUZJRUQQABIcChhSRUZVU0FMX1JFQVNPTl9NQUxGT1JNRUQQARIfChtSRUZVU0FMX1JFQVNPTl9OT1RfSE9OT1VSRUQQAhIaChZSRUZVU0FMX1JFQVNPTl9FWFBJUkVEEAMSIAocUkVGVVNBTF9SRUFTT05fU0NPUEVfTUlTU0lORxAEEhoKFlJFRlVTQUxfUkVBU09OX1VOS05PV04QBRIaChZSRUZVU0FMX1JFQVNPTl9SRVZPS0VEEAYSJAogUkVGVVNBTF9SRUFTT05fQVVESUVOQ0VfTUlTTUFUQ0gQBxIbChdSRUZVU0FMX1JFQVNPTl9UQU1QRVJFRBAIEiMKH1JFRlVTQUxfUkVBU09OX1JFUVVFU1RfTUlTTUFUQ0gQCTKNAgoQVmFsaWRhdG9yU2VydmljZRJyCg1WYWxpZGF0ZVRva2VuEiMudG91Y2hzdG9uZS52MS5WYWxpZGF0ZVRva2VuUmVxdWVzdBokLnRvdWNoc3RvbmUudjEuVmFsaWRhdGVUb2tlblJlc3BvbnNlIhaQAgLq4BgPdG9rZW5zOnZhbGlkYXRlEoQBChNCYXRjaFZhbGlkYXRlVG9rZW5zEikudG91Y2hzdG9uZS52MS5CYXRjaFZhbGlkYXRlVG9rZW5zUmVxdWVzdBoqLnRvdWNoc3RvbmUudjEuQmF0Y2hWYWxpZGF0ZVRva2Vuc1Jlc3BvbnNlIhaQAgLq4BgPdG9rZW5zOnZhbGlkYXRlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_touchstone_v1_options, file_touchstone_v1_status]);
+  fileDesc("Ch10b3VjaHN0b25lL3YxL3ZhbGlkYXRvci5wcm90bxINdG91Y2hzdG9uZS52MSKtAgoUVmFsaWRhdGVUb2tlblJlcXVlc3QSGQoFdG9rZW4YASABKAlCCrpIB3IFIAEogEASMQoIYXVkaWVuY2UYAiABKAlCH7pIHHIaEAEYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQSQQoPcmVxdWlyZWRfc2NvcGVzGAMgAygJQii6SCWSASIIARBAIhxyGhABGIABMhNeW15ceDAwLVx4MWZceDdmXSokEi8KC2NvbnNpc3RlbmN5GAQgASgLMhoudG91Y2hzdG9uZS52MS5Db25zaXN0ZW5jeRIuCgdyZXF1ZXN0GAUgASgJQh26SBpyGDIWXihbQS1aYS16MC05Xy1dezQzfSk/JBIjCgVwcm9vZhgGIAEoCzIULnRvdWNoc3RvbmUudjEuUHJvb2YitAEKC0NvbnNpc3RlbmN5EiMKEGZ1bGx5X2NvbnNpc3RlbnQYASABKAhCB7pIBGoCCAFIABIyCg1tYXhfc3RhbGVuZXNzGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uSAASNgoRYXRfbGVhc3RfcmV2aXNpb24YAyABKAlCGbpIFnIUEAEYQDIOXlswLTlBLVphLXpdKiRIAEIUCgtyZXF1aXJlbWVudBIFukgCCAEi0QIKFVZhbGlkYXRlVG9rZW5SZXNwb25zZRIOCgZhY3RpdmUYASABKAgSLAoGcmVhc29uGAIgASgOMhwudG91Y2hzdG9uZS52MS5SZWZ1c2FsUmVhc29uEhAKCHRva2VuX2lkGAMgASgJEhEKCXRlbmFudF9pZBgEIAEoCRIOCgZhcHBfaWQYBSABKAkSDwoHc3ViamVjdBgGIAEoCRIOCgZzY29wZXMYByADKAkSLgoKZXhwaXJlc19hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJwoGY2xhaW1zGAkgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIpCgVhc19vZhgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcmV2aXNpb24YCyABKAkSDgoGYWN0b3JzGAwgAygJImUKGkJhdGNoVmFsaWRhdGVUb2tlbnNSZXF1ZXN0EkcKCHJlcXVlc3RzGAEgAygLMiMudG91Y2hzdG9uZS52MS5WYWxpZGF0ZVRva2VuUmVxdWVzdEIQukgNkgEKCAEQ6AciA9gBAyJYChtCYXRjaFZhbGlkYXRlVG9rZW5zUmVzcG9uc2USOQoHcmVzdWx0cxgBIAMoCzIoLnRvdWNoc3RvbmUudjEuQmF0Y2hWYWxpZGF0ZVRva2Vuc1Jlc3VsdCKJAQoZQmF0Y2hWYWxpZGF0ZVRva2Vuc1Jlc3VsdBI5Cgl2YWxpZGF0ZWQYASABKAsyJC50b3VjaHN0b25lLnYxLlZhbGlkYXRlVG9rZW5SZXNwb25zZUgAEiYKBWVycm9yGAIgASgLMhUudG91Y2hzdG9uZS52MS5TdGF0dXNIAEIJCgdvdXRjb21lKpEDCg1SZWZ1c2FsUmVhc29uEh4KGlJFRlVTQUxfUkVBU09OX1VOU1BFQ0lGSUVEEAASHAoYUkVGVVNBTF9SRUFTT05fTUFMRk9STUVEEAESHwobUkVGVVNBTF9SRUFTT05fTk9UX0hPTk9VUkVEEAISGgoWUkVGVVNBTF9SRUFTT05fRVhQSVJFRBADEiAKHFJFRlVTQUxfUkVBU09OX1NDT1BFX01JU1NJTkcQBBIaChZSRUZVU0FMX1JFQVNPTl9VTktOT1dOEAUSGgoWUkVGVVNBTF9SRUFTT05fUkVWT0tFRBAGEiQKIFJFRlVTQUxfUkVBU09OX0FVRElFTkNFX01JU01BVENIEAcSGwoXUkVGVVNBTF9SRUFTT05fVEFNUEVSRUQQCBIjCh9SRUZVU0FMX1JFQVNPTl9SRVFVRVNUX01JU01BVENIEAkSIQodUkVGVVNBTF9SRUFTT05fUFJPT0ZfUkVRVUlSRUQQChIgChxSRUZVU0FMX1JFQVNPTl9QUk9PRl9JTlZBTElEEAsyjQIKEFZhbGlkYXRvclNlcnZpY2UScgoNVmFsaWRhdGVUb2tlbhIjLnRvdWNoc3RvbmUudjEuVmFsaWRhdGVUb2tlblJlcXVlc3QaJC50b3VjaHN0b25lLnYxLlZhbGlkYXRlVG9rZW5SZXNwb25zZSIWkAIC6uAYD3Rva2Vuczp2YWxpZGF0ZRKEAQoTQmF0Y2hWYWxpZGF0ZVRva2VucxIpLnRvdWNoc3RvbmUudjEuQmF0Y2hWYWxpZGF0ZVRva2Vuc1JlcXVlc3QaKi50b3VjaHN0b25lLnYxLkJhdGNoVmFsaWRhdGVUb2tlbnNSZXNwb25zZSIWkAIC6uAYD3Rva2Vuczp2YWxpZGF0ZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_touchstone_v1_options, file_touchstone_v1_status, file_touchstone_v1_tokens]);
 
 /**
  * What a resource server was handed, and what it is about to do with it.
@@ -59,6 +61,13 @@ export type ValidateTokenRequest = Message<"touchstone.v1.ValidateTokenRequest">
    * @generated from field: string request = 5;
    */
   request: string;
+
+  /**
+   * What proves that the token's holder has what the token is bound to. Absent: nothing came.
+   *
+   * @generated from field: touchstone.v1.Proof proof = 6;
+   */
+  proof?: Proof | undefined;
 };
 
 /**
@@ -70,7 +79,8 @@ export const ValidateTokenRequestSchema: GenMessage<ValidateTokenRequest> = /*@_
 
 /**
  * Consistency is how fresh an answer must be. In every mode a replica that can't prove that its database is the one in force
- * answers UNAVAILABLE, and a token that is not in its cache is read from the database, fully consistently.
+ * answers UNAVAILABLE, and a token that is not in its cache is read from the database, fully consistently. A DPoP proof is
+ * taken in the database in every mode: without that no token is active that takes one.
  *
  * @generated from message touchstone.v1.Consistency
  */
@@ -372,6 +382,21 @@ export const RefusalReason = {
    * @generated from enum value: REFUSAL_REASON_REQUEST_MISMATCH = 9;
    */
   REQUEST_MISMATCH: 9,
+
+  /**
+   * It is bound to a certificate or a key, and nothing came to prove that its holder has that.
+   *
+   * @generated from enum value: REFUSAL_REASON_PROOF_REQUIRED = 10;
+   */
+  PROOF_REQUIRED: 10,
+
+  /**
+   * What came does not prove that its holder has what it is bound to: it is of another certificate or key, for another
+   * request or token, too old, used before, or none at all.
+   *
+   * @generated from enum value: REFUSAL_REASON_PROOF_INVALID = 11;
+   */
+  PROOF_INVALID: 11,
 } as const;
 
 /**
@@ -400,7 +425,8 @@ export const ValidatorService: GenService<{
    *
    * Callers: a resource server (`tokens:validate`), for its own audience.
    *
-   * Idempotent: may be retried whenever the status says so.
+   * Idempotent: may be retried whenever the status says so. A DPoP proof is taken once, though: where a call that failed has
+   * taken it, its retry is answered PROOF_INVALID, and the client has to make another.
    *
    * @generated from rpc touchstone.v1.ValidatorService.ValidateToken
    */
