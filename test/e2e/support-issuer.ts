@@ -5,17 +5,23 @@ import { freePair } from '@touchstone/local-stack';
 import { vi } from 'vitest';
 import type { SharedStack } from '../harness/shared-stack.ts';
 
-const main = fileURLToPath(new URL('../../services/issuer/src/main.ts', import.meta.url));
-
 /** One more issuer on the database of a stack, ready; ends with the test. */
-export async function startAnotherIssuer(stack: SharedStack): Promise<SharedStack & AsyncDisposable> {
+export const startAnotherIssuer = (stack: SharedStack): Promise<SharedStack & AsyncDisposable> =>
+  startAnother('issuer', stack);
+
+/** One more replica of a service on the database of a stack, ready; ends with the test. */
+export async function startAnother(
+  name: 'issuer' | 'validator',
+  stack: SharedStack,
+): Promise<SharedStack & AsyncDisposable> {
   const [grpc, http] = await freePair();
+  const main = fileURLToPath(new URL(`../../services/${name}/src/main.ts`, import.meta.url));
   const child = spawn(process.execPath, [main], {
     stdio: 'ignore',
     env: {
       PATH: process.env.PATH,
-      ISSUER_GRPC_PORT: String(grpc),
-      ISSUER_HTTP_PORT: String(http),
+      [`${name.toUpperCase()}_GRPC_PORT`]: String(grpc),
+      [`${name.toUpperCase()}_HTTP_PORT`]: String(http),
       DATABASE_URL: stack.adminUrl,
       MASTER_KEY_FILE: stack.masterKeyFile,
       KAFKA_BROKERS: stack.kafkaBrokers.join(','),
@@ -30,8 +36,8 @@ export async function startAnotherIssuer(stack: SharedStack): Promise<SharedStac
   await vi.waitUntil(isReady, { timeout: 30_000, interval: 100 });
   return {
     ...stack,
-    issuer: `127.0.0.1:${grpc}`,
-    http: { ...stack.http, issuer: `http://127.0.0.1:${http}` },
+    [name]: `127.0.0.1:${grpc}`,
+    http: { ...stack.http, [name]: `http://127.0.0.1:${http}` },
     async [Symbol.asyncDispose]() {
       child.kill();
       await exited;
