@@ -16,6 +16,7 @@ test('the string allows what its record does', () => {
     scopes: draft.scopes,
     expiresAt: draft.expiresAt,
     requests: [],
+    actors: [],
   });
 });
 
