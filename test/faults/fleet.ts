@@ -6,11 +6,14 @@ import { clientsOf, scopes, unique } from '../harness/world.ts';
 import { type Calls, callsOf } from './calls.ts';
 import type { OwnStack } from './own-stack.ts';
 import { spawnService } from './spawned.ts';
+import { untilTrue } from './until.ts';
 
 interface Member {
   readonly grpc: string;
   /** What this one answers. */
   readonly calls: Calls;
+  /** Calls that it has not answered yet. */
+  inFlight: number;
   /** Its log. */
   output(): string;
   stop(): Promise<unknown>;
@@ -24,7 +27,7 @@ export interface Fleet {
   consent(): Promise<string>;
   /** The logs of the replicas of a service. */
   output(name: ServiceName): string;
-  /** Starts one more of a service, and stops those before it once it is ready. */
+  /** Starts one more of a service, and stops those before it once it is ready and they have nothing left to answer. */
   replace(name: ServiceName, environment: Readonly<Record<string, string>>): Promise<void>;
 }
 
@@ -36,6 +39,7 @@ export async function openFleet({ stack, world }: OwnStack, resources: AsyncDisp
   const memberOf = (name: ServiceName, grpc: string, rest: Pick<Member, 'output' | 'stop'>): Member => ({
     grpc,
     calls: callsOf(stack, world, { timeoutMs: 30_000, at: { [name]: grpc } }),
+    inFlight: 0,
     ...rest,
   });
   function ofStack(name: ServiceName): Member[] {
@@ -44,10 +48,19 @@ export async function openFleet({ stack, world }: OwnStack, resources: AsyncDisp
   }
   const members = { issuer: ofStack('issuer'), validator: ofStack('validator'), revocation: ofStack('revocation') };
   let turn = 0;
-  const next = (name: ServiceName): Member => members[name][turn++ % members[name].length] as Member;
+  async function atNext<Answer>(name: ServiceName, call: (member: Member) => Promise<Answer>): Promise<Answer> {
+    const member = members[name][turn++ % members[name].length] as Member;
+    member.inFlight++;
+    try {
+      return await call(member);
+    } finally {
+      member.inFlight--;
+    }
+  }
 
-  async function consent(): Promise<string> {
-    const issuer = clientsOf({ ...shared(stack), issuer: next('issuer').grpc }, world.identity.credential);
+  const consent = () => atNext('issuer', consentAt);
+  async function consentAt({ grpc }: Member): Promise<string> {
+    const issuer = clientsOf({ ...shared(stack), issuer: grpc }, world.identity.credential);
     const { consent } = await issuer.consents.recordConsent({
       tenantId: world.tenantId,
       appId,
@@ -64,11 +77,11 @@ export async function openFleet({ stack, world }: OwnStack, resources: AsyncDisp
     async issue(over) {
       const method = methods[issued++ % methods.length];
       const consentId = method === TokenMethod.CONSENT_KEY ? await consent() : '';
-      return next('issuer').calls.issue({ appId, method, consentId, ...over });
+      return atNext('issuer', (member) => member.calls.issue({ appId, method, consentId, ...over }));
     },
-    validate: (...asked) => next('validator').calls.validate(...asked),
-    revoke: (token) => next('revocation').calls.revoke(token),
-    revokeTarget: (target) => next('revocation').calls.revokeTarget(target),
+    validate: (...asked) => atNext('validator', (member) => member.calls.validate(...asked)),
+    revoke: (token) => atNext('revocation', (member) => member.calls.revoke(token)),
+    revokeTarget: (target) => atNext('revocation', (member) => member.calls.revokeTarget(target)),
   };
   return {
     calls,
@@ -87,7 +100,10 @@ export async function openFleet({ stack, world }: OwnStack, resources: AsyncDisp
       // By both, for a while.
       for (const _ of methods) await calls.revoke((await calls.issue()).token);
       members[name] = [member];
-      for (const { stop } of before) await stop();
+      for (const one of before) {
+        await untilTrue('its calls have ended', () => one.inFlight === 0);
+        await one.stop();
+      }
     },
   };
 }

@@ -52,7 +52,8 @@ const rewrapKeys = (environment: Readonly<Record<string, string>>, ...flags: rea
 async function interrupted(environment: Readonly<Record<string, string>>): Promise<void> {
   await using inTheWay = await openAdmin(own);
   await inTheWay.query('begin');
-  await inTheWay.query('select from data_key order by created_at desc limit 1 for update');
+  // As the command itself would: consents that refer to it are recorded meanwhile.
+  await inTheWay.query('select from data_key order by created_at desc limit 1 for no key update');
   const command = rewrapKeys(environment);
   await command.untilSaid('1 of ');
   const ofCommand = `from pg_stat_activity where application_name = 'touchstone rewrap-keys'`;
