@@ -25,7 +25,7 @@ create table consent_key (
 grant select, insert on consent, consent_key to touchstone_issuer;
 -- It comes with the record of a token that was made under it.
 grant select on consent_key to touchstone_validator, touchstone_revocation;
-grant select (consent_id, tenant_id, mac, app_id, user_handle, grants, recorded_at, expires_at, idempotency_key, disabled_revision)
+grant select (consent_id, tenant_id, mac, app_id, user_handle, grants, recorded_at, expires_at, disabled_revision)
   on consent to touchstone_revocation;
 grant update (disabled_revision) on consent to touchstone_revocation;
 grant delete on consent_key to touchstone_revocation;

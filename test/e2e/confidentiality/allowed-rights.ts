@@ -9,6 +9,10 @@ const everybody: Rights = {
   'schema public': 'usage',
 };
 
+/** What everyone may know of a signing key; the private half is the issuer's business alone. */
+const publicHalf =
+  'select(activated_at,algorithm,created_at,disabled_revision,mac,public_jwk,retired_at,signing_key_id,state,tenant_id)';
+
 const owned = 'delete insert maintain own references select trigger truncate update';
 
 /** All that each service's login may do, and nothing else. Whoever grants more has to say so here. */
@@ -22,6 +26,9 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'sequence token_sequence': 'select usage',
     'table app': 'insert select update(disabled_revision)',
     'table census': 'insert select update',
+    'table consent': 'insert select',
+    'table consent_key': 'insert select',
+    'table data_key': 'insert select',
     'table history': 'select update',
     'table outbox': 'insert',
     'table outbox partition': 'insert',
@@ -29,6 +36,7 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'table resource_server': 'insert select update(disabled_revision)',
     'table revision': 'insert select',
     'table revocation': 'insert select',
+    'table signing_key': 'insert select update(activated_at,retired_at,state)',
     'table tenant': 'insert select update(disabled_revision,registry_version)',
     'table token': 'insert select',
     'table token partition': 'insert select',
@@ -40,10 +48,13 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'function current_timeline': 'execute',
     'schema touchstone': 'usage',
     'table census': 'insert select update',
+    'table consent_key': 'select',
+    'table data_key': 'select',
     'table history': 'select',
     'table promotion': 'select update',
     'table resource_server': 'select',
     'table revision': 'select',
+    'table signing_key': publicHalf,
     'table token': 'select',
     'table token partition': 'select',
     'table watermark': 'select',
@@ -57,7 +68,11 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'sequence token_sequence': 'select',
     'table app': 'select',
     'table census': 'insert select update',
+    'table consent':
+      'select(app_id,consent_id,disabled_revision,expires_at,grants,mac,recorded_at,tenant_id,user_handle) update(disabled_revision)',
+    'table consent_key': 'delete select',
     'table coverage': 'insert select',
+    'table data_key': 'select',
     'table history': 'select update',
     'table outbox': 'insert select',
     'table outbox partition': 'insert select',
@@ -66,7 +81,8 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'table resource_server': 'select',
     'table revision': 'insert select',
     'table revocation': 'insert select',
-    'table tenant': 'select',
+    'table signing_key': `${publicHalf} update(disabled_revision)`,
+    'table tenant': 'select update(registry_version)',
     'table token': 'select',
     'table token partition': 'select',
     'table watermark': 'insert select update',
