@@ -1,7 +1,20 @@
 import type pg from 'pg';
 
 /** What decides about tokens; the partitions of `token` come with it. */
-const tables = ['history', 'revision', 'revocation', 'watermark', 'tenant', 'resource_server', 'app', 'token'] as const;
+const tables = [
+  'history',
+  'revision',
+  'revocation',
+  'watermark',
+  'tenant',
+  'resource_server',
+  'app',
+  'data_key',
+  'signing_key',
+  'consent',
+  'consent_key',
+  'token',
+] as const;
 export type Table = (typeof tables)[number];
 
 /** What the database held at one time: a dump. */

@@ -1,4 +1,5 @@
 import type { Attacker } from './attacker.ts';
+import { insertKey, ownKey } from './own-keys.ts';
 import type { Held, Scene } from './scene.ts';
 
 /** Who is there when a row is attacked. */
@@ -23,6 +24,14 @@ const edit =
 const ofVictim = (column: string) =>
   edit(`${column} = (select ${column} from token where id = $2)`, ({ victim }) => victim.id);
 
+const methodNames = ['reference', 'encrypted', 'consent_key', 'signed', 'split', 'attenuable'];
+
+/** The row of a token, turned into that of one that was made by another method. */
+export const methodEdits = (method: string): readonly NamedRowAttack[] =>
+  methodNames
+    .filter((name) => name !== method.toLowerCase())
+    .map((name) => [`method, to ${name}`, edit(`method = '${name}'`)]);
+
 /** Each column that decides, changed to where the holder would get something from it. */
 export const edits: readonly NamedRowAttack[] = [
   ['scopes', edit(`scopes = array['orders:read', 'orders:write']`)],
@@ -38,10 +47,18 @@ export const edits: readonly NamedRowAttack[] = [
   ['user_handle', ofVictim('user_handle')],
   ['user_handle, removed', edit('user_handle = null')],
   ['consent_id', edit(`consent_id = 'consent-1'`)],
+  ["consent_id, to the victim's", ofVictim('consent_id')],
   ['usage', edit(`usage = 'automation'`)],
   ['token_class', edit(`token_class = 'credential'`)],
-  ['method', edit(`method = 'signed'`)],
   ['signing_key_id', edit(`signing_key_id = 'key-1'`)],
+  [
+    "signing_key_id, to a key of the attacker's",
+    async (at) => {
+      const own = ownKey();
+      await insertKey(at.attacker, own, at.scene.tenantId);
+      await edit('signing_key_id = $2', () => own.keyId)(at);
+    },
+  ],
   ['policy_version', edit('policy_version = 0')],
   ['confirmation', edit(`confirmation = '{}'`)],
   [

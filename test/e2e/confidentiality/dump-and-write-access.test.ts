@@ -1,66 +1,17 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { clientsOf } from '../../harness/world.ts';
 import { credentialAttacks } from './attacks-on-credentials.ts';
 import { registryAttacks } from './attacks-on-registry.ts';
-import { edits, forgeries, type NamedRowAttack } from './attacks-on-rows.ts';
 import { disablings } from './disablings.ts';
 import { judging, sideBySide } from './judging.ts';
-import { type DumpedRow, madeUpStrings } from './made-up-strings.ts';
-import { type Held, held, outcomeOf, type Scene } from './scene.ts';
+import { held, outcomeOf, type Scene } from './scene.ts';
 
 // Somebody has a full dump and may write anything to the database, and has tokens and credentials of few rights; but not
 // the master key. What he does about revocations is in revoked-stays-revoked.test.ts and revocations-to-come.test.ts.
 const its = judging();
 const { expectActive, expectRefused, verdicts } = its;
+/** What the holder's token is worth. */
 const asHolder = { active: true, scopes: ['orders:read'], claims: { name: 'M' } };
-
-describe('presenting: with a dump no string can be made that is honoured,', () => {
-  let row: DumpedRow;
-  let holder: Held;
-  let victim: Held;
-  beforeAll(async () => {
-    [holder, victim] = [await its.scene.holder(), await its.scene.victim()];
-    row = await its.attacker.read<DumpedRow>('select * from token where id = $1', [victim.id]);
-  });
-
-  test.each(madeUpStrings)('not as %s', async (_, make) => {
-    const presented = make(row, holder.token);
-    expect(presented).not.toBe(holder.token);
-    await expectRefused([its.running], presented);
-    await expectActive(victim.token);
-    await expectActive(holder.token);
-  });
-
-  test("nor as the token's id", () => expectRefused([its.running], victim.tokenId));
-});
-
-function describeRowAttacks(title: string, attacks: readonly NamedRowAttack[]): void {
-  describe(title, () => {
-    const { caseOf, validators } = sideBySide(its, async () => {
-      const cases = new Map<string, Held>();
-      for (const [name, attack] of attacks) {
-        const { attacker, scene, abroad } = its;
-        const at = { attacker, scene, abroad, own: await scene.holder(), victim: await scene.victim() };
-        await expectActive(at.own.token);
-        await attack(at);
-        await expectActive(at.victim.token);
-        cases.set(name, at.own);
-      }
-      return cases;
-    });
-
-    test.each(attacks)('%s', (name) => expectRefused(validators(), caseOf(name).token));
-
-    test('while a token whose row nobody touched is honoured by both validators', async () => {
-      const { token } = await its.scene.holder();
-      const answers = await verdicts(validators(), token);
-      expect(answers.filter(({ active }) => active)).toEqual([asHolder, asHolder]);
-    });
-  });
-}
-
-describeRowAttacks('forging: a string is not honoured on a row made out of others,', forgeries);
-describeRowAttacks('widening: a token is refused whose row was edited in', edits);
 
 test('what does not decide may be edited: the token is worth what it was', async () => {
   const holder = await its.scene.holder();

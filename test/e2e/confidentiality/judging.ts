@@ -20,6 +20,8 @@ export interface Judging {
   expectActive(token: string, where?: Scene): Promise<void>;
   /** Nobody honours it, whoever asks and for whatever. */
   expectRefused(validators: readonly ServiceProcess[], token: string, where?: Scene): Promise<void>;
+  /** As `expectRefused`, and everybody is told this. */
+  expectAnswered(why: string, validators: readonly ServiceProcess[], token: string, where?: Scene): Promise<void>;
   /** A tenant for one attack alone. */
   openScene(): Promise<Scene>;
   /** Works with the running validator and with one that starts now. */
@@ -52,6 +54,12 @@ export function judging(): Judging {
     },
     async expectRefused(validators: readonly ServiceProcess[], token: string, where = opened.scene) {
       for (const verdict of await verdicts(validators, token, where)) expect(verdict).toMatchObject({ active: false });
+    },
+    async expectAnswered(why: string, validators: readonly ServiceProcess[], token: string, where = opened.scene) {
+      const answers = await verdicts(validators, token, where);
+      expect(new Set(answers.map((verdict) => JSON.stringify(verdict)))).toEqual(
+        new Set([JSON.stringify({ active: false, why })]),
+      );
     },
     async withFresh(work: (validators: readonly ServiceProcess[]) => Promise<void>) {
       const fresh = await startFresh(opened.own.stack);

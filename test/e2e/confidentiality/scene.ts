@@ -1,5 +1,5 @@
 import { Code, ConnectError } from '@connectrpc/connect';
-import { ClientType, HostingType } from '@touchstone/contracts';
+import { ClientType, HostingType, TokenMethod } from '@touchstone/contracts';
 import { parseTokenId } from '@touchstone/core';
 import type { SharedStack } from '../../harness/shared-stack.ts';
 import { type Clients, clientsOf, openWorld, scopes, unique, type World } from '../../harness/world.ts';
@@ -15,6 +15,13 @@ export interface Scene extends World {
   holder(over?: Record<string, unknown>): Promise<Held>;
   /** A token with more rights and other claims. */
   victim(over?: Record<string, unknown>): Promise<Held>;
+  /** An app that may have tokens of every method, for all that the API does. */
+  readonly manyApp: string;
+  /** As `holder` and `victim`, but made by this method and under the user's consent. */
+  holderOf(method: TokenMethod, over?: Record<string, unknown>): Promise<Held>;
+  victimOf(method: TokenMethod, over?: Record<string, unknown>): Promise<Held>;
+  /** What the two stand on. */
+  readonly consents: { readonly holder: string; readonly victim: string };
   /** What may be asked about a token in this tenant. */
   questions(token: string): Question[];
 }
@@ -29,6 +36,12 @@ export interface Held {
 
 const ttl = { seconds: 3_600n };
 
+/** Every method, by its name in the contract. */
+export const namedMethods = Object.entries(TokenMethod).filter(([name]) => name !== 'UNSPECIFIED');
+export const methods = namedMethods.map(([, method]) => method);
+/** Those that take a tenant's signing key. */
+export const signedMethods: readonly TokenMethod[] = [TokenMethod.ENCRYPTED, TokenMethod.SIGNED, TokenMethod.SPLIT];
+
 export async function openScene(stack: SharedStack): Promise<Scene> {
   const world = await openWorld(stack);
   const { tenantId, audience } = world;
@@ -36,7 +49,7 @@ export async function openScene(stack: SharedStack): Promise<Scene> {
   const lowApp = unique('low-app');
   const grants = [{ audience, scopes: ['orders:read'] }];
   const kind = { clientType: ClientType.WEB, hostingType: HostingType.FIRST_PARTY };
-  await registry.createApp({ app: { appId: lowApp, tenantId, ...kind, grants } });
+  await registry.createApp({ app: { appId: lowApp, tenantId, ...kind, grants, methods } });
   const confidant = `https://${unique('confidant')}.example.com`;
   const releasedClaims = ['name', 'email', 'phone'];
   await registry.createResourceServer({
@@ -47,13 +60,25 @@ export async function openScene(stack: SharedStack): Promise<Scene> {
     scopes: ['tokens:validate'],
     ttl,
   });
+  const manyApp = await world.addApp({ methods });
+  const consents = {
+    holder: await world.consent({ appId: lowApp, userId: 'mallory', grants }),
+    victim: await world.consent({ appId: manyApp, userId: 'grace' }),
+  };
+  const holder: Scene['holder'] = async (over) =>
+    held(await world.issue({ appId: lowApp, userId: 'mallory', claims: { name: 'M' }, ...over }));
+  const victim: Scene['victim'] = async (over) =>
+    held(await world.issue({ userId: 'grace', scopes, claims: { name: 'Grace' }, ...over }));
   return {
     ...world,
     lowApp,
+    manyApp,
+    consents,
     confidant: { audience: confidant, clients: clientsOf(stack, credential) },
-    holder: async (over) =>
-      held(await world.issue({ appId: lowApp, userId: 'mallory', claims: { name: 'M' }, ...over })),
-    victim: async (over) => held(await world.issue({ userId: 'grace', scopes, claims: { name: 'Grace' }, ...over })),
+    holder,
+    victim,
+    holderOf: (method, over) => holder({ method, consentId: consents.holder, ...over }),
+    victimOf: (method, over) => victim({ method, appId: manyApp, consentId: consents.victim, ...over }),
     questions: (token) => [
       ...scopes.map((scope) => ({ token, scope, audience, credential: world.resourceServer.credential })),
       { token, scope: 'orders:read', audience: confidant, credential },
