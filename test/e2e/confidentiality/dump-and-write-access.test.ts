@@ -4,7 +4,7 @@ import { credentialAttacks } from './attacks-on-credentials.ts';
 import { registryAttacks } from './attacks-on-registry.ts';
 import { disablings } from './disablings.ts';
 import { judging, sideBySide } from './judging.ts';
-import { held, outcomeOf, type Scene } from './scene.ts';
+import { held, lookAgain, outcomeOf, type Scene } from './scene.ts';
 
 // Somebody has a full dump and may write anything to the database, and has tokens and credentials of few rights; but not
 // the master key. What he does about revocations is in revoked-stays-revoked.test.ts and revocations-to-come.test.ts.
@@ -42,10 +42,6 @@ describe('credentials: an app does not become another caller by', () => {
   });
 });
 
-/** The issuer remembers the registry until the tenant's version has risen. */
-const lookAgain = ({ tenantId }: Scene): Promise<number> =>
-  its.attacker.write('update tenant set registry_version = registry_version + 1 where tenant_id = $1', [tenantId]);
-
 describe('the registry: nobody is granted or told more by an edit of', () => {
   const { caseOf, validators } = sideBySide(its, async () => {
     const cases = new Map<string, { readonly scene: Scene; readonly token: string }>();
@@ -56,7 +52,7 @@ describe('the registry: nobody is granted or told more by an edit of', () => {
       await expectActive(token, scene);
       expect(await outcomeOf(scene.issue({ appId: scene.lowApp }))).toBe('done');
       await attack({ attacker, scene, abroad });
-      await lookAgain(scene);
+      await lookAgain(its.attacker, scene);
       cases.set(name, { scene, token });
     }
     return cases;
@@ -84,7 +80,7 @@ describe('disabling: stays, when it is undone in the registry, for', () => {
       await expectActive(token, scene);
       await disable(scene);
       await undo(its.attacker, scene);
-      await lookAgain(scene);
+      await lookAgain(its.attacker, scene);
       const later = await scene.issue().catch(() => null);
       cases.set(name, { scene, tokens: later ? [token, later.token] : [token] });
     }

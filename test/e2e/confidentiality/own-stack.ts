@@ -8,8 +8,15 @@ export interface OwnStack extends AsyncDisposable {
   /** The same for the helpers of the harness. */
   readonly shared: SharedStack;
   readonly folder: string;
+  /** What `/.well-known/jwks.json` says. */
+  published(): Promise<readonly PublishedKey[]>;
   /** A new connection of the superuser's; ended with the stack. */
   superuser(): Promise<pg.Client>;
+}
+
+export interface PublishedKey {
+  readonly kid: string;
+  readonly x?: string;
 }
 
 export async function openOwnStack(kafka: StackOptions['kafka'] = null): Promise<OwnStack> {
@@ -21,6 +28,10 @@ export async function openOwnStack(kafka: StackOptions['kafka'] = null): Promise
     stack,
     shared: shared(stack),
     folder,
+    async published() {
+      const response = await fetch(`${stack.services.issuer.http}/.well-known/jwks.json`);
+      return ((await response.json()) as { keys: PublishedKey[] }).keys;
+    },
     superuser: () => connect(stack.postgres.adminUrl, resources),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };

@@ -3,6 +3,7 @@ import { ClientType, HostingType, TokenMethod } from '@touchstone/contracts';
 import { parseTokenId } from '@touchstone/core';
 import type { SharedStack } from '../../harness/shared-stack.ts';
 import { type Clients, clientsOf, openWorld, scopes, unique, type World } from '../../harness/world.ts';
+import type { Attacker } from './attacker.ts';
 import type { Question } from './validators.ts';
 
 /** A tenant in which somebody with few rights lives beside others with more. */
@@ -85,6 +86,10 @@ export async function openScene(stack: SharedStack): Promise<Scene> {
     ],
   };
 }
+
+/** Whoever remembers the tenant's registry, or its keys, until its version has risen looks again. */
+export const lookAgain = (attacker: Attacker, { tenantId }: Scene): Promise<number> =>
+  attacker.write('update tenant set registry_version = registry_version + 1 where tenant_id = $1', [tenantId]);
 
 export function held({ token, tokenId }: { readonly token: string; readonly tokenId: string }): Held {
   const id = parseTokenId(tokenId)?.key.replace(/(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
