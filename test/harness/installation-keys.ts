@@ -14,12 +14,19 @@ export interface InstallationKeysSource {
   readonly masterKeyFile: string;
 }
 
-/** The keys of an installation, as its services have them. */
-export async function installationKeys({ adminUrl, masterKeyFile }: InstallationKeysSource): Promise<KeyRing> {
+/** Works with the data keys of an installation, as its services have them. */
+export async function withDataKeys<Result>(
+  { adminUrl, masterKeyFile }: InstallationKeysSource,
+  work: (dataKeys: DataKeys) => Promise<Result>,
+): Promise<Result> {
   await using database = openDatabase({ url: adminUrl, applicationName: 'test keys', connectionsMax: 1 });
   const encryption = fileKeyEncryption(await readMasterKeyFile(masterKeyFile));
-  return await openInstallationKeys(new DataKeys(dataKeyStore(database), [encryption]));
+  return await work(new DataKeys(dataKeyStore(database), [encryption]));
 }
+
+/** The keys of an installation, as its services have them. */
+export const installationKeys = (source: InstallationKeysSource): Promise<KeyRing> =>
+  withDataKeys(source, openInstallationKeys);
 
 export const keysOf = ({ postgres, masterKeyFile }: Stack): Promise<KeyRing> =>
   installationKeys({ adminUrl: postgres.adminUrl, masterKeyFile });

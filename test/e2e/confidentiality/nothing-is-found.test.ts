@@ -1,18 +1,20 @@
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { TokenMethod } from '@touchstone/contracts';
 import { topics } from '@touchstone/events';
 import { type LocalPostgres, startPostgres } from '@touchstone/local-stack';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Finding, findCanaries, type Source } from '../../harness/canary.ts';
+import { type Canary, type Finding, findCanaries, type Source } from '../../harness/canary.ts';
 import { kafkaTopics, postgresFiles, postgresTables } from '../../harness/canary-sources.ts';
 import { kafkaForTests } from '../../harness/shared-stack.ts';
 import { openWorld } from '../../harness/world.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
 import { Plants } from './plants.ts';
-import { outcomeOf } from './scene.ts';
+import { provokeErrors, ToldErrors } from './provoked-errors.ts';
+import { methods, outcomeOf } from './scene.ts';
 import { Secrets } from './secrets.ts';
-import { besidesPostgres, logs, metricsPages } from './taking.ts';
+import { besidesPostgres, logs, metricsPages, publicPages } from './taking.ts';
 import {
   issueCredentials,
   issueMany,
@@ -22,11 +24,15 @@ import {
   type Using,
   validateMany,
 } from './use-of-everything.ts';
+import { issueByEveryMethod, revokeMethods, validateEach } from './use-of-methods.ts';
 
 const kafka = await kafkaForTests();
 const tokensCount = 1_000;
 const secrets = new Secrets();
 const plants = new Plants();
+const errors = new ToldErrors();
+/** Most of a token that was sent as the id of a consent. */
+let misplaced = '';
 
 let own: OwnStack;
 let postgres: LocalPostgres;
@@ -47,15 +53,45 @@ afterAll(async () => {
   await own?.[Symbol.asyncDispose]();
 });
 
+/** Those that were told; not to be had at will: OVERLOADED, FENCED, DEADLINE_EXCEEDED and CANCELLED. */
+const reasons = [
+  'on HTTP',
+  'INVALID_FIELD',
+  'CALLER_UNKNOWN',
+  'CALLER_NOT_ALLOWED',
+  'TENANT_UNKNOWN',
+  'APP_UNKNOWN',
+  'AUDIENCE_UNKNOWN',
+  'CONSENT_UNKNOWN',
+  'TOKEN_UNKNOWN',
+  'REVOCATION_UNKNOWN',
+  'DISABLED',
+  'SCOPE_NOT_ALLOWED',
+  'TTL_TOO_LONG',
+  'METHOD_NOT_ALLOWED',
+  'CLAIM_RESERVED',
+  'CLAIMS_TOO_LARGE',
+  'ALREADY_EXISTS',
+  'IDEMPOTENCY_KEY_REUSED',
+  'CREDENTIAL_NOT_ALLOWED',
+  'STORE_UNAVAILABLE',
+  'INTERNAL',
+  'REVISION_UNKNOWN',
+  'TOKEN_TOO_LONG',
+  'CONSENT_REQUIRED',
+  'CONSENT_ENDED',
+  'SIGNING_KEY_UNKNOWN',
+];
+
 /** What stands where, without the encoding: `a user id in <source>`. */
-const told = (findings: readonly Finding[]): string[] =>
+const placesOf = (findings: readonly Finding[]): string[] =>
   findings.map(({ canary, source, encoding }) => `${canary} in ${source} (${encoding})`);
 
 /** Scans once, for the secrets and for what was planted. */
-async function find(sources: AsyncIterable<Source> | readonly Source[]) {
-  const findings = await findCanaries(sources, [...secrets.canaries, ...plants.canaries]);
+async function find(sources: AsyncIterable<Source> | readonly Source[], controls: readonly Canary[] = []) {
+  const findings = await findCanaries(sources, [...secrets.canaries, ...plants.canaries, ...controls]);
   const planted = new Set(findings.map(({ canary }) => canary).filter((name) => name.startsWith('planted: ')));
-  return { leaks: told(findings.filter(({ canary }) => !planted.has(canary))), planted };
+  return { leaks: placesOf(findings.filter(({ canary }) => !planted.has(canary))), planted };
 }
 
 async function until(isSo: () => Promise<boolean>): Promise<void> {
@@ -78,7 +114,7 @@ describe('after a thousand issues, and everything else that can be done or go wr
     expect(await validateMany(using, tokens)).toBe(tokensCount);
     const outcomes = await provokeRefusals(using);
     expect(outcomes).not.toContain('done');
-    await sendNonsense(using, tokens[0] ?? '');
+    await useMethods();
     await withBrokenTable();
     await withoutPostgres(tokens);
     await revokeInEachWay(using, tokens);
@@ -102,6 +138,26 @@ describe('after a thousand issues, and everything else that can be done or go wr
     await setTimeout(600);
   });
 
+  /** Every method, consents and keys; and every error that can be had. */
+  async function useMethods(): Promise<void> {
+    const appId = await using.world.addApp({ methods });
+    const made = await issueByEveryMethod(using, appId);
+    const before = await secrets.keepStoredKeys(own, superuser);
+    for (const what of ['installation', 'signing', 'consent', 'EdDSA', 'ES256', 'RS256', 'the key of a consent']) {
+      expect(before.filter((name) => name.includes(what))).not.toEqual([]);
+    }
+    expect(await validateEach(using, made)).toBe(made.length);
+    for (const { token } of made.filter((_, i) => i % 3 === 0)) {
+      for (const answer of await sendNonsense(using, token)) errors.add('on HTTP', answer);
+    }
+    const { token } = await using.world.issue({ appId, method: TokenMethod.ENCRYPTED });
+    misplaced = token.slice(5, 65);
+    await errors.hear(using.world.issue({ appId, consentId: misplaced }));
+    await provokeErrors({ using, appId, made, planted: plants.error, told: errors });
+    await revokeMethods(using, appId, made);
+    await secrets.keepStoredKeys(own, superuser);
+  }
+
   /** The database refuses rows, and tells its log which. */
   async function withBrokenTable(): Promise<void> {
     const { world } = using;
@@ -110,6 +166,17 @@ describe('after a thousand issues, and everything else that can be done or go wr
     expect(await outcomeOf(world.issue(request))).toBe('Unavailable');
     await superuser.query('alter table token drop constraint broken');
     expect(await outcomeOf(world.issue(request))).toBe('done');
+    for (const table of ['consent', 'consent_key', 'signing_key', 'data_key', 'outbox']) {
+      const column = table === 'outbox' ? 'payload' : table === 'consent' ? 'mac' : 'wrapped';
+      await superuser.query(`alter table ${table} add constraint broken check (${column} is null) not valid`);
+      const refused = [
+        world.consent({ userId: request.userId }),
+        world.operator.registry.rotateSigningKey({ tenantId: world.tenantId }),
+      ];
+      for (const call of refused) await errors.hear(call);
+      await superuser.query(`alter table ${table} drop constraint broken`);
+    }
+    expect(await outcomeOf(world.consent({ userId: request.userId }))).toBe('done');
   }
 
   /** Calls go on while Postgres is killed and comes back. */
@@ -127,6 +194,8 @@ describe('after a thousand issues, and everything else that can be done or go wr
     const later = Array.from({ length: 20 }, (_, i) => call(i))
       .flat()
       .map(outcomeOf);
+    await errors.hear(world.issue({ userId: secrets.userId(7), claims: secrets.claims(7) }));
+    await errors.hear(world.validate(tokens[0] ?? ''));
     const outcomes = await Promise.all([...inFlight, ...later]);
     expect(outcomes).toContain('Unavailable');
     const { dataDir, port } = own.stack.postgres;
@@ -140,7 +209,7 @@ describe('after a thousand issues, and everything else that can be done or go wr
     const { leaks, planted } = await find(postgresTables(superuser));
     expect(leaks).toEqual([]);
     expect(planted).toEqual(new Set(['planted: row']));
-  });
+  }, 120_000);
 
   test.skipIf(kafka === null)('no topic holds one (needs Kafka)', async () => {
     const { leaks, planted } = await find(kafkaTopics(own.stack.kafkaBrokers, Object.values(topics)));
@@ -158,9 +227,26 @@ describe('after a thousand issues, and everything else that can be done or go wr
 
   test('no metric holds one', async () => {
     const pages = await metricsPages(own.shared.http);
-    const control = { name: 'control', value: 'touchstone_call_seconds_bucket' };
-    const findings = await findCanaries(pages, [...secrets.canaries, control]);
-    expect(findings.map(({ canary, source }) => [canary, source])).toEqual(pages.map(({ name }) => ['control', name]));
+    const control = { name: 'planted: control', value: 'touchstone_call_seconds_bucket' };
+    for (const page of pages) {
+      const { leaks, planted } = await find([plants.inMetrics(page)], [control]);
+      expect(leaks).toEqual([]);
+      expect([page.name, planted]).toEqual([page.name, new Set(['planted: control', 'planted: metric'])]);
+    }
+  });
+
+  test('no page that anybody may read holds one', async () => {
+    const control = { name: 'planted: control', value: (await own.published())[0]?.kid ?? '' };
+    const { leaks, planted } = await find(await publicPages(own.shared.http), [control]);
+    expect(leaks).toEqual([]);
+    expect(planted).toEqual(new Set(['planted: control']));
+  });
+
+  test('no error holds one, whatever it is about', async () => {
+    expect([...errors.reasons].sort()).toEqual(reasons.toSorted());
+    const { leaks, planted } = await find(errors.sources);
+    expect(leaks).toEqual([]);
+    expect(planted).toEqual(new Set(['planted: error']));
   });
 
   test("Postgres' log holds none, though it logs every statement with its parameters", async () => {
@@ -169,11 +255,18 @@ describe('after a thousand issues, and everything else that can be done or go wr
     expect(planted).toEqual(new Set(['planted: row', 'planted: deleted', 'planted: statement']));
   });
 
+  // FAULT (minor): IssueTokenRequest.consent_id has no pattern, as the ids of consents have everywhere else; so whatever
+  // stands there is looked for in the database.
+  test.fails('nor does it hold a token that was sent as the id of a consent', async () => {
+    const log = await logs([join(own.folder, 'postgres-log', 'postgresql.log')]);
+    expect(await findCanaries(log, [{ name: 'a misplaced token', value: misplaced }])).toEqual([]);
+  });
+
   test('no file of the live database holds one, the write-ahead log included', async () => {
     const { leaks, planted } = await find(postgresFiles(own.stack.postgres.dataDir));
     expect(leaks).toEqual([]);
     expect(planted).toEqual(new Set(['planted: row', 'planted: deleted']));
-  }, 60_000);
+  }, 120_000);
 
   test('nor does any file after all has stopped, but the file of the master key', async () => {
     for (const service of Object.values(own.stack.services)) await service.stop();
@@ -187,5 +280,5 @@ describe('after a thousand issues, and everything else that can be done or go wr
     expect([...others.planted]).toEqual(
       expect.arrayContaining(['planted: line', 'planted: statement', ...(own.stack.kafka ? ['planted: message'] : [])]),
     );
-  }, 60_000);
+  }, 120_000);
 });

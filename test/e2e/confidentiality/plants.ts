@@ -1,7 +1,7 @@
 import { appendFile } from 'node:fs/promises';
 import kafkajs from 'kafkajs';
 import type pg from 'pg';
-import type { Canary } from '../../harness/canary.ts';
+import type { Canary, Source } from '../../harness/canary.ts';
 import { stemOf } from './secrets.ts';
 
 /** Canaries in clear, one in each kind of place: a scan that does not find them all proves nothing. */
@@ -11,9 +11,11 @@ export class Plants {
   readonly message = stemOf('message');
   readonly line = stemOf('line');
   readonly statement = stemOf('statement');
+  readonly metric = stemOf('metric');
+  readonly error = stemOf('error');
 
   get canaries(): readonly Canary[] {
-    return ['row', 'deleted', 'message', 'line', 'statement'].map((name) => ({
+    return ['row', 'deleted', 'message', 'line', 'statement', 'metric', 'error'].map((name) => ({
       name: `planted: ${name}`,
       value: this[name as 'row'],
     }));
@@ -33,6 +35,12 @@ export class Plants {
     const messages = Array.from({ length: 20 }, (_, i) => ({ key: `${i}`, value: `${i} ${this.message}` }));
     await producer.send({ topic, messages, compression: kafkajs.CompressionTypes.GZIP });
     await producer.disconnect();
+  }
+
+  /** As a metric's label would hold it. */
+  inMetrics(page: Source): Source {
+    const text = 'bytes' in page ? page.bytes.toString() : '';
+    return { name: page.name, bytes: Buffer.from(`${text}touchstone_planted{label="${this.metric}"} 1\n`) };
   }
 
   inLog(file: string): Promise<void> {

@@ -11,6 +11,20 @@ export async function metricsPages(http: Readonly<Record<string, string>>): Prom
   return Promise.all(pages);
 }
 
+const paths = ['/.well-known/jwks.json', '/readyz', '/healthz', '/'];
+
+/** What else anybody may ask of the services' HTTP ports. */
+export async function publicPages(http: Readonly<Record<string, string>>): Promise<Source[]> {
+  const pages = Object.entries(http).flatMap(([service, url]) =>
+    paths.map(async (path) => {
+      const response = await fetch(`${url}${path}`);
+      const text = JSON.stringify([[...response.headers], await response.text()]);
+      return { name: `${path} of ${service}`, bytes: Buffer.from(text) };
+    }),
+  );
+  return Promise.all(pages);
+}
+
 /** Log files, as they are now. */
 export async function logs(files: readonly string[]): Promise<Source[]> {
   return Promise.all(files.map(async (file) => ({ name: file, bytes: await readFile(file) })));

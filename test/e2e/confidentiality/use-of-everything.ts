@@ -141,8 +141,8 @@ export async function revokeInEachWay({ world, secrets }: Using, tokens: readonl
   await many({ case: 'tenant', value: { tenantId } }, true);
 }
 
-/** Sends what is no proper request to the HTTP ports, with secrets wherever there is room. */
-export async function sendNonsense({ own, world, secrets }: Using, token: string): Promise<void> {
+/** Sends what is no proper request to the HTTP ports, with secrets wherever there is room. @returns what is answered. */
+export async function sendNonsense({ own, world, secrets }: Using, token: string): Promise<string[]> {
   const { http } = own.shared;
   const method = `${http.validator}/touchstone.v1.ValidatorService/ValidateToken`;
   const authorization = `Bearer ${world.resourceServer.credential}`;
@@ -170,5 +170,10 @@ export async function sendNonsense({ own, world, secrets }: Using, token: string
       { method: 'POST', headers: json, body: `${claims}${randomBytes(8).toString('hex')}` },
     ],
   ];
-  for (const [url, init] of requests) await (await fetch(url, init)).text();
+  const answers: string[] = [];
+  for (const [url, init] of requests) {
+    const response = await fetch(url, init);
+    answers.push(JSON.stringify([response.status, [...response.headers], await response.text()]));
+  }
+  return answers;
 }
