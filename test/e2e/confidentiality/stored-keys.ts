@@ -47,7 +47,7 @@ const lineCharacters = 64;
 const lineBytes = 48;
 
 /** The parts of a private key that nobody may know: in PKCS #8, as DER or PEM, and as a JWK they are the same bytes. */
-function privateParts(pem: string, name: string): Canary[] {
+export function privateParts(pem: string, name: string): Canary[] {
   const key = createPrivateKey(pem);
   const jwk = key.export({ format: 'jwk' }) as Readonly<Record<string, string>>;
   const der = key.export({ format: 'der', type: 'pkcs8' });
