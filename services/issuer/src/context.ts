@@ -1,14 +1,15 @@
 import { IssuerService } from '@touchstone/contracts';
-import type {
-  CredentialPorts,
-  DisablePorts,
-  ExchangePorts,
-  Follower,
-  IssuePorts,
-  RecordConsentPorts,
-  RefreshPorts,
-  SigningKeyPorts,
-  UpdatePorts,
+import {
+  type CredentialPorts,
+  type DisablePorts,
+  type ExchangePorts,
+  type IssuePorts,
+  isDead,
+  type ReadConsentPorts,
+  type RecordConsentPorts,
+  type RefreshPorts,
+  type SigningKeyPorts,
+  type UpdatePorts,
 } from '@touchstone/core';
 import { auditCodec } from '@touchstone/events';
 import { openReplica, type Replica } from '@touchstone/replica';
@@ -35,8 +36,8 @@ export interface IssuerContext extends AsyncDisposable {
   readonly refreshing: RefreshPorts;
   readonly registering: DisablePorts & UpdatePorts;
   readonly credentials: CredentialPorts;
-  readonly consenting: RecordConsentPorts;
-  readonly signing: SigningKeyPorts & { readonly follower: Follower };
+  readonly consenting: RecordConsentPorts & ReadConsentPorts;
+  readonly signing: SigningKeyPorts;
 }
 
 /** Where clients send exchanges, by Connect's path, which is gRPC's. */
@@ -58,7 +59,7 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
   const revocations = revocationWriter(database, { chain, codec: auditCodec, instanceId });
   const methods = openMethods({
     keys,
-    signing: { ...verifiers, ...signers(signingKeys, dataKeys) },
+    signing: { ...verifiers, ...signers(signingKeys, dataKeys, { isDead: (keyId) => isDead(keyId, follower) }) },
     consentKeys,
     issuer: config.ISSUER_URL,
   });
@@ -82,7 +83,7 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
       resourceServers: resourceServerWriter(database, { ...stored, chain }),
     },
     credentials: { registry: entries, methods, handles, tokens, audit },
-    consenting: { registry: entries, handles, consents, consentKeys },
+    consenting: { registry: entries, handles, consents, consentKeys, follower },
     signing: { registry: entries, signingKeys, maker: signingKeyMaker(dataKeys), follower },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };

@@ -1,5 +1,6 @@
 import type { Act } from '../access/act.ts';
 import { actsIn, requireKind, requireScope } from '../access/rights.ts';
+import { withEnd } from '../consents/withdrawn.ts';
 import {
   AudienceUnknown,
   ConsentEnded,
@@ -111,11 +112,11 @@ function proofOf({ caller }: Act, { proof }: ExchangeCommand, { uri }: ExchangeP
 async function checkConsent(
   { audience, scopes }: ExchangeCommand,
   { consentId }: TokenRecord,
-  { consents }: ExchangePorts,
+  { consents, follower }: ExchangePorts,
 ): Promise<void> {
   if (consentId === null) return;
   const given = await consents.findWithKey(consentId);
-  if (!given || given.isWithdrawn) throw new ConsentEnded();
+  if (!given || withEnd(given, follower).isWithdrawn) throw new ConsentEnded();
   requireGranted(given.consent.grants, audience, scopes, 'the consent');
 }
 

@@ -2,6 +2,7 @@ import type { Act } from '../access/act.ts';
 import { refreshAudience, requireKind, requireScope, requireTenant } from '../access/rights.ts';
 import { type AuditEvent, actorOf } from '../audit/audit-event.ts';
 import type { Consent, ConsentAsOf, ConsentStore } from '../consents/ports.ts';
+import { withEnd } from '../consents/withdrawn.ts';
 import {
   CallerNotAllowed,
   ConsentEnded,
@@ -123,7 +124,7 @@ async function findConsent({ tenantId, appId, userId, consentId }: IssueCommand,
   if (!given || consent?.tenantId !== tenantId || consent.appId !== appId || consent.userHandle !== userHandle) {
     throw new ConsentUnknown();
   }
-  if (given.isWithdrawn) throw new ConsentEnded();
+  if (withEnd(given, ports.follower).isWithdrawn) throw new ConsentEnded();
   return given;
 }
 

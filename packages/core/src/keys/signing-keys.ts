@@ -3,26 +3,41 @@ import { requireKind, requireScope, requireTenant } from '../access/rights.ts';
 import { actorOf } from '../audit/audit-event.ts';
 import { Disabled, TenantUnknown } from '../errors.ts';
 import type { Registry } from '../register/ports.ts';
+import type { Follower } from '../revisions/follower.ts';
 import type { PublicSigningKey, Rotated, SigningAlgorithm, SigningKeyMaker, SigningKeyStore } from './ports.ts';
 
 export interface SigningKeyPorts {
   readonly registry: Registry;
   readonly signingKeys: SigningKeyStore;
   readonly maker: SigningKeyMaker;
+  readonly follower: Follower;
 }
 
 /** A tenant's keys, the youngest first. @throws CallerNotAllowed, TenantUnknown, StoreUnavailable */
 export async function listSigningKeys(
   { caller }: Act,
   tenantId: string,
-  { registry, signingKeys }: Omit<SigningKeyPorts, 'maker'>,
+  { registry, signingKeys, follower }: Omit<SigningKeyPorts, 'maker'>,
 ): Promise<readonly PublicSigningKey[]> {
   requireKind(caller, 'operator');
   requireScope(caller, 'registry:read');
   requireTenant(caller, tenantId);
   if (!(await registry.owner('tenant', tenantId))) throw new TenantUnknown();
-  return signingKeys.listPublic(tenantId);
+  const keys = await signingKeys.listPublic(tenantId);
+  return keys.map((key) => (isDead(key.keyId, follower) ? { ...key, state: 'revoked' } : key));
 }
+
+/** The keys that verifiers need to know, those of all tenants. @throws StoreUnavailable */
+export async function listPublishedKeys({
+  signingKeys,
+  follower,
+}: Pick<SigningKeyPorts, 'signingKeys' | 'follower'>): Promise<readonly PublicSigningKey[]> {
+  return (await signingKeys.listPublished()).filter(({ keyId }) => !isDead(keyId, follower));
+}
+
+/** What the database says of a key's end is not under its mac; the watermarks are. */
+export const isDead = (keyId: string, { watermarks }: Pick<Follower, 'watermarks'>): boolean =>
+  watermarks.isDead({ kind: 'signing_key', key: keyId });
 
 export interface RotateCommand {
   readonly tenantId: string;

@@ -55,15 +55,20 @@ export function verifiers(keys: PublicKeyReader): Verifiers {
   };
 }
 
-/** The keys that sign, made where a tenant has none. */
-export function signers(store: SigningKeyStore, dataKeys: DataKeys): Signers {
+/** The keys that sign, made where a tenant has none that is alive. */
+export function signers(
+  store: SigningKeyStore,
+  dataKeys: DataKeys,
+  { isDead }: { isDead(keyId: string): boolean },
+): Signers {
   const known = new LRUCache<string, { readonly version: number; readonly signer: Promise<Signer> }>({
     max: rememberedMax,
   });
   const maker = signingKeyMaker(dataKeys);
 
   async function read(tenantId: string): Promise<Signer> {
-    const active = (await store.active(tenantId)) ?? (await install(tenantId));
+    const stored = await store.active(tenantId);
+    const active = stored && !isDead(stored.keyId) ? stored : await install(tenantId, stored?.keyId ?? null);
     const { keyId, algorithm, privateKey } = active;
     const dataKey = await dataKeys.find(privateKey.dataKeyId);
     const unwrapped = dataKey?.unwrap(privateKey.wrapped, contextOf(keyId));
@@ -71,9 +76,9 @@ export function signers(store: SigningKeyStore, dataKeys: DataKeys): Signers {
     return { keyId, algorithm, key: await importPKCS8(unwrapped.toString(), algorithm) };
   }
 
-  async function install(tenantId: string) {
+  async function install(tenantId: string, replaces: string | null) {
     const pair = [await maker.make(tenantId, defaultAlgorithm), await maker.make(tenantId, defaultAlgorithm)] as const;
-    await store.rotate({ tenantId, replaces: null, pair }, (keyId) => activatedEvent(tenantId, keyId, 'the first one'));
+    await store.rotate({ tenantId, replaces, pair }, (keyId) => activatedEvent(tenantId, keyId, 'there was none'));
     const active = await store.active(tenantId);
     if (!active) throw new Error('a tenant has no signing key that was written under our key');
     return active;

@@ -6,4 +6,4 @@ import { fromConsent } from './from-consent.ts';
 
 export const getConsentHandler =
   ({ consenting }: IssuerContext): UnaryHandler<typeof ConsentService.method.getConsent> =>
-  async ({ consentId }, { act }) => ({ consent: fromConsent(await getConsent(act, consentId, consenting.consents)) });
+  async ({ consentId }, { act }) => ({ consent: fromConsent(await getConsent(act, consentId, consenting)) });
