@@ -1,5 +1,18 @@
+import type { TokenMethodName } from '@touchstone/core';
+
 /** The levels at which tokens are revoked. */
-export type Level = 'token' | 'user' | 'app_user' | 'app' | 'tenant' | 'all' | 'disabled_app';
+export const levels = [
+  'token',
+  'user',
+  'app_user',
+  'app',
+  'tenant',
+  'all',
+  'disabled_app',
+  'consent',
+  'signing_key',
+] as const;
+export type Level = (typeof levels)[number];
 
 /** Milliseconds of one clock: when a call was sent, and when it came back. */
 export interface Interval {
@@ -7,13 +20,20 @@ export interface Interval {
   readonly end: number;
 }
 
-/** A token that IssueToken returned. */
+/** A token that IssueToken returned. Narrower copies of it are the same token. */
 export interface Issued extends Interval {
   readonly type: 'issued';
   readonly tokenId: string;
   readonly tenantId: string;
   readonly appId: string;
   readonly userId: string;
+  readonly method: TokenMethodName;
+  /** Null: none was named. */
+  readonly consentId: string | null;
+  /** Null: no key signed it; empty: one of its tenant's, and which is not known. */
+  readonly signingKeyId: string | null;
+  /** The number that the database gave it; null: not known. */
+  readonly sequence: number | null;
 }
 
 /** What a revocation is about; empty where the level does not look at it. */
@@ -23,6 +43,8 @@ export interface Target {
   readonly appId: string;
   readonly userId: string;
   readonly tokenId: string;
+  readonly consentId: string;
+  readonly signingKeyId: string;
 }
 
 /** A revocation. One that failed may have happened all the same, at any time after its start. */
@@ -59,5 +81,7 @@ export const fenceMilliseconds = 5_000;
 
 export type Event = Issued | Revoked | Answered;
 
+const levelsForGood: readonly Level[] = ['token', 'disabled_app', 'consent', 'signing_key'];
+
 /** Whether nothing of the target lives afterwards, however late it was issued. */
-export const isForGood = ({ level }: Target): boolean => level === 'token' || level === 'disabled_app';
+export const isForGood = ({ level }: Target): boolean => levelsForGood.includes(level);

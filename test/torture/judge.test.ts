@@ -6,6 +6,7 @@ import {
   fenceMilliseconds,
   type Issued,
   type Level,
+  levels,
   type Restored,
   type Revoked,
   type Target,
@@ -20,6 +21,10 @@ const issued = (start: number, end: number, over: Partial<Issued> = {}): Issued 
   tenantId: 't1',
   appId: 'a1',
   userId: 'u1',
+  method: 'signed',
+  consentId: 'c1',
+  signingKeyId: 's1',
+  sequence: null,
   ...over,
 });
 const revoked = (
@@ -33,7 +38,16 @@ const revoked = (
   start,
   end,
   revision,
-  target: { level, tokenId: 'k1', tenantId: 't1', appId: 'a1', userId: 'u1', ...over },
+  target: {
+    level,
+    tokenId: 'k1',
+    tenantId: 't1',
+    appId: 'a1',
+    userId: 'u1',
+    consentId: 'c1',
+    signingKeyId: 's1',
+    ...over,
+  },
 });
 const full: Freshness = { mode: 'full' };
 const answered = (start: number, end: number, active: boolean, freshness: Freshness = full): Answered => ({
@@ -48,7 +62,7 @@ const answered = (start: number, end: number, active: boolean, freshness: Freshn
 const bounded: Freshness = { mode: 'bounded', milliseconds: 10 };
 const promises = (...events: Event[]) => judge(events).map(({ promise }) => promise);
 
-describe.each<Level>(['token', 'user', 'app_user', 'app', 'tenant', 'all', 'disabled_app'])('%s', (level) => {
+describe.each(levels)('%s', (level) => {
   test('active while it is revoked, refused while it is revoked: either may be', () => {
     expect(promises(issued(0, 1), revoked(2, 9, level), answered(3, 8, true))).toEqual([]);
     expect(promises(issued(0, 1), revoked(2, 9, level), answered(3, 8, false))).toEqual([]);
@@ -95,19 +109,86 @@ test('of others it says nothing', () => {
     revoked(2, 3, 'app_user', { appId: 'a2' }),
     revoked(2, 3, 'app', { appId: 'a2' }),
     revoked(2, 3, 'tenant', { tenantId: 't2' }),
+    revoked(2, 3, 'consent', { consentId: 'c2' }),
+    revoked(2, 3, 'signing_key', { signingKeyId: 's2' }),
   ];
   expect(promises(issued(0, 1), ...others, answered(4, 5, true))).toEqual([]);
   expect(promises(issued(0, 1), ...others, answered(4, 5, false))).toEqual(['refused though nothing revokes it']);
 });
 
-test('a token that was asked for after a revocation returned is not touched by it, unless its target is dead for good', () => {
+test('a token that was asked for after a revocation returned is not touched by it', () => {
   const late = issued(4, 5);
   expect(promises(revoked(2, 3, 'user'), late, answered(6, 7, true))).toEqual([]);
   expect(promises(revoked(2, 3, 'user'), late, answered(6, 7, false))).toEqual([
     'refused by a revocation from before it was asked for',
   ]);
-  expect(promises(revoked(2, 3, 'disabled_app'), late, answered(6, 7, false))).toEqual([]);
-  expect(promises(revoked(2, 3, 'disabled_app'), late, answered(6, 7, true))).toHaveLength(1);
+});
+
+describe.each(['disabled_app', 'consent', 'signing_key'] as const)('%s', (level) => {
+  const ending = revoked(2, 5, level);
+
+  test('that has ended is one that nothing is issued under any more, whatever becomes of it', () => {
+    const under = `issued under a ${level} that was dead before`;
+    expect(promises(ending, issued(6, 7))).toEqual([under]);
+    expect(promises(ending, issued(6, 7), answered(8, 9, false))).toEqual([under]);
+    expect(promises(revoked(2, 5, level, {}, null), issued(6, 7), answered(8, 9, true))).toEqual([]);
+  });
+
+  test('that ends meanwhile: the token is refused for ever', () => {
+    expect(promises(ending, issued(3, 7), answered(8, 9, false))).toEqual([]);
+    expect(promises(ending, issued(3, 7), answered(8, 9, true))).toHaveLength(1);
+  });
+
+  test("that ends meanwhile, but before another's sequence was drawn, and that before the token's", () => {
+    const other = { tokenId: 'k2', appId: 'a2', consentId: null, signingKeyId: null };
+    const token = issued(3, 9, { sequence: 8 });
+    expect(judge([ending, token, issued(6, 7, { ...other, sequence: 7 })])).toHaveLength(1);
+    expect(judge([ending, token, issued(6, 7, { ...other, sequence: 9 })])).toEqual([]);
+    expect(judge([ending, token, issued(4, 7, { ...other, sequence: 7 })])).toEqual([]);
+  });
+});
+
+test('tokens that no key signed, or no consent stands behind, end with none', () => {
+  const bare = issued(0, 1, { consentId: null, signingKeyId: null });
+  for (const level of ['consent', 'signing_key'] as const) {
+    expect(promises(bare, revoked(2, 3, level), answered(4, 5, true))).toEqual([]);
+    expect(promises(bare, revoked(2, 3, level), answered(4, 5, false))).toHaveLength(1);
+  }
+});
+
+test('of a token whose key is not known, any of its tenant may have signed it', () => {
+  const unknown = issued(0, 1, { signingKeyId: '' });
+  for (const active of [true, false]) {
+    expect(promises(unknown, revoked(2, 3, 'signing_key'), answered(4, 5, active))).toEqual([]);
+  }
+  const elsewhere = revoked(2, 3, 'signing_key', { tenantId: 't2' });
+  expect(promises(unknown, elsewhere, answered(4, 5, false))).toEqual(['refused though nothing revokes it']);
+});
+
+describe('the sequence of a token that was under way while it was revoked', () => {
+  const meanwhile = (sequence: number | null) => issued(1, 9, { sequence });
+  const other = (start: number, end: number, sequence: number) => issued(start, end, { tokenId: 'k2', sequence });
+  const cut = revoked(4, 5, 'user');
+
+  test('was drawn before it, where one of a higher sequence was issued before it', () => {
+    expect(promises(meanwhile(1), other(2, 3, 2), cut, answered(10, 11, true))).toEqual([
+      'active, full, after its revocation returned',
+    ]);
+    expect(promises(meanwhile(1), other(2, 3, 2), cut, answered(10, 11, false))).toEqual([]);
+    for (const sequence of [3, null]) {
+      expect(promises(meanwhile(sequence), other(2, 3, 2), cut, answered(10, 11, true))).toEqual([]);
+    }
+  });
+
+  test('was drawn after it, where one of a lower sequence was asked for after it', () => {
+    expect(promises(meanwhile(3), other(6, 7, 2), cut, answered(10, 11, false))).toEqual([
+      'refused by a revocation from before it was asked for',
+    ]);
+    expect(promises(meanwhile(3), other(6, 7, 2), cut, answered(10, 11, true))).toEqual([]);
+    for (const sequence of [1, null]) {
+      expect(promises(meanwhile(sequence), other(6, 7, 2), cut, answered(10, 11, false))).toEqual([]);
+    }
+  });
 });
 
 test('one that is issued meanwhile is decided once and for all, either way', () => {
@@ -156,6 +237,20 @@ describe('a database that was backed up from 10 to 12 and put back from 20 to 22
     expect(afterwards(token, revoked(25, 26, 'all'), answered(27, 28, true))).toHaveLength(1);
     expect(afterwards(token, answered(27, 28, false))).toHaveLength(1);
     expect(afterwards(kept, revoked(25, 26, 'all'), answered(27, 28, true))).toHaveLength(1);
+  });
+
+  test('keeps what has ended for good by then, but not what ended since', () => {
+    for (const level of ['disabled_app', 'consent', 'signing_key'] as const) {
+      expect(afterwards(revoked(2, 3, level), issued(23, 24), answered(25, 26, false))).toHaveLength(1);
+      expect(afterwards(revoked(13, 14, level), issued(23, 24), answered(25, 26, true))).toEqual([]);
+      expect(afterwards(revoked(13, 14, level), issued(15, 16))).toHaveLength(1);
+    }
+  });
+
+  test('gives the sequences of what it lost to others', () => {
+    const gone = issued(13, 14, { sequence: 8 });
+    const later = issued(26, 27, { tokenId: 'k2', consentId: null, sequence: 7 });
+    expect(afterwards(gone, revoked(23, 24, 'consent'), later, answered(28, 29, false))).toEqual([]);
   });
 
   test('may have kept or lost what was under way, and answers that were under way tell nothing', () => {

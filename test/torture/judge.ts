@@ -1,4 +1,5 @@
-import { type Answered, type Event, type Issued, isForGood, type Restored, type Revoked } from './history.ts';
+import { type Draw, drawsOf } from './draws.ts';
+import { type Answered, type Event, type Issued, isForGood, levels, type Restored, type Revoked } from './history.ts';
 import { historiesOf } from './restored.ts';
 
 /** An answer that no promise allows, with the shortest history that shows it. */
@@ -25,44 +26,61 @@ function judgeHistory(events: readonly Event[]): Violation[] {
     events.filter((event) => event.type === 'answered'),
     ({ tokenId }) => tokenId,
   );
-  return events
-    .filter((event) => event.type === 'issued')
-    .flatMap((token) => judgeToken(token, revoked.of(token), answers.get(token.tokenId) ?? []));
+  const tokens = events.filter((event) => event.type === 'issued');
+  const drawOf = drawsOf(tokens);
+  return tokens.flatMap((token) =>
+    judgeToken(token, drawOf(token), revoked.of(token), answers.get(token.tokenId) ?? []),
+  );
 }
 
-function judgeToken(token: Issued, relevant: readonly Revoked[], answers: readonly Answered[]): Violation[] {
-  const surely = relevant.filter((one) => isSure(one, token));
+function judgeToken(
+  token: Issued,
+  draw: Draw,
+  relevant: readonly Revoked[],
+  answers: readonly Answered[],
+): Violation[] {
   const violations: Violation[] = [];
-  const found = (promise: string, ...history: readonly (Event | undefined)[]) =>
-    violations.push({ promise, history: [token, ...history.filter((event) => event !== undefined)].sort(byStart) });
+  const found = (promise: string, ...history: readonly (Event | undefined)[]) => {
+    const told = new Set([token, ...history].filter((event) => event !== undefined));
+    violations.push({ promise, history: [...told].sort(byStart) });
+  };
 
+  const surely = relevant.filter((one) => isSure(one, token, draw));
+  const dead = surely.find((one) => isForGood(one.target) && one.end < draw.after.start);
+  if (dead) found(`issued under a ${dead.target.level} that was dead before`, dead, draw.after);
   const refusals = answers.filter(({ active, start }) => !active && start > token.end);
   // However fresh it was: what refused it had been committed by then.
   const firstRefusal = earliestEnd(refusals);
   for (const answer of answers.filter(({ active }) => active)) {
     const missed = missedBy(answer, surely);
-    if (missed) found(`active, ${answer.freshness.mode}, after its revocation returned`, missed, answer);
+    if (missed) {
+      // Where it was under way meanwhile, another tells that it was covered.
+      const teller = isForGood(missed.target) || token.end < missed.start ? undefined : draw.before;
+      found(`active, ${answer.freshness.mode}, after its revocation returned`, missed, teller, answer);
+    }
     if (answer.freshness.mode === 'full' && firstRefusal && firstRefusal.end < answer.start) {
       found('active after it was refused', firstRefusal, answer);
     }
   }
   for (const refusal of refusals) {
-    if (!relevant.some((one) => one.start < refusal.end)) found('refused though nothing revokes it', refusal);
-    else if (!relevant.some((one) => one.start < refusal.end && mayCover(one, token))) {
-      const before = relevant.filter((one) => one.start < refusal.end);
-      found('refused by a revocation from before it was asked for', earliestEnd(before), refusal);
+    const before = relevant.filter((one) => one.start < refusal.end);
+    if (before.length === 0) found('refused though nothing revokes it', refusal);
+    else if (!before.some((one) => mayCover(one, draw))) {
+      found('refused by a revocation from before it was asked for', earliestEnd(before), draw.after, refusal);
     }
   }
   return violations;
 }
 
-/** Not one that failed, nor one that came back before the token was surely there. */
-const isSure = (one: Revoked, token: Issued): boolean =>
-  one.revision !== null && (isForGood(one.target) || token.end < one.start);
+/** Not one that failed, nor one that came back before the token's sequence was surely drawn, nor one of another's key. */
+const isSure = ({ target, revision, start }: Revoked, { signingKeyId }: Issued, { before }: Draw): boolean =>
+  revision !== null &&
+  (isForGood(target) || before.end < start) &&
+  (target.level !== 'signing_key' || target.signingKeyId === signingKeyId);
 
-/** A revocation that returned before the token was asked for does not touch it. */
-const mayCover = (one: Revoked, token: Issued): boolean =>
-  isForGood(one.target) || one.revision === null || one.end >= token.start;
+/** A revocation that returned before the token's sequence was drawn does not touch it. */
+const mayCover = (one: Revoked, { after }: Draw): boolean =>
+  isForGood(one.target) || one.revision === null || one.end >= after.start;
 
 /** A revocation that the answer had to know of. */
 function missedBy({ start, freshness }: Answered, surely: readonly Revoked[]): Revoked | undefined {
@@ -84,21 +102,24 @@ const earliestEnd = <Some extends Event>(events: readonly Some[]): Some | undefi
 /** The revocations of a token, without looking at all there are. */
 class RevokedIndex {
   readonly #byKey: Map<string, Revoked[]>;
+  readonly #signingKeysByTenant: Map<string, Revoked[]>;
 
   constructor(revoked: readonly Revoked[]) {
     this.#byKey = Map.groupBy(revoked, ({ target }) => keyOf(target));
+    const ofSigningKeys = revoked.filter(({ target }) => target.level === 'signing_key');
+    this.#signingKeysByTenant = Map.groupBy(ofSigningKeys, ({ target }) => target.tenantId);
   }
 
-  of(token: Issued): Revoked[] {
-    const { tenantId, appId, userId, tokenId } = token;
-    const whole = { tenantId, appId, userId, tokenId };
-    const levels = ['token', 'user', 'app_user', 'app', 'tenant', 'all', 'disabled_app'] as const;
-    return levels.flatMap((level) => this.#byKey.get(keyOf({ level, ...whole })) ?? []);
+  /** With those of all keys that may have signed it. */
+  of({ tenantId, appId, userId, tokenId, consentId, signingKeyId }: Issued): Revoked[] {
+    const whole = { tenantId, appId, userId, tokenId, consentId: consentId ?? '', signingKeyId: signingKeyId ?? '' };
+    const ofKeys = signingKeyId === '' ? (this.#signingKeysByTenant.get(tenantId) ?? []) : [];
+    return [...levels.flatMap((level) => this.#byKey.get(keyOf({ level, ...whole })) ?? []), ...ofKeys];
   }
 }
 
 /** What of a target its level looks at: of a token, what a revocation of that level must name to cover it. */
-function keyOf({ level, tenantId, appId, userId, tokenId }: Revoked['target']): string {
+function keyOf({ level, tenantId, appId, userId, tokenId, consentId, signingKeyId }: Revoked['target']): string {
   switch (level) {
     case 'all':
       return level;
@@ -113,5 +134,9 @@ function keyOf({ level, tenantId, appId, userId, tokenId }: Revoked['target']): 
       return `${level} ${appId}`;
     case 'app_user':
       return `${level} ${appId} ${userId}`;
+    case 'consent':
+      return `${level} ${consentId}`;
+    case 'signing_key':
+      return `${level} ${signingKeyId}`;
   }
 }

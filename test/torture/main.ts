@@ -6,7 +6,7 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { faults } from './faults.ts';
-import type { Event } from './history.ts';
+import type { Event, Issued } from './history.ts';
 import { guards } from './patches.ts';
 import { type TortureReport, torture } from './torture.ts';
 
@@ -71,10 +71,15 @@ function lineOf(event: Event): string {
   const when = `${event.start.toFixed(1).padStart(10)} .. ${event.end.toFixed(1).padStart(10)} ms`;
   switch (event.type) {
     case 'issued':
-      return `${when}  issued ${event.tokenId} for ${event.userId} at ${event.appId} of ${event.tenantId}`;
+      return `${when}  issued ${event.method} ${tokenText(event)} for ${event.userId} at ${event.appId} of ${event.tenantId}`;
     case 'revoked':
       return `${when}  revoked ${JSON.stringify(event.target)}, revision ${event.revision ?? 'not known'}`;
     case 'answered':
       return `${when}  ${event.active ? 'ACTIVE' : 'refused'} ${JSON.stringify(event.freshness)} by ${event.validator}`;
   }
+}
+
+function tokenText({ tokenId, sequence, consentId, signingKeyId }: Issued): string {
+  const known = Object.entries({ sequence, consentId, signingKeyId }).filter(([, value]) => value);
+  return [tokenId, ...known.map(([name, value]) => `${name} ${value}`)].join(', ');
 }

@@ -1,4 +1,12 @@
-import { type Answered, type Event, fenceMilliseconds, type Issued, type Restored, type Revoked } from './history.ts';
+import {
+  type Answered,
+  type Event,
+  fenceMilliseconds,
+  type Issued,
+  isForGood,
+  type Restored,
+  type Revoked,
+} from './history.ts';
 
 /**
  * A database that is put back tells another history from then on: the one up to its backup, and what it goes on with. Each
@@ -40,7 +48,8 @@ function kept(event: Event, { backup, putBack }: Restored): Event[] {
   if (event.end < backup.start) return [event];
   const isLost = event.start > backup.end && event.end < putBack.start;
   if (!isLost) return unknown(event);
-  return event.type === 'issued' ? [event, lossOf(event, putBack)] : [];
+  // The database gives its number to another one.
+  return event.type === 'issued' ? [{ ...event, sequence: null }, lossOf(event, putBack)] : [];
 }
 
 /** A revocation may have happened, and may still; of a token nothing can be said. */
@@ -52,11 +61,11 @@ const lossOf = ({ tokenId, tenantId, appId, userId }: Issued, { start, end }: Re
   type: 'revoked',
   start,
   end,
-  target: { level: 'token', tokenId, tenantId, appId, userId },
+  target: { level: 'token', tokenId, tenantId, appId, userId, consentId: '', signingKeyId: '' },
   revision: 0,
 });
 
-/** Without the tokens of which nothing more is said, and what was revoked before those that are left. */
+/** Without the tokens of which nothing more is said, and what was revoked before those that are left, unless for good. */
 function neededFor(rest: readonly Event[], events: readonly Event[]): Event[] {
   const answered = new Set(rest.map((event) => (event.type === 'answered' ? event.tokenId : '')));
   const needed = events.filter((event) => event.type !== 'issued' || answered.has(event.tokenId));
@@ -64,5 +73,9 @@ function neededFor(rest: readonly Event[], events: readonly Event[]): Event[] {
     (least, { type, start }) => (type === 'issued' ? Math.min(least, start) : least),
     Infinity,
   );
-  return needed.filter((event) => event.end >= first);
+  return needed.filter((event) => event.end >= first || isOfLater(event));
 }
+
+/** Whether it is about what is issued after it, too. */
+const isOfLater = (event: Event): boolean =>
+  event.type === 'revoked' && event.target.level !== 'token' && isForGood(event.target);

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ownKafka } from '../faults/own-kafka.ts';
 import { faults as allFaults } from './faults.ts';
+import { levels } from './history.ts';
 import { guards, showing } from './patches.ts';
 import { type TortureReport, torture } from './torture.ts';
 
@@ -24,8 +25,11 @@ test('through faults of every kind no answer is wrong, and no call fails as none
   expect(report.unexpected).toEqual([]);
   // That it did something.
   const { counts, faults } = report;
-  for (const level of ['token', 'user', 'app_user', 'app', 'tenant', 'all', 'disabled_app']) {
-    expect(counts[`revoked ${level}`], level).toBeGreaterThan(20);
+  for (const level of levels) expect(counts[`revoked ${level}`], level).toBeGreaterThan(20);
+  for (const method of ['reference', 'encrypted', 'consent_key', 'signed', 'split', 'attenuable']) {
+    expect(counts[`issued ${method}`], method).toBeGreaterThan(20);
+    expect(counts[`answered of ${method} active`], method).toBeGreaterThan(50);
+    expect(counts[`answered of ${method} refused`], method).toBeGreaterThan(50);
   }
   for (const mode of ['full', 'bounded', 'revision']) {
     expect(counts[`answered ${mode} active`], mode).toBeGreaterThan(200);

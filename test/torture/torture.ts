@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { IssuerService, RevocationService, ValidatorService } from '@touchstone/contracts';
+import { ConsentService, IssuerService, RevocationService, ValidatorService } from '@touchstone/contracts';
 import {
   clientOf,
   freePair,
@@ -16,11 +16,15 @@ import { openDatabaseClock } from '../harness/database-clock.ts';
 import { clocksPreload } from '../harness/machine-clocks.ts';
 import { shared } from '../harness/shared-stack.ts';
 import { bootstrapped, longLife, openWorld, type World } from '../harness/world.ts';
+import type { Arena } from './arena.ts';
+import { countsOf, countsText } from './counts.ts';
 import { faults, type Replica, type Victims } from './faults.ts';
-import { type Event, fenceMilliseconds, type Restored } from './history.ts';
+import { fenceMilliseconds, type Restored } from './history.ts';
 import { judge, type Violation } from './judge.ts';
-import { type Arena, nothingRecorded, race } from './races.ts';
+import { appSettings, race } from './races.ts';
 import { type Random, seeded } from './random.ts';
+import { nothingRecorded } from './recorded.ts';
+import { readRecords } from './records.ts';
 
 export interface TortureOptions {
   readonly seconds: number;
@@ -65,6 +69,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   onProgress('Making tenants ...');
   const arenas = await Promise.all(Array.from({ length: tenantsCount }, () => openArena(victims)));
 
+  const { adminUrl } = victims.stack.postgres;
   const injected = new Map<string, number>();
   const end = performance.now() + options.seconds * 1_000;
   let violations: Violation[] = [];
@@ -78,14 +83,16 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   const judging = (async () => {
     while (!isOver()) {
       await sleep(judgeMilliseconds);
+      await readRecords(adminUrl, recorded);
       violations = judge(recorded.events, recorded.restores);
       onProgress(`${countsText(recorded.events)}; ${[...injected.values()].reduce((sum, n) => sum + n, 0)} faults`);
     }
   })();
   await Promise.all([...racing, faulting, judging]);
+  await readRecords(adminUrl, recorded);
   return {
     seed,
-    counts: countsOf(recorded.events),
+    counts: countsOf(recorded),
     faults: Object.fromEntries(injected),
     failures: Object.fromEntries(recorded.failures),
     unexpected: recorded.unexpected,
@@ -158,8 +165,9 @@ async function openArena({ stack, replicas }: Victims): Promise<Arena> {
   return {
     tenantId: world.tenantId,
     audience: world.audience,
-    appIds: [world.appId, await world.addApp(), await world.addApp()],
+    appIds: await Promise.all(Array.from({ length: 3 }, () => world.addApp(appSettings))),
     issuers: addresses('issuer').map((grpc) => clientOf(IssuerService, grpc, world.identity.credential)),
+    consents: addresses('issuer').map((grpc) => clientOf(ConsentService, grpc, world.identity.credential)),
     validators: addresses('validator').map((grpc) => ({
       name: grpc,
       client: clientOf(ValidatorService, grpc, world.resourceServer.credential),
@@ -186,24 +194,4 @@ async function injectFaults(
     await faults[name]?.(victims, random);
     injected.set(name, (injected.get(name) ?? 0) + 1);
   }
-}
-
-/** How many there were of each kind. */
-function countsOf(events: readonly Event[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const event of events) {
-    const kind =
-      event.type === 'answered'
-        ? `answered ${event.freshness.mode} ${event.active ? 'active' : 'refused'}`
-        : event.type === 'revoked'
-          ? `revoked ${event.target.level}`
-          : event.type;
-    counts[kind] = (counts[kind] ?? 0) + 1;
-  }
-  return Object.fromEntries(Object.entries(counts).sort());
-}
-
-function countsText(events: readonly Event[]): string {
-  const count = (type: Event['type']) => events.filter((event) => event.type === type).length.toLocaleString('en');
-  return `${count('issued')} issued, ${count('revoked')} revoked, ${count('answered')} answers`;
 }

@@ -1,0 +1,34 @@
+import type { Event } from './history.ts';
+import type { Recorded } from './recorded.ts';
+
+/** How many there were of each kind. */
+export function countsOf({ events, rotations }: Recorded): Record<string, number> {
+  const methodOf = new Map(events.flatMap((event) => (event.type === 'issued' ? [[event.tokenId, event.method]] : [])));
+  const counts: Record<string, number> = { 'rotated a signing key': rotations };
+  const count = (kind: string) => {
+    counts[kind] = (counts[kind] ?? 0) + 1;
+  };
+  for (const event of events) {
+    switch (event.type) {
+      case 'issued':
+        count(`issued ${event.method}`);
+        if (event.consentId !== null) count('issued under a consent');
+        break;
+      case 'revoked':
+        count(`revoked ${event.target.level}`);
+        break;
+      case 'answered': {
+        const said = event.active ? 'active' : 'refused';
+        count(`answered ${event.freshness.mode} ${said}`);
+        count(`answered of ${methodOf.get(event.tokenId)} ${said}`);
+      }
+    }
+  }
+  return Object.fromEntries(Object.entries(counts).sort());
+}
+
+/** The same in a line. */
+export function countsText(events: readonly Event[]): string {
+  const count = (type: Event['type']) => events.filter((event) => event.type === type).length.toLocaleString('en');
+  return `${count('issued')} issued, ${count('revoked')} revoked, ${count('answered')} answers`;
+}

@@ -1,0 +1,71 @@
+import { Code, ConnectError } from '@connectrpc/connect';
+import { ErrorInfoSchema } from '@touchstone/contracts/google-rpc';
+import { parseRevision } from '@touchstone/core';
+import type { Event, Issued, Restored } from './history.ts';
+
+/** What has happened so far. */
+export interface Recorded {
+  readonly events: Event[];
+  /** Tokens whose record has not been read yet: where in the events each is, by its id. */
+  readonly unread: Map<string, number>;
+  /** Calls that failed as they may, by the reason. */
+  readonly failures: Map<string, number>;
+  /** Calls that failed as none may. */
+  readonly unexpected: string[];
+  /** When the database was put back. */
+  readonly restores: Restored[];
+  /** How often a tenant's signing key was rotated. */
+  rotations: number;
+  /** The latest revision that any answer gave. */
+  latest: { readonly number: number; readonly text: string };
+}
+
+const noRevision: Recorded['latest'] = { number: -1, text: '' };
+
+export const nothingRecorded = (): Recorded => ({
+  events: [],
+  unread: new Map(),
+  failures: new Map(),
+  unexpected: [],
+  restores: [],
+  rotations: 0,
+  latest: noRevision,
+});
+
+export function noteIssued({ events, unread }: Recorded, issued: Issued): void {
+  unread.set(issued.tokenId, events.push(issued) - 1);
+}
+
+/** @returns its number. */
+export function noteRevision(recorded: Recorded, text: string): number | null {
+  const number = parseRevision(text)?.revision ?? null;
+  if (number !== null && number > recorded.latest.number) recorded.latest = { number, text };
+  return number;
+}
+
+const excused = [Code.Unavailable, Code.DeadlineExceeded, Code.Canceled, Code.Aborted];
+
+/** It was lost when the database was put back. */
+const isRevisionUnknown = (error: ConnectError): boolean =>
+  error.findDetails(ErrorInfoSchema).some(({ reason }) => reason === 'REVISION_UNKNOWN');
+
+/** Null where the call failed; whether it may have is noted. */
+export async function attempt<Answer>(
+  recorded: Recorded,
+  what: string,
+  call: () => Promise<Answer>,
+): Promise<Answer | null> {
+  try {
+    return await call();
+  } catch (thrown) {
+    const error = ConnectError.from(thrown);
+    const said = `${what}: ${Code[error.code]}`;
+    recorded.failures.set(said, (recorded.failures.get(said) ?? 0) + 1);
+    // An app that a race has disabled, a consent that it has withdrawn, a token that went with its tenant's: all are
+    // answers, not faults.
+    const isAnswer = error.code === Code.FailedPrecondition || error.code === Code.NotFound;
+    if (recorded.restores.length > 0 && isRevisionUnknown(error)) recorded.latest = noRevision;
+    else if (!excused.includes(error.code) && !isAnswer) recorded.unexpected.push(`${said} ${error.rawMessage}`);
+    return null;
+  }
+}

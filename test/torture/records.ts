@@ -1,0 +1,36 @@
+import { parseTokenId, tokenIdOf } from '@touchstone/core';
+import pg from 'pg';
+import type { Recorded } from './recorded.ts';
+
+const statement = `
+  select expiry_day, replace(id::text, '-', '') as key, sequence, signing_key_id
+    from touchstone.token where id = any($1::uuid[])`;
+
+/**
+ * Reads from the database what no answer tells of a token: its sequence, and the key that signed it. Of one whose record was
+ * lost when the database was put back, they stay unknown.
+ * @returns false where the database is away.
+ */
+export async function readRecords(adminUrl: string, { events, unread }: Recorded): Promise<boolean> {
+  const wanted = [...unread];
+  const client = new pg.Client({ connectionString: adminUrl, connectionTimeoutMillis: 2_000, query_timeout: 5_000 });
+  client.on('error', () => {}); // The server is killed under it.
+  try {
+    await client.connect();
+    const keys = wanted.map(([tokenId]) => parseTokenId(tokenId)?.key);
+    const { rows } = await client.query(statement, [keys]);
+    const read = new Map(rows.map((row) => [tokenIdOf({ partition: row.expiry_day, key: row.key }), row]));
+    for (const [tokenId, at] of wanted) {
+      const [issued, row] = [events[at], read.get(tokenId)];
+      if (issued?.type === 'issued' && row) {
+        events[at] = { ...issued, sequence: Number(row.sequence), signingKeyId: row.signing_key_id };
+      }
+      unread.delete(tokenId);
+    }
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await client.end().catch(() => {});
+  }
+}

@@ -1,0 +1,78 @@
+import type { RevokeTokensResponse } from '@touchstone/contracts';
+import { SigningAlgorithm, SigningKeyState } from '@touchstone/contracts';
+import { type Arena, within } from './arena.ts';
+import type { Target } from './history.ts';
+import type { Presented } from './presented.ts';
+import type { Random } from './random.ts';
+import { attempt, noteRevision, type Recorded } from './recorded.ts';
+
+/** @param presented the target, where it is a token. */
+export async function revoke(
+  arena: Arena,
+  target: Target,
+  presented: Presented,
+  random: Random,
+  recorded: Recorded,
+): Promise<void> {
+  const start = performance.now();
+  const answer = await attempt(recorded, `Revoke ${target.level}`, () =>
+    revocationOf(arena, target, presented, random),
+  );
+  const revision = answer ? noteRevision(recorded, answer.revision) : null;
+  const end = answer ? performance.now() : Number.POSITIVE_INFINITY;
+  recorded.events.push({ type: 'revoked', start, end, target, revision });
+}
+
+function revocationOf(
+  { revocations, registry }: Arena,
+  { level, tenantId, appId, userId, tokenId, consentId, signingKeyId }: Target,
+  { token }: Presented,
+  random: Random,
+): Promise<Pick<RevokeTokensResponse, 'revision'>> {
+  const client = random.of(revocations);
+  const idempotencyKey = randomName('race', random);
+  const all = (target: Parameters<typeof client.revokeTokens>[0]['target']) =>
+    client.revokeTokens({ target, reason: 'torture', idempotencyKey }, within);
+  switch (level) {
+    case 'token': {
+      const tokenOrId = random.of([
+        { case: 'tokenId', value: tokenId },
+        { case: 'token', value: token },
+      ] as const);
+      return client.revokeToken({ tokenOrId, reason: 'torture' }, within);
+    }
+    case 'user':
+      return all({ target: { case: 'user', value: { tenantId, userId } } });
+    case 'app_user':
+      return all({ target: { case: 'appUser', value: { appId, userId } } });
+    case 'app':
+      return all({ target: { case: 'app', value: { appId } } });
+    case 'tenant':
+      return all({ target: { case: 'tenant', value: { tenantId } } });
+    case 'consent':
+      return all({ target: { case: 'consentId', value: consentId } });
+    case 'signing_key':
+      return all({ target: { case: 'signingKeyId', value: signingKeyId } });
+    case 'all':
+      return all({ target: { case: 'all', value: {} } });
+    case 'disabled_app':
+      return registry.disableApp({ appId }, within);
+  }
+}
+
+/** The key that signs for the tenant; empty where there is none, or it is not told. */
+export async function activeKeyOf({ registry, tenantId }: Arena, recorded: Recorded): Promise<string> {
+  const listed = await attempt(recorded, 'ListSigningKeys', () => registry.listSigningKeys({ tenantId }, within));
+  return listed?.signingKeys.find(({ state }) => state === SigningKeyState.ACTIVE)?.signingKeyId ?? '';
+}
+
+export async function rotate({ registry, tenantId }: Arena, random: Random, recorded: Recorded): Promise<void> {
+  const algorithm = random.of([SigningAlgorithm.ED25519, SigningAlgorithm.ES256]);
+  const request = { tenantId, algorithm, reason: 'torture' };
+  const rotated = await attempt(recorded, 'RotateSigningKey', () => registry.rotateSigningKey(request, within));
+  if (rotated) recorded.rotations++;
+}
+
+/** A name that nothing else in the run has. */
+export const randomName = (prefix: string, random: Random): string =>
+  `${prefix}-${random.below(2 ** 32).toString(36)}${random.below(2 ** 32).toString(36)}`;
