@@ -30,7 +30,17 @@ const follower = 'packages/core/src/revisions/follower.ts';
 /** Pauses at the points where something can come between. */
 export const pauses: readonly Patch[] = [
   after(issueToken, 'await ports.registry.find(command.tenantId, command.appId, command.audience);', 'authorised'),
+  after(
+    issueToken,
+    'const given = command.consentId === null ? null : await findConsent(command, ports);',
+    'consent read',
+  ),
   after(issueToken, 'const birth = await ports.tokens.draw(act.signal);', 'drawn'),
+  before(
+    issueToken,
+    "const inserted = await ports.tokens.insert(record, tokenIssued(act, record, ''), act.signal);",
+    'signed',
+  ),
   before(
     'packages/store-postgres/src/database.ts',
     "await committed(client, () => client.query('commit'));",
@@ -82,6 +92,29 @@ export const guards: Readonly<Record<string, readonly Patch[]>> = {
       file: 'packages/store-postgres/src/token-writer.ts',
       find: 'insert: (record, event, signal) => insert({ record, event }, signal),',
       replace: 'insert: async (record, event) => { insert({ record, event }).catch(() => {}); return true; },',
+    },
+  ],
+  'looks at the consent when it inserts': [
+    {
+      file: 'packages/store-postgres/src/token-writer.ts',
+      find: `
+       and (w.consent_id is null
+            or exists (select from consent c where c.consent_id = w.consent_id and c.disabled_revision is null))`,
+      replace: '',
+    },
+  ],
+  'looks at the registry when it inserts': [
+    {
+      file: 'packages/store-postgres/src/token-writer.ts',
+      find: 'where (w.policy_version = 0',
+      replace: 'where (true or w.policy_version = 0',
+    },
+  ],
+  'notices that a signing key has ended': [
+    {
+      file: 'packages/token-methods/src/keys/signing-keys.ts',
+      find: 'if (remembered?.version === version) return remembered.signer;',
+      replace: 'if (remembered) return remembered.signer;',
     },
   ],
   'judges what it remembers by the watermarks of now': [
