@@ -13,6 +13,7 @@ export function countsOf({ events, rotations }: Recorded): Record<string, number
       case 'issued':
         count(`issued ${event.method}`);
         if (event.consentId !== null) count('issued under a consent');
+        if (event.sequence === null) count('issued, and the record not read');
         break;
       case 'revoked':
         count(`revoked ${event.target.level}`);

@@ -25,6 +25,8 @@ const signed: readonly TokenMethodName[] = ['encrypted', 'signed', 'split'];
 const longerLife = { seconds: 2n * longLife.seconds };
 /** In how many of the races a signing key is rotated. */
 const rotatingShare = 0.1;
+/** How many take a consent from before, be it one that has been withdrawn, and of how many. */
+const [earlierShare, earlierMax] = [0.1, 20];
 
 /** Whom a race is about. */
 interface Holder {
@@ -77,6 +79,8 @@ export async function race(arena: Arena, random: Random, recorded: Recorded): Pr
 
 /** Null where there can be no race. */
 async function holderFor(level: Level, arena: Arena, random: Random, recorded: Recorded): Promise<Holder | null> {
+  const earlier = recorded.consents.filter(({ tenantId }) => tenantId === arena.tenantId).slice(-earlierMax);
+  if (level !== 'disabled_app' && earlier.length > 0 && random.next() < earlierShare) return random.of(earlier);
   const userId = random.of(userIds);
   const appId = level === 'disabled_app' ? await newApp(arena, random, recorded) : random.of(arena.appIds);
   if (appId === null) return null;
@@ -133,7 +137,10 @@ async function consent(
     idempotencyKey: randomName('consent', random),
   };
   const answer = await attempt(recorded, 'RecordConsent', () => random.of(consents).recordConsent(request, within));
-  return answer?.consent?.consentId ?? null;
+  const consentId = answer?.consent?.consentId;
+  if (consentId === undefined) return null;
+  recorded.consents.push({ tenantId, appId, userId, consentId });
+  return consentId;
 }
 
 async function issue(

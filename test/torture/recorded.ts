@@ -3,9 +3,18 @@ import { ErrorInfoSchema } from '@touchstone/contracts/google-rpc';
 import { parseRevision } from '@touchstone/core';
 import type { Event, Issued, Restored } from './history.ts';
 
+/** A consent that was recorded in the run, whatever has become of it. */
+export interface Consent {
+  readonly tenantId: string;
+  readonly appId: string;
+  readonly userId: string;
+  readonly consentId: string;
+}
+
 /** What has happened so far. */
 export interface Recorded {
   readonly events: Event[];
+  readonly consents: Consent[];
   /** Tokens whose record has not been read yet: where in the events each is, by its id. */
   readonly unread: Map<string, number>;
   /** Calls that failed as they may, by the reason. */
@@ -24,6 +33,7 @@ const noRevision: Recorded['latest'] = { number: -1, text: '' };
 
 export const nothingRecorded = (): Recorded => ({
   events: [],
+  consents: [],
   unread: new Map(),
   failures: new Map(),
   unexpected: [],

@@ -55,6 +55,8 @@ const racesAtOnce = 12;
 const tenantsCount = 4;
 /** Between two faults, at most. */
 const calmMilliseconds = 3_000;
+/** Records are read so often: those that are lost when the database is put back tell nothing. */
+const readMilliseconds = 500;
 /** What has happened is judged so often; a run that is wrong ends then. */
 const judgeMilliseconds = 5_000;
 const preload = pathToFileURL(`${import.meta.dirname}/patching.ts`).href;
@@ -80,15 +82,20 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     while (!isOver()) await race(mine.of(arenas), mine, recorded);
   });
   const faulting = injectFaults(victims, random, options.faults, injected, isOver);
+  const reading = (async () => {
+    while (!isOver()) {
+      await sleep(readMilliseconds);
+      await readRecords(adminUrl, recorded);
+    }
+  })();
   const judging = (async () => {
     while (!isOver()) {
       await sleep(judgeMilliseconds);
-      await readRecords(adminUrl, recorded);
       violations = judge(recorded.events, recorded.restores);
       onProgress(`${countsText(recorded.events)}; ${[...injected.values()].reduce((sum, n) => sum + n, 0)} faults`);
     }
   })();
-  await Promise.all([...racing, faulting, judging]);
+  await Promise.all([...racing, faulting, reading, judging]);
   await readRecords(adminUrl, recorded);
   return {
     seed,
