@@ -7,7 +7,7 @@ import { type Answered, type Freshness, type Issued, type Level, levels } from '
 import { type Presented, presentedOf, signingKeyIdOf } from './presented.ts';
 import type { Random } from './random.ts';
 import { attempt, noteIssued, noteRevision, type Recorded } from './recorded.ts';
-import { activeKeyOf, randomName, revoke, rotate } from './revoking.ts';
+import { aKeyOf, randomName, revoke, rotate } from './revoking.ts';
 
 const userIds = ['ada', 'bob', 'eve'];
 const methods: Readonly<Record<TokenMethodName, TokenMethod>> = {
@@ -101,7 +101,7 @@ async function revokeOne(
   recorded: Recorded,
 ): Promise<void> {
   if (!first) return;
-  const signingKeyId = level === 'signing_key' ? await activeKeyOf(arena, recorded) : '';
+  const signingKeyId = level === 'signing_key' ? await aKeyOf(arena, random, recorded) : '';
   if (level === 'signing_key' && signingKeyId === '') return;
   const { tokenId } = first.issued;
   const target = { level, tenantId: arena.tenantId, appId, userId, tokenId, consentId: consentId ?? '', signingKeyId };

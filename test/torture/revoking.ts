@@ -60,10 +60,14 @@ function revocationOf(
   }
 }
 
-/** The key that signs for the tenant; empty where there is none, or it is not told. */
-export async function activeKeyOf({ registry, tenantId }: Arena, recorded: Recorded): Promise<string> {
+/** One of the tenant's keys, mostly the one that signs; empty where there is none, or it is not told. */
+export async function aKeyOf({ registry, tenantId }: Arena, random: Random, recorded: Recorded): Promise<string> {
   const listed = await attempt(recorded, 'ListSigningKeys', () => registry.listSigningKeys({ tenantId }, within));
-  return listed?.signingKeys.find(({ state }) => state === SigningKeyState.ACTIVE)?.signingKeyId ?? '';
+  const keys = listed?.signingKeys.filter(({ state }) => state !== SigningKeyState.REVOKED) ?? [];
+  const active = keys.filter(({ state }) => state === SigningKeyState.ACTIVE);
+  // The next one, or one that signed before: what it signed still lives.
+  const wanted = random.next() < 0.8 ? active : keys;
+  return wanted.length === 0 ? '' : random.of(wanted).signingKeyId;
 }
 
 export async function rotate({ registry, tenantId }: Arena, random: Random, recorded: Recorded): Promise<void> {
