@@ -23,8 +23,8 @@ const withoutConsent = all.filter((name) => name !== 'consent_key');
 const signed: readonly TokenMethodName[] = ['encrypted', 'signed', 'split'];
 /** Of consents: no token outlives its own, whatever the clocks say. */
 const longerLife = { seconds: 2n * longLife.seconds };
-/** In how many of the races a signing key is rotated. */
-const rotatingShare = 0.1;
+/** In how many of the races the signing key is rotated. */
+const rotatingShareOf = (level: Level): number => (level === 'signing_key' ? 0.5 : 0.05);
 /** How many take a consent from before, be it one that has been withdrawn, and of how many. */
 const [earlierShare, earlierMax] = [0.1, 20];
 
@@ -67,8 +67,7 @@ export async function race(arena: Arena, random: Random, recorded: Recorded): Pr
   const validating = Array.from({ length: 3 }, async () => {
     while (!isOver) await validateOne();
   });
-  const rotating = random.next() < rotatingShare ? rotate(arena, random, recorded) : null;
-  const meanwhile = [issueOne(), issueOne(), rotating];
+  const meanwhile = [issueOne(), issueOne()];
   await sleep(random.next() * 30);
   await revokeOne(arena, level, holder, tokens, random, recorded);
   await Promise.all([...meanwhile, issueOne(), sleep(random.next() * 50)]);
@@ -105,7 +104,9 @@ async function revokeOne(
   if (level === 'signing_key' && signingKeyId === '') return;
   const { tokenId } = first.issued;
   const target = { level, tenantId: arena.tenantId, appId, userId, tokenId, consentId: consentId ?? '', signingKeyId };
+  const rotating = random.next() < rotatingShareOf(level) ? rotate(arena, random, recorded) : null;
   await revoke(arena, target, random.of(first.presented), random, recorded);
+  await rotating;
 }
 
 async function newApp({ registry, tenantId, audience }: Arena, random: Random, recorded: Recorded) {
