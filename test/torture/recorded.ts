@@ -25,6 +25,8 @@ export interface Recorded {
   readonly restores: Restored[];
   /** How often a tenant's signing key was rotated. */
   rotations: number;
+  /** How many deadlocks the database has told of since it started. */
+  deadlocks: number;
   /** The latest revision that any answer gave. */
   latest: { readonly number: number; readonly text: string };
 }
@@ -39,6 +41,7 @@ export const nothingRecorded = (): Recorded => ({
   unexpected: [],
   restores: [],
   rotations: 0,
+  deadlocks: 0,
   latest: noRevision,
 });
 

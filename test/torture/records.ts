@@ -6,12 +6,16 @@ const statement = `
   select expiry_day, replace(id::text, '-', '') as key, sequence, signing_key_id
     from touchstone.token where id = any($1::uuid[])`;
 
+const deadlocksStatement = `
+  select deadlocks::int from pg_stat_database where datname = current_database()`;
+
 /**
  * Reads from the database what no answer tells of a token: its sequence, and the key that signed it. Of one whose record was
- * lost when the database was put back, they stay unknown.
+ * lost when the database was put back, they stay unknown. And whether it has met a deadlock, which it never must.
  * @returns false where the database is away.
  */
-export async function readRecords(adminUrl: string, { events, unread }: Recorded): Promise<boolean> {
+export async function readRecords(adminUrl: string, recorded: Recorded): Promise<boolean> {
+  const { events, unread } = recorded;
   const wanted = [...unread];
   const client = new pg.Client({ connectionString: adminUrl, connectionTimeoutMillis: 2_000, query_timeout: 5_000 });
   client.on('error', () => {}); // The server is killed under it.
@@ -27,6 +31,10 @@ export async function readRecords(adminUrl: string, { events, unread }: Recorded
       }
       unread.delete(tokenId);
     }
+    const [{ deadlocks }] = (await client.query(deadlocksStatement)).rows;
+    // Who revokes waits for a second then, with all who revoke anything else, and fails.
+    if (deadlocks > recorded.deadlocks) recorded.unexpected.push('the database met a deadlock');
+    recorded.deadlocks = deadlocks;
     return true;
   } catch {
     return false;
