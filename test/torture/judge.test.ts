@@ -167,8 +167,18 @@ test('of a token whose key is not known, any of its tenant may have signed it', 
 
 describe('the sequence of a token that was under way while it was revoked', () => {
   const meanwhile = (sequence: number | null) => issued(1, 9, { sequence });
-  const other = (start: number, end: number, sequence: number) => issued(start, end, { tokenId: 'k2', sequence });
+  const other = (start: number, end: number, sequence: number) =>
+    issued(start, end, { tokenId: 'k2', consentId: null, sequence });
   const cut = revoked(4, 5, 'user');
+
+  test('is not higher than that of one that was asked for later', () => {
+    const order = 'its sequence is higher than that of one that was asked for later';
+    expect(promises(meanwhile(2), other(9.1, 10, 1))).toEqual([order]);
+    expect(promises(meanwhile(2), other(8.9, 10, 1))).toEqual([]);
+    expect(promises(meanwhile(2), other(9.1, 10, 3))).toEqual([]);
+    // What it tells of the draws counts for nothing then.
+    expect(promises(meanwhile(2), other(9.1, 10, 1), revoked(2, 3, 'consent'))).toEqual([order]);
+  });
 
   test('was drawn before it, where one of a higher sequence was issued before it', () => {
     expect(promises(meanwhile(1), other(2, 3, 2), cut, answered(10, 11, true))).toEqual([

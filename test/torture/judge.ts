@@ -35,7 +35,7 @@ function judgeHistory(events: readonly Event[]): Violation[] {
 
 function judgeToken(
   token: Issued,
-  draw: Draw,
+  drawn: Draw,
   relevant: readonly Revoked[],
   answers: readonly Answered[],
 ): Violation[] {
@@ -45,6 +45,9 @@ function judgeToken(
     violations.push({ promise, history: [...told].sort(byStart) });
   };
 
+  const isInOrder = drawn.after.start <= token.end;
+  if (!isInOrder) found('its sequence is higher than that of one that was asked for later', drawn.after);
+  const draw = isInOrder ? drawn : { after: token, before: token };
   const surely = relevant.filter((one) => isSure(one, token, draw));
   const dead = surely.find((one) => isForGood(one.target) && one.end < draw.after.start);
   if (dead) found(`issued under a ${dead.target.level} that was dead before`, dead, draw.after);
