@@ -13,7 +13,27 @@ const mint = (over: Partial<NewTokenRecord> = {}) => mintFor(store, over);
 const insert = (record: NewTokenRecord) => store.tokens.insert(record, issuedEvent(record));
 const read = async (record: NewTokenRecord) => (await store.records.read([record.key], 0)).records[0];
 
+/** A consent with its key, as far as issuing looks at them. */
+async function addConsent(consentId: string, wrapped: Buffer): Promise<void> {
+  const statements = [
+    `insert into tenant (tenant_id, display_name, token_ttl_max, mac) values ('acme', '', 1, '') on conflict do nothing`,
+    `insert into app (app_id, tenant_id, display_name, client_type, hosting_type, grants, methods, mac)
+     values ('app', 'acme', '', 'web', 'first_party', '[]', '[]', '') on conflict do nothing`,
+    `insert into data_key (data_key_id, purpose, key_encryption_id, wrapped, generation)
+     values ('d', 'consent', '', '', 1) on conflict do nothing`,
+  ];
+  for (const text of statements) await store.database.query({ text });
+  await store.database.query({
+    text: `insert into consent (consent_id, tenant_id, app_id, user_handle, grants, recorded_at, expires_at, idempotency_key, mac)
+           values ($1, 'acme', 'app', '', '[1]', now(), now(), $1, '')`,
+    values: [consentId],
+  });
+  const text = `insert into consent_key (consent_id, data_key_id, wrapped) values ($1, 'd', $2)`;
+  await store.database.query({ text, values: [consentId, wrapped] });
+}
+
 test('a record comes back as it was written, to the last column', async () => {
+  await addConsent('c', Buffer.from('key'));
   const lineage = [
     {
       tokenId: 'tok_p',
@@ -30,6 +50,26 @@ test('a record comes back as it was written, to the last column', async () => {
   const record = await mint({ lineage, confirmation: '{"x5t#S256":"abc"}', consentId: 'c', signingKeyId: 'k' });
   expect(await insert(record)).toBe(true);
   expect(await read(record)).toEqual(asRead(record));
+});
+
+test('the key of its consent comes with the record of a token that was made under it, and with no other', async () => {
+  await addConsent('kept', Buffer.from('key'));
+  const [under, beside] = [await mint({ consentId: 'kept', method: 'consent_key' }), await mint({ consentId: 'kept' })];
+  expect([await insert(under), await insert(beside)]).toEqual([true, true]);
+  expect(await read(under)).toMatchObject({ consentKey: { dataKeyId: 'd', wrapped: Buffer.from('key') } });
+  expect(await read(beside)).toMatchObject({ consentKey: null });
+  await store.database.query({ text: `delete from consent_key where consent_id = 'kept'` });
+  expect(await read(under)).toMatchObject({ consentKey: null });
+});
+
+test('under a consent that has been withdrawn, or is none, nothing is stored', async () => {
+  await addConsent('gone', Buffer.from('key'));
+  await store.database.query({ text: `update consent set disabled_revision = 1 where consent_id = 'gone'` });
+  for (const consentId of ['gone', 'none']) {
+    const record = await mint({ consentId });
+    expect(await insert(record)).toBe(false);
+    expect(await read(record)).toBeNull();
+  }
 });
 
 test('sequences rise, and none is given twice', async () => {

@@ -38,4 +38,7 @@ export const issuedEvent = (record: NewTokenRecord): AuditEvent => ({
 });
 
 /** What comes back of a row that was written. */
-export const asRead = ({ tokenHash: _hash, tagKeyId: _key, ...read }: NewTokenRecord): TokenRecord => read;
+export const asRead = ({ tokenHash: _hash, tagKeyId: _key, ...read }: NewTokenRecord): TokenRecord => ({
+  ...read,
+  consentKey: null,
+});
