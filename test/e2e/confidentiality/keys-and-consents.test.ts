@@ -177,23 +177,9 @@ describe('consents: nobody gets more than the user has permitted by an edit of',
   });
 
   const onKeys = consentAttacks.filter(({ name }) => /its (data )?key/.test(name));
-  test.each(onKeys)(
-    '$name, and who has not opened it before opens nothing that was made under it',
-    async ({ name }) => {
-      const { held, scene } = caseOf(name);
-      const [, fresh] = validators();
-      for (const { token } of held) await expectAnswered('NOT_HONOURED', fresh ? [fresh] : [], token, scene);
-    },
-  );
-
-  // What was opened once is remembered, and is no more than it was: the attacker gains nothing. Without a key it is dead.
-  test.each(onKeys)('$name, and who has opened it before says no more of it', async ({ name }) => {
+  test.each(onKeys)('$name, and nobody opens what was made under it, though he has before', async ({ name }) => {
     const { held, scene } = caseOf(name);
-    for (const { token } of held) {
-      const answers = await verdicts([its.running], token, scene);
-      const before = { active: true, scopes: ['orders:read'], claims: { name: 'Grace' } };
-      expect(answers.filter(({ active }) => active)).toEqual(name.includes('deletes') ? [] : [before]);
-    }
+    for (const { token } of held) await expectAnswered('NOT_HONOURED', validators(), token, scene);
   });
 });
 

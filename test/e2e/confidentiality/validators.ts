@@ -32,7 +32,7 @@ export async function verdictOf(
 }
 
 /** What a replica says when it refuses to begin on what the database holds; where that is away, it says a code. */
-const closed = /waiting for the database: (?![0-9A-Z_]+\b|it does not answer)/;
+const closed = /a data key cannot be unwrapped|waiting for the database: (?![0-9A-Z_]+\b|it does not answer)/;
 
 /**
  * A second validator, started now: it knows nothing but what the database says. Resolves once it is ready, or has said
