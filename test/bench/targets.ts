@@ -52,7 +52,7 @@ export function judge(results: Results): Verdict[] {
 const tokensOfCpuSecond = ({ tokensPerSecond, callsPerSecond, cpu }: Compared): number =>
   (1_000_000 * tokensPerSecond) / (callsPerSecond * cpu.server);
 
-const atLeast = (what: string, measured: number, limit: number): Verdict => ({
+export const atLeast = (what: string, measured: number, limit: number): Verdict => ({
   target: `${what} >= ${limit}`,
   measured: measured.toFixed(2),
   isMet: measured >= limit,

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AuditEvent, NewSigningKey, Rotation } from '@touchstone/core';
 import { auditCodec } from '@touchstone/events';
 import { dataKeyStore, signingKeyStore } from '@touchstone/store-postgres';
-import { DataKeys, fileKeyEncryption, signingKeyMaker } from '@touchstone/token-methods';
+import { DataKeys, fileKeyEncryption, rotateDue, signingKeyMaker } from '@touchstone/token-methods';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
 import { unique } from '../harness/world.ts';
@@ -89,6 +90,16 @@ test('what has signed for long enough is due', async () => {
     (await keys.listDue(milliseconds)).filter((key) => key.tenantId === tenantId);
   expect(await dueAfter(60_000)).toEqual([]);
   await expect.poll(() => dueAfter(1)).toMatchObject([{ keyId: active.keyId }]);
+});
+
+test('what is due is rotated, by whichever issuer comes first', async () => {
+  const [tenantId, keys] = [await addTenant(), openSigningKeys()];
+  const { active, next } = await rotate(tenantId);
+  await sleep(5);
+  await Promise.all([1, 2, 3].map(() => rotateDue(openSigningKeys(), openDataKeys(), 2)));
+  expect((await keys.findPublic(active.keyId))?.state).toBe('retired');
+  expect((await keys.findPublic(next.keyId))?.state).not.toBe('next');
+  expect(await rotateDue(keys, openDataKeys(), 3_600_000)).toBe(0);
 });
 
 test('a key that was written under another key, or changed, is not there', async () => {

@@ -6,7 +6,7 @@ import type { Handler, Route } from '../call/handler.ts';
 import { endpoint, type PipelineOptions } from '../call/pipeline.ts';
 import type { CommonConfig } from '../config/settings.ts';
 import type { MountedService } from '../grpc/server.ts';
-import type { Page, PageOf } from '../http/page.ts';
+import { oneAtATime, type Page } from '../http/page.ts';
 import { callEvents } from '../telemetry/call-events.ts';
 import { openLogger } from '../telemetry/logger.ts';
 import { type Metrics, openMetrics } from '../telemetry/metrics.ts';
@@ -104,11 +104,15 @@ async function serveUntilStopped<Config extends CommonConfig, Context extends Se
     refused: async (method, act, error) => routeOf(method)?.refused[method.localName]?.(act, error),
     stopping: stopping.signal,
   });
-  const page: PageOf = (path) => {
-    const found = service.pages?.[path];
-    return found && (async () => (context ? await found(context) : null));
-  };
-  const servers = await startServers(service, endpoints, config, { readiness, metrics, page });
+  const documents = Object.entries(service.pages ?? {}).map(
+    ([path, make]) => [path, oneAtATime(async () => (context ? await make(context) : null))] as const,
+  );
+  const pages = new Map(documents);
+  const servers = await startServers(service, endpoints, config, {
+    readiness,
+    metrics,
+    page: (path) => pages.get(path),
+  });
   logger.info({ grpc: servers.grpcPort, http: servers.httpPort }, 'listening');
   const stopped = aborted(stopping.signal);
   const opening = service.openContext(config, {
