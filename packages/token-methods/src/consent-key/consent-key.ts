@@ -8,11 +8,11 @@ import {
   type WrappedKey,
 } from '@touchstone/core';
 import { decrypt, encrypt } from '../jwt/encryption.ts';
-import { VerifiedTokens } from '../jwt/verified-tokens.ts';
+import { openedAs } from '../jwt/verified-tokens.ts';
 import type { ConsentKeys } from '../keys/consent-keys.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import { formatIdentity, type Identity, identify, newIdentity } from '../opaque/identity.ts';
-import { isRecordOf, sealedRecord, stringSeal } from '../opaque/record.ts';
+import { hashOfString, openRecordOf, sealedRecord } from '../opaque/record.ts';
 
 const letter = 'c';
 const uniqueBytes = 32;
@@ -26,8 +26,6 @@ type Material = Identity & { readonly token: string; readonly rest: string };
  * consent, which takes what it says with it, whoever has kept the string.
  */
 export function consentKeyMethod(keys: KeyRing, consentKeys: ConsentKeys): TokenMethod {
-  const verified = new VerifiedTokens();
-
   return {
     name: 'consent_key',
     prefix: `tks_${letter}`,
@@ -38,10 +36,10 @@ export function consentKeyMethod(keys: KeyRing, consentKeys: ConsentKeys): Token
       const key = await consentKeys.unwrap(draft.consentId, consentKey);
       if (!key) throw new Error("the consent's key does not unwrap");
       const identity = newIdentity(keys, letter, draft.expiresAt, drawRandom(uniqueBytes));
-      const jwe = await encrypt(Buffer.from(JSON.stringify({ userId, claims })), key, { cty: 'json' });
+      const jwe = encrypt(Buffer.from(JSON.stringify({ userId, claims })), key, { cty: 'json' });
       const token = formatIdentity(identity, jwe);
       const authorisation = { ...draft, key: identity.key, method: 'consent_key', signingKeyId: null } as const;
-      return { token, record: sealedRecord(authorisation, token, identity.secrets.seal, stringSeal(token)) };
+      return { token, record: sealedRecord(authorisation, token, identity.secrets.seal, [hashOfString(token)]) };
     },
 
     locate(token) {
@@ -52,16 +50,11 @@ export function consentKeyMethod(keys: KeyRing, consentKeys: ConsentKeys): Token
     async open({ material }: Located, record: TokenRecord) {
       const { token, rest, secrets } = material as Material;
       const { consentId, consentKey } = record;
-      if (consentId === null || !consentKey || !isRecordOf(token, 'consent_key', record, secrets.seal)) return null;
+      if (consentId === null || !consentKey) return null;
+      if (!openRecordOf(hashOfString(token), 'consent_key', record, secrets.seal)) return null;
       const key = await consentKeys.unwrap(consentId, consentKey);
-      // What is remembered is found by the key, too: it must not outlive it.
-      return (
-        key &&
-        verified.open(token + key.toString('base64url'), record, async () => {
-          const content = await decrypt(rest, key);
-          return content && JSON.parse(content.toString());
-        })
-      );
+      const content = key && decrypt(rest, key);
+      return content && openedAs(JSON.parse(content.toString()), record);
     },
   };
 }

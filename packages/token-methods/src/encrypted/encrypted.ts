@@ -13,7 +13,7 @@ import { VerifiedTokens } from '../jwt/verified-tokens.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import type { Signers, Verifiers } from '../keys/signers.ts';
 import { formatIdentity, type Identity, identify, newIdentity } from '../opaque/identity.ts';
-import { isRecordOf, sealedRecord, stringSeal } from '../opaque/record.ts';
+import { hashOfString, openRecordOf, sealedRecord } from '../opaque/record.ts';
 
 const letter = 'e';
 const uniqueBytes = 32;
@@ -40,10 +40,10 @@ export function encryptedMethod(keys: KeyRing, signing: Signers & Verifiers, iss
       const { key } = identity;
       const signer = await signing.signer(draft.tenantId, draft.policyVersion);
       const jws = await signPayload(payloadOf(draft, secrets, issuer, tokenIdOf(key)), signer);
-      const jwe = await encrypt(Buffer.from(jws), keys.contentKey(identity.identifying), { cty: 'JWT' });
+      const jwe = encrypt(Buffer.from(jws), keys.contentKey(identity.identifying), { cty: 'JWT' });
       const token = formatIdentity(identity, jwe);
       const authorisation = { ...draft, key, method: 'encrypted', signingKeyId: signer.keyId } as const;
-      return { token, record: sealedRecord(authorisation, token, identity.secrets.seal, stringSeal(token)) };
+      return { token, record: sealedRecord(authorisation, token, identity.secrets.seal, [hashOfString(token)]) };
     },
 
     locate(token) {
@@ -54,9 +54,10 @@ export function encryptedMethod(keys: KeyRing, signing: Signers & Verifiers, iss
     open({ material }: Located, record: TokenRecord) {
       const { token, rest, secrets, identifying } = material as Material;
       const { signingKeyId } = record;
-      if (signingKeyId === null || !isRecordOf(token, 'encrypted', record, secrets.seal)) return null;
-      return verified.open(token, record, async () => {
-        const jws = await decrypt(rest, keys.contentKey(identifying));
+      const hashed = hashOfString(token);
+      if (signingKeyId === null || !openRecordOf(hashed, 'encrypted', record, secrets.seal)) return null;
+      return verified.open(hashed, record, async () => {
+        const jws = decrypt(rest, keys.contentKey(identifying));
         const verifier = jws && (await signing.verifier(signingKeyId));
         const payload = verifier && (await verifyPayload(jws.toString(), verifier));
         return payload && saidBy(payload, record);

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import type { Opened, Secrets, TokenRecord } from '@touchstone/core';
 import { LRUCache } from 'lru-cache';
 
@@ -21,23 +20,23 @@ export class VerifiedTokens {
 
   /**
    * What the string says, and what its record allows.
+   * @param hashed `hashOfString` of it.
    * @param verify null where the string does not say what it should: that is not remembered.
    */
-  open(token: string, record: TokenRecord, verify: () => Promise<Said | null>): Opened | Promise<Opened | null> {
-    const key = hash('sha256', token, 'latin1');
-    const known = this.#known.get(key);
-    return known ? openedAs(known, record) : this.#learn(key, record, verify);
+  open(hashed: string, record: TokenRecord, verify: () => Promise<Said | null>): Opened | Promise<Opened | null> {
+    const known = this.#known.get(hashed);
+    return known ? openedAs(known, record) : this.#learn(hashed, record, verify);
   }
 
-  async #learn(key: string, record: TokenRecord, verify: () => Promise<Said | null>): Promise<Opened | null> {
+  async #learn(hashed: string, record: TokenRecord, verify: () => Promise<Said | null>): Promise<Opened | null> {
     const said = await verify();
     if (!said) return null;
-    this.#known.set(key, said);
+    this.#known.set(hashed, said);
     return openedAs(said, record);
   }
 }
 
-const openedAs = (said: Said, { scopes, expiresAt }: TokenRecord): Opened => ({
+export const openedAs = (said: Said, { scopes, expiresAt }: TokenRecord): Opened => ({
   ...said,
   principal: null,
   scopes,

@@ -35,20 +35,16 @@ export const openRecord = (method: TokenMethodName, record: TokenRecord, key: Ui
     ? unseal(key, record.sealed, authorisationBytes(record))
     : null;
 
-/** What the record of a token that tells all by itself hides: which string it is. No other is taken for it. */
-export const stringSeal = (token: string): readonly [string] => [hash('sha256', token, 'base64url')];
+/** Stands for a string: what the record of a token that tells all by itself hides, so that no other is taken for it. */
+export const hashOfString = (token: string): string => hash('sha256', token, 'base64url');
 
 /** What the record hides beside that; null where it is not that of this very string, or has been changed. */
 export function openRecordOf(
-  token: string,
+  hashed: string,
   method: TokenMethodName,
   record: TokenRecord,
   key: Uint8Array,
 ): unknown[] | null {
   const [string, ...hidden] = openRecord(method, record, key) ?? [];
-  return string === stringSeal(token)[0] ? hidden : null;
+  return string === hashed ? hidden : null;
 }
-
-/** Whether the record is that of this very string, and has not been changed. */
-export const isRecordOf = (token: string, method: TokenMethodName, record: TokenRecord, key: Uint8Array): boolean =>
-  openRecordOf(token, method, record, key) !== null;

@@ -16,7 +16,7 @@ import { VerifiedTokens } from '../jwt/verified-tokens.ts';
 import { currentKeyId, type KeyRing } from '../keys/key-ring.ts';
 import type { Signers, Verifiers } from '../keys/signers.ts';
 import { identifyingOf } from '../opaque/opaque-string.ts';
-import { openRecordOf, sealedRecord, stringSeal } from '../opaque/record.ts';
+import { hashOfString, openRecordOf, sealedRecord } from '../opaque/record.ts';
 
 /** Stands in for the letter that opaque strings have. */
 const letter = 'j';
@@ -53,7 +53,7 @@ export function signedMethod(keys: KeyRing, signing: Signers & Verifiers, issuer
       const token = await signPayload(payload, signer, { tag: tag.toString('base64url') });
       const authorisation = { ...draft, key, method: 'signed', signingKeyId: signer.keyId } as const;
       // What it calls its user may be a pseudonym.
-      const hidden = [...stringSeal(token), secrets.userId];
+      const hidden = [hashOfString(token), secrets.userId];
       return { token, record: sealedRecord(authorisation, token, seal, hidden) };
     },
 
@@ -70,9 +70,10 @@ export function signedMethod(keys: KeyRing, signing: Signers & Verifiers, issuer
     open({ material }: Located, record: TokenRecord) {
       const { token, seal } = material as Material;
       const { signingKeyId } = record;
-      const hidden = openRecordOf(token, 'signed', record, seal);
+      const hashed = hashOfString(token);
+      const hidden = openRecordOf(hashed, 'signed', record, seal);
       if (signingKeyId === null || !hidden) return null;
-      return verified.open(token, record, async () => {
+      return verified.open(hashed, record, async () => {
         const verifier = await signing.verifier(signingKeyId);
         const payload = verifier && (await verifyPayload(token, verifier));
         return payload && { ...saidBy(payload, record), userId: hidden[0] as string | null };

@@ -6,7 +6,7 @@ import type { KeyRing } from '../keys/key-ring.ts';
 import type { Signers, Verifiers } from '../keys/signers.ts';
 import { formatIdentity, type Identity, identify, newIdentity } from '../opaque/identity.ts';
 import { uniquePartOf } from '../opaque/opaque-string.ts';
-import { openRecord, sealedRecord } from '../opaque/record.ts';
+import { hashOfString, openRecord, sealedRecord } from '../opaque/record.ts';
 
 const letter = 's';
 
@@ -49,7 +49,7 @@ export function splitMethod(keys: KeyRing, signing: Signers & Verifiers, issuer:
       const { signingKeyId } = record;
       const hidden = openRecord('split', record, secrets.seal);
       if (signingKeyId === null || !hidden) return null;
-      return verified.open(token, record, async () => {
+      return verified.open(hashOfString(token), record, async () => {
         const verifier = await signing.verifier(signingKeyId);
         const jws = `${hidden[0]}${uniquePartOf(identifying).toString('base64url')}`;
         const payload = verifier && (await verifyPayload(jws, verifier));
