@@ -1,6 +1,6 @@
 /**
  * `npm run bench:methods`: what each token method costs, beside REFERENCE in the same run, as a table and as JSON. It takes
- * about eight minutes.
+ * about twelve minutes.
  *
  *   npm run bench:methods -- [--json FILE] [--rounds 3] [--seconds 2]
  */
@@ -38,7 +38,7 @@ function show(measured: readonly MeasuredMethod[]): void {
   console.log(`${table([...head, 'issue/s', 'of it', 'CPU us'], rows)}\n`);
   console.log(
     'validate: fully consistent, each token for the first time; seen before: again and again. CPU: of the service, a call.\n' +
-      'Each with a consent of one user and three claims released; medians of rounds in which all methods take turns.\n',
+      'Each with a consent of one user and three claims released; medians of rounds in which each is measured next to REFERENCE.\n',
   );
 }
 

@@ -28,7 +28,7 @@ import type { Holder } from '../seed.ts';
 /** What calls of one kind cost. */
 export interface Cost {
   readonly callsPerSecond: number;
-  /** Of the throughput of REFERENCE in the same round. */
+  /** Of the throughput of REFERENCE right before. */
   readonly ofReference: number;
   /** Microseconds of the service, a call. */
   readonly cpu: number;
@@ -48,6 +48,7 @@ export interface MeasuredMethod {
 }
 
 const methods = Object.entries(TokenMethod).filter(([name]) => name !== 'UNSPECIFIED');
+const methodOf = (name: string): TokenMethod => TokenMethod[name as keyof typeof TokenMethod];
 const user = 0;
 /** Tokens that are validated again and again. */
 const seenCount = 5_000;
@@ -58,10 +59,10 @@ const freshRate = 8_000;
 const kinds = ['validate', 'validateAgain', 'batchAgain', 'issue'] as const;
 type Kind = (typeof kinds)[number];
 
-/** Measures all methods by turns, so often. @throws WrongAnswer */
+/** Measures all methods by turns, each next to REFERENCE, so often. @throws WrongAnswer */
 export async function measureMethods(bench: Bench, stack: Stack, rounds: number): Promise<MeasuredMethod[]> {
   const issuing = await register(stack);
-  const runs = new Map<string, Run[]>();
+  const pairs = new Map<string, { readonly own: Run; readonly reference: Run }[]>();
   const lengths = new Map<string, number>();
   const seen = new Map<string, string[]>();
   for (const [name, method] of methods) seen.set(name, await issue(stack, issuing(method), seenCount));
@@ -69,24 +70,31 @@ export async function measureMethods(bench: Bench, stack: Stack, rounds: number)
     lengths.set(name, median(tokens.map(({ length }) => length)));
     await requireHonoured(stack, tokens);
   }
+  const measureOne = async (kind: Kind, name: string, seconds: number): Promise<Run> => {
+    const request = issuing(methodOf(name));
+    const load = await loadOf(kind, stack, { issuing: request, seen: seen.get(name) ?? [], seconds });
+    return measure(bench, load, { rate: null, rateMax, seconds });
+  };
   // The first round is to warm up.
   for (let round = 0; round <= rounds; round++) {
     for (const kind of kinds) {
-      for (const [name, method] of methods) {
+      for (const [name] of methods) {
         bench.onProgress(`${round === 0 ? 'Warming up' : `Round ${round}`}: ${kind}, ${name} ...`);
-        const load = await loadOf(kind, stack, { issuing: issuing(method), seen: seen.get(name) ?? [], bench });
         const seconds = round === 0 ? 1 : bench.seconds;
-        const done = await measure(bench, load, { rate: null, rateMax, seconds });
-        if (round > 0) runs.set(`${kind} ${name}`, [...(runs.get(`${kind} ${name}`) ?? []), done]);
+        // Machines are noisy, and what is near in time is alike.
+        const reference = await measureOne(kind, 'REFERENCE', seconds);
+        const own = name === 'REFERENCE' ? reference : await measureOne(kind, name, seconds);
+        const key = `${kind} ${name}`;
+        if (round > 0) pairs.set(key, [...(pairs.get(key) ?? []), { own, reference }]);
       }
     }
   }
   const costOf = (kind: Kind, name: string): Cost => {
-    const [own, reference] = [runs.get(`${kind} ${name}`) ?? [], runs.get(`${kind} REFERENCE`) ?? []];
+    const measured = pairs.get(`${kind} ${name}`) ?? [];
     return {
-      callsPerSecond: median(own.map(({ callsPerSecond }) => callsPerSecond)),
-      ofReference: median(own.map(({ callsPerSecond }, i) => callsPerSecond / (reference[i]?.callsPerSecond ?? 0))),
-      cpu: median(own.map(({ cpu }) => cpu.server)),
+      callsPerSecond: median(measured.map(({ own }) => own.callsPerSecond)),
+      ofReference: median(measured.map(({ own, reference }) => own.callsPerSecond / reference.callsPerSecond)),
+      cpu: median(measured.map(({ own }) => own.cpu.server)),
     };
   };
   return methods.map(([name]) => ({
@@ -155,10 +163,10 @@ async function requireHonoured(stack: Stack, tokens: readonly string[]): Promise
 interface Given {
   readonly issuing: IssueRequest;
   readonly seen: readonly string[];
-  readonly bench: Bench;
+  readonly seconds: number;
 }
 
-async function loadOf(kind: Kind, stack: Stack, { issuing, seen, bench }: Given): Promise<Load> {
+async function loadOf(kind: Kind, stack: Stack, { issuing, seen, seconds }: Given): Promise<Load> {
   const { services, demo } = stack;
   const about = { server: serverOf(services.validator), credential: demo.resourceServerToken };
   const one = (token: string) => encode(ValidateTokenRequestSchema, validateRequest(demo, token));
@@ -170,7 +178,7 @@ async function loadOf(kind: Kind, stack: Stack, { issuing, seen, bench }: Given)
   switch (kind) {
     case 'validate': {
       // As many as are sent in the time: none comes twice.
-      const fresh = await issue(stack, issuing, Math.ceil(freshRate * (bench.seconds + 1.2)));
+      const fresh = await issue(stack, issuing, Math.ceil(freshRate * (seconds + 1.2)));
       return { ...validating, requests: () => fresh.map(one), isOnce: true };
     }
     case 'validateAgain':
