@@ -28,10 +28,8 @@ async function addTenant(): Promise<string> {
   return tenantId;
 }
 
-const pairOf = async (tenantId: string): Promise<Rotation['pair']> => {
-  const maker = signingKeyMaker(openDataKeys());
-  return [await maker.make(tenantId, 'EdDSA'), await maker.make(tenantId, 'EdDSA')];
-};
+const pairOf = (tenantId: string): Promise<Rotation['pair']> =>
+  signingKeyMaker(openDataKeys()).makePair(tenantId, 'EdDSA');
 const eventOf =
   (tenantId: string) =>
   (id: string): AuditEvent => ({

@@ -1,6 +1,5 @@
 import {
   type AuditEvent,
-  type Chain,
   composeRelease,
   EtagStale,
   gather,
@@ -16,7 +15,6 @@ import { macOf, versionRaised } from './registry.ts';
 import { advanceHistory, lockHistory, type RevocationWriterOptions } from './revocation-writer.ts';
 
 export interface ResourceServerWriterOptions extends RevocationWriterOptions {
-  readonly chain: Chain;
   readonly mac: Mac;
 }
 

@@ -72,10 +72,10 @@ export interface SigningKey extends PublicSigningKey {
 /** A signing key that is to be kept. */
 export type NewSigningKey = Pick<SigningKey, 'keyId' | 'tenantId' | 'algorithm' | 'publicJwk' | 'privateKey'>;
 
-/** Makes signing keys. */
+/** Makes signing keys, as many as a rotation needs. */
 export interface SigningKeyMaker {
   /** @throws StoreUnavailable */
-  make(tenantId: string, algorithm: SigningAlgorithm): Promise<NewSigningKey>;
+  makePair(tenantId: string, algorithm: SigningAlgorithm): Promise<Rotation['pair']>;
 }
 
 /** Reads what is public of signing keys. Each is kept with a keyed hash over it: one that somebody else made counts as not there. */

@@ -60,7 +60,7 @@ export async function rotateSigningKey(
   const owned = await registry.owner('tenant', tenantId);
   if (!owned) throw new TenantUnknown();
   if (owned.disabled) throw new Disabled('tenant');
-  const pair = [await maker.make(tenantId, algorithm), await maker.make(tenantId, algorithm)] as const;
+  const pair = await maker.makePair(tenantId, algorithm);
   const rotated = await signingKeys.rotate({ tenantId, pair }, (keyId) => ({
     tenantId,
     actor: actorOf(act),

@@ -26,15 +26,16 @@ const contextOf = (keyId: string): string => `signing key ${keyId}`;
 
 /** Makes key pairs, the private halves wrapped by the data key for that. */
 export function signingKeyMaker(dataKeys: DataKeys): SigningKeyMaker {
+  async function make(tenantId: string, algorithm: SigningAlgorithm): Promise<NewSigningKey> {
+    const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true });
+    const jwk = await exportJWK(publicKey);
+    const keyId = await calculateJwkThumbprint(jwk);
+    const dataKey = await dataKeys.current('signing');
+    const wrapped = dataKey.wrap(Buffer.from(await exportPKCS8(privateKey)), contextOf(keyId));
+    return { keyId, tenantId, algorithm, publicJwk: JSON.stringify(jwk), privateKey: wrapped };
+  }
   return {
-    async make(tenantId, algorithm): Promise<NewSigningKey> {
-      const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true });
-      const jwk = await exportJWK(publicKey);
-      const keyId = await calculateJwkThumbprint(jwk);
-      const dataKey = await dataKeys.current('signing');
-      const wrapped = dataKey.wrap(Buffer.from(await exportPKCS8(privateKey)), contextOf(keyId));
-      return { keyId, tenantId, algorithm, publicJwk: JSON.stringify(jwk), privateKey: wrapped };
-    },
+    makePair: async (tenantId, algorithm) => [await make(tenantId, algorithm), await make(tenantId, algorithm)],
   };
 }
 
@@ -77,7 +78,7 @@ export function signers(
   }
 
   async function install(tenantId: string, replaces: string | null) {
-    const pair = [await maker.make(tenantId, defaultAlgorithm), await maker.make(tenantId, defaultAlgorithm)] as const;
+    const pair = await maker.makePair(tenantId, defaultAlgorithm);
     await store.rotate({ tenantId, replaces, pair }, (keyId) => activatedEvent(tenantId, keyId, 'there was none'));
     const active = await store.active(tenantId);
     if (!active) throw new Error('a tenant has no signing key that was written under our key');
@@ -102,7 +103,7 @@ export async function rotateDue(store: SigningKeyStore, dataKeys: DataKeys, mill
   const maker = signingKeyMaker(dataKeys);
   const due = await store.listDue(milliseconds);
   for (const { tenantId, keyId, algorithm } of due) {
-    const pair = [await maker.make(tenantId, algorithm), await maker.make(tenantId, algorithm)] as const;
+    const pair = await maker.makePair(tenantId, algorithm);
     await store.rotate({ tenantId, replaces: keyId, pair }, (active) =>
       activatedEvent(tenantId, active, 'on schedule'),
     );

@@ -20,7 +20,7 @@ export interface OpaqueParts {
   readonly rest: string;
 }
 
-export const tagBytes = 10;
+const tagBytes = 10;
 const headBytes = 4;
 const letterAt = 4;
 const checksumCharacters = 6;
