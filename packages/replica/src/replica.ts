@@ -21,7 +21,6 @@ import {
   historyReader,
   openDatabase,
   postgresRevisionSource,
-  publicKeyReader,
   recordReader,
 } from '@touchstone/store-postgres';
 import {
@@ -32,8 +31,6 @@ import {
   noSigner,
   openInstallationKeys,
   openMethods,
-  type Verifiers,
-  verifiers,
 } from '@touchstone/token-methods';
 import { type KeyEncryptionConfig, openKeyEncryptions } from './key-encryptions.ts';
 import { type ReplicaLog, type ReplicaRuntime, replicaLog } from './replica-log.ts';
@@ -57,7 +54,6 @@ export interface Replica extends AsyncDisposable {
   readonly keys: KeyRing;
   readonly dataKeys: DataKeys;
   readonly consentKeys: ConsentKeys;
-  readonly verifiers: Verifiers;
   readonly chain: Chain;
   /** To open tokens with; they sign none. */
   readonly methods: TokenMethods;
@@ -102,9 +98,8 @@ export async function openReplica(service: string, config: ReplicaConfig, runtim
   const presence = new Presence(census(database, row, fence), follower, systemClock, fence);
   await untilReached(() => presence.beat(), log, runtime.signal);
   opening.use(beating(presence, log));
-  const publicKeys = verifiers(publicKeyReader(database, keys.mac));
   const byConsent = consentKeys(dataKeys);
-  const methods = openMethods({ keys, signing: { ...publicKeys, ...noSigner }, consentKeys: byConsent, issuer: '' });
+  const methods = openMethods({ keys, signing: noSigner, consentKeys: byConsent, issuer: '' });
   const records = consistentRecords(recordReader(database), follower, { batchMax: 500, lanes: 2, waitingMax: 20_000 });
   const authenticate = authenticator({ methods, records, follower });
   const resources = opening.move();
@@ -114,7 +109,6 @@ export async function openReplica(service: string, config: ReplicaConfig, runtim
     keys,
     dataKeys,
     consentKeys: byConsent,
-    verifiers: publicKeys,
     chain,
     methods,
     follower,

@@ -37,7 +37,7 @@ grant select, insert on signing_key to touchstone_issuer;
 grant update (state, activated_at, retired_at) on signing_key to touchstone_issuer;
 -- Private keys are the issuer's business alone.
 grant select (signing_key_id, tenant_id, algorithm, public_jwk, state, created_at, activated_at, retired_at, mac, disabled_revision)
-  on signing_key to touchstone_validator, touchstone_revocation;
+  on signing_key to touchstone_revocation;
 grant update (disabled_revision) on signing_key to touchstone_revocation;
 -- The version of the registry rises with every change of a tenant's keys.
 grant update (registry_version) on tenant to touchstone_revocation;

@@ -4,7 +4,7 @@ import { consentKeyMethod } from './consent-key/consent-key.ts';
 import { encryptedMethod } from './encrypted/encrypted.ts';
 import type { ConsentKeys } from './keys/consent-keys.ts';
 import type { KeyRing } from './keys/key-ring.ts';
-import type { Signers, Verifiers } from './keys/signers.ts';
+import type { Signers } from './keys/signers.ts';
 import { referenceMethod } from './reference/reference.ts';
 import { signedMethod } from './signed/signed.ts';
 import { splitMethod } from './split/split.ts';
@@ -12,7 +12,7 @@ import { splitMethod } from './split/split.ts';
 /** What the methods of an installation are made with. */
 export interface MethodKeys {
   readonly keys: KeyRing;
-  readonly signing: Signers & Verifiers;
+  readonly signing: Signers;
   readonly consentKeys: ConsentKeys;
   /** The `iss` of what is signed. */
   readonly issuer: string;

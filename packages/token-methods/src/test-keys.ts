@@ -1,22 +1,17 @@
 import type { DataKeyStore, SigningAlgorithm, StoredDataKey } from '@touchstone/core';
-import { generateKeyPair } from 'jose';
+import { type CryptoKey, generateKeyPair } from 'jose';
 import { DataKeys } from './keys/data-keys.ts';
 import type { KeyEncryption } from './keys/key-encryption.ts';
 import type { DataKeyRewrapper } from './keys/rewrap.ts';
-import type { Signer, Signers, Verifiers } from './keys/signers.ts';
+import type { Signers } from './keys/signers.ts';
 import { unwrapKey, wrapKey } from './keys/wrap.ts';
 
 /** The keys of one tenant, for tests: one that signs. */
 export async function testSigning(
   algorithm: SigningAlgorithm = 'EdDSA',
-  keyId = 'key-1',
-): Promise<Signers & Verifiers> {
+): Promise<Signers & { readonly publicKey: CryptoKey }> {
   const { privateKey, publicKey } = await generateKeyPair(algorithm);
-  const pair: readonly Signer[] = [privateKey, publicKey].map((key) => ({ keyId, algorithm, key }));
-  return {
-    signer: async () => pair[0] as Signer,
-    verifier: async (id) => (id === keyId ? (pair[1] as Signer) : null),
-  };
+  return { signer: async () => ({ keyId: 'key-1', algorithm, key: privateKey }), publicKey };
 }
 
 export const testEncryption = (key: Uint8Array, id = 'test'): KeyEncryption => ({

@@ -48,7 +48,7 @@ const exchangeUri = (issuer: string): string =>
 export async function openContext(config: IssuerConfig, runtime: ServiceRuntime): Promise<IssuerContext> {
   await using opening = new AsyncDisposableStack();
   const replica = opening.use(await openReplica('issuer', config, runtime));
-  const { database, keys, dataKeys, consentKeys, verifiers, chain, records, follower, instanceId } = replica;
+  const { database, keys, dataKeys, consentKeys, chain, records, follower, instanceId } = replica;
   const { handles } = keys;
   const stored = { mac: keys.mac, codec: auditCodec, instanceId };
   const entries = registry(database, stored);
@@ -59,7 +59,7 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
   const revocations = revocationWriter(database, { chain, codec: auditCodec, instanceId });
   const methods = openMethods({
     keys,
-    signing: { ...verifiers, ...signers(signingKeys, dataKeys, { isDead: (keyId) => isDead(keyId, follower) }) },
+    signing: signers(signingKeys, dataKeys, { isDead: (keyId) => isDead(keyId, follower) }),
     consentKeys,
     issuer: config.ISSUER_URL,
   });

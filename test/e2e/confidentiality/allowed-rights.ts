@@ -9,10 +9,6 @@ const everybody: Rights = {
   'schema public': 'usage',
 };
 
-/** What everyone may know of a signing key; the private half is the issuer's business alone. */
-const publicHalf =
-  'select(activated_at,algorithm,created_at,disabled_revision,mac,public_jwk,retired_at,signing_key_id,state,tenant_id)';
-
 const owned = 'delete insert maintain own references select trigger truncate update';
 
 /** All that each service's login may do, and nothing else. Whoever grants more has to say so here. */
@@ -58,7 +54,6 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'table promotion': 'select update',
     'table resource_server': 'select',
     'table revision': 'select',
-    'table signing_key': publicHalf,
     'table token': 'select',
     'table token partition': 'select',
     'table watermark': 'select',
@@ -85,7 +80,9 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'table resource_server': 'select',
     'table revision': 'insert select',
     'table revocation': 'insert select',
-    'table signing_key': `${publicHalf} update(disabled_revision)`,
+    // The private half is the issuer's business alone.
+    'table signing_key':
+      'select(activated_at,algorithm,created_at,disabled_revision,mac,public_jwk,retired_at,signing_key_id,state,tenant_id) update(disabled_revision)',
     'table tenant': 'select update(registry_version)',
     'table token': 'select',
     'table token partition': 'select',

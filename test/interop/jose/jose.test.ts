@@ -1,6 +1,6 @@
 import { randomBytes, webcrypto } from 'node:crypto';
 import { type Secrets, type SigningAlgorithm, type TokenDraft, tokenIdOf } from '@touchstone/core';
-import { openKeyRing, type Signers, signedMethod, type Verifiers } from '@touchstone/token-methods';
+import { openKeyRing, signedMethod } from '@touchstone/token-methods';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Answer, openGoVerifier, openPythonVerifier, type Question } from './verifiers.ts';
 
@@ -47,10 +47,7 @@ async function openKey(algorithm: SigningAlgorithm, keyId: string) {
     'verify',
   ])) as webcrypto.CryptoKeyPair;
   const { key_ops, ext, alg, ...jwk } = await webcrypto.subtle.exportKey('jwk', pair.publicKey);
-  const signing: Signers & Verifiers = {
-    signer: async () => ({ keyId, algorithm, key: pair.privateKey }),
-    verifier: async () => ({ keyId, algorithm, key: pair.publicKey }),
-  };
+  const signing = { signer: async () => ({ keyId, algorithm, key: pair.privateKey }) };
   return {
     method: signedMethod(openKeyRing(randomBytes(32)), signing, issuer),
     jwk: { ...jwk, kid: keyId, use: 'sig', alg: algorithm },

@@ -8,11 +8,10 @@ import {
   type WrappedKey,
 } from '@touchstone/core';
 import { decrypt, encrypt } from '../jwt/encryption.ts';
-import { openedAs } from '../jwt/verified-tokens.ts';
 import type { ConsentKeys } from '../keys/consent-keys.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import { formatIdentity, type Identity, identify, newIdentity } from '../opaque/identity.ts';
-import { hashOfString, openRecordOf, sealedRecord } from '../opaque/record.ts';
+import { hashOfString, openedAs, openRecordOf, sealedRecord } from '../opaque/record.ts';
 
 const letter = 'c';
 const uniqueBytes = 32;
@@ -51,7 +50,7 @@ export function consentKeyMethod(keys: KeyRing, consentKeys: ConsentKeys): Token
       const { token, rest, secrets } = material as Material;
       const { consentId, consentKey } = record;
       if (consentId === null || !consentKey) return null;
-      if (!openRecordOf(hashOfString(token), 'consent_key', record, secrets.seal)) return null;
+      if (!openRecordOf(token, 'consent_key', record, secrets.seal)) return null;
       const key = await consentKeys.unwrap(consentId, consentKey);
       const content = key && decrypt(rest, key);
       return content && openedAs(JSON.parse(content.toString()), record);

@@ -1,16 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import {
-  CompactSign,
-  type CryptoKey,
-  calculateJwkThumbprint,
-  compactDecrypt,
-  compactVerify,
-  importJWK,
-  type JWK,
-} from 'jose';
+import { CompactSign, calculateJwkThumbprint, compactDecrypt, compactVerify, importJWK, type JWK } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { encodePart } from '../test-jwt.ts';
-import { verifyPayload } from './access-token.ts';
 import { decrypt, encrypt } from './encryption.ts';
 
 /** A line of an RFC is short. */
@@ -99,11 +90,6 @@ describe.each(signatures)('$source: $algorithm', ({ algorithm, key, jws, payload
     }
     const others = signatures.map((vector) => vector.algorithm).filter((other) => other !== algorithm);
     await expect(compactVerify(jws, imported, { algorithms: others })).rejects.toThrow();
-  });
-
-  test('it is no access token', async () => {
-    const verifier = { keyId: 'key-1', algorithm, key: (await importJWK(key, algorithm)) as CryptoKey };
-    expect(await verifyPayload(jws, verifier)).toBeNull();
   });
 });
 

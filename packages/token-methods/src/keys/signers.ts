@@ -9,9 +9,6 @@ export interface Signer {
   readonly key: CryptoKey;
 }
 
-/** The public key that goes with a private one. */
-export type Verifier = Signer;
-
 /** Finds the keys of tenants that sign. */
 export interface Signers {
   /**
@@ -19,10 +16,4 @@ export interface Signers {
    * @throws StoreUnavailable
    */
   signer(tenantId: string, registryVersion: number): Promise<Signer>;
-}
-
-/** Finds public keys. */
-export interface Verifiers {
-  /** Null where there is none. @throws StoreUnavailable */
-  verifier(keyId: string): Promise<Verifier | null>;
 }

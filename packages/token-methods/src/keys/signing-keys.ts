@@ -1,23 +1,14 @@
 import type {
   NewSigningKey,
-  PublicKeyReader,
   PublicSigningKey,
   SigningAlgorithm,
   SigningKeyMaker,
   SigningKeyStore,
 } from '@touchstone/core';
-import {
-  type CryptoKey,
-  calculateJwkThumbprint,
-  exportJWK,
-  exportPKCS8,
-  generateKeyPair,
-  importJWK,
-  importPKCS8,
-} from 'jose';
+import { calculateJwkThumbprint, exportJWK, exportPKCS8, generateKeyPair, importPKCS8 } from 'jose';
 import { LRUCache } from 'lru-cache';
 import type { DataKeys } from './data-keys.ts';
-import type { Signer, Signers, Verifier, Verifiers } from './signers.ts';
+import type { Signer, Signers } from './signers.ts';
 
 const rememberedMax = 20_000;
 const defaultAlgorithm: SigningAlgorithm = 'EdDSA';
@@ -36,23 +27,6 @@ export function signingKeyMaker(dataKeys: DataKeys): SigningKeyMaker {
   }
   return {
     makePair: async (tenantId, algorithm) => [await make(tenantId, algorithm), await make(tenantId, algorithm)],
-  };
-}
-
-/** Public keys: of one nothing changes, so it is read once. */
-export function verifiers(keys: PublicKeyReader): Verifiers {
-  const known = new LRUCache<string, Verifier>({ max: rememberedMax });
-  return {
-    async verifier(keyId) {
-      const remembered = known.get(keyId);
-      if (remembered) return remembered;
-      const found = await keys.findPublic(keyId);
-      if (!found) return null;
-      const { algorithm, publicJwk } = found;
-      const verifier = { keyId, algorithm, key: (await importJWK(JSON.parse(publicJwk), algorithm)) as CryptoKey };
-      known.set(keyId, verifier);
-      return verifier;
-    },
   };
 }
 

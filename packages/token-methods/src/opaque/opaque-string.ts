@@ -35,9 +35,6 @@ export function identifyingOf(letter: string, partition: number, keyId: number, 
   return identifying;
 }
 
-/** The part of `identifying` that makes it unique. */
-export const uniquePartOf = (identifying: Buffer): Buffer => identifying.subarray(headBytes);
-
 export function formatOpaque(identifying: Uint8Array, tag: Uint8Array, rest = ''): string {
   const letter = String.fromCharCode(identifying[0] as number);
   const identifier = encodeBase62(Buffer.concat([identifying.subarray(1), tag]));

@@ -3,6 +3,7 @@ import {
   type Authorisation,
   authorisationBytes,
   type NewTokenRecord,
+  type Opened,
   type TokenMethodName,
   type TokenRecord,
 } from '@touchstone/core';
@@ -40,11 +41,17 @@ export const hashOfString = (token: string): string => hash('sha256', token, 'ba
 
 /** What the record hides beside that; null where it is not that of this very string, or has been changed. */
 export function openRecordOf(
-  hashed: string,
+  token: string,
   method: TokenMethodName,
   record: TokenRecord,
   key: Uint8Array,
 ): unknown[] | null {
   const [string, ...hidden] = openRecord(method, record, key) ?? [];
-  return string === hashed ? hidden : null;
+  return string === hashOfString(token) ? hidden : null;
 }
+
+/** What a token said of its user, and what its record allows. */
+export const openedAs = (
+  said: Pick<Opened, 'userId' | 'claims' | 'actors'>,
+  { scopes, expiresAt }: TokenRecord,
+): Opened => ({ ...said, principal: null, scopes, expiresAt, requests: [] });
