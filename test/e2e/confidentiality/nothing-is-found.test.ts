@@ -173,7 +173,7 @@ describe('after a thousand issues, and everything else that can be done or go wr
         world.consent({ userId: request.userId }),
         world.operator.registry.rotateSigningKey({ tenantId: world.tenantId }),
       ];
-      for (const call of refused) await errors.hear(call);
+      await Promise.all(refused.map((call) => errors.hear(call)));
       await superuser.query(`alter table ${table} drop constraint broken`);
     }
     expect(await outcomeOf(world.consent({ userId: request.userId }))).toBe('done');
