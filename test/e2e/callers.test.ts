@@ -511,27 +511,146 @@ const keyRows: readonly Row[] = [
   ],
 ]);
 
-const serverRows: readonly Row[] = [
-  ['of its tenant', () => own, 'ok'] as const,
-  ['of another tenant', () => foreign, notFound('AUDIENCE')] as const,
-].flatMap(([target, world, outcome]): Row[] => [
+const registryReaders = (outcome: string): Outcomes => ({ operator: outcome, 'operator with none of these': outcome });
+const entryTargets = [
+  ['of its tenant', () => own, (_: string) => 'ok'],
+  ['of another tenant', () => foreign, notFound],
+] as const;
+const entryRows: readonly Row[] = entryTargets.flatMap(([target, world, outcomeOf]): Row[] => {
+  const updates = registrars(target === 'of its tenant' ? 'ok' : denied);
+  return [
+    [
+      'RegistryService.GetTenant',
+      target,
+      ({ registry }) => registry.getTenant({ tenantId: world().tenantId }),
+      registryReaders(outcomeOf('TENANT')),
+    ],
+    [
+      'RegistryService.GetApp',
+      target,
+      ({ registry }) => registry.getApp({ appId: world().appId }),
+      registryReaders(outcomeOf('APP')),
+    ],
+    [
+      'RegistryService.GetResourceServer',
+      target,
+      ({ registry }) => registry.getResourceServer({ audience: world().audience }),
+      registryReaders(outcomeOf('AUDIENCE')),
+    ],
+    [
+      'RegistryService.UpdateTenant',
+      target,
+      async ({ registry }) => {
+        const { tenant } = await world().operator.registry.getTenant({ tenantId: world().tenantId });
+        return registry.updateTenant({ tenant: tenant as NonNullable<typeof tenant> });
+      },
+      updates,
+    ],
+    [
+      'RegistryService.UpdateApp',
+      target,
+      async ({ registry }) => {
+        const { app } = await world().operator.registry.getApp({ appId: await world().addApp() });
+        return registry.updateApp({ app: app as NonNullable<typeof app> });
+      },
+      updates,
+    ],
+    [
+      'RegistryService.UpdateResourceServer',
+      target,
+      async ({ registry }) => {
+        const audience = await addAudience(world());
+        const { resourceServer } = await world().operator.registry.getResourceServer({ audience });
+        return registry.updateResourceServer({ resourceServer: resourceServer as NonNullable<typeof resourceServer> });
+      },
+      updates,
+    ],
+  ];
+});
+const policyRows: readonly Row[] = (
   [
-    'RegistryService.GetResourceServer',
+    ['of its tenant', () => own, 'ok'],
+    ['of another tenant', () => foreign, denied],
+  ] as const
+).flatMap(([target, world, outcome]): Row[] => [
+  [
+    'RegistryService.GetPolicy',
     target,
-    ({ registry }) => registry.getResourceServer({ audience: world().audience }),
-    { operator: outcome, 'operator with none of these': outcome },
+    ({ registry }) => registry.getPolicy({ tenantId: world().tenantId }),
+    registryReaders(outcome),
   ],
   [
-    'RegistryService.UpdateResourceServer',
+    'RegistryService.ListPolicyVersions',
     target,
-    async ({ registry }) => {
-      const audience = await addAudience(world());
-      const { resourceServer } = await world().operator.registry.getResourceServer({ audience });
-      return registry.updateResourceServer({ resourceServer: resourceServer as NonNullable<typeof resourceServer> });
-    },
-    registrars(outcome === 'ok' ? 'ok' : denied),
+    ({ registry }) => registry.listPolicyVersions({ tenantId: world().tenantId }),
+    registryReaders(outcome),
+  ],
+  [
+    'RegistryService.PreviewPolicy',
+    target,
+    ({ registry }) => registry.previewPolicy({ policy: { tenantId: world().tenantId } }),
+    registryReaders(outcome),
+  ],
+  [
+    'IssuerService.ExplainGrant',
+    target,
+    ({ issuer }) => issuer.explainGrant({ request: world().request() }),
+    registryReaders(outcome),
   ],
 ]);
+/** In tenants of their own: of two who change one policy at a time, one is told to read it again. */
+const policyChangeRows: readonly Row[] = (
+  [
+    ['of a tenant that it names', () => callers.spareTenant(), 'ok'],
+    ['of another tenant', async () => foreign.tenantId, denied],
+  ] as const
+).flatMap(([target, tenantOf, outcome]): Row[] => [
+  [
+    'RegistryService.UpdatePolicy',
+    target,
+    async ({ registry }) => registry.updatePolicy({ policy: { tenantId: await tenantOf() } }),
+    registrars(outcome),
+  ],
+  [
+    'RegistryService.RollbackPolicy',
+    target,
+    async ({ registry }) => {
+      const tenantId = await tenantOf();
+      const made = callers.of('operator', 'operator').registry.updatePolicy({ policy: { tenantId } });
+      await made.catch(() => undefined);
+      return registry.rollbackPolicy({ tenantId, toVersion: 0, version: 1 });
+    },
+    registrars(outcome),
+  ],
+]);
+const listRows: readonly Row[] = [
+  [
+    'RegistryService.ListTenants',
+    'that it may act in',
+    ({ registry }) => registry.listTenants({}),
+    registryReaders('ok'),
+  ],
+  ...(
+    [
+      ['of its tenant', () => own.tenantId, 'ok'],
+      ['of all tenants that it may act in', () => '', 'ok'],
+      ['of another tenant', () => foreign.tenantId, denied],
+    ] as const
+  ).flatMap(([target, tenantId, outcome]): Row[] => [
+    [
+      'RegistryService.ListApps',
+      target,
+      ({ registry }) => registry.listApps({ tenantId: tenantId() }),
+      registryReaders(outcome),
+    ],
+    [
+      'RegistryService.ListResourceServers',
+      target,
+      ({ registry }) => registry.listResourceServers({ tenantId: tenantId() }),
+      registryReaders(outcome),
+    ],
+  ]),
+];
 
 const recording = (world: World, over: object = {}) => ({
   tenantId: world.tenantId,
@@ -655,7 +774,10 @@ const rows: readonly Row[] = [
   ...exchangeRows,
   ...registryRows,
   ...keyRows,
-  ...serverRows,
+  ...entryRows,
+  ...policyRows,
+  ...policyChangeRows,
+  ...listRows,
   ...consentRows,
   ...credentialRows,
   explainingRow,

@@ -1,7 +1,8 @@
 import { TokenMethod } from '@touchstone/contracts';
 import fc from 'fast-check';
 import { beforeAll, expect, inject, test } from 'vitest';
-import { type Clients, clientsOf, openWorld, unique, type World } from '../harness/world.ts';
+import { openWorld, unique, type World } from '../harness/world.ts';
+import { addServer, type Server } from './support-servers.ts';
 
 const stack = inject('stack');
 const methods = Object.values(TokenMethod).filter((method) => method !== TokenMethod.UNSPECIFIED);
@@ -13,28 +14,10 @@ beforeAll(async () => {
   world = await openWorld(stack);
 });
 
-interface Server {
-  readonly audience: string;
-  readonly clients: Clients;
-}
-
-async function addServer(releasedClaims: readonly string[], to?: Server): Promise<Server> {
-  const audience = `https://${unique('api')}.example.com`;
-  const { registry } = world.operator;
+function addReader(releasedClaims: readonly string[], to?: Server): Promise<Server> {
   const edge = { from: 'orders:read', to: 'orders:read' };
-  await registry.createResourceServer({
-    resourceServer: {
-      audience,
-      tenantId: world.tenantId,
-      scopes: [{ name: 'orders:read' }],
-      releasedClaims: [...releasedClaims],
-      exchanges: to ? [{ audience: to.audience, scopes: [edge] }] : [],
-    },
-  });
-  const principal = { case: 'resourceServer', value: { audience } } as const;
-  const ttl = { seconds: 3_600n };
-  const { credential } = await registry.issueCredential({ principal, scopes: ['tokens:validate'], ttl });
-  return { audience, clients: clientsOf(stack, credential) };
+  const exchanges = to ? [{ audience: to.audience, scopes: [edge] }] : [];
+  return addServer(stack, world, { releasedClaims: [...releasedClaims], exchanges });
 }
 
 /** The names of all claims of the user that can be read out of a string without any key. */
@@ -55,8 +38,8 @@ test('whoever asks, for whichever audience, of a token made in whichever way: no
   const lists = fc.record({ first: fc.subarray(names), second: fc.subarray(names), held: fc.subarray(names) });
   await fc.assert(
     fc.asyncProperty(lists, async ({ first, second, held }) => {
-      const stock = await addServer(second);
-      const orders = await addServer(first, stock);
+      const stock = await addReader(second);
+      const orders = await addReader(first, stock);
       const both = [orders, stock].map(({ audience }) => ({ audience, scopes: ['orders:read'] }));
       const appId = await world.addApp({ methods, grants: both });
       const consentId = await world.consent({ appId, grants: both });

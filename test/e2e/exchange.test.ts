@@ -3,15 +3,10 @@ import { attenuate } from '@touchstone/token-methods';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { type Clients, clientsOf, openWorld, scopes, unique, type World } from '../harness/world.ts';
 import { failureOf } from './support-outcome.ts';
+import { addServer, type Server } from './support-servers.ts';
 
 const stack = inject('stack');
 const { REFERENCE, SIGNED, SPLIT, ATTENUABLE } = TokenMethod;
-
-/** A resource server, and its own client. */
-interface Server {
-  readonly audience: string;
-  readonly clients: Clients;
-}
 
 let world: World;
 let appId: string;
@@ -22,9 +17,9 @@ let stock: Server;
 let billing: Server;
 beforeAll(async () => {
   world = await openWorld(stack);
-  billing = await addServer({ scopes: ['invoices:read'] });
-  stock = await addServer({ scopes: ['items:read', 'items:write'], releasedClaims: ['email'] });
-  orders = await addServer({
+  billing = await addApi({ scopes: ['invoices:read'] });
+  stock = await addApi({ scopes: ['items:read', 'items:write'], releasedClaims: ['email'] });
+  orders = await addApi({
     scopes,
     releasedClaims: ['name', 'email'],
     exchanges: [
@@ -49,21 +44,8 @@ beforeAll(async () => {
   app = clientsOf(stack, issued.credential);
 });
 
-async function addServer(over: {
-  readonly scopes: readonly string[];
-  readonly [more: string]: unknown;
-}): Promise<Server> {
-  const audience = `https://${unique('api')}.example.com`;
-  const { registry } = world.operator;
-  const { tenantId } = world;
-  await registry.createResourceServer({
-    resourceServer: { audience, tenantId, ...over, scopes: over.scopes.map((name) => ({ name })) },
-  });
-  const principal = { case: 'resourceServer', value: { audience } } as const;
-  const ttl = { seconds: 3_600n };
-  const { credential } = await registry.issueCredential({ principal, scopes: ['tokens:validate'], ttl });
-  return { audience, clients: clientsOf(stack, credential) };
-}
+const addApi = (over: { readonly scopes: readonly string[]; readonly [more: string]: unknown }): Promise<Server> =>
+  addServer(stack, world, { ...over, scopes: over.scopes.map((name) => ({ name })) });
 
 const issue = (over: Record<string, unknown> = {}) =>
   world.issue({ appId, audience: orders.audience, scopes, ...over });

@@ -88,11 +88,11 @@ describe('a token allows', () => {
     [['orders:read'], null, ''],
     [['orders:write', 'orders:read'], null, ''],
     // The resource server has it, the app was not granted it.
-    [['orders:read', 'orders:refund'], 'orders:refund', 'the app may not have this scope'],
+    [['orders:read', 'orders:refund'], 'orders:refund', 'app'],
     // Granted elsewhere, and here no scope at all.
-    [['invoices:read'], 'invoices:read', 'tokens for this audience may not have this scope'],
-    [['registry:write'], 'registry:write', 'tokens for this audience may not have this scope'],
-  ])('what the resource server has and the app was granted: %j, refused %o', async (scopes, refused, message) => {
+    [['invoices:read'], 'invoices:read', 'resource server'],
+    [['registry:write'], 'registry:write', 'resource server'],
+  ])('what the resource server has and the app was granted: %j, refused %o', async (scopes, refused, limitedBy) => {
     const { operator, tenantId } = world;
     const [audience, other] = [unique('api'), unique('api')];
     const named = (...all: string[]) => all.map((name) => ({ name }));
@@ -114,8 +114,8 @@ describe('a token allows', () => {
       expect(await failureOf(call)).toEqual({
         code: 'PermissionDenied',
         reason: 'SCOPE_NOT_ALLOWED',
-        message,
-        metadata: { field: 'scopes', scope: refused },
+        message: `the ${limitedBy} does not allow this scope`,
+        metadata: { field: 'scopes', scope: refused, limited_by: limitedBy },
       });
   });
 

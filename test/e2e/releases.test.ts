@@ -1,8 +1,9 @@
 import { create, type Message, type MessageInitShape } from '@bufbuild/protobuf';
 import { ResourceServerSchema, TokenMethod } from '@touchstone/contracts';
 import { beforeAll, expect, inject, test } from 'vitest';
-import { type Clients, clientsOf, openWorld, unique, type World } from '../harness/world.ts';
+import { type Clients, openWorld, type World } from '../harness/world.ts';
 import { failureOf } from './support-outcome.ts';
+import { addServer } from './support-servers.ts';
 
 const stack = inject('stack');
 let world: World;
@@ -10,30 +11,23 @@ beforeAll(async () => {
   world = await openWorld(stack);
 });
 
-/** A resource server that is registered so, an app that may call it, and its client. */
-async function addServer(over: Record<string, unknown>) {
-  const audience = `https://${unique('api')}.example.com`;
-  const { registry } = world.operator;
-  const { tenantId } = world;
-  const scopes = [{ name: 'orders:read' }];
-  await registry.createResourceServer({ resourceServer: { audience, tenantId, scopes, ...over } });
+/** A resource server that is registered so, and an app that may call it. */
+async function addServerAndApp(over: object) {
+  const server = await addServer(stack, world, over);
   const methods = [TokenMethod.REFERENCE, TokenMethod.SIGNED];
-  const appId = await world.addApp({ methods, grants: [{ audience, scopes: ['orders:read'] }] });
-  const principal = { case: 'resourceServer', value: { audience } } as const;
-  const ttl = { seconds: 3_600n };
-  const { credential } = await registry.issueCredential({ principal, scopes: ['tokens:validate'], ttl });
-  return { audience, appId, clients: clientsOf(stack, credential) };
+  const grants = [{ audience: server.audience, scopes: ['orders:read'] }];
+  return { ...server, appId: await world.addApp({ methods, grants }) };
 }
-type Server = Awaited<ReturnType<typeof addServer>>;
+type ServerAndApp = Awaited<ReturnType<typeof addServerAndApp>>;
 
-const issue = ({ audience, appId }: Server, over: Record<string, unknown> = {}) =>
+const issue = ({ audience, appId }: ServerAndApp, over: Record<string, unknown> = {}) =>
   world.issue({ audience, appId, ...over });
 const cached = { requirement: { case: 'maxStaleness', value: { seconds: 60n } } } as const;
 const validate = ({ audience, clients }: { audience: string; clients: Clients }, token: string, over = {}) =>
   clients.validator.validateToken({ token, audience, requiredScopes: ['orders:read'], ...over });
 
 async function change(
-  { audience }: Server,
+  { audience }: ServerAndApp,
   over: Exclude<MessageInitShape<typeof ResourceServerSchema>, Message>,
 ): ReturnType<Clients['registry']['updateResourceServer']> {
   const { registry } = world.operator;
@@ -46,7 +40,7 @@ async function change(
 }
 
 test('what is taken off the list is told no more once that has returned, whatever was remembered', async () => {
-  const server = await addServer({ releasedClaims: ['name', 'email'] });
+  const server = await addServerAndApp({ releasedClaims: ['name', 'email'] });
   const { token } = await issue(server);
   expect((await validate(server, token)).claims).toEqual({ name: 'Ada', email: 'ada@example.org' });
   expect((await validate(server, token, { consistency: cached })).claims).toEqual({
@@ -62,15 +56,19 @@ test('what is taken off the list is told no more once that has returned, whateve
 });
 
 test('nothing is released where nothing was said', async () => {
-  const server = await addServer({});
+  const server = await addServerAndApp({});
   const { token } = await issue(server);
   expect(await validate(server, token)).toMatchObject({ active: true, claims: {} });
 });
 
 test('resource servers of one sector are told one pseudonym of a user, those of another another one', async () => {
-  const [orders, stock] = [await addServer({ pairwiseSector: 'shop' }), await addServer({ pairwiseSector: 'shop' })];
-  const [bank, open] = [await addServer({ pairwiseSector: 'bank' }), await addServer({})];
-  const told = async (server: Server, over = {}) => (await validate(server, (await issue(server, over)).token)).subject;
+  const [orders, stock] = [
+    await addServerAndApp({ pairwiseSector: 'shop' }),
+    await addServerAndApp({ pairwiseSector: 'shop' }),
+  ];
+  const [bank, open] = [await addServerAndApp({ pairwiseSector: 'bank' }), await addServerAndApp({})];
+  const told = async (server: ServerAndApp, over = {}) =>
+    (await validate(server, (await issue(server, over)).token)).subject;
   const ada = await told(orders);
   expect(ada).toMatch(/^[0-9A-Za-z]{28}$/);
   expect([await told(orders), await told(stock), await told(open)]).toEqual([ada, ada, 'ada']);
@@ -79,7 +77,7 @@ test('resource servers of one sector are told one pseudonym of a user, those of 
 });
 
 test('nor does a token that can be read tell who it is', async () => {
-  const server = await addServer({ pairwiseSector: 'shop', releasedClaims: ['name'] });
+  const server = await addServerAndApp({ pairwiseSector: 'shop', releasedClaims: ['name'] });
   const byReference = await validate(server, (await issue(server)).token);
   const { token } = await issue(server, { method: TokenMethod.SIGNED });
   const payload = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
@@ -88,7 +86,7 @@ test('nor does a token that can be read tell who it is', async () => {
 });
 
 test('a sector holds as soon as it has been set', async () => {
-  const server = await addServer({});
+  const server = await addServerAndApp({});
   const { token } = await issue(server);
   expect(await validate(server, token)).toMatchObject({ subject: 'ada' });
   await change(server, { pairwiseSector: 'shop' });
@@ -96,7 +94,7 @@ test('a sector holds as soon as it has been set', async () => {
 });
 
 test('of two who change the same version one is told to read it again', async () => {
-  const server = await addServer({});
+  const server = await addServerAndApp({});
   const { registry } = world.operator;
   const { resourceServer } = await registry.getResourceServer({ audience: server.audience });
   const update = (releasedClaims: string[]) =>
@@ -107,7 +105,7 @@ test('of two who change the same version one is told to read it again', async ()
 });
 
 test('scopes and exchanges are changed with it, and hold for what is issued next', async () => {
-  const server = await addServer({});
+  const server = await addServerAndApp({});
   await change(server, { scopes: [{ name: 'orders:write' }] });
   expect(await failureOf(issue(server))).toMatchObject({ reason: 'SCOPE_NOT_ALLOWED' });
   const strange = change(server, {

@@ -34,7 +34,7 @@ describe.skipIf(grpcurl === null)('grpcurl, with nothing but an address', () => 
   });
 
   test.each<[Name, string, string[]]>([
-    ['issuer', 'IssuerService', ['BatchIssueTokens', 'ExchangeToken', 'IssueToken', 'RefreshToken']],
+    ['issuer', 'IssuerService', ['BatchIssueTokens', 'ExchangeToken', 'ExplainGrant', 'IssueToken', 'RefreshToken']],
     ['validator', 'ValidatorService', ['BatchValidateTokens', 'ValidateToken']],
     ['revocation', 'RevocationService', ['GetRevocation', 'RevokeToken', 'RevokeTokens', 'WatchRevocation']],
   ])('lists the RPCs of the %s', async (name, service, rpcs) => {
@@ -123,7 +123,7 @@ describe.skipIf(grpcurl === null)('grpcurl, with nothing but an address', () => 
         '@type': 'type.googleapis.com/google.rpc.ErrorInfo',
         domain: 'touchstone',
         reason: 'SCOPE_NOT_ALLOWED',
-        metadata: { field: 'scopes', scope: 'orders:everything' },
+        metadata: { field: 'scopes', scope: 'orders:everything', limited_by: 'resource server' },
       },
     ]);
   });

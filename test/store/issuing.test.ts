@@ -16,9 +16,8 @@ const read = async (record: NewTokenRecord) => (await store.records.read([record
 /** A consent with its key, as far as issuing looks at them. */
 async function addConsent(consentId: string, wrapped: Buffer): Promise<void> {
   const statements = [
-    `insert into tenant (tenant_id, display_name, token_ttl_max, mac) values ('acme', '', 1, '') on conflict do nothing`,
-    `insert into app (app_id, tenant_id, display_name, client_type, hosting_type, grants, methods, mac)
-     values ('app', 'acme', '', 'web', 'first_party', '[]', '[]', '') on conflict do nothing`,
+    `insert into tenant (tenant_id, entry, mac) values ('acme', '', '') on conflict do nothing`,
+    `insert into app (app_id, tenant_id, entry, mac) values ('app', 'acme', '', '') on conflict do nothing`,
     `insert into data_key (data_key_id, purpose, key_encryption_id, wrapped, generation)
      values ('d', 'consent', '', '', 1) on conflict do nothing`,
   ];
@@ -98,7 +97,7 @@ test('a record beyond the partitions that there are fails alone, and is not stor
 
 test('under a version of the registry that is no longer in force nothing is stored', async () => {
   await store.database.query({
-    text: `insert into tenant (tenant_id, display_name, token_ttl_max, mac, registry_version) values ('versioned', '', 60, '', 7)`,
+    text: `insert into tenant (tenant_id, entry, mac, registry_version) values ('versioned', '', '', 7)`,
   });
   const [current, stale] = [
     await mint({ tenantId: 'versioned', policyVersion: 7 }),

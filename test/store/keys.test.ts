@@ -23,7 +23,7 @@ const openSigningKeys = (mac = store.keys.mac) =>
 
 async function addTenant(): Promise<string> {
   const tenantId = unique('tenant');
-  const text = `insert into tenant (tenant_id, display_name, token_ttl_max, mac) values ($1, '', 3600, '')`;
+  const text = `insert into tenant (tenant_id, entry, mac) values ($1, '', '')`;
   await store.database.query({ text, values: [tenantId] });
   return tenantId;
 }

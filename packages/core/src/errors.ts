@@ -9,6 +9,8 @@ export type ErrorCode =
   | 'consent_unknown'
   | 'consent_required'
   | 'consent_ended'
+  | 'consent_too_old'
+  | 'confirmation_required'
   | 'signing_key_unknown'
   | 'token_not_honoured'
   | 'exchange_not_allowed'
@@ -20,6 +22,7 @@ export type ErrorCode =
   | 'revocation_unknown'
   | 'revision_unknown'
   | 'disabled'
+  | 'policy_unknown'
   | 'scope_not_allowed'
   | 'ttl_too_long'
   | 'method_not_allowed'
@@ -192,6 +195,13 @@ export class RevisionUnknown extends TouchstoneError {
   }
 }
 
+export class PolicyUnknown extends TouchstoneError {
+  readonly code = 'policy_unknown';
+  constructor() {
+    super('the policy has no such version', { field: 'version' });
+  }
+}
+
 export class Disabled extends TouchstoneError {
   readonly code = 'disabled';
   constructor(what: 'tenant' | 'app' | 'resource_server') {
@@ -201,8 +211,9 @@ export class Disabled extends TouchstoneError {
 
 export class ScopeNotAllowed extends TouchstoneError {
   readonly code = 'scope_not_allowed';
-  constructor(scope: string, who: string) {
-    super(`${who} may not have this scope`, { field: 'scopes', scope });
+  /** @param limitedBy whose limit it is: `app`. */
+  constructor(scope: string, limitedBy: string) {
+    super(`the ${limitedBy} does not allow this scope`, { field: 'scopes', scope, limited_by: limitedBy });
   }
 }
 
@@ -219,8 +230,31 @@ export class TtlTooLong extends TouchstoneError {
 
 export class MethodNotAllowed extends TouchstoneError {
   readonly code = 'method_not_allowed';
-  constructor() {
-    super('the app may not have tokens made by this method', { field: 'method' });
+  constructor(limitedBy: string) {
+    super(`the ${limitedBy} does not allow tokens made by this method`, { field: 'method', limited_by: limitedBy });
+  }
+}
+
+export class ConfirmationRequired extends TouchstoneError {
+  readonly code = 'confirmation_required';
+  /** @param kinds of confirmation, one of which it takes. */
+  constructor(limitedBy: string, kinds: string) {
+    super(`the ${limitedBy} takes a token that is bound to what its holder has`, {
+      field: 'confirmation',
+      kinds,
+      limited_by: limitedBy,
+    });
+  }
+}
+
+export class ConsentTooOld extends TouchstoneError {
+  readonly code = 'consent_too_old';
+  constructor(limitedBy: string, maxSeconds: number) {
+    super(`the ${limitedBy} takes a consent that is younger: ask the user again`, {
+      field: 'consent_id',
+      max_seconds: String(maxSeconds),
+      limited_by: limitedBy,
+    });
   }
 }
 

@@ -1,5 +1,7 @@
-import type { Owned, Registration, Registry } from './register/ports.ts';
-import type { Registered, RegisteredKind } from './register/registration.ts';
+import { defaultPolicy } from './policy/policy.ts';
+import { indexed } from './policy/rule-index.ts';
+import type { Registration, Registry, Stored } from './register/ports.ts';
+import type { Entries, RegisteredKind } from './register/registration.ts';
 
 /** Data for tests: all that decides about a token of app a1 for the audience s1. */
 export const registration: Registration = {
@@ -13,21 +15,42 @@ export const registration: Registration = {
     grants: [{ audience: 's1', scopes: ['read', 'write', 'gone'] }],
     methods: ['reference'],
     refresh: null,
+    environment: 'production',
     tokenTtlMax: null,
   },
   resourceServer: {
     audience: 's1',
     tenantId: 't1',
     displayName: '',
-    scopes: ['read', 'write', 'admin'].map((name) => ({ name, description: '' })),
+    scopes: ['read', 'write', 'admin'].map((name) => ({
+      name,
+      description: '',
+      sensitivity: 'normal' as const,
+      tokenTtlMax: null,
+    })),
     releasedClaims: [],
     pairwiseSector: null,
+    encryptionJwk: null,
     exchanges: [],
+    owners: [],
     tokenTtlMax: null,
   },
   disabled: new Set(),
+  policy: indexed(defaultPolicy('t1')),
   version: 7,
 };
+
+/** Where an entry belongs. */
+interface Owned {
+  readonly tenantId: string;
+  readonly disabled: boolean;
+}
+
+const entriesByKind = {
+  tenant: { id: 'tenantId', entry: registration.tenant },
+  app: { id: 'appId', entry: registration.app },
+  resource_server: { id: 'audience', entry: registration.resourceServer },
+} as const;
 
 /** A registry that remembers what it has found until it is told to forget. */
 export class TestRegistry implements Registry {
@@ -42,7 +65,6 @@ export class TestRegistry implements Registry {
     ['resource_server s2', { tenantId: 't2', disabled: false }],
   ]);
   readonly forgotten: string[] = [];
-  readonly created: Registered[] = [];
   remembered: Registration | null = null;
 
   async find(): Promise<Registration> {
@@ -55,17 +77,16 @@ export class TestRegistry implements Registry {
     this.remembered = null;
   }
 
-  async owner(what: RegisteredKind, id: string): Promise<Owned | null> {
-    return this.owned.get(`${what} ${id}`) ?? null;
+  async read<Kind extends RegisteredKind>(what: Kind, id: string): Promise<Stored<Entries[Kind]> | null> {
+    const owned = this.owned.get(`${what} ${id}`);
+    if (!owned) return null;
+    const { tenantId, disabled } = owned;
+    const { id: name, entry } = entriesByKind[what];
+    return { entry: { ...entry, tenantId, [name]: id } as Entries[Kind], etag: 'etag', disabled };
   }
 
-  async resourceServer() {
-    const { resourceServer: entry } = this.stored;
-    return entry && { entry, etag: JSON.stringify(entry), disabled: false };
-  }
-
-  async create(registered: Registered): Promise<void> {
-    this.created.push(registered);
+  async list(): Promise<never> {
+    throw new Error('nothing is listed in these tests');
   }
 }
 

@@ -5,7 +5,7 @@ import {
   type Consent,
   type ConsentAsOf,
   type ConsentStore,
-  gather,
+  inTurn,
   type Mac,
   type NewConsent,
   type WrappedKey,
@@ -42,24 +42,20 @@ export function consentStore(database: Database, { mac, codec, instanceId }: Con
   const find = consentReader(database, mac).find;
 
   // One at a time, for the sake of the events' count.
-  const record = gather<Recording, ConsentAsOf>(
-    async ([recording]) => {
-      const { consent, event } = recording as Recording;
-      const { recorded } = await writer.writing(() =>
-        database.transaction(async (query) => {
-          const inserted = await insert(query, consent, mac);
-          if (inserted) await insertEvents(query, writer, [event], Date.now());
-          const values = [consent.tenantId, consent.idempotencyKey];
-          const [row] = await query({ text: findByKeyStatement, values });
-          const found = row ? consentOf(row, mac) : null;
-          if (!found) throw new Error('the database did not keep the consent');
-          return { recorded: found, written: inserted ? 1 : 0 };
-        }),
-      );
-      return [recorded];
-    },
-    { batchMax: 1, lanes: 1, waitingMax: 1_000 },
-  );
+  const record = inTurn(async ({ consent, event }: Recording): Promise<ConsentAsOf> => {
+    const { recorded } = await writer.writing(() =>
+      database.transaction(async (query) => {
+        const inserted = await insert(query, consent, mac);
+        if (inserted) await insertEvents(query, writer, [event], Date.now());
+        const values = [consent.tenantId, consent.idempotencyKey];
+        const [row] = await query({ text: findByKeyStatement, values });
+        const found = row ? consentOf(row, mac) : null;
+        if (!found) throw new Error('the database did not keep the consent');
+        return { recorded: found, written: inserted ? 1 : 0 };
+      }),
+    );
+    return recorded;
+  });
 
   return {
     find,
@@ -79,7 +75,7 @@ export function consentStore(database: Database, { mac, codec, instanceId }: Con
         name: 'consents of a user',
         text: `select ${columns} from consent c
                 where c.user_handle = $1
-                  and ($2::text is null or (c.recorded_at, c.consent_id) < (select a.recorded_at, a.consent_id from consent a where a.consent_id = $2))
+                  and ($2 = '' or (c.recorded_at, c.consent_id) < (select a.recorded_at, a.consent_id from consent a where a.consent_id = $2))
                 order by c.recorded_at desc, c.consent_id desc limit $3`,
         values: [userHandle, after, limit],
       });

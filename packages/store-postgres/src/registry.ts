@@ -1,118 +1,61 @@
 import {
-  AlreadyExists,
-  type App,
-  type AuditCodec,
-  type AuditEvent,
-  Disabled,
-  gather,
+  defaultPolicy,
+  type Entries,
+  type IndexedPolicy,
+  indexed,
   type Mac,
-  type Registered,
   type RegisteredKind,
   type Registration,
   type Registry,
   type Release,
   type ReleaseReader,
-  type ResourceServer,
-  type Tenant,
-  TenantUnknown,
+  type Stored,
 } from '@touchstone/core';
 import { LRUCache } from 'lru-cache';
-import { insertEvents } from './audit-writer.ts';
-import { type Database, type Query, type Row, StatementRefused, uniqueViolation } from './database.ts';
-import { OutboxWriter } from './outbox-rows.ts';
+import type { Database, Row } from './database.ts';
+import { readPolicy } from './policy-rows.ts';
 
 /** Of how many tenants something is remembered, and how much of each. */
 const rememberedMax = 20_000;
 
-const tables = { tenant: 'tenant', app: 'app', resource_server: 'resource_server' } as const;
-const ids = { tenant: 'tenant_id', app: 'app_id', resource_server: 'audience' } as const;
+/** Where entries of each kind are kept, and the column of their id. */
+export const tables = {
+  tenant: { table: 'tenant', id: 'tenant_id' },
+  app: { table: 'app', id: 'app_id' },
+  resource_server: { table: 'resource_server', id: 'audience' },
+} as const satisfies Record<RegisteredKind, object>;
 
-/** Each kind's columns as `storedOf` reads them; of the table under the alias that is its first letter. */
-const columns = {
-  tenant:
-    't.tenant_id, t.display_name, t.token_ttl_max, t.first_party_without_consent, t.mac, t.disabled_revision is not null',
-  app: `a.app_id, a.tenant_id, a.display_name, a.client_type, a.hosting_type, a.grants, a.methods, a.refresh, a.token_ttl_max,
-        a.mac, a.disabled_revision is not null`,
-  resource_server: `r.audience, r.tenant_id, r.display_name, r.scopes, r.released_claims, r.pairwise_sector, r.exchanges, r.token_ttl_max,
-        r.mac, r.disabled_revision is not null`,
-} as const;
+/** As `storedOf` reads them. */
+const columnsOf = (what: RegisteredKind, alias: string): string =>
+  `${alias}.${tables[what].id}, ${alias}.tenant_id, ${alias}.entry, ${alias}.mac, ${alias}.disabled_revision is not null`;
+const columnsCount = 5;
 
 const findStatement = `
-  select t.registry_version, ${columns.tenant}, ${columns.app}, ${columns.resource_server}
+  select t.registry_version, (select max(p.version) from policy p where p.tenant_id = t.tenant_id),
+         ${columnsOf('tenant', 't')}, ${columnsOf('app', 'a')}, ${columnsOf('resource_server', 'r')}
     from tenant t
     left join app a on a.app_id = $2 and a.tenant_id = t.tenant_id
     left join resource_server r on r.audience = $3 and r.tenant_id = t.tenant_id
    where t.tenant_id = $1`;
 
-const oneStatement = (what: RegisteredKind): string =>
-  `select ${columns[what]} from ${tables[what]} ${what.charAt(0)} where ${ids[what]} = $1`;
+/** By a random step, so that a database that was put back does not come to the same version with other content. */
+export const versionRaised = 'registry_version = registry_version + 1 + (random() * 1000000)::bigint';
 
-interface Stored<Kind extends RegisteredKind> {
-  readonly entry: Extract<Registered, { what: Kind }>['entry'];
-  readonly disabled: boolean;
-}
+/** The keyed hash over an entry, and over where it is kept: no other row can have it. It is the etag, too. */
+export const macOf = (mac: Mac, what: RegisteredKind, id: string, tenantId: string, text: string): string =>
+  mac(what, JSON.stringify([id, tenantId, text]));
 
 /** Null where there is no entry, or one that was not written under our key. */
-function storedOf<Kind extends RegisteredKind>(what: Kind, row: Row, mac: Mac): Stored<Kind> | null {
-  if (row.length === 0 || row[0] === null) return null;
-  const entry = entryOf(what, row) as Stored<Kind>['entry'];
-  const [storedMac, disabled] = row.slice(-2);
-  return macOf(mac, { what, entry } as Registered) === storedMac ? { entry, disabled: disabled as boolean } : null;
+function storedOf<Kind extends RegisteredKind>(what: Kind, row: Row, mac: Mac): Stored<Entries[Kind]> | null {
+  const [id, tenantId, text, etag, disabled] = row as [string, string, string | null, string, boolean];
+  if (text === null || macOf(mac, what, id, tenantId, text) !== etag) return null;
+  return { entry: JSON.parse(text), etag, disabled };
 }
 
-function entryOf(what: RegisteredKind, row: Row): Registered['entry'] {
-  switch (what) {
-    case 'tenant': {
-      const [tenantId, displayName, tokenTtlMax, firstPartyWithoutConsent] = row;
-      return { tenantId, displayName, tokenTtlMax, firstPartyWithoutConsent } as Tenant;
-    }
-    case 'app': {
-      const [appId, tenantId, displayName, clientType, hostingType, grants, methods, refresh, tokenTtlMax] = row;
-      return { appId, tenantId, displayName, clientType, hostingType, grants, methods, refresh, tokenTtlMax } as App;
-    }
-    case 'resource_server': {
-      const [audience, tenantId, displayName, scopes, releasedClaims, pairwiseSector, exchanges, tokenTtlMax] = row;
-      const shown = { releasedClaims, pairwiseSector };
-      return { audience, tenantId, displayName, scopes, ...shown, exchanges, tokenTtlMax } as ResourceServer;
-    }
-  }
-}
-
-/** The bytes of an entry that its mac is made over. */
-export function macOf(mac: Mac, { what, entry }: Registered): string {
-  switch (what) {
-    case 'tenant':
-      return mac(
-        what,
-        JSON.stringify([entry.tenantId, entry.displayName, entry.tokenTtlMax, entry.firstPartyWithoutConsent]),
-      );
-    case 'app':
-      return mac(
-        what,
-        JSON.stringify([
-          [entry.appId, entry.tenantId, entry.displayName, entry.clientType, entry.hostingType],
-          entry.grants.map(({ audience, scopes }) => [audience, scopes]),
-          [entry.methods, entry.tokenTtlMax],
-          entry.refresh && [entry.refresh.ttlMax, entry.refresh.idleMax, entry.refresh.grace],
-        ]),
-      );
-    case 'resource_server':
-      return mac(
-        what,
-        JSON.stringify([
-          [entry.audience, entry.tenantId, entry.displayName],
-          entry.scopes.map(({ name, description }) => [name, description]),
-          entry.exchanges.map(({ audience, scopes }) => [audience, scopes.map(({ from, to }) => [from, to])]),
-          [entry.releasedClaims, entry.pairwiseSector, entry.tokenTtlMax],
-        ]),
-      );
-  }
-}
-
-function registrationOf(mac: Mac, row: Row): Registration {
-  const tenant = storedOf('tenant', row.slice(1, 7), mac);
-  const app = storedOf('app', row.slice(7, 18), mac);
-  const resourceServer = storedOf('resource_server', row.slice(18), mac);
+function registrationOf(mac: Mac, [version, , ...columns]: Row, policy: IndexedPolicy): Registration {
+  const tenant = storedOf('tenant', columns.slice(0, columnsCount), mac);
+  const app = storedOf('app', columns.slice(columnsCount, 2 * columnsCount), mac);
+  const resourceServer = storedOf('resource_server', columns.slice(2 * columnsCount), mac);
   const disabled = new Set<RegisteredKind>();
   if (tenant?.disabled) disabled.add('tenant');
   if (app?.disabled) disabled.add('app');
@@ -122,7 +65,8 @@ function registrationOf(mac: Mac, row: Row): Registration {
     app: app?.entry ?? null,
     resourceServer: resourceServer?.entry ?? null,
     disabled,
-    version: row[0] as number,
+    policy,
+    version: version as number,
   };
 }
 
@@ -131,32 +75,29 @@ const unknownRegistration: Registration = {
   app: null,
   resourceServer: null,
   disabled: new Set(),
+  policy: indexed(defaultPolicy('')),
   version: 0,
 };
 
-export interface RegistryOptions {
-  readonly mac: Mac;
-  readonly codec: AuditCodec;
-  readonly instanceId: string;
-}
-
 /** The registry; what it finds is remembered until it is told to forget. */
-export function registry(database: Database, { mac, codec, instanceId }: RegistryOptions): Registry {
+export function registry(database: Database, mac: Mac): Registry {
   const remembered = new LRUCache<string, Map<string, Registration>>({ max: rememberedMax });
-  const writer = new OutboxWriter(instanceId, codec);
-  // One at a time, for the sake of the events' count.
-  const create = gather(
-    async ([wanted]: readonly { readonly registered: Registered; readonly event: AuditEvent }[]) => {
-      if (wanted) await createOne(database, writer, mac, wanted.registered, wanted.event);
-      return [undefined];
-    },
-    { batchMax: 1, lanes: 1, waitingMax: 1_000 },
-  );
+  const policies = new LRUCache<string, IndexedPolicy>({ max: rememberedMax });
 
   function remember(tenantId: string, key: string, registration: Registration): void {
     const ofTenant = remembered.get(tenantId) ?? new Map<string, Registration>();
     if (ofTenant.size >= rememberedMax) ofTenant.clear();
     remembered.set(tenantId, ofTenant.set(key, registration));
+  }
+
+  /** A version never changes, so it is read once. @param version null: nobody has made any. */
+  async function policyAt(tenantId: string, version: number | null): Promise<IndexedPolicy> {
+    const known = policies.get(tenantId);
+    if (known && known.version === (version ?? 0)) return known;
+    const made = version === null ? null : await readPolicy(database, mac, tenantId, version);
+    const policy = indexed(made?.policy ?? defaultPolicy(tenantId));
+    policies.set(tenantId, policy);
+    return policy;
   }
 
   return {
@@ -169,7 +110,9 @@ export function registry(database: Database, { mac, codec, instanceId }: Registr
         text: findStatement,
         values: [tenantId, appId, audience],
       });
-      const registration = row ? registrationOf(mac, row) : unknownRegistration;
+      if (!row) return unknownRegistration;
+      const [, policyVersion] = row as [number, number | null];
+      const registration = registrationOf(mac, row, await policyAt(tenantId, policyVersion));
       if (registration.app && registration.resourceServer) remember(tenantId, key, registration);
       return registration;
     },
@@ -178,99 +121,21 @@ export function registry(database: Database, { mac, codec, instanceId }: Registr
       remembered.delete(tenantId);
     },
 
-    async owner(what, id) {
-      const [row] = await database.query({ name: `owner ${what}`, text: oneStatement(what), values: [id] });
-      const stored = row ? storedOf(what, row, mac) : null;
-      return stored && { tenantId: stored.entry.tenantId, disabled: stored.disabled };
+    async read(what, id) {
+      const { table, id: column } = tables[what];
+      const text = `select ${columnsOf(what, 'e')} from ${table} e where e.${column} = $1`;
+      const [row] = await database.query({ name: `read ${what}`, text, values: [id] });
+      return row ? storedOf(what, row, mac) : null;
     },
 
-    async resourceServer(audience) {
-      const text = oneStatement('resource_server');
-      const [row] = await database.query({ name: 'resource server', text, values: [audience] });
-      const stored = row ? storedOf('resource_server', row, mac) : null;
-      return stored && { ...stored, etag: macOf(mac, { what: 'resource_server', entry: stored.entry }) };
+    async list(what, tenantIds, after, limit) {
+      const { table, id } = tables[what];
+      const text = `select ${columnsOf(what, 'e')} from ${table} e
+                     where e.tenant_id = any($1) and e.${id} > $2 order by e.${id} limit $3`;
+      const rows = await database.query({ name: `list ${what}`, text, values: [tenantIds, after, limit] });
+      return rows.map((row) => storedOf(what, row, mac)).filter((stored) => stored !== null);
     },
-
-    create: (registered, event) => create({ registered, event }),
   };
-}
-
-async function createOne(
-  database: Database,
-  writer: OutboxWriter,
-  mac: Mac,
-  registered: Registered,
-  event: AuditEvent,
-): Promise<void> {
-  try {
-    await writer.writing(() =>
-      database.transaction(async (query) => {
-        if (registered.what !== 'tenant') await lockTenant(query, registered.entry.tenantId);
-        await query(insertOf(registered, macOf(mac, registered)));
-        await insertEvents(query, writer, [event], Date.now());
-        return { written: 1 };
-      }),
-    );
-  } catch (error) {
-    const isTaken = error instanceof StatementRefused && error.sqlState === uniqueViolation;
-    throw isTaken ? new AlreadyExists(registered.what) : error;
-  }
-}
-
-/** By a random step, so that a database that was put back does not come to the same version with other content. */
-export const versionRaised = 'registry_version = registry_version + 1 + (random() * 1000000)::bigint';
-
-/** Raises the tenant's version, which every issuer's insert compares. */
-async function lockTenant(query: Query, tenantId: string): Promise<void> {
-  const text = `update tenant set ${versionRaised} where tenant_id = $1
-                returning disabled_revision is not null`;
-  const [row] = await query({ text, values: [tenantId] });
-  if (!row) throw new TenantUnknown();
-  if (row[0]) throw new Disabled('tenant');
-}
-
-function insertOf({ what, entry }: Registered, mac: string): { text: string; values: unknown[] } {
-  switch (what) {
-    case 'tenant':
-      return {
-        text: `insert into tenant (tenant_id, display_name, token_ttl_max, first_party_without_consent, mac)
-               values ($1, $2, $3, $4, $5)`,
-        values: [entry.tenantId, entry.displayName, entry.tokenTtlMax, entry.firstPartyWithoutConsent, mac],
-      };
-    case 'app':
-      return {
-        text: `insert into app (app_id, tenant_id, display_name, client_type, hosting_type, grants, methods, refresh, token_ttl_max, mac)
-               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-        values: [
-          entry.appId,
-          entry.tenantId,
-          entry.displayName,
-          entry.clientType,
-          entry.hostingType,
-          JSON.stringify(entry.grants),
-          JSON.stringify(entry.methods),
-          entry.refresh && JSON.stringify(entry.refresh),
-          entry.tokenTtlMax,
-          mac,
-        ],
-      };
-    case 'resource_server':
-      return {
-        text: `insert into resource_server (audience, tenant_id, display_name, scopes, released_claims, pairwise_sector, exchanges, token_ttl_max, mac)
-               values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-        values: [
-          entry.audience,
-          entry.tenantId,
-          entry.displayName,
-          JSON.stringify(entry.scopes),
-          JSON.stringify(entry.releasedClaims),
-          entry.pairwiseSector,
-          JSON.stringify(entry.exchanges),
-          entry.tokenTtlMax,
-          mac,
-        ],
-      };
-  }
 }
 
 /** What resource servers are shown, remembered for as long as no revision has changed it. */
@@ -280,7 +145,7 @@ export function releaseReader(database: Database, mac: Mac): ReleaseReader {
 
   async function read(audience: string): Promise<Release> {
     // One snapshot: the revision is that of what is read.
-    const text = `select h.revision, ${columns.resource_server}
+    const text = `select h.revision, ${columnsOf('resource_server', 'r')}
                     from history h left join resource_server r on r.audience = $1`;
     const [row] = await database.query({ name: 'release', text, values: [audience] });
     const [revision = 0, ...entry] = (row ?? []) as [number, ...unknown[]];

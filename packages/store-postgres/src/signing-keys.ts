@@ -1,7 +1,7 @@
 import {
   type AuditCodec,
   type AuditEvent,
-  gather,
+  inTurn,
   type Mac,
   type NewSigningKey,
   type PublicKeyReader,
@@ -58,32 +58,28 @@ export function signingKeyStore(
   }
 
   // One at a time, for the sake of the events' count.
-  const rotate = gather<Wanted, Rotated>(
-    async ([wanted]) => {
-      const { rotation, eventOf } = wanted as Wanted;
-      const { tenantId, replaces, pair } = rotation;
-      const { rotated } = await writer.writing(() =>
-        database.transaction(async (query) => {
-          // Who rotates at the same time waits here.
-          await query({ text: 'select from tenant where tenant_id = $1 for no key update', values: [tenantId] });
-          const { active, next } = await currentKeys(query, tenantId, mac);
-          if (!next) await insert(query, pair[1], 'next', mac);
-          if (replaces !== undefined && active && active.keyId !== replaces) {
-            return { rotated: (await currentKeys(query, tenantId, mac)) as Rotated, written: 0 };
-          }
-          await retire(query, tenantId);
-          await activate(query, tenantId);
-          await insert(query, pair[0], 'next', mac);
-          await query({ text: `update tenant set ${versionRaised} where tenant_id = $1`, values: [tenantId] });
-          const rotated = (await currentKeys(query, tenantId, mac)) as Rotated;
-          await insertEvents(query, writer, [eventOf(rotated.active.keyId)], Date.now());
-          return { rotated, written: 1 };
-        }),
-      );
-      return [rotated];
-    },
-    { batchMax: 1, lanes: 1, waitingMax: 1_000 },
-  );
+  const rotate = inTurn(async ({ rotation, eventOf }: Wanted): Promise<Rotated> => {
+    const { tenantId, replaces, pair } = rotation;
+    const { rotated } = await writer.writing(() =>
+      database.transaction(async (query) => {
+        // Who rotates at the same time waits here.
+        await query({ text: 'select from tenant where tenant_id = $1 for no key update', values: [tenantId] });
+        const { active, next } = await currentKeys(query, tenantId, mac);
+        if (!next) await insert(query, pair[1], 'next', mac);
+        if (replaces !== undefined && active && active.keyId !== replaces) {
+          return { rotated: (await currentKeys(query, tenantId, mac)) as Rotated, written: 0 };
+        }
+        await retire(query, tenantId);
+        await activate(query, tenantId);
+        await insert(query, pair[0], 'next', mac);
+        await query({ text: `update tenant set ${versionRaised} where tenant_id = $1`, values: [tenantId] });
+        const rotated = (await currentKeys(query, tenantId, mac)) as Rotated;
+        await insertEvents(query, writer, [eventOf(rotated.active.keyId)], Date.now());
+        return { rotated, written: 1 };
+      }),
+    );
+    return rotated;
+  });
 
   return {
     ...publicKeyReader(database, mac),

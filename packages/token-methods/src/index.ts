@@ -3,6 +3,7 @@ export * from './attenuable/attenuate.ts';
 export * from './consent-key/consent-key.ts';
 export * from './dpop/proof-verifier.ts';
 export * from './encrypted/encrypted.ts';
+export { encryptionKeys } from './jwt/recipient.ts';
 export * from './keys/aws-kms-key-encryption.ts';
 export * from './keys/consent-keys.ts';
 export * from './keys/data-keys.ts';

@@ -5,11 +5,13 @@ import {
   type ExchangePorts,
   type IssuePorts,
   isDead,
+  type PolicyPorts,
+  type PreviewPorts,
   type ReadConsentPorts,
   type RecordConsentPorts,
   type RefreshPorts,
+  type RegisterPorts,
   type SigningKeyPorts,
-  type UpdatePorts,
 } from '@touchstone/core';
 import { auditCodec } from '@touchstone/events';
 import { openReplica, type Replica } from '@touchstone/replica';
@@ -17,14 +19,23 @@ import type { ServiceRuntime } from '@touchstone/service-kit';
 import {
   auditWriter,
   consentStore,
+  policyStore,
   proofTaker,
   registry,
-  resourceServerWriter,
+  registryWriter,
   revocationWriter,
   signingKeyStore,
+  tokenCounter,
   tokenWriter,
 } from '@touchstone/store-postgres';
-import { answerSeal, openMethods, proofVerifier, signers, signingKeyMaker } from '@touchstone/token-methods';
+import {
+  answerSeal,
+  encryptionKeys,
+  openMethods,
+  proofVerifier,
+  signers,
+  signingKeyMaker,
+} from '@touchstone/token-methods';
 import type { IssuerConfig } from './config.ts';
 import { startJobs } from './jobs.ts';
 
@@ -34,7 +45,8 @@ export interface IssuerContext extends AsyncDisposable {
   readonly issuing: IssuePorts;
   readonly exchanging: ExchangePorts;
   readonly refreshing: RefreshPorts;
-  readonly registering: DisablePorts & UpdatePorts;
+  readonly registering: DisablePorts & RegisterPorts;
+  readonly deciding: PolicyPorts & PreviewPorts;
   readonly credentials: CredentialPorts;
   readonly consenting: RecordConsentPorts & ReadConsentPorts;
   readonly signing: SigningKeyPorts;
@@ -51,7 +63,7 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
   const { database, keys, dataKeys, consentKeys, chain, records, follower, instanceId } = replica;
   const { handles } = keys;
   const stored = { mac: keys.mac, codec: auditCodec, instanceId };
-  const entries = registry(database, stored);
+  const registered = registry(database, keys.mac);
   const consents = consentStore(database, stored);
   const signingKeys = signingKeyStore(database, stored);
   const tokens = tokenWriter(database, instanceId, auditCodec);
@@ -65,7 +77,7 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
   });
   opening.use(startJobs(config, { signingKeys, dataKeys }, runtime));
   const resources = opening.move();
-  const issuing = { registry: entries, consents, methods, handles, tokens, audit, follower };
+  const issuing = { registry: registered, consents, methods, handles, tokens, audit, follower };
   return {
     replica,
     issuing,
@@ -77,14 +89,16 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
     },
     refreshing: { ...issuing, records, revocations, answers: answerSeal },
     registering: {
-      registry: entries,
+      registry: registered,
       handles,
       revocations,
-      resourceServers: resourceServerWriter(database, { ...stored, chain }),
+      entries: registryWriter(database, { ...stored, chain }),
+      encryptionKeys,
     },
-    credentials: { registry: entries, methods, handles, tokens, audit },
-    consenting: { registry: entries, handles, consents, consentKeys, follower },
-    signing: { registry: entries, signingKeys, maker: signingKeyMaker(dataKeys), follower },
+    deciding: { registry: registered, policies: policyStore(database, stored), tokenCounter: tokenCounter(database) },
+    credentials: { registry: registered, methods, handles, tokens, audit },
+    consenting: { registry: registered, handles, consents, consentKeys, follower },
+    signing: { registry: registered, signingKeys, maker: signingKeyMaker(dataKeys), follower },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }

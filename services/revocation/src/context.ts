@@ -27,7 +27,7 @@ export async function openContext(config: RevocationConfig, runtime: ServiceRunt
   const replica = opening.use(await openReplica('revocation', config, runtime));
   const { database, keys, chain, methods, records, follower, instanceId } = replica;
   const revocations = revocationWriter(database, { chain, codec: auditCodec, instanceId });
-  const entries = registry(database, { mac: keys.mac, codec: auditCodec, instanceId });
+  const entries = registry(database, keys.mac);
   opening.use(startJobs(config, database, runtime));
   const resources = opening.move();
   return {

@@ -1,17 +1,10 @@
 import { type AuditEvent, actorOf } from '../audit/audit-event.ts';
-import {
-  AppUnknown,
-  AudienceUnknown,
-  CredentialNotAllowed,
-  Disabled,
-  InvalidField,
-  TenantUnknown,
-  TtlTooLong,
-} from '../errors.ts';
+import { CredentialNotAllowed, Disabled, InvalidField, TenantUnknown, TtlTooLong } from '../errors.ts';
 import type { AuditWriter, TokenWriter, UserHandles } from '../issue/ports.ts';
 import { type Asked, recordRefusal } from '../issue/record-refusal.ts';
 import type { Registry } from '../register/ports.ts';
 import { platformTtlMax } from '../register/registration.ts';
+import { unknownEntry } from '../register/unknown-entry.ts';
 import type { TokenMethods } from '../tokens/token-method.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import type { Act, CallerKind, Principal } from './act.ts';
@@ -103,20 +96,18 @@ async function issueAuthorised(
 
 async function resolvePrincipal({ caller }: Act, asked: PrincipalRequest, registry: Registry): Promise<Principal> {
   if ('tenantIds' in asked) return asked;
-  const owned = await registry.owner(asked.kind, asked.name);
-  if (!owned || !caller.tenantIds.includes(owned.tenantId)) {
-    throw asked.kind === 'app' ? new AppUnknown() : new AudienceUnknown();
-  }
-  if (owned.disabled) throw new Disabled(asked.kind);
-  return { ...asked, tenantIds: [owned.tenantId] };
+  const found = await registry.read(asked.kind, asked.name);
+  if (!found || !caller.tenantIds.includes(found.entry.tenantId)) throw unknownEntry(asked.kind);
+  if (found.disabled) throw new Disabled(asked.kind);
+  return { ...asked, tenantIds: [found.entry.tenantId] };
 }
 
 /** An operator may be made before its tenants are; what serves a tenant may not. @throws TenantUnknown, Disabled */
 async function requireTenants(tenantIds: readonly string[], registry: Registry): Promise<void> {
   for (const tenantId of tenantIds) {
-    const owned = await registry.owner('tenant', tenantId);
-    if (!owned) throw new TenantUnknown();
-    if (owned.disabled) throw new Disabled('tenant');
+    const found = await registry.read('tenant', tenantId);
+    if (!found) throw new TenantUnknown();
+    if (found.disabled) throw new Disabled('tenant');
   }
 }
 

@@ -36,7 +36,7 @@ export type AuditAct =
     }
   | {
       readonly type: 'registry_changed';
-      readonly what: DisabledKind;
+      readonly what: DisabledKind | 'policy';
       readonly id: string;
       readonly change: 'created' | 'updated' | 'disabled' | 'activated';
       readonly reason: string;

@@ -46,10 +46,10 @@ export interface ConsentStore {
   record(consent: NewConsent, event: AuditEvent): Promise<ConsentAsOf>;
   /**
    * A user's consents, the latest first.
-   * @param after the id of the last one that is known; null: from the beginning.
+   * @param after the id of the last one that is known; empty: from the beginning.
    * @throws StoreUnavailable
    */
-  list(userHandle: string, after: string | null, limit: number): Promise<readonly ConsentAsOf[]>;
+  list(userHandle: string, after: string, limit: number): Promise<readonly ConsentAsOf[]>;
 }
 
 /** Makes the keys of consents. */

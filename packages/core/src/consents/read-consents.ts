@@ -28,8 +28,8 @@ export interface ListConsentsCommand {
   readonly tenantId: string;
   readonly userId: string;
   readonly pageSize: number;
-  /** The id of the last consent of the page before; null: from the beginning. */
-  readonly after: string | null;
+  /** The id of the last consent of the page before; empty: from the beginning. */
+  readonly after: string;
 }
 
 export interface ConsentsPage {

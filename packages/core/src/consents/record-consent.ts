@@ -85,7 +85,7 @@ async function checkGrants({ tenantId, appId, grants }: RecordConsentCommand, re
     for (const what of disabled) throw new Disabled(what);
     const permitted = app.grants.find((grant) => grant.audience === audience)?.scopes ?? [];
     const missing = scopes.find((scope) => !permitted.includes(scope));
-    if (missing !== undefined) throw new ScopeNotAllowed(missing, 'the app');
+    if (missing !== undefined) throw new ScopeNotAllowed(missing, 'app');
   }
 }
 

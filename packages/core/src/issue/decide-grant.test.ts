@@ -23,9 +23,12 @@ const request: GrantRequest = {
   scopes: ['read'],
   ttl: null,
   method: 'reference',
+  usage: 'test',
+  confirmation: null,
   forUser: false,
   refreshable: false,
   consent: null,
+  onExcess: 'refuse',
 };
 const decided = (over: Partial<GrantRequest> = {}, within: Partial<Registration> = {}) =>
   decideGrant({ ...registration, ...within }, { ...request, ...over });
@@ -51,10 +54,11 @@ const consent: Consent = {
   recordedAt: 0,
   expiresAt: 1_000,
 };
+const given = (over: Partial<Consent> = {}) => ({ consent: { ...consent, ...over }, isWithdrawn: false, now: 500 });
 const strict = { ...registration.tenant, firstPartyWithoutConsent: false } as Tenant;
 
 test('with consent any app may act for the user, within what it may ask for by itself', () => {
-  const forUser = { forUser: true, consent };
+  const forUser = { forUser: true, consent: given() };
   expect(decided(forUser, { tenant: strict }).scopes).toEqual(['read']);
   expect(() => decided({ ...forUser, scopes: ['admin'] })).toThrow(ScopeNotAllowed);
 });
@@ -74,17 +78,22 @@ test.each([
     { app: { ...registration.app, hostingType: 'partner_cloud' } as App },
     ConsentRequired,
   ],
-  ['the user has not permitted the scope', { forUser: true, consent, scopes: ['write'] }, {}, ScopeNotAllowed],
+  ['the user has not permitted the scope', { forUser: true, consent: given(), scopes: ['write'] }, {}, ScopeNotAllowed],
   [
     'the user has permitted nothing at the audience',
-    { forUser: true, consent: { ...consent, grants: [] } },
+    { forUser: true, consent: given({ grants: [] }) },
     {},
     ScopeNotAllowed,
   ],
   ['no scope is asked for', { scopes: [] }, {}, InvalidField],
   ['the resource server has no such scope', { scopes: ['read', 'gone'] }, {}, ScopeNotAllowed],
   ['the app was not granted the scope', { scopes: ['read', 'admin'] }, {}, ScopeNotAllowed],
-  ['nothing was granted for the audience', { audience: 's2' }, {}, ScopeNotAllowed],
+  [
+    'nothing was granted for the audience',
+    {},
+    { app: { ...registration.app, grants: [] } as unknown as App },
+    ScopeNotAllowed,
+  ],
 ] satisfies [string, Partial<GrantRequest>, Partial<Registration>, new (...args: never[]) => Error][])(
   'nothing is granted where %s',
   (_, over, within, failure) => {

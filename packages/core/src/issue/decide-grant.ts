@@ -1,19 +1,20 @@
-import type { Consent } from '../consents/ports.ts';
+import type { ConsentAsOf } from '../consents/ports.ts';
 import {
   AppUnknown,
   AudienceUnknown,
   ConsentRequired,
   Disabled,
   InvalidField,
-  MethodNotAllowed,
   RefreshNotAllowed,
-  ScopeNotAllowed,
   TenantUnknown,
-  TtlTooLong,
 } from '../errors.ts';
+import { type Granted, within } from '../policy/cap.ts';
+import { type Complete, capOfApp, capOfConsent, capsBesideApp } from '../policy/caps-of.ts';
+import { type OnExcess, refusalOf } from '../policy/refusal.ts';
 import type { Registration } from '../register/ports.ts';
-import { type App, type AppGrant, platformTtlMax, type Tenant } from '../register/registration.ts';
-import type { TokenMethodName } from '../tokens/token-record.ts';
+import type { App, Tenant } from '../register/registration.ts';
+import type { Confirmation } from '../tokens/confirmation.ts';
+import type { TokenMethodName, Usage } from '../tokens/token-record.ts';
 
 export interface GrantRequest {
   readonly audience: string;
@@ -21,77 +22,56 @@ export interface GrantRequest {
   /** Seconds; null: as long as every limit allows, and never over `ttlDefault`. */
   readonly ttl: number | null;
   readonly method: TokenMethodName;
+  readonly usage: Usage;
+  readonly confirmation: Confirmation | null;
   /** Whether the app is to act for a user. */
   readonly forUser: boolean;
   /** Whether a refresh token is wanted as well. */
   readonly refreshable: boolean;
   /** What that user has permitted the app; null: nothing is named. */
-  readonly consent: Consent | null;
+  readonly consent: ConsentAsOf | null;
+  readonly onExcess: OnExcess;
 }
 
-export interface Grant {
-  readonly scopes: readonly string[];
-  /** Seconds. */
-  readonly ttl: number;
+/**
+ * What an app may have, out of what is asked: what every cap allows, and no more.
+ * @throws InvalidField, TenantUnknown, AppUnknown, AudienceUnknown, Disabled, ConsentRequired, RefreshNotAllowed,
+ *   ScopeNotAllowed, MethodNotAllowed, ConfirmationRequired, ConsentTooOld, TtlTooLong
+ */
+export function decideGrant(registration: Registration, request: GrantRequest): Granted {
+  const granted = evaluateGrant(registration, request);
+  const refusal = refusalOf(granted, request.onExcess);
+  if (refusal) throw refusal;
+  return granted;
+}
+
+/**
+ * The same, where what is beyond a cap is told of instead of refused.
+ * @throws InvalidField, TenantUnknown, AppUnknown, AudienceUnknown, Disabled, ConsentRequired, RefreshNotAllowed
+ */
+export function evaluateGrant(registration: Registration, request: GrantRequest): Granted {
+  const known = requireKnown(registration);
+  const { forUser, consent, refreshable, usage } = request;
+  if (refreshable && !(known.app.refresh && forUser)) throw new RefreshNotAllowed();
+  if (forUser && !consent && !doesWithoutConsent(known.tenant, known.app)) throw new ConsentRequired();
+  if (request.scopes.length === 0) throw new InvalidField('scopes', 'must name at least one');
+  const caps = [...capsBesideApp(known, usage), capOfApp(known)];
+  if (consent) caps.push(capOfConsent(consent.consent, request.audience));
+  return within(caps, { ...request, consentAge: consent && consentAgeOf(consent) });
 }
 
 /** Seconds. */
-const ttlDefault = 900;
+export const consentAgeOf = ({ consent, now }: ConsentAsOf): number => Math.floor((now - consent.recordedAt) / 1_000);
 
-/**
- * What an app may have, out of what is asked: every limit can only narrow, and what is beyond one is refused.
- * @throws InvalidField, TenantUnknown, AppUnknown, AudienceUnknown, Disabled, ConsentRequired, RefreshNotAllowed,
- *   ScopeNotAllowed, MethodNotAllowed, TtlTooLong
- */
-export function decideGrant(registration: Registration, request: GrantRequest): Grant {
-  const { tenant, app, resourceServer } = registration;
+/** @throws TenantUnknown, AppUnknown, AudienceUnknown, Disabled */
+export function requireKnown(registration: Registration): Complete {
+  const { tenant, app, resourceServer, disabled } = registration;
   if (!tenant) throw new TenantUnknown();
   if (!app) throw new AppUnknown();
   if (!resourceServer) throw new AudienceUnknown();
-  for (const what of registration.disabled) throw new Disabled(what);
-  if (!app.methods.includes(request.method)) throw new MethodNotAllowed();
-  if (request.refreshable && !(app.refresh && request.forUser)) throw new RefreshNotAllowed();
-  if (request.forUser && !request.consent && !doesWithoutConsent(tenant, app)) throw new ConsentRequired();
-  if (request.scopes.length === 0) throw new InvalidField('scopes', 'must name at least one');
-  const owned = new Set(resourceServer.scopes.map((scope) => scope.name));
-  const granted = scopesAt(app.grants, request.audience);
-  const permitted = request.consent ? scopesAt(request.consent.grants, request.audience) : granted;
-  for (const scope of request.scopes) {
-    if (!owned.has(scope)) throw new ScopeNotAllowed(scope, 'tokens for this audience');
-    if (!granted.has(scope)) throw new ScopeNotAllowed(scope, 'the app');
-    if (!permitted.has(scope)) throw new ScopeNotAllowed(scope, 'the consent');
-  }
-  return { scopes: [...new Set(request.scopes)], ttl: decideTtl(registration, request.ttl) };
+  for (const what of disabled) throw new Disabled(what);
+  return registration as Complete;
 }
-
-const scopesAt = (grants: readonly AppGrant[], audience: string): ReadonlySet<string> =>
-  new Set(grants.find((grant) => grant.audience === audience)?.scopes);
 
 const doesWithoutConsent = (tenant: Tenant, app: App): boolean =>
   tenant.firstPartyWithoutConsent && app.hostingType === 'first_party';
-
-type Limit = readonly [who: string, seconds: number | null | undefined];
-
-/**
- * Seconds: what is asked, or as long as every limit allows, and never over `ttlDefault`.
- * @throws TtlTooLong
- */
-export function decideTtl(
-  { tenant, app, resourceServer }: Registration,
-  asked: number | null,
-  more: readonly Limit[] = [],
-): number {
-  const limits: readonly Limit[] = [
-    ['installation', platformTtlMax],
-    ['tenant', tenant?.tokenTtlMax],
-    ['app', app?.tokenTtlMax],
-    ['resource server', resourceServer?.tokenTtlMax],
-    ...more,
-  ];
-  let shortest = ttlDefault;
-  for (const [who, limit] of limits) {
-    if (asked !== null && limit != null && asked > limit) throw new TtlTooLong(limit, who);
-    shortest = Math.min(shortest, limit ?? shortest);
-  }
-  return asked ?? shortest;
-}

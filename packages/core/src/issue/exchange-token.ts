@@ -1,29 +1,29 @@
 import type { Act } from '../access/act.ts';
 import { actsIn, requireKind, requireScope } from '../access/rights.ts';
+import type { ConsentAsOf } from '../consents/ports.ts';
 import { withEnd } from '../consents/withdrawn.ts';
 import {
-  AudienceUnknown,
   ConsentEnded,
   Disabled,
   ExchangeNotAllowed,
   ExchangeTooDeep,
   InvalidField,
-  MethodNotAllowed,
-  ScopeNotAllowed,
   StoreUnavailable,
   TokenNotHonoured,
   TtlTooLong,
 } from '../errors.ts';
+import { type Cap, type Granted, within } from '../policy/cap.ts';
+import { capOfApp, capOfConsent, capsBesideApp } from '../policy/caps-of.ts';
+import { refusalOf } from '../policy/refusal.ts';
 import type { Registration } from '../register/ports.ts';
-import type { AppGrant } from '../register/registration.ts';
 import { readableBy, released } from '../register/released.ts';
-import { type Confirmation, confirmationText } from '../tokens/confirmation.ts';
+import { type Confirmation, confirmationOf, confirmationText } from '../tokens/confirmation.ts';
 import type { Opened, Secrets } from '../tokens/token-method.ts';
-import { ancestorsMax, type TokenMethodName, type TokenRecord } from '../tokens/token-record.ts';
+import { ancestorsMax, type TokenMethodName, type TokenRecord, type Usage } from '../tokens/token-record.ts';
 import type { ConsistentRecords } from '../validate/consistent-records.ts';
 import { decide, type Proven } from '../validate/decide.ts';
 import { decideWithProof, type Presented, type PresentedProof, type ProofPorts } from '../validate/proof.ts';
-import { decideTtl } from './decide-grant.ts';
+import { consentAgeOf, requireKnown } from './decide-grant.ts';
 import { ancestorOf, type IssuedToken, type IssuePorts, issuedFrom, tokenIssued } from './issue-token.ts';
 import { recordRefusal } from './record-refusal.ts';
 
@@ -47,15 +47,20 @@ export interface ExchangePorts extends IssuePorts, ProofPorts {
   readonly uri: string;
 }
 
-/** A token that is verified without asking lives so many seconds at most: nobody who does hears of its end. */
-const offlineTtlMax = 60;
+/** A token that is verified without asking lives a minute at most: nobody who does hears of its end. */
+const offline: Cap = { by: 'exchange', ttlMax: 60 };
 /** How often an exchange is decided anew because the registry changed under it. */
 const attemptsMax = 5;
 
 /** The token that is exchanged: its record, and what the presented string allows. */
-interface Parent {
+interface Presentation {
   readonly record: TokenRecord & { readonly appId: string };
   readonly opened: Opened;
+}
+
+interface Parent extends Presentation {
+  /** The consent that it stands on; null: none. */
+  readonly consent: ConsentAsOf | null;
 }
 
 /**
@@ -70,8 +75,8 @@ export async function exchangeToken(act: Act, command: ExchangeCommand, ports: E
     requireScope(act.caller, act.caller.kind === 'app' ? 'tokens:issue:self' : 'tokens:validate');
     const parent = await findParent(act, command, ports);
     if (parent.record.lineage.length >= ancestorsMax) throw new ExchangeTooDeep(ancestorsMax);
-    await checkConsent(command, parent.record, ports);
-    return await exchangeUnderLatest(act, command, parent, ports);
+    const consent = await findConsent(parent.record, ports);
+    return await exchangeUnderLatest(act, command, { ...parent, consent }, ports);
   } catch (error) {
     await recordRefusal(act, { appId: '', audience: command.audience }, error, ports.audit);
     throw error;
@@ -79,7 +84,7 @@ export async function exchangeToken(act: Act, command: ExchangeCommand, ports: E
 }
 
 /** The token, if it is honoured now, and the caller's: as the app that holds it, or the audience that it is for. */
-async function findParent(act: Act, command: ExchangeCommand, ports: ExchangePorts): Promise<Parent> {
+async function findParent(act: Act, command: ExchangeCommand, ports: ExchangePorts): Promise<Presentation> {
   const { caller } = act;
   const { token, request } = command;
   const found = ports.methods.locate(token);
@@ -108,22 +113,15 @@ function proofOf({ caller }: Act, { proof }: ExchangeCommand, { uri }: ExchangeP
   return proof?.kind === 'dpop' && caller.kind === 'app' ? { ...proof, method: 'POST', uri } : proof;
 }
 
-/** What the user has permitted must cover the target. @throws ScopeNotAllowed, ConsentEnded, StoreUnavailable */
-async function checkConsent(
-  { audience, scopes }: ExchangeCommand,
+/** What the user has permitted; null where there is nobody to ask. @throws ConsentEnded, StoreUnavailable */
+async function findConsent(
   { consentId }: TokenRecord,
   { consents, follower }: ExchangePorts,
-): Promise<void> {
-  if (consentId === null) return;
+): Promise<ConsentAsOf | null> {
+  if (consentId === null) return null;
   const given = await consents.findWithKey(consentId);
   if (!given || withEnd(given, follower).isWithdrawn) throw new ConsentEnded();
-  requireGranted(given.consent.grants, audience, scopes, 'the consent');
-}
-
-function requireGranted(grants: readonly AppGrant[], audience: string, scopes: readonly string[], by: string): void {
-  const granted = grants.find((grant) => grant.audience === audience)?.scopes ?? [];
-  const missing = scopes.find((scope) => !granted.includes(scope));
-  if (missing !== undefined) throw new ScopeNotAllowed(missing, by);
+  return given;
 }
 
 /** What is remembered of the registry may be old: then nothing is written, or refused, before it has been read anew. */
@@ -161,38 +159,50 @@ async function attemptOnce(
   attempt: number,
   ports: ExchangePorts,
 ): Promise<IssuedToken | null> {
-  let ttl: number;
+  let granted: Granted;
   try {
-    ttl = decideExchange(act, command, parent, edge);
+    granted = decideExchange(act, command, parent, edge);
   } catch (error) {
     if (attempt > 1) throw error;
     return null;
   }
-  return write(act, command, parent, edge, ttl, ports);
+  return write(act, command, parent, edge, granted, ports);
 }
 
-/** How long the new token may live, in seconds, if there may be one. */
+/** What the new token may be, if there may be one. */
 function decideExchange(
-  { caller }: Act,
-  { audience, scopes, method, ttl }: ExchangeCommand,
-  { record, opened }: Parent,
+  act: Act,
+  command: ExchangeCommand,
+  { record, opened, consent }: Parent,
   { source, target }: Edge,
-): number {
-  const { app, resourceServer } = target;
-  if (!app || !source.resourceServer) throw new TokenNotHonoured();
-  if (!resourceServer) throw new AudienceUnknown();
-  for (const what of [...source.disabled, ...target.disabled]) throw new Disabled(what);
-  if (method !== 'reference' && !(method === 'signed' && app.methods.includes(method))) throw new MethodNotAllowed();
-  if (scopes.length === 0) throw new InvalidField('scopes', 'must name at least one');
+): Granted {
+  const { audience, method } = command;
+  if (!target.app || !source.resourceServer) throw new TokenNotHonoured();
+  const known = requireKnown(target);
+  for (const what of source.disabled) throw new Disabled(what);
+  if (command.scopes.length === 0) throw new InvalidField('scopes', 'must name at least one');
   const reachable = audience === record.audience ? opened.scopes : scopesAcross(source, audience, opened.scopes);
-  const owned = new Set(resourceServer.scopes.map(({ name }) => name));
-  for (const scope of scopes) {
-    if (!owned.has(scope)) throw new ScopeNotAllowed(scope, 'tokens for this audience');
-    if (!reachable.includes(scope)) throw new ScopeNotAllowed(scope, 'the token');
-  }
   // A resource server passes on what it was called for; an app gets what it could ask for.
-  if (caller.kind === 'app') requireGranted(app.grants, audience, scopes, 'the app');
-  return decideTtl(target, ttl, method === 'signed' ? [['exchange', offlineTtlMax]] : []);
+  const ofApp = capOfApp(known);
+  const scopesOfApp = act.caller.kind === 'app' ? ofApp.scopes : null;
+  const granted = within(
+    [
+      ...capsBesideApp(known, record.usage as Usage),
+      { ...ofApp, scopes: scopesOfApp, methods: ['reference', ...known.app.methods] },
+      { by: 'token', scopes: new Set(reachable) },
+      { by: 'exchange', methods: ['reference', 'signed'] },
+      ...(consent ? [capOfConsent(consent.consent, audience)] : []),
+      ...(method === 'signed' ? [offline] : []),
+    ],
+    {
+      ...command,
+      confirmation: decideConfirmation(act, command, record),
+      consentAge: consent && consentAgeOf(consent),
+    },
+  );
+  const refusal = refusalOf(granted, 'refuse');
+  if (refusal) throw refusal;
+  return granted;
 }
 
 /** What the scopes of a token for the one audience may be exchanged to at the other. @throws ExchangeNotAllowed */
@@ -207,7 +217,7 @@ async function write(
   command: ExchangeCommand,
   { record: parent, opened }: Parent,
   { source, target }: Edge,
-  ttl: number,
+  { scopes, ttl }: Granted,
   ports: ExchangePorts,
 ): Promise<IssuedToken | null> {
   const confirmation = decideConfirmation(act, command, parent);
@@ -221,10 +231,10 @@ async function write(
       userHandle: parent.userHandle,
       consentId: parent.consentId,
       audience: command.audience,
-      scopes: [...new Set(command.scopes)],
+      scopes,
       usage: parent.usage,
       policyVersion: target.version,
-      confirmation,
+      confirmation: confirmation && confirmationText(confirmation),
       lineage: [ancestorOf(parent, opened.expiresAt), ...parent.lineage],
       sequence,
       issuedAt: now,
@@ -233,20 +243,23 @@ async function write(
     secretsFor(act, command, opened, { source, target }, ports),
   );
   const inserted = await ports.tokens.insert(record, tokenIssued(act, record, ''), act.signal);
-  return inserted ? issuedFrom(token, record, ports.follower) : null;
+  return inserted ? issuedFrom(token, record, [], ports.follower) : null;
 }
 
 /**
  * A resource server's child is not bound to what the client has: it couldn't prove that. An app's stays bound to it, or a
  * copy of the token could be made one that is not bound. @throws InvalidField
  */
-function decideConfirmation({ caller }: Act, { confirmation }: ExchangeCommand, parent: TokenRecord): string | null {
-  const asked = confirmation && confirmationText(confirmation);
-  if (caller.kind === 'resource_server' || parent.confirmation === null) return asked;
-  if (asked !== null && asked !== parent.confirmation) {
+function decideConfirmation(
+  { caller }: Act,
+  { confirmation: asked }: ExchangeCommand,
+  { confirmation: own }: TokenRecord,
+): Confirmation | null {
+  if (caller.kind === 'resource_server' || own === null) return asked;
+  if (asked !== null && confirmationText(asked) !== own) {
     throw new InvalidField('confirmation', "must be the token's own, which is bound already");
   }
-  return parent.confirmation;
+  return confirmationOf(own);
 }
 
 /** No later than the end of what it is made out of. @throws TtlTooLong */
@@ -258,7 +271,7 @@ function decideEnd({ ttl: asked }: ExchangeCommand, { expiresAt }: Opened, now: 
   return expiresAt;
 }
 
-/** Who can read it sees no more than both sides of the exchange may. */
+/** Who can read it sees no more than both sides of the exchange may; or than the target may, where only that can. */
 function secretsFor(
   { caller }: Act,
   { method }: ExchangeCommand,
@@ -270,5 +283,6 @@ function secretsFor(
   const secrets = { userId, claims, principal: null, actors: isServer ? [caller.name, ...actors] : actors };
   if (method !== 'signed' || !target.resourceServer) return secrets;
   const bySource = isServer ? (source.resourceServer?.releasedClaims ?? []) : [];
-  return readableBy(target.resourceServer, { ...secrets, claims: released(claims, bySource) }, handles);
+  const readable = target.resourceServer.encryptionJwk === null ? released(claims, bySource) : claims;
+  return readableBy(target.resourceServer, { ...secrets, claims: readable }, handles);
 }

@@ -32,6 +32,7 @@ const command: IssueCommand = {
   consentId: null,
   refreshable: false,
   confirmation: null,
+  onExcess: 'refuse',
 };
 const identity: Partial<Caller> = { kind: 'identity_service', name: 'id', scopes: ['tokens:issue'] };
 const app: Partial<Caller> = { kind: 'app', name: 'a1', scopes: ['tokens:issue:self'] };

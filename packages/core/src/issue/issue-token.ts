@@ -13,6 +13,8 @@ import {
   TtlTooLong,
 } from '../errors.ts';
 import type { WrappedKey } from '../keys/ports.ts';
+import type { Excess, Granted } from '../policy/cap.ts';
+import type { OnExcess } from '../policy/refusal.ts';
 import type { Registration, Registry } from '../register/ports.ts';
 import type { App } from '../register/registration.ts';
 import { readableBy } from '../register/released.ts';
@@ -22,7 +24,7 @@ import { type Confirmation, confirmationText } from '../tokens/confirmation.ts';
 import type { Claims, MintedToken, TokenMethods } from '../tokens/token-method.ts';
 import { type Ancestor, idOf, type TokenMethodName, type TokenRecord, type Usage } from '../tokens/token-record.ts';
 import { checkClaims } from './claims.ts';
-import { decideGrant, type Grant } from './decide-grant.ts';
+import { decideGrant } from './decide-grant.ts';
 import type { AuditWriter, Birth, NewToken, RefreshUse, TokenWriter, UsedBefore, UserHandles } from './ports.ts';
 import { recordRefusal } from './record-refusal.ts';
 
@@ -44,12 +46,15 @@ export interface IssueCommand {
   readonly refreshable: boolean;
   /** What its holder must prove to have; null: nothing. */
   readonly confirmation: Confirmation | null;
+  readonly onExcess: OnExcess;
 }
 
 export interface IssuedToken {
   readonly token: string;
   readonly tokenId: string;
   readonly scopes: readonly string[];
+  /** What was asked for and left out, and whose limit it was beyond. */
+  readonly excess: readonly Excess[];
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
   /** The latest revision that was known here. */
@@ -117,7 +122,10 @@ function authorise({ caller }: Act, command: IssueCommand): void {
 type Given = ConsentAsOf & { readonly key: WrappedKey | null };
 
 /** The consent that is named, if it is this user's to this app. @throws ConsentUnknown, ConsentEnded, StoreUnavailable */
-async function findConsent({ tenantId, appId, userId, consentId }: IssueCommand, ports: IssuePorts): Promise<Given> {
+export async function findConsent(
+  { tenantId, appId, userId, consentId }: IssueCommand,
+  ports: Pick<IssuePorts, 'consents' | 'handles' | 'follower'>,
+): Promise<Given> {
   const userHandle = userId === null ? null : ports.handles.handleOf(tenantId, userId);
   const given = consentId === null ? null : await ports.consents.findWithKey(consentId);
   const { consent } = given ?? {};
@@ -129,11 +137,12 @@ async function findConsent({ tenantId, appId, userId, consentId }: IssueCommand,
 }
 
 /** A token ends with the consent that it stands on. @throws TtlTooLong, ConsentEnded */
-function decideEnd({ ttl }: IssueCommand, grant: Grant, consent: Consent | null, now: number): number {
+function decideEnd({ ttl, onExcess }: IssueCommand, grant: Granted, consent: Consent | null, now: number): number {
   const end = now + grant.ttl * 1_000;
   if (!consent || end <= consent.expiresAt) return end;
   if (consent.expiresAt <= now) throw new ConsentEnded();
-  if (ttl !== null) throw new TtlTooLong(Math.floor((consent.expiresAt - now) / 1_000), 'consent');
+  if (ttl !== null && onExcess === 'refuse')
+    throw new TtlTooLong(Math.floor((consent.expiresAt - now) / 1_000), 'consent');
   return consent.expiresAt;
 }
 
@@ -147,7 +156,7 @@ export async function issueUnderLatest(
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {
     const registration = await ports.registry.find(command.tenantId, command.appId, command.audience);
     const given = command.consentId === null ? null : await findConsent(command, ports);
-    const grant = grantOrStale(registration, command, given?.consent ?? null, attempt > 1);
+    const grant = grantOrStale(registration, command, given, attempt > 1);
     const issued = grant && (await write(act, command, { registration, given, grant, renewal }, ports));
     if (issued) return issued;
     ports.registry.forget(command.tenantId);
@@ -158,9 +167,9 @@ export async function issueUnderLatest(
 function grantOrStale(
   registration: Registration,
   command: IssueCommand,
-  consent: Consent | null,
+  consent: ConsentAsOf | null,
   fresh: boolean,
-): Grant | null {
+): Granted | null {
   try {
     return decideGrant(registration, { ...command, forUser: command.userId !== null, consent });
   } catch (error) {
@@ -173,7 +182,7 @@ function grantOrStale(
 interface Decided {
   readonly registration: Registration;
   readonly given: Given | null;
-  readonly grant: Grant;
+  readonly grant: Granted;
   /** Null: nothing is renewed. */
   readonly renewal: Renewal | null;
 }
@@ -190,7 +199,7 @@ async function write(
   const root = family?.root;
   const end = Math.min(expiresAt, root?.expiresAt ?? expiresAt);
   const { token, record } = await mint(command, decided, root ? [root] : [], { ...birth, expiresAt: end }, ports);
-  const issued = issuedFrom(token, record, ports.follower);
+  const issued = issuedFrom(token, record, decided.grant.excess, ports.follower);
   const event = tokenIssued(act, record, '');
   if (!family) return (await ports.tokens.insert(record, event, act.signal)) ? issued : null;
   const answer: IssuedToken = { ...issued, refresh: family.issued };
@@ -202,10 +211,16 @@ async function write(
   return written ? answer : null;
 }
 
-export const issuedFrom = (token: string, record: TokenRecord, { applied }: Follower): IssuedToken => ({
+export const issuedFrom = (
+  token: string,
+  record: TokenRecord,
+  excess: readonly Excess[],
+  { applied }: Follower,
+): IssuedToken => ({
   token,
   tokenId: idOf(record),
   scopes: record.scopes,
+  excess,
   expiresAt: record.expiresAt,
   head: applied,
 });

@@ -114,7 +114,7 @@ const rootOf = (record: TokenRecord): Ancestor => record.lineage.at(-1) ?? ances
 function issueCommandOf({ record, opened, renewable }: Honoured, { scopes, ttl }: RefreshCommand): IssueCommand {
   const wanted = scopes.length > 0 ? scopes : renewable.scopes;
   const beyond = wanted.find((scope) => !renewable.scopes.includes(scope));
-  if (beyond !== undefined) throw new ScopeNotAllowed(beyond, 'the refresh token');
+  if (beyond !== undefined) throw new ScopeNotAllowed(beyond, 'refresh token');
   const { audience, method, usage, claims } = renewable;
   return {
     tenantId: record.tenantId,
@@ -129,6 +129,7 @@ function issueCommandOf({ record, opened, renewable }: Honoured, { scopes, ttl }
     consentId: record.consentId,
     confirmation: renewable.confirmation,
     refreshable: true,
+    onExcess: 'refuse',
   };
 }
 

@@ -84,6 +84,12 @@ export interface PublicKeyReader {
   findPublic(keyId: string): Promise<PublicSigningKey | null>;
 }
 
+/** Public keys that resource servers have registered, to be encrypted to. */
+export interface EncryptionKeys {
+  /** Whether it is one, as a JWK (RFC 7517) in JSON, that can be encrypted to, and nothing of a private one. */
+  isUsable(jwk: string): Promise<boolean>;
+}
+
 export interface Rotation {
   readonly tenantId: string;
   /** Rotates only where this key is the active one; null: where there is none; absent: in any case. */

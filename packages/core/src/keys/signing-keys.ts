@@ -22,7 +22,7 @@ export async function listSigningKeys(
   requireKind(caller, 'operator');
   requireScope(caller, 'registry:read');
   requireTenant(caller, tenantId);
-  if (!(await registry.owner('tenant', tenantId))) throw new TenantUnknown();
+  if (!(await registry.read('tenant', tenantId))) throw new TenantUnknown();
   const keys = await signingKeys.listPublic(tenantId);
   return keys.map((key) => (isDead(key.keyId, follower) ? { ...key, state: 'revoked' } : key));
 }
@@ -57,9 +57,9 @@ export async function rotateSigningKey(
   requireKind(act.caller, 'operator');
   requireScope(act.caller, 'registry:write');
   requireTenant(act.caller, tenantId);
-  const owned = await registry.owner('tenant', tenantId);
-  if (!owned) throw new TenantUnknown();
-  if (owned.disabled) throw new Disabled('tenant');
+  const found = await registry.read('tenant', tenantId);
+  if (!found) throw new TenantUnknown();
+  if (found.disabled) throw new Disabled('tenant');
   const pair = await maker.makePair(tenantId, algorithm);
   const rotated = await signingKeys.rotate({ tenantId, pair }, (keyId) => ({
     tenantId,

@@ -2,13 +2,13 @@ import type { Act } from '../access/act.ts';
 import { principalSubject } from '../access/issue-credential.ts';
 import { actsIn, requireKind, requireScope } from '../access/rights.ts';
 import { actorOf } from '../audit/audit-event.ts';
-import { AppUnknown, AudienceUnknown, TenantUnknown } from '../errors.ts';
 import type { UserHandles } from '../issue/ports.ts';
 import type { CutTarget } from '../revisions/revision.ts';
 import type { Revocation, RevocationIntent, RevocationWriter } from '../revoke/ports.ts';
 import { newRevocationId } from '../revoke/revocation-id.ts';
 import type { Registry } from './ports.ts';
 import type { RegisteredKind } from './registration.ts';
+import { unknownEntry } from './unknown-entry.ts';
 
 export interface DisableCommand {
   readonly what: RegisteredKind;
@@ -34,13 +34,14 @@ export async function disable(
 ): Promise<Revocation> {
   requireKind(act.caller, 'operator');
   requireScope(act.caller, 'registry:write');
-  const owned = await ports.registry.owner(what, id);
-  if (!owned || !actsIn(act.caller, owned.tenantId)) throw unknown(what);
+  const found = await ports.registry.read(what, id);
+  if (!found || !actsIn(act.caller, found.entry.tenantId)) throw unknownEntry(what);
+  const { tenantId } = found.entry;
   const revocation = await ports.revocations.write({
     revocationId: newRevocationId(),
     target: { kind: what, key: id },
-    tenantId: owned.tenantId,
-    cuts: [{ kind: what, key: id, tokenClass: 'token' }, credentialsOf(what, id, owned.tenantId, ports.handles)],
+    tenantId,
+    cuts: [{ kind: what, key: id, tokenClass: 'token' }, credentialsOf(what, id, tenantId, ports.handles)],
     reach: 'forever',
     token: null,
     disables: { what, id },
@@ -50,7 +51,7 @@ export async function disable(
     actor: actorOf(act),
     idempotencyKey: null,
   });
-  ports.registry.forget(owned.tenantId);
+  ports.registry.forget(tenantId);
   return revocation;
 }
 
@@ -66,9 +67,4 @@ function credentialsOf(
       ? { kind: 'user', key: handles.handleOf(tenantId, principalSubject({ kind: what, name: id })) }
       : { kind: what, key: id };
   return { ...target, tokenClass: 'credential' };
-}
-
-function unknown(what: RegisteredKind): Error {
-  if (what === 'tenant') return new TenantUnknown();
-  return what === 'app' ? new AppUnknown() : new AudienceUnknown();
 }

@@ -1,6 +1,7 @@
 import type { AuditEvent } from '../audit/audit-event.ts';
+import type { IndexedPolicy } from '../policy/rule-index.ts';
 import type { Head } from '../revisions/revision.ts';
-import type { App, Registered, RegisteredKind, ResourceServer, Tenant } from './registration.ts';
+import type { App, Entries, Registered, RegisteredKind, ResourceServer, Tenant } from './registration.ts';
 
 /** All that decides about issuing a token, from one snapshot; null where there is no such entry in the tenant. */
 export interface Registration {
@@ -8,6 +9,7 @@ export interface Registration {
   readonly app: App | null;
   readonly resourceServer: ResourceServer | null;
   readonly disabled: ReadonlySet<RegisteredKind>;
+  readonly policy: IndexedPolicy;
   /** Rises with every change in the tenant: a token is only written under the version that it was decided under. */
   readonly version: number;
 }
@@ -18,23 +20,8 @@ export interface Versioned<Entry> {
   readonly etag: string;
 }
 
-/** Changes what validators must hear of. */
-export interface ResourceServerWriter {
-  /**
-   * Stores the entry, a revision that tells of it, and its event, or none of them.
-   * @param etag of the version that it replaces.
-   * @throws EtagStale, StoreUnavailable
-   */
-  replace(
-    entry: ResourceServer,
-    etag: string,
-    event: AuditEvent,
-  ): Promise<{ readonly head: Head; readonly etag: string }>;
-}
-
-/** Where an entry belongs, whether or not it is disabled. */
-export interface Owned {
-  readonly tenantId: string;
+/** An entry as it is kept. */
+export interface Stored<Entry> extends Versioned<Entry> {
   readonly disabled: boolean;
 }
 
@@ -48,9 +35,32 @@ export interface Registry {
   /** Forgets what is remembered of the tenant. */
   forget(tenantId: string): void;
   /** Never remembered. Null where there is none. @throws StoreUnavailable */
-  owner(what: RegisteredKind, id: string): Promise<Owned | null>;
-  /** Never remembered. Null where there is none. @throws StoreUnavailable */
-  resourceServer(audience: string): Promise<(Versioned<ResourceServer> & { readonly disabled: boolean }) | null>;
-  /** Stores the entry and its event, or neither. @throws AlreadyExists, TenantUnknown, Disabled, StoreUnavailable */
-  create(registered: Registered, event: AuditEvent): Promise<void>;
+  read<Kind extends RegisteredKind>(what: Kind, id: string): Promise<Stored<Entries[Kind]> | null>;
+  /**
+   * Those of these tenants, in the order of their ids. Never remembered.
+   * @param after the id of the last one that is known; empty: from the beginning.
+   * @throws StoreUnavailable
+   */
+  list<Kind extends RegisteredKind>(
+    what: Kind,
+    tenantIds: readonly string[],
+    after: string,
+    limit: number,
+  ): Promise<readonly Stored<Entries[Kind]>[]>;
+}
+
+/** Changes the registry: an entry and its event, or neither; and the version of the tenant rises. */
+export interface RegistryWriter {
+  /** Returns the etag. @throws AlreadyExists, TenantUnknown, Disabled, StoreUnavailable */
+  create(registered: Registered, event: AuditEvent): Promise<string>;
+  /**
+   * What a resource server is shown takes a revision, which validators hear of.
+   * @param etag of the version that is replaced.
+   * @throws EtagStale, StoreUnavailable
+   */
+  replace(
+    registered: Registered,
+    etag: string,
+    event: AuditEvent,
+  ): Promise<{ readonly etag: string; readonly head: Head | null }>;
 }

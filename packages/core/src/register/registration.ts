@@ -40,13 +40,21 @@ export interface App {
   readonly methods: readonly TokenMethodName[];
   /** How its tokens for users may be renewed; null: not at all. */
   readonly refresh: RefreshPolicy | null;
+  /** What it is run for, in the tenant's own words. */
+  readonly environment: string;
   /** Seconds; null: the tenant's. */
   readonly tokenTtlMax: number | null;
 }
 
+/** How much harm a scope does in the wrong hands. */
+export type Sensitivity = 'low' | 'normal' | 'high';
+
 export interface Scope {
   readonly name: string;
   readonly description: string;
+  readonly sensitivity: Sensitivity;
+  /** Of the tokens that have it, in seconds; null: the resource server's. */
+  readonly tokenTtlMax: number | null;
 }
 
 /** Lets tokens for one resource server be exchanged to tokens for another. */
@@ -66,22 +74,33 @@ export interface ResourceServer {
   readonly releasedClaims: readonly string[];
   /** In whose terms it is told who the user is; null: by the user's id. */
   readonly pairwiseSector: string | null;
+  /** Its public key as a JWK (RFC 7517), as JSON, to which SIGNED tokens for it are encrypted; null: they are not. */
+  readonly encryptionJwk: string | null;
   /** Where tokens for it may be exchanged to. */
   readonly exchanges: readonly ExchangeEdge[];
+  /** Who answers for it. */
+  readonly owners: readonly string[];
   /** Seconds; null: the tenant's. */
   readonly tokenTtlMax: number | null;
 }
 
-/** What is registered, with its kind. */
-export type Registered =
-  | { readonly what: 'tenant'; readonly entry: Tenant }
-  | { readonly what: 'app'; readonly entry: App }
-  | { readonly what: 'resource_server'; readonly entry: ResourceServer };
+/** What can be registered, by its kind. */
+export interface Entries {
+  readonly tenant: Tenant;
+  readonly app: App;
+  readonly resource_server: ResourceServer;
+}
 
-export type RegisteredKind = Registered['what'];
+export type RegisteredKind = keyof Entries;
+
+/** What is registered, with its kind. */
+export type Registered<Kind extends RegisteredKind = RegisteredKind> = {
+  readonly [K in Kind]: { readonly what: K; readonly entry: Entries[K] };
+}[Kind];
 
 /** The id of an entry, unique in the installation for its kind. */
-export function registeredId(registered: Registered): string {
+export function registeredId<Kind extends RegisteredKind>(what: Kind, entry: Entries[Kind]): string {
+  const registered = { what, entry } as Registered;
   switch (registered.what) {
     case 'tenant':
       return registered.entry.tenantId;

@@ -24,13 +24,17 @@ export const subjectOf = (
 ): string | null =>
   userId === null || pairwiseSector === null ? userId : pseudonyms.pseudonymOf(tenantId, pairwiseSector, userId);
 
-/** What may stand in a token that its audience can read, and its holder with it: what the audience is shown. */
+/**
+ * What may stand in a token that its audience can read: what the audience is shown. Its holder can read it, too, unless it is
+ * encrypted to the audience's key.
+ */
 export const readableBy = (
-  { tenantId, releasedClaims, pairwiseSector }: ResourceServer,
+  { tenantId, releasedClaims, pairwiseSector, encryptionJwk }: ResourceServer,
   secrets: Secrets,
   pseudonyms: Pseudonyms,
 ): Secrets => ({
   ...secrets,
   claims: released(secrets.claims, releasedClaims),
   subject: subjectOf(tenantId, secrets.userId, { pairwiseSector }, pseudonyms),
+  recipient: encryptionJwk,
 });

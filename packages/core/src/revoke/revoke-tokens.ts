@@ -97,7 +97,7 @@ async function resolve(
       return { kind: 'all', key: '', tenantId: null };
     case 'tenant':
       requireTenant(act.caller, target.tenantId);
-      if (!(await registry.owner('tenant', target.tenantId))) throw new TenantUnknown();
+      if (!(await registry.read('tenant', target.tenantId))) throw new TenantUnknown();
       return { kind: 'tenant', key: target.tenantId, tenantId: target.tenantId };
     case 'user': {
       const { tenantId, userId } = target;
@@ -126,7 +126,7 @@ async function resolve(
 
 /** Another tenant's app is as unknown as none. */
 async function ownerOf({ caller }: Act, appId: string, registry: Registry): Promise<string> {
-  const owned = await registry.owner('app', appId);
-  if (!owned || !actsIn(caller, owned.tenantId)) throw new AppUnknown();
-  return owned.tenantId;
+  const found = await registry.read('app', appId);
+  if (!found || !actsIn(caller, found.entry.tenantId)) throw new AppUnknown();
+  return found.entry.tenantId;
 }

@@ -29,6 +29,8 @@ export interface Secrets {
   readonly actors?: readonly string[];
   /** How a token that can be read names the user, where that is not by the user id. */
   readonly subject?: string | null;
+  /** A public key as a JWK, in JSON, that a token which could be read is encrypted to. Absent: it can be read. */
+  readonly recipient?: string | null;
 }
 
 /** What a new token is to be: everything but what its method decides. */

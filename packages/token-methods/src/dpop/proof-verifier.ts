@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { DpopProof, ProofVerifier, VerifiedProof } from '@touchstone/core';
 import { calculateJwkThumbprint, compactVerify, decodeProtectedHeader, importJWK, type JWK } from 'jose';
+import { isPublic } from '../keys/public-jwk.ts';
 import { normalisedUri } from './http-uri.ts';
 
 /** The media type of DPoP proofs. */
@@ -17,9 +18,6 @@ const keys: Readonly<Record<string, (jwk: JWK) => boolean>> = {
   ES256: ({ kty, crv }) => kty === 'EC' && crv === 'P-256',
   RS256: ({ kty, e }) => kty === 'RSA' && typeof e === 'string' && e.length <= exponentCharactersMax,
 };
-
-/** What a key that is not public has (RFC 7518 section 6, RFC 8037 section 2). */
-const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv'];
 
 /** Verifies DPoP proofs (RFC 9449 section 4.3). */
 export const proofVerifier: ProofVerifier = {
@@ -41,7 +39,7 @@ function keyOf(jwt: string): { alg: string; jwk: JWK } {
   // Nothing that is critical is known here.
   if (typ !== type || crit !== undefined) throw new Error('it is no DPoP proof');
   if (!jwk || !Object.hasOwn(keys, alg) || !keys[alg]?.(jwk)) throw new Error('it has no key of its algorithm');
-  if (privateMembers.some((member) => member in jwk)) throw new Error('its key is not public');
+  if (!isPublic(jwk)) throw new Error('its key is not public');
   return { alg, jwk };
 }
 

@@ -12,6 +12,7 @@ import {
   tokenIdOf,
 } from '@touchstone/core';
 import { type AccessTokenPayload, openedBy, payloadOf, signPayload } from '../jwt/access-token.ts';
+import { encryptTo } from '../jwt/recipient.ts';
 import { currentKeyId, type KeyRing } from '../keys/key-ring.ts';
 import type { Signers } from '../keys/signers.ts';
 import { identifyingOf } from '../opaque/opaque-string.ts';
@@ -32,7 +33,8 @@ interface Material {
  * SIGNED: a JWT access token (RFC 9068) that anybody can read, its holder included, and that anybody can verify who has
  * our public keys - as of when it was issued: only ValidateToken knows of its end, and it honours the very string that was
  * handed out, whose hash the record seals. Its `jti` is the token id; in its header `tag` tells strings that we did not make,
- * without a row read. It costs a row and a signature. It dies by its record, by watermarks and with its signing key.
+ * without a row read. Where its audience has registered a key, it is encrypted to that: then nobody else reads it, and what is
+ * honoured is the JWT inside. It costs a row and a signature. It dies by its record, by watermarks and with its signing key.
  *
  * @param issuer the `iss` of its tokens.
  */
@@ -49,10 +51,11 @@ export function signedMethod(keys: KeyRing, signing: Signers, issuer: string): T
       const { tag, seal } = secretsOf(key);
       const signer = await signing.signer(draft.tenantId, draft.policyVersion);
       const payload = payloadOf(draft, secrets, issuer, tokenIdOf(key));
-      const token = await signPayload(payload, signer, { tag: tag.toString('base64url') });
+      const jws = await signPayload(payload, signer, { tag: tag.toString('base64url') });
+      const token = secrets.recipient ? await encryptTo(secrets.recipient, jws) : jws;
       const authorisation = { ...draft, key, method: 'signed', signingKeyId: signer.keyId } as const;
       // What it calls its user may be a pseudonym.
-      const hidden = [hashOfString(token), secrets.userId];
+      const hidden = [hashOfString(jws), secrets.userId];
       return { token, record: sealedRecord(authorisation, token, seal, hidden) };
     },
 

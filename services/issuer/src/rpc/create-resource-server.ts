@@ -1,14 +1,14 @@
 import type { RegistryService } from '@touchstone/contracts';
-import { createResourceServer } from '@touchstone/core';
+import { createEntry } from '@touchstone/core';
 import type { UnaryHandler } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
 import { required } from './required.ts';
-import { toResourceServer } from './resource-server.ts';
+import { fromResourceServer, toResourceServer } from './resource-server.ts';
 
 export const createResourceServerHandler =
   ({ registering }: IssuerContext): UnaryHandler<typeof RegistryService.method.createResourceServer> =>
   async (request, { act }) => {
-    const resourceServer = required(request.resourceServer);
-    await createResourceServer(act, toResourceServer(resourceServer), registering.registry);
-    return { resourceServer };
+    const entry = toResourceServer(required(request.resourceServer));
+    const etag = await createEntry(act, { what: 'resource_server', entry }, registering);
+    return { resourceServer: fromResourceServer({ entry, etag, disabled: false }) };
   };

@@ -1,4 +1,4 @@
-import type { Duration } from '@bufbuild/protobuf/wkt';
+import { type Duration, durationFromMs } from '@bufbuild/protobuf/wkt';
 import { InvalidField } from '@touchstone/core';
 
 /** Null where there is none. @throws InvalidField unless the duration is of whole seconds. */
@@ -7,3 +7,7 @@ export function toSeconds(field: string, duration: Duration | undefined): number
   if (duration.nanos !== 0) throw new InvalidField(field, 'must be of whole seconds');
   return Number(duration.seconds);
 }
+
+/** Absent where there is none. */
+export const fromSeconds = (seconds: number | null): Duration | undefined =>
+  seconds === null ? undefined : durationFromMs(seconds * 1_000);

@@ -3,10 +3,9 @@ import { exchangeToken } from '@touchstone/core';
 import { toPresentedProof, type UnaryHandler } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
 import { toSeconds } from './duration.ts';
+import { methods } from './enums.ts';
 import { fromIssuedToken } from './issue-token.ts';
-import { methodNames } from './method-names.ts';
 import { commandOr, tokenRefused } from './refusals.ts';
-import { required } from './required.ts';
 import { toConfirmation } from './to-confirmation.ts';
 
 export const exchangeTokenHandler =
@@ -17,7 +16,7 @@ export const exchangeTokenHandler =
       audience,
       scopes,
       ttl: toSeconds('ttl', ttl),
-      method: required(methodNames[method]),
+      method: methods.nameOf(method),
       request: request || null,
       proof: toPresentedProof(proof),
       confirmation: toConfirmation(confirmation),

@@ -1,13 +1,8 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { SigningAlgorithm, type SigningKeySchema, SigningKeyState } from '@touchstone/contracts';
-import type { PublicSigningKey, SigningAlgorithm as SigningAlgorithmName } from '@touchstone/core';
-
-const algorithms: Readonly<Record<SigningAlgorithmName, SigningAlgorithm>> = {
-  EdDSA: SigningAlgorithm.ED25519,
-  ES256: SigningAlgorithm.ES256,
-  RS256: SigningAlgorithm.RS256,
-};
+import { type SigningKeySchema, SigningKeyState } from '@touchstone/contracts';
+import type { PublicSigningKey } from '@touchstone/core';
+import { signingAlgorithms } from './enums.ts';
 
 const states: Readonly<Record<PublicSigningKey['state'], SigningKeyState>> = {
   next: SigningKeyState.NEXT,
@@ -19,7 +14,7 @@ const states: Readonly<Record<PublicSigningKey['state'], SigningKeyState>> = {
 export const fromSigningKey = (key: PublicSigningKey): MessageInitShape<typeof SigningKeySchema> => ({
   signingKeyId: key.keyId,
   tenantId: key.tenantId,
-  algorithm: algorithms[key.algorithm],
+  algorithm: signingAlgorithms.valueOf(key.algorithm),
   state: states[key.state],
   createdAt: timestampFromMs(key.createdAt),
   ...(key.activatedAt === null ? {} : { activatedAt: timestampFromMs(key.activatedAt) }),

@@ -1,5 +1,5 @@
 import type { RegistryService } from '@touchstone/contracts';
-import { getResourceServer } from '@touchstone/core';
+import { getEntry } from '@touchstone/core';
 import type { UnaryHandler } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
 import { fromResourceServer } from './resource-server.ts';
@@ -7,5 +7,5 @@ import { fromResourceServer } from './resource-server.ts';
 export const getResourceServerHandler =
   ({ registering }: IssuerContext): UnaryHandler<typeof RegistryService.method.getResourceServer> =>
   async ({ audience }, { act }) => ({
-    resourceServer: fromResourceServer(await getResourceServer(act, audience, registering.registry)),
+    resourceServer: fromResourceServer(await getEntry(act, 'resource_server', audience, registering.registry)),
   });

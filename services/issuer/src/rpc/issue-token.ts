@@ -1,20 +1,13 @@
 import type { MessageShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { type IssuerService, type IssueTokenRequestSchema, Usage } from '@touchstone/contracts';
-import {
-  type Claims,
-  formatRevision,
-  type IssueCommand,
-  type IssuedToken,
-  issueToken,
-  type Usage as UsageName,
-} from '@touchstone/core';
+import type { IssuerService, IssueTokenRequestSchema } from '@touchstone/contracts';
+import { type Claims, formatRevision, type IssueCommand, type IssuedToken, issueToken } from '@touchstone/core';
 import type { UnaryHandler } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
 import { toSeconds } from './duration.ts';
-import { methodNames } from './method-names.ts';
+import { methods, onExcesses, usages } from './enums.ts';
+import { fromExcess } from './excess.ts';
 import { commandOr, tokenRefused } from './refusals.ts';
-import { required } from './required.ts';
 import { toConfirmation } from './to-confirmation.ts';
 
 export const issueTokenHandler =
@@ -23,13 +16,6 @@ export const issueTokenHandler =
     const command = await commandOr(tokenRefused(context), act, () => toIssueCommand(request));
     return fromIssuedToken(await issueToken(act, command, context.issuing));
   };
-
-const usageNames: Readonly<Record<Exclude<Usage, typeof Usage.UNSPECIFIED>, UsageName>> = {
-  [Usage.INTERACTIVE]: 'interactive',
-  [Usage.BATCH]: 'batch',
-  [Usage.AUTOMATION]: 'automation',
-  [Usage.TEST]: 'test',
-};
 
 /** @throws InvalidField */
 export function toIssueCommand(request: MessageShape<typeof IssueTokenRequestSchema>): IssueCommand {
@@ -40,12 +26,13 @@ export function toIssueCommand(request: MessageShape<typeof IssueTokenRequestSch
     audience: request.audience,
     scopes: request.scopes,
     ttl: toSeconds('ttl', request.ttl),
-    method: required(methodNames[request.method]),
-    usage: required(usageNames[request.usage as keyof typeof usageNames]),
+    method: methods.nameOf(request.method),
+    usage: usages.nameOf(request.usage),
     claims: (request.claims ?? {}) as Claims,
     consentId: request.consentId || null,
     refreshable: request.refreshable,
     confirmation: toConfirmation(request.confirmation),
+    onExcess: onExcesses.nameOf(request.onExcess),
   };
 }
 
@@ -55,6 +42,7 @@ export const fromIssuedToken = (issued: IssuedToken) => ({
   scopes: [...issued.scopes],
   expiresAt: timestampFromMs(issued.expiresAt),
   revision: formatRevision(issued.head),
+  excess: issued.excess.map(fromExcess),
   ...(issued.refresh && {
     refreshToken: issued.refresh.token,
     refreshExpiresAt: timestampFromMs(issued.refresh.expiresAt),

@@ -1,36 +1,53 @@
 import type { MessageInitShape, MessageShape } from '@bufbuild/protobuf';
-import { durationFromMs } from '@bufbuild/protobuf/wkt';
-import type { ResourceServerSchema } from '@touchstone/contracts';
-import type { ResourceServer, Versioned } from '@touchstone/core';
-import { toSeconds } from './duration.ts';
+import type { ResourceServerSchema, ScopeSchema } from '@touchstone/contracts';
+import type { ResourceServer, Scope, Stored } from '@touchstone/core';
+import { fromSeconds, toSeconds } from './duration.ts';
+import { sensitivities } from './enums.ts';
 
 /** @throws InvalidField */
 export const toResourceServer = (message: MessageShape<typeof ResourceServerSchema>): ResourceServer => ({
   audience: message.audience,
   tenantId: message.tenantId,
   displayName: message.displayName,
-  scopes: message.scopes.map(({ name, description }) => ({ name, description })),
+  scopes: message.scopes.map(toScope),
   releasedClaims: message.releasedClaims,
   pairwiseSector: message.pairwiseSector || null,
+  encryptionJwk: message.encryptionJwk || null,
   exchanges: message.exchanges.map(({ audience, scopes }) => ({
     audience,
     scopes: scopes.map(({ from, to }) => ({ from, to })),
   })),
+  owners: message.owners,
   tokenTtlMax: toSeconds('resource_server.token_ttl_max', message.tokenTtlMax),
 });
 
+const toScope = ({ name, description, sensitivity, tokenTtlMax }: MessageShape<typeof ScopeSchema>): Scope => ({
+  name,
+  description,
+  sensitivity: sensitivities.nameOf(sensitivity),
+  tokenTtlMax: toSeconds('resource_server.scopes.token_ttl_max', tokenTtlMax),
+});
+
 export const fromResourceServer = ({
-  entry: { pairwiseSector, tokenTtlMax, ...entry },
+  entry,
   etag,
-}: Versioned<ResourceServer>): MessageInitShape<typeof ResourceServerSchema> => ({
+  disabled,
+}: Stored<ResourceServer>): MessageInitShape<typeof ResourceServerSchema> => ({
   ...entry,
-  scopes: entry.scopes.map((scope) => ({ ...scope })),
+  scopes: entry.scopes.map(({ sensitivity, tokenTtlMax, ...scope }) => ({
+    ...scope,
+    sensitivity: sensitivities.valueOf(sensitivity),
+    tokenTtlMax: fromSeconds(tokenTtlMax),
+  })),
   releasedClaims: [...entry.releasedClaims],
+  pairwiseSector: entry.pairwiseSector ?? '',
+  encryptionJwk: entry.encryptionJwk ?? '',
   exchanges: entry.exchanges.map(({ audience, scopes }) => ({
     audience,
     scopes: scopes.map((scope) => ({ ...scope })),
   })),
-  pairwiseSector: pairwiseSector ?? '',
-  ...(tokenTtlMax === null ? {} : { tokenTtlMax: durationFromMs(tokenTtlMax * 1_000) }),
+  owners: [...entry.owners],
+  tokenTtlMax: fromSeconds(entry.tokenTtlMax),
   etag,
+  disabled,
 });

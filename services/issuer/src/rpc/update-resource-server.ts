@@ -1,5 +1,5 @@
 import type { RegistryService } from '@touchstone/contracts';
-import { formatRevision, updateResourceServer } from '@touchstone/core';
+import { formatRevision, updateEntry } from '@touchstone/core';
 import type { UnaryHandler } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
 import { required } from './required.ts';
@@ -10,6 +10,9 @@ export const updateResourceServerHandler =
   async (request, { act }) => {
     const resourceServer = required(request.resourceServer);
     const entry = toResourceServer(resourceServer);
-    const { head, etag } = await updateResourceServer(act, { entry, etag: resourceServer.etag }, registering);
-    return { resourceServer: fromResourceServer({ entry, etag }), revision: formatRevision(head) };
+    const { etag, head } = await updateEntry(act, { what: 'resource_server', entry }, resourceServer.etag, registering);
+    return {
+      resourceServer: fromResourceServer({ entry, etag, disabled: false }),
+      revision: head ? formatRevision(head) : '',
+    };
   };

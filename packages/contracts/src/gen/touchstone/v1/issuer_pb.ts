@@ -2,8 +2,8 @@
 // @generated from file touchstone/v1/issuer.proto (package touchstone.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -12,17 +12,66 @@ import type { Status } from "./status_pb.ts";
 import { file_touchstone_v1_status } from "./status_pb.ts";
 import type { Confirmation, Proof, TokenMethod, Usage } from "./tokens_pb.ts";
 import { file_touchstone_v1_tokens } from "./tokens_pb.ts";
-import type { JsonObject, Message } from "@bufbuild/protobuf";
+import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file touchstone/v1/issuer.proto.
  */
 export const file_touchstone_v1_issuer: GenFile = /*@__PURE__*/
-  fileDesc("Chp0b3VjaHN0b25lL3YxL2lzc3Vlci5wcm90bxINdG91Y2hzdG9uZS52MSLGBAoRSXNzdWVUb2tlblJlcXVlc3QSMQoJdGVuYW50X2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSLgoGYXBwX2lkGAIgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSGQoHdXNlcl9pZBgDIAEoCUIIukgFcgMogAISMQoIYXVkaWVuY2UYBCABKAlCH7pIHHIaEAEYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQSPwoGc2NvcGVzGAUgAygJQi+6SCySASkIARBAGAEiIXIfEAEYgAEyGF5bYS16MC05XVthLXowLTkuXzovLV0qJBIyCgN0dGwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCrpIB6oBBDICCAESNAoGbWV0aG9kGAcgASgOMhoudG91Y2hzdG9uZS52MS5Ub2tlbk1ldGhvZEIIukgFggECEAESLwoFdXNhZ2UYCCABKA4yFC50b3VjaHN0b25lLnYxLlVzYWdlQgq6SAeCAQQQASAAEicKBmNsYWltcxgJIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSMwoKY29uc2VudF9pZBgKIAEoCUIfukgcchoyGF4oY29uX1swLTlBLVphLXpdezIxfSk/JBITCgtyZWZyZXNoYWJsZRgLIAEoCBIxCgxjb25maXJtYXRpb24YDCABKAsyGy50b3VjaHN0b25lLnYxLkNvbmZpcm1hdGlvbiLWAQoSSXNzdWVUb2tlblJlc3BvbnNlEg0KBXRva2VuGAEgASgJEhAKCHRva2VuX2lkGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgFIAEoCRIVCg1yZWZyZXNoX3Rva2VuGAYgASgJEjYKEnJlZnJlc2hfZXhwaXJlc19hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiXwoXQmF0Y2hJc3N1ZVRva2Vuc1JlcXVlc3QSRAoIcmVxdWVzdHMYASADKAsyIC50b3VjaHN0b25lLnYxLklzc3VlVG9rZW5SZXF1ZXN0QhC6SA2SAQoIARDoByID2AEDIlIKGEJhdGNoSXNzdWVUb2tlbnNSZXNwb25zZRI2CgdyZXN1bHRzGAEgAygLMiUudG91Y2hzdG9uZS52MS5CYXRjaElzc3VlVG9rZW5zUmVzdWx0IoABChZCYXRjaElzc3VlVG9rZW5zUmVzdWx0EjMKBmlzc3VlZBgBIAEoCzIhLnRvdWNoc3RvbmUudjEuSXNzdWVUb2tlblJlc3BvbnNlSAASJgoFZXJyb3IYAiABKAsyFS50b3VjaHN0b25lLnYxLlN0YXR1c0gAQgkKB291dGNvbWUimwMKFEV4Y2hhbmdlVG9rZW5SZXF1ZXN0EhkKBXRva2VuGAEgASgJQgq6SAdyBSABKIBAEjEKCGF1ZGllbmNlGAIgASgJQh+6SBxyGhABGIACMhNeW15ceDAwLVx4MWZceDdmXSokEj8KBnNjb3BlcxgDIAMoCUIvukgskgEpCAEQQBgBIiFyHxABGIABMhheW2EtejAtOV1bYS16MC05Ll86Ly1dKiQSMgoDdHRsGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgq6SAeqAQQyAggBEjgKBm1ldGhvZBgFIAEoDjIaLnRvdWNoc3RvbmUudjEuVG9rZW5NZXRob2RCDLpICYIBBhgAGAEYBBIuCgdyZXF1ZXN0GAYgASgJQh26SBpyGDIWXihbQS1aYS16MC05Xy1dezQzfSk/JBIjCgVwcm9vZhgHIAEoCzIULnRvdWNoc3RvbmUudjEuUHJvb2YSMQoMY29uZmlybWF0aW9uGAggASgLMhsudG91Y2hzdG9uZS52MS5Db25maXJtYXRpb24iigEKFUV4Y2hhbmdlVG9rZW5SZXNwb25zZRINCgV0b2tlbhgBIAEoCRIQCgh0b2tlbl9pZBgCIAEoCRIOCgZzY29wZXMYAyADKAkSLgoKZXhwaXJlc19hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcmV2aXNpb24YBSABKAkiqwEKE1JlZnJlc2hUb2tlblJlcXVlc3QSIQoNcmVmcmVzaF90b2tlbhgBIAEoCUIKukgHcgUgASiAQBI9CgZzY29wZXMYAiADKAlCLbpIKpIBJxBAGAEiIXIfEAEYgAEyGF5bYS16MC05XVthLXowLTkuXzovLV0qJBIyCgN0dGwYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCrpIB6oBBDICCAEi2AEKFFJlZnJlc2hUb2tlblJlc3BvbnNlEg0KBXRva2VuGAEgASgJEhAKCHRva2VuX2lkGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgFIAEoCRIVCg1yZWZyZXNoX3Rva2VuGAYgASgJEjYKEnJlZnJlc2hfZXhwaXJlc19hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAyjQQKDUlzc3VlclNlcnZpY2USeAoKSXNzdWVUb2tlbhIgLnRvdWNoc3RvbmUudjEuSXNzdWVUb2tlblJlcXVlc3QaIS50b3VjaHN0b25lLnYxLklzc3VlVG9rZW5SZXNwb25zZSIl6uAYDHRva2Vuczppc3N1ZergGBF0b2tlbnM6aXNzdWU6c2VsZhKKAQoQQmF0Y2hJc3N1ZVRva2VucxImLnRvdWNoc3RvbmUudjEuQmF0Y2hJc3N1ZVRva2Vuc1JlcXVlc3QaJy50b3VjaHN0b25lLnYxLkJhdGNoSXNzdWVUb2tlbnNSZXNwb25zZSIl6uAYDHRva2Vuczppc3N1ZergGBF0b2tlbnM6aXNzdWU6c2VsZhJuCgxSZWZyZXNoVG9rZW4SIi50b3VjaHN0b25lLnYxLlJlZnJlc2hUb2tlblJlcXVlc3QaIy50b3VjaHN0b25lLnYxLlJlZnJlc2hUb2tlblJlc3BvbnNlIhXq4BgRdG9rZW5zOmlzc3VlOnNlbGYShAEKDUV4Y2hhbmdlVG9rZW4SIy50b3VjaHN0b25lLnYxLkV4Y2hhbmdlVG9rZW5SZXF1ZXN0GiQudG91Y2hzdG9uZS52MS5FeGNoYW5nZVRva2VuUmVzcG9uc2UiKOrgGBF0b2tlbnM6aXNzdWU6c2VsZurgGA90b2tlbnM6dmFsaWRhdGViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_touchstone_v1_options, file_touchstone_v1_status, file_touchstone_v1_tokens]);
+  fileDesc("Chp0b3VjaHN0b25lL3YxL2lzc3Vlci5wcm90bxINdG91Y2hzdG9uZS52MSJgCgZFeGNlc3MSDQoFZmllbGQYASABKAkSDQoFYXNrZWQYAiABKAkSDwoHYWxsb3dlZBgDIAEoCRISCgpsaW1pdGVkX2J5GAQgASgJEhMKC2V4cGxhbmF0aW9uGAUgASgJIvwEChFJc3N1ZVRva2VuUmVxdWVzdBIxCgl0ZW5hbnRfaWQYASABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJBIuCgZhcHBfaWQYAiABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJBIZCgd1c2VyX2lkGAMgASgJQgi6SAVyAyiAAhIxCghhdWRpZW5jZRgEIAEoCUIfukgcchoQARiAAjITXlteXHgwMC1ceDFmXHg3Zl0qJBI/CgZzY29wZXMYBSADKAlCL7pILJIBKQgBEEAYASIhch8QARiAATIYXlthLXowLTldW2EtejAtOS5fOi8tXSokEjIKA3R0bBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIKukgHqgEEMgIIARI0CgZtZXRob2QYByABKA4yGi50b3VjaHN0b25lLnYxLlRva2VuTWV0aG9kQgi6SAWCAQIQARIvCgV1c2FnZRgIIAEoDjIULnRvdWNoc3RvbmUudjEuVXNhZ2VCCrpIB4IBBBABIAASJwoGY2xhaW1zGAkgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIzCgpjb25zZW50X2lkGAogASgJQh+6SBxyGjIYXihjb25fWzAtOUEtWmEtel17MjF9KT8kEhMKC3JlZnJlc2hhYmxlGAsgASgIEjEKDGNvbmZpcm1hdGlvbhgMIAEoCzIbLnRvdWNoc3RvbmUudjEuQ29uZmlybWF0aW9uEjQKCW9uX2V4Y2VzcxgNIAEoDjIXLnRvdWNoc3RvbmUudjEuT25FeGNlc3NCCLpIBYIBAhABIv0BChJJc3N1ZVRva2VuUmVzcG9uc2USDQoFdG9rZW4YASABKAkSEAoIdG9rZW5faWQYAiABKAkSDgoGc2NvcGVzGAMgAygJEi4KCmV4cGlyZXNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGAUgASgJEhUKDXJlZnJlc2hfdG9rZW4YBiABKAkSNgoScmVmcmVzaF9leHBpcmVzX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIlCgZleGNlc3MYCCADKAsyFS50b3VjaHN0b25lLnYxLkV4Y2VzcyJQChNFeHBsYWluR3JhbnRSZXF1ZXN0EjkKB3JlcXVlc3QYASABKAsyIC50b3VjaHN0b25lLnYxLklzc3VlVG9rZW5SZXF1ZXN0Qga6SAPIAQEisAEKFEV4cGxhaW5HcmFudFJlc3BvbnNlEg8KB2dyYW50ZWQYASABKAgSDgoGc2NvcGVzGAIgAygJEiYKA3R0bBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIlCgZleGNlc3MYBCADKAsyFS50b3VjaHN0b25lLnYxLkV4Y2VzcxIQCghydWxlX2lkcxgFIAMoCRIWCg5wb2xpY3lfdmVyc2lvbhgGIAEoBSJfChdCYXRjaElzc3VlVG9rZW5zUmVxdWVzdBJECghyZXF1ZXN0cxgBIAMoCzIgLnRvdWNoc3RvbmUudjEuSXNzdWVUb2tlblJlcXVlc3RCELpIDZIBCggBEOgHIgPYAQMiUgoYQmF0Y2hJc3N1ZVRva2Vuc1Jlc3BvbnNlEjYKB3Jlc3VsdHMYASADKAsyJS50b3VjaHN0b25lLnYxLkJhdGNoSXNzdWVUb2tlbnNSZXN1bHQigAEKFkJhdGNoSXNzdWVUb2tlbnNSZXN1bHQSMwoGaXNzdWVkGAEgASgLMiEudG91Y2hzdG9uZS52MS5Jc3N1ZVRva2VuUmVzcG9uc2VIABImCgVlcnJvchgCIAEoCzIVLnRvdWNoc3RvbmUudjEuU3RhdHVzSABCCQoHb3V0Y29tZSKbAwoURXhjaGFuZ2VUb2tlblJlcXVlc3QSGQoFdG9rZW4YASABKAlCCrpIB3IFIAEogEASMQoIYXVkaWVuY2UYAiABKAlCH7pIHHIaEAEYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQSPwoGc2NvcGVzGAMgAygJQi+6SCySASkIARBAGAEiIXIfEAEYgAEyGF5bYS16MC05XVthLXowLTkuXzovLV0qJBIyCgN0dGwYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCrpIB6oBBDICCAESOAoGbWV0aG9kGAUgASgOMhoudG91Y2hzdG9uZS52MS5Ub2tlbk1ldGhvZEIMukgJggEGGAAYARgEEi4KB3JlcXVlc3QYBiABKAlCHbpIGnIYMhZeKFtBLVphLXowLTlfLV17NDN9KT8kEiMKBXByb29mGAcgASgLMhQudG91Y2hzdG9uZS52MS5Qcm9vZhIxCgxjb25maXJtYXRpb24YCCABKAsyGy50b3VjaHN0b25lLnYxLkNvbmZpcm1hdGlvbiKKAQoVRXhjaGFuZ2VUb2tlblJlc3BvbnNlEg0KBXRva2VuGAEgASgJEhAKCHRva2VuX2lkGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgFIAEoCSKrAQoTUmVmcmVzaFRva2VuUmVxdWVzdBIhCg1yZWZyZXNoX3Rva2VuGAEgASgJQgq6SAdyBSABKIBAEj0KBnNjb3BlcxgCIAMoCUItukgqkgEnEEAYASIhch8QARiAATIYXlthLXowLTldW2EtejAtOS5fOi8tXSokEjIKA3R0bBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIKukgHqgEEMgIIASLYAQoUUmVmcmVzaFRva2VuUmVzcG9uc2USDQoFdG9rZW4YASABKAkSEAoIdG9rZW5faWQYAiABKAkSDgoGc2NvcGVzGAMgAygJEi4KCmV4cGlyZXNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGAUgASgJEhUKDXJlZnJlc2hfdG9rZW4YBiABKAkSNgoScmVmcmVzaF9leHBpcmVzX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCpTCghPbkV4Y2VzcxIZChVPTl9FWENFU1NfVU5TUEVDSUZJRUQQABIUChBPTl9FWENFU1NfUkVGVVNFEAESFgoST05fRVhDRVNTX0NVVF9ET1dOEAIy/AQKDUlzc3VlclNlcnZpY2USeAoKSXNzdWVUb2tlbhIgLnRvdWNoc3RvbmUudjEuSXNzdWVUb2tlblJlcXVlc3QaIS50b3VjaHN0b25lLnYxLklzc3VlVG9rZW5SZXNwb25zZSIl6uAYDHRva2Vuczppc3N1ZergGBF0b2tlbnM6aXNzdWU6c2VsZhKKAQoQQmF0Y2hJc3N1ZVRva2VucxImLnRvdWNoc3RvbmUudjEuQmF0Y2hJc3N1ZVRva2Vuc1JlcXVlc3QaJy50b3VjaHN0b25lLnYxLkJhdGNoSXNzdWVUb2tlbnNSZXNwb25zZSIl6uAYDHRva2Vuczppc3N1ZergGBF0b2tlbnM6aXNzdWU6c2VsZhJuCgxSZWZyZXNoVG9rZW4SIi50b3VjaHN0b25lLnYxLlJlZnJlc2hUb2tlblJlcXVlc3QaIy50b3VjaHN0b25lLnYxLlJlZnJlc2hUb2tlblJlc3BvbnNlIhXq4BgRdG9rZW5zOmlzc3VlOnNlbGYSbQoMRXhwbGFpbkdyYW50EiIudG91Y2hzdG9uZS52MS5FeHBsYWluR3JhbnRSZXF1ZXN0GiMudG91Y2hzdG9uZS52MS5FeHBsYWluR3JhbnRSZXNwb25zZSIUkAIC6uAYDXJlZ2lzdHJ5OnJlYWQShAEKDUV4Y2hhbmdlVG9rZW4SIy50b3VjaHN0b25lLnYxLkV4Y2hhbmdlVG9rZW5SZXF1ZXN0GiQudG91Y2hzdG9uZS52MS5FeGNoYW5nZVRva2VuUmVzcG9uc2UiKOrgGBF0b2tlbnM6aXNzdWU6c2VsZurgGA90b2tlbnM6dmFsaWRhdGViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_touchstone_v1_options, file_touchstone_v1_status, file_touchstone_v1_tokens]);
 
 /**
- * What is asked of IssueToken. Every limit - of the tenant, the app, the resource server - can only narrow it; what is
- * beyond a limit is refused, not cut down.
+ * Something that was asked for, and is beyond a limit.
+ *
+ * @generated from message touchstone.v1.Excess
+ */
+export type Excess = Message<"touchstone.v1.Excess"> & {
+  /**
+   * What: `scopes`, `ttl`, `method`, `confirmation`, `consent_id`.
+   *
+   * @generated from field: string field = 1;
+   */
+  field: string;
+
+  /**
+   * What was asked for: a scope, seconds, a method, what the token would be bound to, the age of the consent in seconds.
+   *
+   * @generated from field: string asked = 2;
+   */
+  asked: string;
+
+  /**
+   * What would have been within it, in the same terms. Empty: nothing.
+   *
+   * @generated from field: string allowed = 3;
+   */
+  allowed: string;
+
+  /**
+   * Whose limit it is: `installation`, `tenant`, `app`, `resource server`, `scope NAME`, `rule ID`, `consent`.
+   *
+   * @generated from field: string limited_by = 4;
+   */
+  limitedBy: string;
+
+  /**
+   * The same in words.
+   *
+   * @generated from field: string explanation = 5;
+   */
+  explanation: string;
+};
+
+/**
+ * Describes the message touchstone.v1.Excess.
+ * Use `create(ExcessSchema)` to create a new message.
+ */
+export const ExcessSchema: GenMessage<Excess> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_issuer, 0);
+
+/**
+ * What is asked of IssueToken. Every limit - of the tenant, its policy, the app, the resource server, the consent - can only
+ * narrow it. What is beyond a limit is refused, unless the request says otherwise.
  *
  * @generated from message touchstone.v1.IssueTokenRequest
  */
@@ -114,6 +163,13 @@ export type IssueTokenRequest = Message<"touchstone.v1.IssueTokenRequest"> & {
    * @generated from field: touchstone.v1.Confirmation confirmation = 12;
    */
   confirmation?: Confirmation | undefined;
+
+  /**
+   * What becomes of what is beyond a limit.
+   *
+   * @generated from field: touchstone.v1.OnExcess on_excess = 13;
+   */
+  onExcess: OnExcess;
 };
 
 /**
@@ -121,7 +177,7 @@ export type IssueTokenRequest = Message<"touchstone.v1.IssueTokenRequest"> & {
  * Use `create(IssueTokenRequestSchema)` to create a new message.
  */
 export const IssueTokenRequestSchema: GenMessage<IssueTokenRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_issuer, 0);
+  messageDesc(file_touchstone_v1_issuer, 1);
 
 /**
  * A token, told once: it can't be had again.
@@ -177,6 +233,13 @@ export type IssueTokenResponse = Message<"touchstone.v1.IssueTokenResponse"> & {
    * @generated from field: google.protobuf.Timestamp refresh_expires_at = 7;
    */
   refreshExpiresAt?: Timestamp | undefined;
+
+  /**
+   * What was asked for and left out, and whose limits it was beyond. Only where the request lets it be cut down.
+   *
+   * @generated from field: repeated touchstone.v1.Excess excess = 8;
+   */
+  excess: Excess[];
 };
 
 /**
@@ -184,7 +247,84 @@ export type IssueTokenResponse = Message<"touchstone.v1.IssueTokenResponse"> & {
  * Use `create(IssueTokenResponseSchema)` to create a new message.
  */
 export const IssueTokenResponseSchema: GenMessage<IssueTokenResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_issuer, 1);
+  messageDesc(file_touchstone_v1_issuer, 2);
+
+/**
+ * What would be asked of IssueToken.
+ *
+ * @generated from message touchstone.v1.ExplainGrantRequest
+ */
+export type ExplainGrantRequest = Message<"touchstone.v1.ExplainGrantRequest"> & {
+  /**
+   * All of it. Claims don't matter.
+   *
+   * @generated from field: touchstone.v1.IssueTokenRequest request = 1;
+   */
+  request?: IssueTokenRequest | undefined;
+};
+
+/**
+ * Describes the message touchstone.v1.ExplainGrantRequest.
+ * Use `create(ExplainGrantRequestSchema)` to create a new message.
+ */
+export const ExplainGrantRequestSchema: GenMessage<ExplainGrantRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_issuer, 3);
+
+/**
+ * What would come of it.
+ *
+ * @generated from message touchstone.v1.ExplainGrantResponse
+ */
+export type ExplainGrantResponse = Message<"touchstone.v1.ExplainGrantResponse"> & {
+  /**
+   * Whether there would be a token.
+   *
+   * @generated from field: bool granted = 1;
+   */
+  granted: boolean;
+
+  /**
+   * What it would allow; or would, if the request let it be cut down.
+   *
+   * @generated from field: repeated string scopes = 2;
+   */
+  scopes: string[];
+
+  /**
+   * How long it would live, in whole seconds.
+   *
+   * @generated from field: google.protobuf.Duration ttl = 3;
+   */
+  ttl?: Duration | undefined;
+
+  /**
+   * What is beyond limits.
+   *
+   * @generated from field: repeated touchstone.v1.Excess excess = 4;
+   */
+  excess: Excess[];
+
+  /**
+   * The rules of the policy that are about it, by their ids. None: it is refused.
+   *
+   * @generated from field: repeated string rule_ids = 5;
+   */
+  ruleIds: string[];
+
+  /**
+   * The version of the policy.
+   *
+   * @generated from field: int32 policy_version = 6;
+   */
+  policyVersion: number;
+};
+
+/**
+ * Describes the message touchstone.v1.ExplainGrantResponse.
+ * Use `create(ExplainGrantResponseSchema)` to create a new message.
+ */
+export const ExplainGrantResponseSchema: GenMessage<ExplainGrantResponse> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_issuer, 4);
 
 /**
  * Requests to be carried out together.
@@ -205,7 +345,7 @@ export type BatchIssueTokensRequest = Message<"touchstone.v1.BatchIssueTokensReq
  * Use `create(BatchIssueTokensRequestSchema)` to create a new message.
  */
 export const BatchIssueTokensRequestSchema: GenMessage<BatchIssueTokensRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_issuer, 2);
+  messageDesc(file_touchstone_v1_issuer, 5);
 
 /**
  * One result a request, in the requests' order.
@@ -226,7 +366,7 @@ export type BatchIssueTokensResponse = Message<"touchstone.v1.BatchIssueTokensRe
  * Use `create(BatchIssueTokensResponseSchema)` to create a new message.
  */
 export const BatchIssueTokensResponseSchema: GenMessage<BatchIssueTokensResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_issuer, 3);
+  messageDesc(file_touchstone_v1_issuer, 6);
 
 /**
  * What became of one request.
@@ -263,7 +403,7 @@ export type BatchIssueTokensResult = Message<"touchstone.v1.BatchIssueTokensResu
  * Use `create(BatchIssueTokensResultSchema)` to create a new message.
  */
 export const BatchIssueTokensResultSchema: GenMessage<BatchIssueTokensResult> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_issuer, 4);
+  messageDesc(file_touchstone_v1_issuer, 7);
 
 /**
  * What is to be made, and out of what.
@@ -337,7 +477,7 @@ export type ExchangeTokenRequest = Message<"touchstone.v1.ExchangeTokenRequest">
  * Use `create(ExchangeTokenRequestSchema)` to create a new message.
  */
 export const ExchangeTokenRequestSchema: GenMessage<ExchangeTokenRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_issuer, 5);
+  messageDesc(file_touchstone_v1_issuer, 8);
 
 /**
  * A token, told once: it can't be had again.
@@ -386,7 +526,7 @@ export type ExchangeTokenResponse = Message<"touchstone.v1.ExchangeTokenResponse
  * Use `create(ExchangeTokenResponseSchema)` to create a new message.
  */
 export const ExchangeTokenResponseSchema: GenMessage<ExchangeTokenResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_issuer, 6);
+  messageDesc(file_touchstone_v1_issuer, 9);
 
 /**
  * Which refresh token, and for what.
@@ -421,7 +561,7 @@ export type RefreshTokenRequest = Message<"touchstone.v1.RefreshTokenRequest"> &
  * Use `create(RefreshTokenRequestSchema)` to create a new message.
  */
 export const RefreshTokenRequestSchema: GenMessage<RefreshTokenRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_issuer, 7);
+  messageDesc(file_touchstone_v1_issuer, 10);
 
 /**
  * Two tokens, told once: they can't be had again.
@@ -484,7 +624,49 @@ export type RefreshTokenResponse = Message<"touchstone.v1.RefreshTokenResponse">
  * Use `create(RefreshTokenResponseSchema)` to create a new message.
  */
 export const RefreshTokenResponseSchema: GenMessage<RefreshTokenResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_issuer, 8);
+  messageDesc(file_touchstone_v1_issuer, 11);
+
+/**
+ * What becomes of what is asked for beyond a limit.
+ *
+ * @generated from enum touchstone.v1.OnExcess
+ */
+export const OnExcess = {
+  /**
+   * REFUSE.
+   *
+   * @generated from enum value: ON_EXCESS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Then there is no token.
+   *
+   * @generated from enum value: ON_EXCESS_REFUSE = 1;
+   */
+  REFUSE: 1,
+
+  /**
+   * Scopes are left out, and the life is shortened, as far as anything is left. There is no less of a method, of what the
+   * token is bound to, or of a consent: those are refused.
+   *
+   * @generated from enum value: ON_EXCESS_CUT_DOWN = 2;
+   */
+  CUT_DOWN: 2,
+} as const;
+
+/**
+ * What becomes of what is asked for beyond a limit.
+ *
+ * @generated from enum touchstone.v1.OnExcess
+ */
+export type OnExcess = (typeof OnExcess)[keyof typeof OnExcess] | UnknownEnum;
+
+/**
+ * Describes the enum touchstone.v1.OnExcess.
+ */
+export const OnExcessSchema: GenEnum<OnExcess> = /*@__PURE__*/
+  enumDesc(file_touchstone_v1_issuer, 0);
 
 /**
  * IssuerService makes tokens.
@@ -540,6 +722,20 @@ export const IssuerService: GenService<{
     methodKind: "unary";
     input: typeof RefreshTokenRequestSchema;
     output: typeof RefreshTokenResponseSchema;
+  },
+  /**
+   * ExplainGrant tells what IssueToken would grant, what not, and whose limit that is - and issues nothing. Nor does it look at
+   * claims.
+   *
+   * Callers: an operator (`registry:read`), in the tenants that its credential names. Idempotent. Errors: TENANT_UNKNOWN,
+   * APP_UNKNOWN, AUDIENCE_UNKNOWN, CONSENT_REQUIRED, CONSENT_UNKNOWN, CONSENT_ENDED, DISABLED, REFRESH_NOT_ALLOWED.
+   *
+   * @generated from rpc touchstone.v1.IssuerService.ExplainGrant
+   */
+  explainGrant: {
+    methodKind: "unary";
+    input: typeof ExplainGrantRequestSchema;
+    output: typeof ExplainGrantResponseSchema;
   },
   /**
    * ExchangeToken makes a narrower token out of one that is honoured (RFC 8693): for another audience, with fewer scopes,

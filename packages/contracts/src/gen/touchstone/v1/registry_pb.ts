@@ -8,7 +8,7 @@ import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_touchstone_v1_options } from "./options_pb.ts";
-import type { TokenMethod } from "./tokens_pb.ts";
+import type { TokenMethod, Usage } from "./tokens_pb.ts";
 import { file_touchstone_v1_tokens } from "./tokens_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file touchstone/v1/registry.proto.
  */
 export const file_touchstone_v1_registry: GenFile = /*@__PURE__*/
-  fileDesc("Chx0b3VjaHN0b25lL3YxL3JlZ2lzdHJ5LnByb3RvEg10b3VjaHN0b25lLnYxItkBCgZUZW5hbnQSMAoJdGVuYW50X2lkGAEgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOS1dezAsNjJ9JBIzCgxkaXNwbGF5X25hbWUYAiABKAlCHbpIGnIYGIACMhNeW15ceDAwLVx4MWZceDdmXSokEkMKDXRva2VuX3R0bF9tYXgYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIFCIDO2gMyAggBEiMKG2ZpcnN0X3BhcnR5X3dpdGhvdXRfY29uc2VudBgEIAEoCCJ/CghBcHBHcmFudBIxCghhdWRpZW5jZRgBIAEoCUIfukgcchoQARiAAjITXlteXHgwMC1ceDFmXHg3Zl0qJBJACgZzY29wZXMYAiADKAlCMLpILZIBKggBEIACGAEiIXIfEAEYgAEyGF5bYS16MC05XVthLXowLTkuXzovLV0qJCKABAoDQXBwEi0KBmFwcF9pZBgBIAEoCUIdukgachgyFl5bYS16XVthLXowLTktXXswLDYyfSQSMQoJdGVuYW50X2lkGAIgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSMwoMZGlzcGxheV9uYW1lGAMgASgJQh26SBpyGBiAAjITXlteXHgwMC1ceDFmXHg3Zl0qJBI6CgtjbGllbnRfdHlwZRgEIAEoDjIZLnRvdWNoc3RvbmUudjEuQ2xpZW50VHlwZUIKukgHggEEEAEgABI8Cgxob3N0aW5nX3R5cGUYBSABKA4yGi50b3VjaHN0b25lLnYxLkhvc3RpbmdUeXBlQgq6SAeCAQQQASAAEjIKBmdyYW50cxgGIAMoCzIXLnRvdWNoc3RvbmUudjEuQXBwR3JhbnRCCbpIBpIBAxCAAhJDCg10b2tlbl90dGxfbWF4GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiBQiAztoDMgIIARJACgdtZXRob2RzGAggAygOMhoudG91Y2hzdG9uZS52MS5Ub2tlbk1ldGhvZEITukgQkgENEAYYASIHggEEEAEgABItCgdyZWZyZXNoGAkgASgLMhwudG91Y2hzdG9uZS52MS5SZWZyZXNoUG9saWN5IskBCg1SZWZyZXNoUG9saWN5EkAKB3R0bF9tYXgYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CFLpIEcgBAaoBCyIFCIDO2gMyAggBEj4KCGlkbGVfbWF4GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiBQiAztoDMgIIARI2CgVncmFjZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIMukgJqgEGIgIIPDIAIm0KBVNjb3BlEjAKBG5hbWUYASABKAlCIrpIH3IdGIABMhheW2EtejAtOV1bYS16MC05Ll86Ly1dKiQSMgoLZGVzY3JpcHRpb24YAiABKAlCHbpIGnIYGIAEMhNeW15ceDAwLVx4MWZceDdmXSokIpEECg5SZXNvdXJjZVNlcnZlchJSCghhdWRpZW5jZRgBIAEoCUJAukg9cjsYgAIyFl5bYS16XVthLXowLTkrLjovXy1dKiRaCnRvdWNoc3RvbmVaEnRvdWNoc3RvbmU6cmVmcmVzaBIxCgl0ZW5hbnRfaWQYAiABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJBIzCgxkaXNwbGF5X25hbWUYAyABKAlCHbpIGnIYGIACMhNeW15ceDAwLVx4MWZceDdmXSokEjEKBnNjb3BlcxgEIAMoCzIULnRvdWNoc3RvbmUudjEuU2NvcGVCC7pICJIBBQgBEIACEkEKD3JlbGVhc2VkX2NsYWltcxgFIAMoCUIoukglkgEiEEAYASIcchoQARiAATITXlteXHgwMC1ceDFmXHg3Zl0qJBJDCg10b2tlbl90dGxfbWF4GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiBQiAztoDMgIIARI4CglleGNoYW5nZXMYByADKAsyGy50b3VjaHN0b25lLnYxLkV4Y2hhbmdlRWRnZUIIukgFkgECEEASNgoPcGFpcndpc2Vfc2VjdG9yGAggASgJQh26SBpyGBiAAjITXlteXHgwMC1ceDFmXHg3Zl0qJBIWCgRldGFnGAkgASgJQgi6SAVyAxiAASJ7CgxFeGNoYW5nZUVkZ2USMQoIYXVkaWVuY2UYASABKAlCH7pIHHIaEAEYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQSOAoGc2NvcGVzGAIgAygLMhsudG91Y2hzdG9uZS52MS5TY29wZU1hcHBpbmdCC7pICJIBBQgBEIACInAKDFNjb3BlTWFwcGluZxIwCgRmcm9tGAEgASgJQiK6SB9yHRiAATIYXlthLXowLTldW2EtejAtOS5fOi8tXSokEi4KAnRvGAIgASgJQiK6SB9yHRiAATIYXlthLXowLTldW2EtejAtOS5fOi8tXSokIkQKE0NyZWF0ZVRlbmFudFJlcXVlc3QSLQoGdGVuYW50GAEgASgLMhUudG91Y2hzdG9uZS52MS5UZW5hbnRCBrpIA8gBASI9ChRDcmVhdGVUZW5hbnRSZXNwb25zZRIlCgZ0ZW5hbnQYASABKAsyFS50b3VjaHN0b25lLnYxLlRlbmFudCJ4ChREaXNhYmxlVGVuYW50UmVxdWVzdBIxCgl0ZW5hbnRfaWQYASABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJBItCgZyZWFzb24YAiABKAlCHbpIGnIYGIAEMhNeW15ceDAwLVx4MWZceDdmXSokIikKFURpc2FibGVUZW5hbnRSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoCSI7ChBDcmVhdGVBcHBSZXF1ZXN0EicKA2FwcBgBIAEoCzISLnRvdWNoc3RvbmUudjEuQXBwQga6SAPIAQEiNAoRQ3JlYXRlQXBwUmVzcG9uc2USHwoDYXBwGAEgASgLMhIudG91Y2hzdG9uZS52MS5BcHAicgoRRGlzYWJsZUFwcFJlcXVlc3QSLgoGYXBwX2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSLQoGcmVhc29uGAIgASgJQh26SBpyGBiABDITXlteXHgwMC1ceDFmXHg3Zl0qJCImChJEaXNhYmxlQXBwUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAkiXQobQ3JlYXRlUmVzb3VyY2VTZXJ2ZXJSZXF1ZXN0Ej4KD3Jlc291cmNlX3NlcnZlchgBIAEoCzIdLnRvdWNoc3RvbmUudjEuUmVzb3VyY2VTZXJ2ZXJCBrpIA8gBASJWChxDcmVhdGVSZXNvdXJjZVNlcnZlclJlc3BvbnNlEjYKD3Jlc291cmNlX3NlcnZlchgBIAEoCzIdLnRvdWNoc3RvbmUudjEuUmVzb3VyY2VTZXJ2ZXIiTQoYR2V0UmVzb3VyY2VTZXJ2ZXJSZXF1ZXN0EjEKCGF1ZGllbmNlGAEgASgJQh+6SBxyGhABGIACMhNeW15ceDAwLVx4MWZceDdmXSokIlMKGUdldFJlc291cmNlU2VydmVyUmVzcG9uc2USNgoPcmVzb3VyY2Vfc2VydmVyGAEgASgLMh0udG91Y2hzdG9uZS52MS5SZXNvdXJjZVNlcnZlciJdChtVcGRhdGVSZXNvdXJjZVNlcnZlclJlcXVlc3QSPgoPcmVzb3VyY2Vfc2VydmVyGAEgASgLMh0udG91Y2hzdG9uZS52MS5SZXNvdXJjZVNlcnZlckIGukgDyAEBImgKHFVwZGF0ZVJlc291cmNlU2VydmVyUmVzcG9uc2USNgoPcmVzb3VyY2Vfc2VydmVyGAEgASgLMh0udG91Y2hzdG9uZS52MS5SZXNvdXJjZVNlcnZlchIQCghyZXZpc2lvbhgCIAEoCSKAAQocRGlzYWJsZVJlc291cmNlU2VydmVyUmVxdWVzdBIxCghhdWRpZW5jZRgBIAEoCUIfukgcchoQARiAAjITXlteXHgwMC1ceDFmXHg3Zl0qJBItCgZyZWFzb24YAiABKAlCHbpIGnIYGIAEMhNeW15ceDAwLVx4MWZceDdmXSokIjEKHURpc2FibGVSZXNvdXJjZVNlcnZlclJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgJInoKGElkZW50aXR5U2VydmljZVByaW5jaXBhbBIxCgl0ZW5hbnRfaWQYASABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJBIrCgRuYW1lGAIgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOS1dezAsNjJ9JCI+CgxBcHBQcmluY2lwYWwSLgoGYXBwX2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQiTAoXUmVzb3VyY2VTZXJ2ZXJQcmluY2lwYWwSMQoIYXVkaWVuY2UYASABKAlCH7pIHHIaEAEYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQifgoRT3BlcmF0b3JQcmluY2lwYWwSKwoEbmFtZRgBIAEoCUIdukgachgyFl5bYS16XVthLXowLTktXXswLDYyfSQSPAoKdGVuYW50X2lkcxgCIAMoCUIoukglkgEiCAEQQBgBIhpyGDIWXlthLXpdW2EtejAtOS1dezAsNjJ9JCJ9ChBBdWRpdG9yUHJpbmNpcGFsEisKBG5hbWUYASABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05LV17MCw2Mn0kEjwKCnRlbmFudF9pZHMYAiADKAlCKLpIJZIBIggBEEAYASIachgyFl5bYS16XVthLXowLTktXXswLDYyfSQiyQMKFklzc3VlQ3JlZGVudGlhbFJlcXVlc3QSQwoQaWRlbnRpdHlfc2VydmljZRgBIAEoCzInLnRvdWNoc3RvbmUudjEuSWRlbnRpdHlTZXJ2aWNlUHJpbmNpcGFsSAASKgoDYXBwGAIgASgLMhsudG91Y2hzdG9uZS52MS5BcHBQcmluY2lwYWxIABJBCg9yZXNvdXJjZV9zZXJ2ZXIYAyABKAsyJi50b3VjaHN0b25lLnYxLlJlc291cmNlU2VydmVyUHJpbmNpcGFsSAASNAoIb3BlcmF0b3IYBCABKAsyIC50b3VjaHN0b25lLnYxLk9wZXJhdG9yUHJpbmNpcGFsSAASMgoHYXVkaXRvchgFIAEoCzIfLnRvdWNoc3RvbmUudjEuQXVkaXRvclByaW5jaXBhbEgAEj8KBnNjb3BlcxgGIAMoCUIvukgskgEpCAEQEBgBIiFyHxABGIABMhheW2EtejAtOV1bYS16MC05Ll86Ly1dKiQSPAoDdHRsGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhS6SBHIAQGqAQsiBQiAztoDMgIIAUISCglwcmluY2lwYWwSBbpIAggBIm8KF0lzc3VlQ3JlZGVudGlhbFJlc3BvbnNlEhIKCmNyZWRlbnRpYWwYASABKAkSEAoIdG9rZW5faWQYAiABKAkSLgoKZXhwaXJlc19hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAirAIKClNpZ25pbmdLZXkSFgoOc2lnbmluZ19rZXlfaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEjIKCWFsZ29yaXRobRgDIAEoDjIfLnRvdWNoc3RvbmUudjEuU2lnbmluZ0FsZ29yaXRobRItCgVzdGF0ZRgEIAEoDjIeLnRvdWNoc3RvbmUudjEuU2lnbmluZ0tleVN0YXRlEi4KCmNyZWF0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDGFjdGl2YXRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKcmV0aXJlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiSwoWTGlzdFNpZ25pbmdLZXlzUmVxdWVzdBIxCgl0ZW5hbnRfaWQYASABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJCJKChdMaXN0U2lnbmluZ0tleXNSZXNwb25zZRIvCgxzaWduaW5nX2tleXMYASADKAsyGS50b3VjaHN0b25lLnYxLlNpZ25pbmdLZXkiuQEKF1JvdGF0ZVNpZ25pbmdLZXlSZXF1ZXN0EjEKCXRlbmFudF9pZBgBIAEoCUIeukgbchkQARhAMhNeW15ceDAwLVx4MWZceDdmXSokEjwKCWFsZ29yaXRobRgCIAEoDjIfLnRvdWNoc3RvbmUudjEuU2lnbmluZ0FsZ29yaXRobUIIukgFggECEAESLQoGcmVhc29uGAMgASgJQh26SBpyGBiABDITXlteXHgwMC1ceDFmXHg3Zl0qJCJuChhSb3RhdGVTaWduaW5nS2V5UmVzcG9uc2USKQoGYWN0aXZlGAEgASgLMhkudG91Y2hzdG9uZS52MS5TaWduaW5nS2V5EicKBG5leHQYAiABKAsyGS50b3VjaHN0b25lLnYxLlNpZ25pbmdLZXkqoQEKCkNsaWVudFR5cGUSGwoXQ0xJRU5UX1RZUEVfVU5TUEVDSUZJRUQQABIXChNDTElFTlRfVFlQRV9TRVJWSUNFEAESEwoPQ0xJRU5UX1RZUEVfV0VCEAISFgoSQ0xJRU5UX1RZUEVfTkFUSVZFEAMSFwoTQ0xJRU5UX1RZUEVfQlJPV1NFUhAEEhcKE0NMSUVOVF9UWVBFX1BBUlRORVIQBSrKAQoLSG9zdGluZ1R5cGUSHAoYSE9TVElOR19UWVBFX1VOU1BFQ0lGSUVEEAASHAoYSE9TVElOR19UWVBFX0ZJUlNUX1BBUlRZEAESHwobSE9TVElOR19UWVBFX0NVU1RPTUVSX0NMT1VEEAISHgoaSE9TVElOR19UWVBFX1BBUlRORVJfQ0xPVUQQAxIcChhIT1NUSU5HX1RZUEVfT05fUFJFTUlTRVMQBBIgChxIT1NUSU5HX1RZUEVfRU5EX1VTRVJfREVWSUNFEAUqjgEKEFNpZ25pbmdBbGdvcml0aG0SIQodU0lHTklOR19BTEdPUklUSE1fVU5TUEVDSUZJRUQQABIdChlTSUdOSU5HX0FMR09SSVRITV9FRDI1NTE5EAESGwoXU0lHTklOR19BTEdPUklUSE1fRVMyNTYQAhIbChdTSUdOSU5HX0FMR09SSVRITV9SUzI1NhADKqwBCg9TaWduaW5nS2V5U3RhdGUSIQodU0lHTklOR19LRVlfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZTSUdOSU5HX0tFWV9TVEFURV9ORVhUEAESHAoYU0lHTklOR19LRVlfU1RBVEVfQUNUSVZFEAISHQoZU0lHTklOR19LRVlfU1RBVEVfUkVUSVJFRBADEh0KGVNJR05JTkdfS0VZX1NUQVRFX1JFVk9LRUQQBDK/CgoPUmVnaXN0cnlTZXJ2aWNlEmsKDENyZWF0ZVRlbmFudBIiLnRvdWNoc3RvbmUudjEuQ3JlYXRlVGVuYW50UmVxdWVzdBojLnRvdWNoc3RvbmUudjEuQ3JlYXRlVGVuYW50UmVzcG9uc2UiEurgGA5yZWdpc3RyeTp3cml0ZRJxCg1EaXNhYmxlVGVuYW50EiMudG91Y2hzdG9uZS52MS5EaXNhYmxlVGVuYW50UmVxdWVzdBokLnRvdWNoc3RvbmUudjEuRGlzYWJsZVRlbmFudFJlc3BvbnNlIhWQAgLq4BgOcmVnaXN0cnk6d3JpdGUSYgoJQ3JlYXRlQXBwEh8udG91Y2hzdG9uZS52MS5DcmVhdGVBcHBSZXF1ZXN0GiAudG91Y2hzdG9uZS52MS5DcmVhdGVBcHBSZXNwb25zZSIS6uAYDnJlZ2lzdHJ5OndyaXRlEmgKCkRpc2FibGVBcHASIC50b3VjaHN0b25lLnYxLkRpc2FibGVBcHBSZXF1ZXN0GiEudG91Y2hzdG9uZS52MS5EaXNhYmxlQXBwUmVzcG9uc2UiFZACAurgGA5yZWdpc3RyeTp3cml0ZRKDAQoUQ3JlYXRlUmVzb3VyY2VTZXJ2ZXISKi50b3VjaHN0b25lLnYxLkNyZWF0ZVJlc291cmNlU2VydmVyUmVxdWVzdBorLnRvdWNoc3RvbmUudjEuQ3JlYXRlUmVzb3VyY2VTZXJ2ZXJSZXNwb25zZSIS6uAYDnJlZ2lzdHJ5OndyaXRlEnwKEUdldFJlc291cmNlU2VydmVyEicudG91Y2hzdG9uZS52MS5HZXRSZXNvdXJjZVNlcnZlclJlcXVlc3QaKC50b3VjaHN0b25lLnYxLkdldFJlc291cmNlU2VydmVyUmVzcG9uc2UiFJACAurgGA1yZWdpc3RyeTpyZWFkEoMBChRVcGRhdGVSZXNvdXJjZVNlcnZlchIqLnRvdWNoc3RvbmUudjEuVXBkYXRlUmVzb3VyY2VTZXJ2ZXJSZXF1ZXN0GisudG91Y2hzdG9uZS52MS5VcGRhdGVSZXNvdXJjZVNlcnZlclJlc3BvbnNlIhLq4BgOcmVnaXN0cnk6d3JpdGUSiQEKFURpc2FibGVSZXNvdXJjZVNlcnZlchIrLnRvdWNoc3RvbmUudjEuRGlzYWJsZVJlc291cmNlU2VydmVyUmVxdWVzdBosLnRvdWNoc3RvbmUudjEuRGlzYWJsZVJlc291cmNlU2VydmVyUmVzcG9uc2UiFZACAurgGA5yZWdpc3RyeTp3cml0ZRJ3Cg9Jc3N1ZUNyZWRlbnRpYWwSJS50b3VjaHN0b25lLnYxLklzc3VlQ3JlZGVudGlhbFJlcXVlc3QaJi50b3VjaHN0b25lLnYxLklzc3VlQ3JlZGVudGlhbFJlc3BvbnNlIhXq4BgRY3JlZGVudGlhbHM6aXNzdWUSdgoPTGlzdFNpZ25pbmdLZXlzEiUudG91Y2hzdG9uZS52MS5MaXN0U2lnbmluZ0tleXNSZXF1ZXN0GiYudG91Y2hzdG9uZS52MS5MaXN0U2lnbmluZ0tleXNSZXNwb25zZSIUkAIC6uAYDXJlZ2lzdHJ5OnJlYWQSdwoQUm90YXRlU2lnbmluZ0tleRImLnRvdWNoc3RvbmUudjEuUm90YXRlU2lnbmluZ0tleVJlcXVlc3QaJy50b3VjaHN0b25lLnYxLlJvdGF0ZVNpZ25pbmdLZXlSZXNwb25zZSIS6uAYDnJlZ2lzdHJ5OndyaXRlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_touchstone_v1_options, file_touchstone_v1_tokens]);
+  fileDesc("Chx0b3VjaHN0b25lL3YxL3JlZ2lzdHJ5LnByb3RvEg10b3VjaHN0b25lLnYxIoMCCgZUZW5hbnQSMAoJdGVuYW50X2lkGAEgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOS1dezAsNjJ9JBIzCgxkaXNwbGF5X25hbWUYAiABKAlCHbpIGnIYGIACMhNeW15ceDAwLVx4MWZceDdmXSokEkMKDXRva2VuX3R0bF9tYXgYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIFCIDO2gMyAggBEiMKG2ZpcnN0X3BhcnR5X3dpdGhvdXRfY29uc2VudBgEIAEoCBIWCgRldGFnGAUgASgJQgi6SAVyAxiAARIQCghkaXNhYmxlZBgGIAEoCCJ/CghBcHBHcmFudBIxCghhdWRpZW5jZRgBIAEoCUIfukgcchoQARiAAjITXlteXHgwMC1ceDFmXHg3Zl0qJBJACgZzY29wZXMYAiADKAlCMLpILZIBKggBEIACGAEiIXIfEAEYgAEyGF5bYS16MC05XVthLXowLTkuXzovLV0qJCLhBAoDQXBwEi0KBmFwcF9pZBgBIAEoCUIdukgachgyFl5bYS16XVthLXowLTktXXswLDYyfSQSMQoJdGVuYW50X2lkGAIgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSMwoMZGlzcGxheV9uYW1lGAMgASgJQh26SBpyGBiAAjITXlteXHgwMC1ceDFmXHg3Zl0qJBI6CgtjbGllbnRfdHlwZRgEIAEoDjIZLnRvdWNoc3RvbmUudjEuQ2xpZW50VHlwZUIKukgHggEEEAEgABI8Cgxob3N0aW5nX3R5cGUYBSABKA4yGi50b3VjaHN0b25lLnYxLkhvc3RpbmdUeXBlQgq6SAeCAQQQASAAEjIKBmdyYW50cxgGIAMoCzIXLnRvdWNoc3RvbmUudjEuQXBwR3JhbnRCCbpIBpIBAxCAAhJDCg10b2tlbl90dGxfbWF4GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiBQiAztoDMgIIARJACgdtZXRob2RzGAggAygOMhoudG91Y2hzdG9uZS52MS5Ub2tlbk1ldGhvZEITukgQkgENEAYYASIHggEEEAEgABItCgdyZWZyZXNoGAkgASgLMhwudG91Y2hzdG9uZS52MS5SZWZyZXNoUG9saWN5EjUKC2Vudmlyb25tZW50GAogASgJQiC6SB1yGzIZXihbYS16XVthLXowLTktXXswLDYyfSk/JBIWCgRldGFnGAsgASgJQgi6SAVyAxiAARIQCghkaXNhYmxlZBgMIAEoCCLJAQoNUmVmcmVzaFBvbGljeRJACgd0dGxfbWF4GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhS6SBHIAQGqAQsiBQiAztoDMgIIARI+CghpZGxlX21heBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIRukgOqgELIgUIgM7aAzICCAESNgoFZ3JhY2UYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDLpICaoBBiICCDwyACLtAQoFU2NvcGUSMAoEbmFtZRgBIAEoCUIiukgfch0YgAEyGF5bYS16MC05XVthLXowLTkuXzovLV0qJBIyCgtkZXNjcmlwdGlvbhgCIAEoCUIdukgachgYgAQyE15bXlx4MDAtXHgxZlx4N2ZdKiQSOQoLc2Vuc2l0aXZpdHkYAyABKA4yGi50b3VjaHN0b25lLnYxLlNlbnNpdGl2aXR5Qgi6SAWCAQIQARJDCg10b2tlbl90dGxfbWF4GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiBQiAztoDMgIIASL/BAoOUmVzb3VyY2VTZXJ2ZXISUgoIYXVkaWVuY2UYASABKAlCQLpIPXI7GIACMhZeW2Etel1bYS16MC05Ky46L18tXSokWgp0b3VjaHN0b25lWhJ0b3VjaHN0b25lOnJlZnJlc2gSMQoJdGVuYW50X2lkGAIgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSMwoMZGlzcGxheV9uYW1lGAMgASgJQh26SBpyGBiAAjITXlteXHgwMC1ceDFmXHg3Zl0qJBIxCgZzY29wZXMYBCADKAsyFC50b3VjaHN0b25lLnYxLlNjb3BlQgu6SAiSAQUIARCAAhJBCg9yZWxlYXNlZF9jbGFpbXMYBSADKAlCKLpIJZIBIhBAGAEiHHIaEAEYgAEyE15bXlx4MDAtXHgxZlx4N2ZdKiQSQwoNdG9rZW5fdHRsX21heBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIRukgOqgELIgUIgM7aAzICCAESOAoJZXhjaGFuZ2VzGAcgAygLMhsudG91Y2hzdG9uZS52MS5FeGNoYW5nZUVkZ2VCCLpIBZIBAhBAEjYKD3BhaXJ3aXNlX3NlY3RvchgIIAEoCUIdukgachgYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQSFgoEZXRhZxgJIAEoCUIIukgFcgMYgAESIAoOZW5jcnlwdGlvbl9qd2sYCiABKAlCCLpIBXIDGIAQEjgKBm93bmVycxgLIAMoCUIoukglkgEiEBAYASIcchoQARiAAjITXlteXHgwMC1ceDFmXHg3Zl0qJBIQCghkaXNhYmxlZBgMIAEoCCJ7CgxFeGNoYW5nZUVkZ2USMQoIYXVkaWVuY2UYASABKAlCH7pIHHIaEAEYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQSOAoGc2NvcGVzGAIgAygLMhsudG91Y2hzdG9uZS52MS5TY29wZU1hcHBpbmdCC7pICJIBBQgBEIACInAKDFNjb3BlTWFwcGluZxIwCgRmcm9tGAEgASgJQiK6SB9yHRiAATIYXlthLXowLTldW2EtejAtOS5fOi8tXSokEi4KAnRvGAIgASgJQiK6SB9yHRiAATIYXlthLXowLTldW2EtejAtOS5fOi8tXSokIkQKE0NyZWF0ZVRlbmFudFJlcXVlc3QSLQoGdGVuYW50GAEgASgLMhUudG91Y2hzdG9uZS52MS5UZW5hbnRCBrpIA8gBASI9ChRDcmVhdGVUZW5hbnRSZXNwb25zZRIlCgZ0ZW5hbnQYASABKAsyFS50b3VjaHN0b25lLnYxLlRlbmFudCJFChBHZXRUZW5hbnRSZXF1ZXN0EjEKCXRlbmFudF9pZBgBIAEoCUIeukgbchkQARhAMhNeW15ceDAwLVx4MWZceDdmXSokIjoKEUdldFRlbmFudFJlc3BvbnNlEiUKBnRlbmFudBgBIAEoCzIVLnRvdWNoc3RvbmUudjEuVGVuYW50ImkKEkxpc3RUZW5hbnRzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGMgBKAASNAoKcGFnZV90b2tlbhgCIAEoCUIgukgdchsyGV4oW2Etel1bYS16MC05LV17MCw2Mn0pPyQiVgoTTGlzdFRlbmFudHNSZXNwb25zZRImCgd0ZW5hbnRzGAEgAygLMhUudG91Y2hzdG9uZS52MS5UZW5hbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIkQKE1VwZGF0ZVRlbmFudFJlcXVlc3QSLQoGdGVuYW50GAEgASgLMhUudG91Y2hzdG9uZS52MS5UZW5hbnRCBrpIA8gBASI9ChRVcGRhdGVUZW5hbnRSZXNwb25zZRIlCgZ0ZW5hbnQYASABKAsyFS50b3VjaHN0b25lLnYxLlRlbmFudCJ4ChREaXNhYmxlVGVuYW50UmVxdWVzdBIxCgl0ZW5hbnRfaWQYASABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJBItCgZyZWFzb24YAiABKAlCHbpIGnIYGIAEMhNeW15ceDAwLVx4MWZceDdmXSokIikKFURpc2FibGVUZW5hbnRSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoCSI7ChBDcmVhdGVBcHBSZXF1ZXN0EicKA2FwcBgBIAEoCzISLnRvdWNoc3RvbmUudjEuQXBwQga6SAPIAQEiNAoRQ3JlYXRlQXBwUmVzcG9uc2USHwoDYXBwGAEgASgLMhIudG91Y2hzdG9uZS52MS5BcHAiPwoNR2V0QXBwUmVxdWVzdBIuCgZhcHBfaWQYASABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJCIxCg5HZXRBcHBSZXNwb25zZRIfCgNhcHAYASABKAsyEi50b3VjaHN0b25lLnYxLkFwcCKXAQoPTGlzdEFwcHNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUYyAEoABI0CgpwYWdlX3Rva2VuGAIgASgJQiC6SB1yGzIZXihbYS16XVthLXowLTktXXswLDYyfSk/JBIvCgl0ZW5hbnRfaWQYAyABKAlCHLpIGXIXGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQiTQoQTGlzdEFwcHNSZXNwb25zZRIgCgRhcHBzGAEgAygLMhIudG91Y2hzdG9uZS52MS5BcHASFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjsKEFVwZGF0ZUFwcFJlcXVlc3QSJwoDYXBwGAEgASgLMhIudG91Y2hzdG9uZS52MS5BcHBCBrpIA8gBASI0ChFVcGRhdGVBcHBSZXNwb25zZRIfCgNhcHAYASABKAsyEi50b3VjaHN0b25lLnYxLkFwcCJyChFEaXNhYmxlQXBwUmVxdWVzdBIuCgZhcHBfaWQYASABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJBItCgZyZWFzb24YAiABKAlCHbpIGnIYGIAEMhNeW15ceDAwLVx4MWZceDdmXSokIiYKEkRpc2FibGVBcHBSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoCSJdChtDcmVhdGVSZXNvdXJjZVNlcnZlclJlcXVlc3QSPgoPcmVzb3VyY2Vfc2VydmVyGAEgASgLMh0udG91Y2hzdG9uZS52MS5SZXNvdXJjZVNlcnZlckIGukgDyAEBIlYKHENyZWF0ZVJlc291cmNlU2VydmVyUmVzcG9uc2USNgoPcmVzb3VyY2Vfc2VydmVyGAEgASgLMh0udG91Y2hzdG9uZS52MS5SZXNvdXJjZVNlcnZlciJNChhHZXRSZXNvdXJjZVNlcnZlclJlcXVlc3QSMQoIYXVkaWVuY2UYASABKAlCH7pIHHIaEAEYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQiUwoZR2V0UmVzb3VyY2VTZXJ2ZXJSZXNwb25zZRI2Cg9yZXNvdXJjZV9zZXJ2ZXIYASABKAsyHS50b3VjaHN0b25lLnYxLlJlc291cmNlU2VydmVyIqUBChpMaXN0UmVzb3VyY2VTZXJ2ZXJzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGMgBKAASNwoKcGFnZV90b2tlbhgCIAEoCUIjukggch4YgAIyGV4oW2Etel1bYS16MC05Ky46L18tXSopPyQSLwoJdGVuYW50X2lkGAMgASgJQhy6SBlyFxhAMhNeW15ceDAwLVx4MWZceDdmXSokIm8KG0xpc3RSZXNvdXJjZVNlcnZlcnNSZXNwb25zZRI3ChByZXNvdXJjZV9zZXJ2ZXJzGAEgAygLMh0udG91Y2hzdG9uZS52MS5SZXNvdXJjZVNlcnZlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiXQobVXBkYXRlUmVzb3VyY2VTZXJ2ZXJSZXF1ZXN0Ej4KD3Jlc291cmNlX3NlcnZlchgBIAEoCzIdLnRvdWNoc3RvbmUudjEuUmVzb3VyY2VTZXJ2ZXJCBrpIA8gBASJoChxVcGRhdGVSZXNvdXJjZVNlcnZlclJlc3BvbnNlEjYKD3Jlc291cmNlX3NlcnZlchgBIAEoCzIdLnRvdWNoc3RvbmUudjEuUmVzb3VyY2VTZXJ2ZXISEAoIcmV2aXNpb24YAiABKAkigAEKHERpc2FibGVSZXNvdXJjZVNlcnZlclJlcXVlc3QSMQoIYXVkaWVuY2UYASABKAlCH7pIHHIaEAEYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQSLQoGcmVhc29uGAIgASgJQh26SBpyGBiABDITXlteXHgwMC1ceDFmXHg3Zl0qJCIxCh1EaXNhYmxlUmVzb3VyY2VTZXJ2ZXJSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoCSJ6ChhJZGVudGl0eVNlcnZpY2VQcmluY2lwYWwSMQoJdGVuYW50X2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSKwoEbmFtZRgCIAEoCUIdukgachgyFl5bYS16XVthLXowLTktXXswLDYyfSQiPgoMQXBwUHJpbmNpcGFsEi4KBmFwcF9pZBgBIAEoCUIeukgbchkQARhAMhNeW15ceDAwLVx4MWZceDdmXSokIkwKF1Jlc291cmNlU2VydmVyUHJpbmNpcGFsEjEKCGF1ZGllbmNlGAEgASgJQh+6SBxyGhABGIACMhNeW15ceDAwLVx4MWZceDdmXSokIn4KEU9wZXJhdG9yUHJpbmNpcGFsEisKBG5hbWUYASABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05LV17MCw2Mn0kEjwKCnRlbmFudF9pZHMYAiADKAlCKLpIJZIBIggBEEAYASIachgyFl5bYS16XVthLXowLTktXXswLDYyfSQifQoQQXVkaXRvclByaW5jaXBhbBIrCgRuYW1lGAEgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOS1dezAsNjJ9JBI8Cgp0ZW5hbnRfaWRzGAIgAygJQii6SCWSASIIARBAGAEiGnIYMhZeW2Etel1bYS16MC05LV17MCw2Mn0kIskDChZJc3N1ZUNyZWRlbnRpYWxSZXF1ZXN0EkMKEGlkZW50aXR5X3NlcnZpY2UYASABKAsyJy50b3VjaHN0b25lLnYxLklkZW50aXR5U2VydmljZVByaW5jaXBhbEgAEioKA2FwcBgCIAEoCzIbLnRvdWNoc3RvbmUudjEuQXBwUHJpbmNpcGFsSAASQQoPcmVzb3VyY2Vfc2VydmVyGAMgASgLMiYudG91Y2hzdG9uZS52MS5SZXNvdXJjZVNlcnZlclByaW5jaXBhbEgAEjQKCG9wZXJhdG9yGAQgASgLMiAudG91Y2hzdG9uZS52MS5PcGVyYXRvclByaW5jaXBhbEgAEjIKB2F1ZGl0b3IYBSABKAsyHy50b3VjaHN0b25lLnYxLkF1ZGl0b3JQcmluY2lwYWxIABI/CgZzY29wZXMYBiADKAlCL7pILJIBKQgBEBAYASIhch8QARiAATIYXlthLXowLTldW2EtejAtOS5fOi8tXSokEjwKA3R0bBgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIUukgRyAEBqgELIgUIgM7aAzICCAFCEgoJcHJpbmNpcGFsEgW6SAIIASJvChdJc3N1ZUNyZWRlbnRpYWxSZXNwb25zZRISCgpjcmVkZW50aWFsGAEgASgJEhAKCHRva2VuX2lkGAIgASgJEi4KCmV4cGlyZXNfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqwCCgpTaWduaW5nS2V5EhYKDnNpZ25pbmdfa2V5X2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIyCglhbGdvcml0aG0YAyABKA4yHy50b3VjaHN0b25lLnYxLlNpZ25pbmdBbGdvcml0aG0SLQoFc3RhdGUYBCABKA4yHi50b3VjaHN0b25lLnYxLlNpZ25pbmdLZXlTdGF0ZRIuCgpjcmVhdGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxhY3RpdmF0ZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnJldGlyZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIksKFkxpc3RTaWduaW5nS2V5c1JlcXVlc3QSMQoJdGVuYW50X2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQiSgoXTGlzdFNpZ25pbmdLZXlzUmVzcG9uc2USLwoMc2lnbmluZ19rZXlzGAEgAygLMhkudG91Y2hzdG9uZS52MS5TaWduaW5nS2V5IrkBChdSb3RhdGVTaWduaW5nS2V5UmVxdWVzdBIxCgl0ZW5hbnRfaWQYASABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJBI8CglhbGdvcml0aG0YAiABKA4yHy50b3VjaHN0b25lLnYxLlNpZ25pbmdBbGdvcml0aG1CCLpIBYIBAhABEi0KBnJlYXNvbhgDIAEoCUIdukgachgYgAQyE15bXlx4MDAtXHgxZlx4N2ZdKiQibgoYUm90YXRlU2lnbmluZ0tleVJlc3BvbnNlEikKBmFjdGl2ZRgBIAEoCzIZLnRvdWNoc3RvbmUudjEuU2lnbmluZ0tleRInCgRuZXh0GAIgASgLMhkudG91Y2hzdG9uZS52MS5TaWduaW5nS2V5IvMBCgZQb2xpY3kSMQoJdGVuYW50X2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSGAoHdmVyc2lvbhgCIAEoBUIHukgEGgIoABIzCgVydWxlcxgDIAMoCzIZLnRvdWNoc3RvbmUudjEuUG9saWN5UnVsZUIJukgGkgEDEOgHEi8KC3JlY29yZGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIcCgtyZWNvcmRlZF9ieRgFIAEoCUIHukgEcgIYQBIYCgZyZWFzb24YBiABKAlCCLpIBXIDGIAEIrsGCgpQb2xpY3lSdWxlEi4KB3J1bGVfaWQYASABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05LV17MCw2Mn0kEjIKC2Rlc2NyaXB0aW9uGAIgASgJQh26SBpyGBiABDITXlteXHgwMC1ceDFmXHg3Zl0qJBJECgxjbGllbnRfdHlwZXMYAyADKA4yGS50b3VjaHN0b25lLnYxLkNsaWVudFR5cGVCE7pIEJIBDRAFGAEiB4IBBBABIAASRgoNaG9zdGluZ190eXBlcxgEIAMoDjIaLnRvdWNoc3RvbmUudjEuSG9zdGluZ1R5cGVCE7pIEJIBDRAFGAEiB4IBBBABIAASOQoGdXNhZ2VzGAUgAygOMhQudG91Y2hzdG9uZS52MS5Vc2FnZUITukgQkgENEAQYASIHggEEEAEgABI9CglhdWRpZW5jZXMYBiADKAlCKrpIJ5IBJBCAAhgBIh1yGxiAAjIWXlthLXpdW2EtejAtOSsuOi9fLV0qJBI8CgxlbnZpcm9ubWVudHMYByADKAlCJrpII5IBIBBAGAEiGnIYMhZeW2Etel1bYS16MC05LV17MCw2Mn0kEikKBnNjb3BlcxgIIAEoCzIZLnRvdWNoc3RvbmUudjEuU2NvcGVMaW1pdBI9Cg9zZW5zaXRpdml0eV9tYXgYCSABKA4yGi50b3VjaHN0b25lLnYxLlNlbnNpdGl2aXR5Qgi6SAWCAQIQARJDCg10b2tlbl90dGxfbWF4GAogASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiBQiAztoDMgIIARJACgdtZXRob2RzGAsgAygOMhoudG91Y2hzdG9uZS52MS5Ub2tlbk1ldGhvZEITukgQkgENEAYYASIHggEEEAEgABJLCg1jb25maXJtYXRpb25zGAwgAygOMh8udG91Y2hzdG9uZS52MS5Db25maXJtYXRpb25LaW5kQhO6SBCSAQ0QAhgBIgeCAQQQASAAEkUKD2NvbnNlbnRfYWdlX21heBgNIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIRukgOqgELIgUIgOeEDzICCAEiSwoKU2NvcGVMaW1pdBI9CgVuYW1lcxgBIAMoCUIuukgrkgEoEIACGAEiIXIfEAEYgAEyGF5bYS16MC05XVthLXowLTkuXzovLV0qJCJfChBHZXRQb2xpY3lSZXF1ZXN0EjEKCXRlbmFudF9pZBgBIAEoCUIeukgbchkQARhAMhNeW15ceDAwLVx4MWZceDdmXSokEhgKB3ZlcnNpb24YAiABKAVCB7pIBBoCKAAiOgoRR2V0UG9saWN5UmVzcG9uc2USJQoGcG9saWN5GAEgASgLMhUudG91Y2hzdG9uZS52MS5Qb2xpY3kinQEKGUxpc3RQb2xpY3lWZXJzaW9uc1JlcXVlc3QSMQoJdGVuYW50X2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSHAoJcGFnZV9zaXplGAIgASgFQgm6SAYaBBgUKAASLwoKcGFnZV90b2tlbhgDIAEoCUIbukgYchYyFF4oWzEtOV1bMC05XXswLDh9KT8kIl4KGkxpc3RQb2xpY3lWZXJzaW9uc1Jlc3BvbnNlEicKCHBvbGljaWVzGAEgAygLMhUudG91Y2hzdG9uZS52MS5Qb2xpY3kSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJInMKE1VwZGF0ZVBvbGljeVJlcXVlc3QSLQoGcG9saWN5GAEgASgLMhUudG91Y2hzdG9uZS52MS5Qb2xpY3lCBrpIA8gBARItCgZyZWFzb24YAiABKAlCHbpIGnIYGIAEMhNeW15ceDAwLVx4MWZceDdmXSokIj0KFFVwZGF0ZVBvbGljeVJlc3BvbnNlEiUKBnBvbGljeRgBIAEoCzIVLnRvdWNoc3RvbmUudjEuUG9saWN5IrABChVSb2xsYmFja1BvbGljeVJlcXVlc3QSMQoJdGVuYW50X2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSGwoKdG9fdmVyc2lvbhgCIAEoBUIHukgEGgIoABIYCgd2ZXJzaW9uGAMgASgFQge6SAQaAigBEi0KBnJlYXNvbhgEIAEoCUIdukgachgYgAQyE15bXlx4MDAtXHgxZlx4N2ZdKiQiPwoWUm9sbGJhY2tQb2xpY3lSZXNwb25zZRIlCgZwb2xpY3kYASABKAsyFS50b3VjaHN0b25lLnYxLlBvbGljeSJFChRQcmV2aWV3UG9saWN5UmVxdWVzdBItCgZwb2xpY3kYASABKAsyFS50b3VjaHN0b25lLnYxLlBvbGljeUIGukgDyAEBIlkKFVByZXZpZXdQb2xpY3lSZXNwb25zZRIrCgdjaGFuZ2VzGAEgAygLMhoudG91Y2hzdG9uZS52MS5HcmFudENoYW5nZRITCgtsaXZlX3Rva2VucxgCIAEoAyLAAQoLR3JhbnRDaGFuZ2USDgoGYXBwX2lkGAEgASgJEhAKCGF1ZGllbmNlGAIgASgJEiMKBXVzYWdlGAMgASgOMhQudG91Y2hzdG9uZS52MS5Vc2FnZRIqCgZiZWZvcmUYBCABKAsyGi50b3VjaHN0b25lLnYxLkdyYW50TGltaXRzEikKBWFmdGVyGAUgASgLMhoudG91Y2hzdG9uZS52MS5HcmFudExpbWl0cxITCgtsaXZlX3Rva2VucxgGIAEoAyLoAQoLR3JhbnRMaW1pdHMSDgoGc2NvcGVzGAEgAygJEjAKDXRva2VuX3R0bF9tYXgYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKwoHbWV0aG9kcxgDIAMoDjIaLnRvdWNoc3RvbmUudjEuVG9rZW5NZXRob2QSNgoNY29uZmlybWF0aW9ucxgEIAMoDjIfLnRvdWNoc3RvbmUudjEuQ29uZmlybWF0aW9uS2luZBIyCg9jb25zZW50X2FnZV9tYXgYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24qoQEKCkNsaWVudFR5cGUSGwoXQ0xJRU5UX1RZUEVfVU5TUEVDSUZJRUQQABIXChNDTElFTlRfVFlQRV9TRVJWSUNFEAESEwoPQ0xJRU5UX1RZUEVfV0VCEAISFgoSQ0xJRU5UX1RZUEVfTkFUSVZFEAMSFwoTQ0xJRU5UX1RZUEVfQlJPV1NFUhAEEhcKE0NMSUVOVF9UWVBFX1BBUlRORVIQBSrKAQoLSG9zdGluZ1R5cGUSHAoYSE9TVElOR19UWVBFX1VOU1BFQ0lGSUVEEAASHAoYSE9TVElOR19UWVBFX0ZJUlNUX1BBUlRZEAESHwobSE9TVElOR19UWVBFX0NVU1RPTUVSX0NMT1VEEAISHgoaSE9TVElOR19UWVBFX1BBUlRORVJfQ0xPVUQQAxIcChhIT1NUSU5HX1RZUEVfT05fUFJFTUlTRVMQBBIgChxIT1NUSU5HX1RZUEVfRU5EX1VTRVJfREVWSUNFEAUqbQoLU2Vuc2l0aXZpdHkSGwoXU0VOU0lUSVZJVFlfVU5TUEVDSUZJRUQQABITCg9TRU5TSVRJVklUWV9MT1cQARIWChJTRU5TSVRJVklUWV9OT1JNQUwQAhIUChBTRU5TSVRJVklUWV9ISUdIEAMqjgEKEFNpZ25pbmdBbGdvcml0aG0SIQodU0lHTklOR19BTEdPUklUSE1fVU5TUEVDSUZJRUQQABIdChlTSUdOSU5HX0FMR09SSVRITV9FRDI1NTE5EAESGwoXU0lHTklOR19BTEdPUklUSE1fRVMyNTYQAhIbChdTSUdOSU5HX0FMR09SSVRITV9SUzI1NhADKqwBCg9TaWduaW5nS2V5U3RhdGUSIQodU0lHTklOR19LRVlfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZTSUdOSU5HX0tFWV9TVEFURV9ORVhUEAESHAoYU0lHTklOR19LRVlfU1RBVEVfQUNUSVZFEAISHQoZU0lHTklOR19LRVlfU1RBVEVfUkVUSVJFRBADEh0KGVNJR05JTkdfS0VZX1NUQVRFX1JFVk9LRUQQBCpzChBDb25maXJtYXRpb25LaW5kEiEKHUNPTkZJUk1BVElPTl9LSU5EX1VOU1BFQ0lGSUVEEAASIQodQ09ORklSTUFUSU9OX0tJTkRfQ0VSVElGSUNBVEUQARIZChVDT05GSVJNQVRJT05fS0lORF9LRVkQAjLgFAoPUmVnaXN0cnlTZXJ2aWNlEmsKDENyZWF0ZVRlbmFudBIiLnRvdWNoc3RvbmUudjEuQ3JlYXRlVGVuYW50UmVxdWVzdBojLnRvdWNoc3RvbmUudjEuQ3JlYXRlVGVuYW50UmVzcG9uc2UiEurgGA5yZWdpc3RyeTp3cml0ZRJkCglHZXRUZW5hbnQSHy50b3VjaHN0b25lLnYxLkdldFRlbmFudFJlcXVlc3QaIC50b3VjaHN0b25lLnYxLkdldFRlbmFudFJlc3BvbnNlIhSQAgLq4BgNcmVnaXN0cnk6cmVhZBJqCgtMaXN0VGVuYW50cxIhLnRvdWNoc3RvbmUudjEuTGlzdFRlbmFudHNSZXF1ZXN0GiIudG91Y2hzdG9uZS52MS5MaXN0VGVuYW50c1Jlc3BvbnNlIhSQAgLq4BgNcmVnaXN0cnk6cmVhZBJrCgxVcGRhdGVUZW5hbnQSIi50b3VjaHN0b25lLnYxLlVwZGF0ZVRlbmFudFJlcXVlc3QaIy50b3VjaHN0b25lLnYxLlVwZGF0ZVRlbmFudFJlc3BvbnNlIhLq4BgOcmVnaXN0cnk6d3JpdGUScQoNRGlzYWJsZVRlbmFudBIjLnRvdWNoc3RvbmUudjEuRGlzYWJsZVRlbmFudFJlcXVlc3QaJC50b3VjaHN0b25lLnYxLkRpc2FibGVUZW5hbnRSZXNwb25zZSIVkAIC6uAYDnJlZ2lzdHJ5OndyaXRlEmIKCUNyZWF0ZUFwcBIfLnRvdWNoc3RvbmUudjEuQ3JlYXRlQXBwUmVxdWVzdBogLnRvdWNoc3RvbmUudjEuQ3JlYXRlQXBwUmVzcG9uc2UiEurgGA5yZWdpc3RyeTp3cml0ZRJbCgZHZXRBcHASHC50b3VjaHN0b25lLnYxLkdldEFwcFJlcXVlc3QaHS50b3VjaHN0b25lLnYxLkdldEFwcFJlc3BvbnNlIhSQAgLq4BgNcmVnaXN0cnk6cmVhZBJhCghMaXN0QXBwcxIeLnRvdWNoc3RvbmUudjEuTGlzdEFwcHNSZXF1ZXN0Gh8udG91Y2hzdG9uZS52MS5MaXN0QXBwc1Jlc3BvbnNlIhSQAgLq4BgNcmVnaXN0cnk6cmVhZBJiCglVcGRhdGVBcHASHy50b3VjaHN0b25lLnYxLlVwZGF0ZUFwcFJlcXVlc3QaIC50b3VjaHN0b25lLnYxLlVwZGF0ZUFwcFJlc3BvbnNlIhLq4BgOcmVnaXN0cnk6d3JpdGUSaAoKRGlzYWJsZUFwcBIgLnRvdWNoc3RvbmUudjEuRGlzYWJsZUFwcFJlcXVlc3QaIS50b3VjaHN0b25lLnYxLkRpc2FibGVBcHBSZXNwb25zZSIVkAIC6uAYDnJlZ2lzdHJ5OndyaXRlEoMBChRDcmVhdGVSZXNvdXJjZVNlcnZlchIqLnRvdWNoc3RvbmUudjEuQ3JlYXRlUmVzb3VyY2VTZXJ2ZXJSZXF1ZXN0GisudG91Y2hzdG9uZS52MS5DcmVhdGVSZXNvdXJjZVNlcnZlclJlc3BvbnNlIhLq4BgOcmVnaXN0cnk6d3JpdGUSfAoRR2V0UmVzb3VyY2VTZXJ2ZXISJy50b3VjaHN0b25lLnYxLkdldFJlc291cmNlU2VydmVyUmVxdWVzdBooLnRvdWNoc3RvbmUudjEuR2V0UmVzb3VyY2VTZXJ2ZXJSZXNwb25zZSIUkAIC6uAYDXJlZ2lzdHJ5OnJlYWQSggEKE0xpc3RSZXNvdXJjZVNlcnZlcnMSKS50b3VjaHN0b25lLnYxLkxpc3RSZXNvdXJjZVNlcnZlcnNSZXF1ZXN0GioudG91Y2hzdG9uZS52MS5MaXN0UmVzb3VyY2VTZXJ2ZXJzUmVzcG9uc2UiFJACAurgGA1yZWdpc3RyeTpyZWFkEoMBChRVcGRhdGVSZXNvdXJjZVNlcnZlchIqLnRvdWNoc3RvbmUudjEuVXBkYXRlUmVzb3VyY2VTZXJ2ZXJSZXF1ZXN0GisudG91Y2hzdG9uZS52MS5VcGRhdGVSZXNvdXJjZVNlcnZlclJlc3BvbnNlIhLq4BgOcmVnaXN0cnk6d3JpdGUSiQEKFURpc2FibGVSZXNvdXJjZVNlcnZlchIrLnRvdWNoc3RvbmUudjEuRGlzYWJsZVJlc291cmNlU2VydmVyUmVxdWVzdBosLnRvdWNoc3RvbmUudjEuRGlzYWJsZVJlc291cmNlU2VydmVyUmVzcG9uc2UiFZACAurgGA5yZWdpc3RyeTp3cml0ZRJkCglHZXRQb2xpY3kSHy50b3VjaHN0b25lLnYxLkdldFBvbGljeVJlcXVlc3QaIC50b3VjaHN0b25lLnYxLkdldFBvbGljeVJlc3BvbnNlIhSQAgLq4BgNcmVnaXN0cnk6cmVhZBJ/ChJMaXN0UG9saWN5VmVyc2lvbnMSKC50b3VjaHN0b25lLnYxLkxpc3RQb2xpY3lWZXJzaW9uc1JlcXVlc3QaKS50b3VjaHN0b25lLnYxLkxpc3RQb2xpY3lWZXJzaW9uc1Jlc3BvbnNlIhSQAgLq4BgNcmVnaXN0cnk6cmVhZBJrCgxVcGRhdGVQb2xpY3kSIi50b3VjaHN0b25lLnYxLlVwZGF0ZVBvbGljeVJlcXVlc3QaIy50b3VjaHN0b25lLnYxLlVwZGF0ZVBvbGljeVJlc3BvbnNlIhLq4BgOcmVnaXN0cnk6d3JpdGUScQoOUm9sbGJhY2tQb2xpY3kSJC50b3VjaHN0b25lLnYxLlJvbGxiYWNrUG9saWN5UmVxdWVzdBolLnRvdWNoc3RvbmUudjEuUm9sbGJhY2tQb2xpY3lSZXNwb25zZSIS6uAYDnJlZ2lzdHJ5OndyaXRlEnAKDVByZXZpZXdQb2xpY3kSIy50b3VjaHN0b25lLnYxLlByZXZpZXdQb2xpY3lSZXF1ZXN0GiQudG91Y2hzdG9uZS52MS5QcmV2aWV3UG9saWN5UmVzcG9uc2UiFJACAurgGA1yZWdpc3RyeTpyZWFkEncKD0lzc3VlQ3JlZGVudGlhbBIlLnRvdWNoc3RvbmUudjEuSXNzdWVDcmVkZW50aWFsUmVxdWVzdBomLnRvdWNoc3RvbmUudjEuSXNzdWVDcmVkZW50aWFsUmVzcG9uc2UiFergGBFjcmVkZW50aWFsczppc3N1ZRJ2Cg9MaXN0U2lnbmluZ0tleXMSJS50b3VjaHN0b25lLnYxLkxpc3RTaWduaW5nS2V5c1JlcXVlc3QaJi50b3VjaHN0b25lLnYxLkxpc3RTaWduaW5nS2V5c1Jlc3BvbnNlIhSQAgLq4BgNcmVnaXN0cnk6cmVhZBJ3ChBSb3RhdGVTaWduaW5nS2V5EiYudG91Y2hzdG9uZS52MS5Sb3RhdGVTaWduaW5nS2V5UmVxdWVzdBonLnRvdWNoc3RvbmUudjEuUm90YXRlU2lnbmluZ0tleVJlc3BvbnNlIhLq4BgOcmVnaXN0cnk6d3JpdGViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_touchstone_v1_options, file_touchstone_v1_tokens]);
 
 /**
  * An organisation: it owns apps and resource servers; nothing crosses tenants.
@@ -51,6 +51,20 @@ export type Tenant = Message<"touchstone.v1.Tenant"> & {
    * @generated from field: bool first_party_without_consent = 4;
    */
   firstPartyWithoutConsent: boolean;
+
+  /**
+   * Tells one version of the entry from another. Opaque; set by responses.
+   *
+   * @generated from field: string etag = 5;
+   */
+  etag: string;
+
+  /**
+   * Whether it has been disabled. Set by responses.
+   *
+   * @generated from field: bool disabled = 6;
+   */
+  disabled: boolean;
 };
 
 /**
@@ -156,6 +170,27 @@ export type App = Message<"touchstone.v1.App"> & {
    * @generated from field: touchstone.v1.RefreshPolicy refresh = 9;
    */
   refresh?: RefreshPolicy | undefined;
+
+  /**
+   * What it is run for, in the tenant's own words. Empty: `production`.
+   *
+   * @generated from field: string environment = 10;
+   */
+  environment: string;
+
+  /**
+   * Tells one version of the entry from another. Opaque; set by responses.
+   *
+   * @generated from field: string etag = 11;
+   */
+  etag: string;
+
+  /**
+   * Whether it has been disabled. Set by responses.
+   *
+   * @generated from field: bool disabled = 12;
+   */
+  disabled: boolean;
 };
 
 /**
@@ -219,6 +254,20 @@ export type Scope = Message<"touchstone.v1.Scope"> & {
    * @generated from field: string description = 2;
    */
   description: string;
+
+  /**
+   * How much harm it does in the wrong hands.
+   *
+   * @generated from field: touchstone.v1.Sensitivity sensitivity = 3;
+   */
+  sensitivity: Sensitivity;
+
+  /**
+   * The longest life of the tokens that have it, in whole seconds. Absent: the resource server's.
+   *
+   * @generated from field: google.protobuf.Duration token_ttl_max = 4;
+   */
+  tokenTtlMax?: Duration | undefined;
 };
 
 /**
@@ -297,6 +346,29 @@ export type ResourceServer = Message<"touchstone.v1.ResourceServer"> & {
    * @generated from field: string etag = 9;
    */
   etag: string;
+
+  /**
+   * Not empty: its public key as a JWK (RFC 7517), to which SIGNED tokens for it are encrypted (RFC 7516), so that nobody on
+   * the way reads them. It decrypts them by itself, and presents what is inside to ValidateToken. EC P-256, P-384, P-521 or
+   * X25519, for ECDH-ES; or RSA of 2,048 bits or more, for RSA-OAEP-256.
+   *
+   * @generated from field: string encryption_jwk = 10;
+   */
+  encryptionJwk: string;
+
+  /**
+   * Who answers for it: names, for people.
+   *
+   * @generated from field: repeated string owners = 11;
+   */
+  owners: string[];
+
+  /**
+   * Whether it has been disabled. Set by responses.
+   *
+   * @generated from field: bool disabled = 12;
+   */
+  disabled: boolean;
 };
 
 /**
@@ -390,7 +462,7 @@ export const CreateTenantRequestSchema: GenMessage<CreateTenantRequest> = /*@__P
  */
 export type CreateTenantResponse = Message<"touchstone.v1.CreateTenantResponse"> & {
   /**
-   * With its defaults filled in.
+   * With its defaults filled in, and its etag.
    *
    * @generated from field: touchstone.v1.Tenant tenant = 1;
    */
@@ -403,6 +475,146 @@ export type CreateTenantResponse = Message<"touchstone.v1.CreateTenantResponse">
  */
 export const CreateTenantResponseSchema: GenMessage<CreateTenantResponse> = /*@__PURE__*/
   messageDesc(file_touchstone_v1_registry, 9);
+
+/**
+ * Which tenant.
+ *
+ * @generated from message touchstone.v1.GetTenantRequest
+ */
+export type GetTenantRequest = Message<"touchstone.v1.GetTenantRequest"> & {
+  /**
+   * The tenant.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+};
+
+/**
+ * Describes the message touchstone.v1.GetTenantRequest.
+ * Use `create(GetTenantRequestSchema)` to create a new message.
+ */
+export const GetTenantRequestSchema: GenMessage<GetTenantRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 10);
+
+/**
+ * The tenant asked for.
+ *
+ * @generated from message touchstone.v1.GetTenantResponse
+ */
+export type GetTenantResponse = Message<"touchstone.v1.GetTenantResponse"> & {
+  /**
+   * All of it.
+   *
+   * @generated from field: touchstone.v1.Tenant tenant = 1;
+   */
+  tenant?: Tenant | undefined;
+};
+
+/**
+ * Describes the message touchstone.v1.GetTenantResponse.
+ * Use `create(GetTenantResponseSchema)` to create a new message.
+ */
+export const GetTenantResponseSchema: GenMessage<GetTenantResponse> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 11);
+
+/**
+ * Which part of them.
+ *
+ * @generated from message touchstone.v1.ListTenantsRequest
+ */
+export type ListTenantsRequest = Message<"touchstone.v1.ListTenantsRequest"> & {
+  /**
+   * How many at most, up to 200. Zero: 50.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * Where to go on, as the last page told. Empty: at the beginning.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message touchstone.v1.ListTenantsRequest.
+ * Use `create(ListTenantsRequestSchema)` to create a new message.
+ */
+export const ListTenantsRequestSchema: GenMessage<ListTenantsRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 12);
+
+/**
+ * A page of them.
+ *
+ * @generated from message touchstone.v1.ListTenantsResponse
+ */
+export type ListTenantsResponse = Message<"touchstone.v1.ListTenantsResponse"> & {
+  /**
+   * In the order of their names.
+   *
+   * @generated from field: repeated touchstone.v1.Tenant tenants = 1;
+   */
+  tenants: Tenant[];
+
+  /**
+   * Where to go on; empty: there are no more.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message touchstone.v1.ListTenantsResponse.
+ * Use `create(ListTenantsResponseSchema)` to create a new message.
+ */
+export const ListTenantsResponseSchema: GenMessage<ListTenantsResponse> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 13);
+
+/**
+ * The tenant as it is to be.
+ *
+ * @generated from message touchstone.v1.UpdateTenantRequest
+ */
+export type UpdateTenantRequest = Message<"touchstone.v1.UpdateTenantRequest"> & {
+  /**
+   * All of it, with the etag that it was read with.
+   *
+   * @generated from field: touchstone.v1.Tenant tenant = 1;
+   */
+  tenant?: Tenant | undefined;
+};
+
+/**
+ * Describes the message touchstone.v1.UpdateTenantRequest.
+ * Use `create(UpdateTenantRequestSchema)` to create a new message.
+ */
+export const UpdateTenantRequestSchema: GenMessage<UpdateTenantRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 14);
+
+/**
+ * The tenant that is.
+ *
+ * @generated from message touchstone.v1.UpdateTenantResponse
+ */
+export type UpdateTenantResponse = Message<"touchstone.v1.UpdateTenantResponse"> & {
+  /**
+   * With its new etag.
+   *
+   * @generated from field: touchstone.v1.Tenant tenant = 1;
+   */
+  tenant?: Tenant | undefined;
+};
+
+/**
+ * Describes the message touchstone.v1.UpdateTenantResponse.
+ * Use `create(UpdateTenantResponseSchema)` to create a new message.
+ */
+export const UpdateTenantResponseSchema: GenMessage<UpdateTenantResponse> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 15);
 
 /**
  * Which tenant, and why.
@@ -430,7 +642,7 @@ export type DisableTenantRequest = Message<"touchstone.v1.DisableTenantRequest">
  * Use `create(DisableTenantRequestSchema)` to create a new message.
  */
 export const DisableTenantRequestSchema: GenMessage<DisableTenantRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 10);
+  messageDesc(file_touchstone_v1_registry, 16);
 
 /**
  * From which revision on it holds.
@@ -451,7 +663,7 @@ export type DisableTenantResponse = Message<"touchstone.v1.DisableTenantResponse
  * Use `create(DisableTenantResponseSchema)` to create a new message.
  */
 export const DisableTenantResponseSchema: GenMessage<DisableTenantResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 11);
+  messageDesc(file_touchstone_v1_registry, 17);
 
 /**
  * The app to be.
@@ -472,7 +684,7 @@ export type CreateAppRequest = Message<"touchstone.v1.CreateAppRequest"> & {
  * Use `create(CreateAppRequestSchema)` to create a new message.
  */
 export const CreateAppRequestSchema: GenMessage<CreateAppRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 12);
+  messageDesc(file_touchstone_v1_registry, 18);
 
 /**
  * The app that is.
@@ -481,7 +693,7 @@ export const CreateAppRequestSchema: GenMessage<CreateAppRequest> = /*@__PURE__*
  */
 export type CreateAppResponse = Message<"touchstone.v1.CreateAppResponse"> & {
   /**
-   * With its defaults filled in.
+   * With its defaults filled in, and its etag.
    *
    * @generated from field: touchstone.v1.App app = 1;
    */
@@ -493,7 +705,154 @@ export type CreateAppResponse = Message<"touchstone.v1.CreateAppResponse"> & {
  * Use `create(CreateAppResponseSchema)` to create a new message.
  */
 export const CreateAppResponseSchema: GenMessage<CreateAppResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 13);
+  messageDesc(file_touchstone_v1_registry, 19);
+
+/**
+ * Which app.
+ *
+ * @generated from message touchstone.v1.GetAppRequest
+ */
+export type GetAppRequest = Message<"touchstone.v1.GetAppRequest"> & {
+  /**
+   * The app.
+   *
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+};
+
+/**
+ * Describes the message touchstone.v1.GetAppRequest.
+ * Use `create(GetAppRequestSchema)` to create a new message.
+ */
+export const GetAppRequestSchema: GenMessage<GetAppRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 20);
+
+/**
+ * The app asked for.
+ *
+ * @generated from message touchstone.v1.GetAppResponse
+ */
+export type GetAppResponse = Message<"touchstone.v1.GetAppResponse"> & {
+  /**
+   * All of it.
+   *
+   * @generated from field: touchstone.v1.App app = 1;
+   */
+  app?: App | undefined;
+};
+
+/**
+ * Describes the message touchstone.v1.GetAppResponse.
+ * Use `create(GetAppResponseSchema)` to create a new message.
+ */
+export const GetAppResponseSchema: GenMessage<GetAppResponse> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 21);
+
+/**
+ * Which part of them.
+ *
+ * @generated from message touchstone.v1.ListAppsRequest
+ */
+export type ListAppsRequest = Message<"touchstone.v1.ListAppsRequest"> & {
+  /**
+   * How many at most, up to 200. Zero: 50.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * Where to go on, as the last page told. Empty: at the beginning.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * The tenant. Empty: all that the caller may act in.
+   *
+   * @generated from field: string tenant_id = 3;
+   */
+  tenantId: string;
+};
+
+/**
+ * Describes the message touchstone.v1.ListAppsRequest.
+ * Use `create(ListAppsRequestSchema)` to create a new message.
+ */
+export const ListAppsRequestSchema: GenMessage<ListAppsRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 22);
+
+/**
+ * A page of them.
+ *
+ * @generated from message touchstone.v1.ListAppsResponse
+ */
+export type ListAppsResponse = Message<"touchstone.v1.ListAppsResponse"> & {
+  /**
+   * In the order of their names.
+   *
+   * @generated from field: repeated touchstone.v1.App apps = 1;
+   */
+  apps: App[];
+
+  /**
+   * Where to go on; empty: there are no more.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message touchstone.v1.ListAppsResponse.
+ * Use `create(ListAppsResponseSchema)` to create a new message.
+ */
+export const ListAppsResponseSchema: GenMessage<ListAppsResponse> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 23);
+
+/**
+ * The app as it is to be.
+ *
+ * @generated from message touchstone.v1.UpdateAppRequest
+ */
+export type UpdateAppRequest = Message<"touchstone.v1.UpdateAppRequest"> & {
+  /**
+   * All of it, with the etag that it was read with. Its tenant can't be changed.
+   *
+   * @generated from field: touchstone.v1.App app = 1;
+   */
+  app?: App | undefined;
+};
+
+/**
+ * Describes the message touchstone.v1.UpdateAppRequest.
+ * Use `create(UpdateAppRequestSchema)` to create a new message.
+ */
+export const UpdateAppRequestSchema: GenMessage<UpdateAppRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 24);
+
+/**
+ * The app that is.
+ *
+ * @generated from message touchstone.v1.UpdateAppResponse
+ */
+export type UpdateAppResponse = Message<"touchstone.v1.UpdateAppResponse"> & {
+  /**
+   * With its new etag.
+   *
+   * @generated from field: touchstone.v1.App app = 1;
+   */
+  app?: App | undefined;
+};
+
+/**
+ * Describes the message touchstone.v1.UpdateAppResponse.
+ * Use `create(UpdateAppResponseSchema)` to create a new message.
+ */
+export const UpdateAppResponseSchema: GenMessage<UpdateAppResponse> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 25);
 
 /**
  * Which app, and why.
@@ -521,7 +880,7 @@ export type DisableAppRequest = Message<"touchstone.v1.DisableAppRequest"> & {
  * Use `create(DisableAppRequestSchema)` to create a new message.
  */
 export const DisableAppRequestSchema: GenMessage<DisableAppRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 14);
+  messageDesc(file_touchstone_v1_registry, 26);
 
 /**
  * From which revision on it holds.
@@ -542,7 +901,7 @@ export type DisableAppResponse = Message<"touchstone.v1.DisableAppResponse"> & {
  * Use `create(DisableAppResponseSchema)` to create a new message.
  */
 export const DisableAppResponseSchema: GenMessage<DisableAppResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 15);
+  messageDesc(file_touchstone_v1_registry, 27);
 
 /**
  * The resource server to be.
@@ -563,7 +922,7 @@ export type CreateResourceServerRequest = Message<"touchstone.v1.CreateResourceS
  * Use `create(CreateResourceServerRequestSchema)` to create a new message.
  */
 export const CreateResourceServerRequestSchema: GenMessage<CreateResourceServerRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 16);
+  messageDesc(file_touchstone_v1_registry, 28);
 
 /**
  * The resource server that is.
@@ -572,7 +931,7 @@ export const CreateResourceServerRequestSchema: GenMessage<CreateResourceServerR
  */
 export type CreateResourceServerResponse = Message<"touchstone.v1.CreateResourceServerResponse"> & {
   /**
-   * With its defaults filled in.
+   * With its defaults filled in, and its etag.
    *
    * @generated from field: touchstone.v1.ResourceServer resource_server = 1;
    */
@@ -584,7 +943,7 @@ export type CreateResourceServerResponse = Message<"touchstone.v1.CreateResource
  * Use `create(CreateResourceServerResponseSchema)` to create a new message.
  */
 export const CreateResourceServerResponseSchema: GenMessage<CreateResourceServerResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 17);
+  messageDesc(file_touchstone_v1_registry, 29);
 
 /**
  * Which resource server.
@@ -605,7 +964,7 @@ export type GetResourceServerRequest = Message<"touchstone.v1.GetResourceServerR
  * Use `create(GetResourceServerRequestSchema)` to create a new message.
  */
 export const GetResourceServerRequestSchema: GenMessage<GetResourceServerRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 18);
+  messageDesc(file_touchstone_v1_registry, 30);
 
 /**
  * The resource server asked for.
@@ -626,7 +985,70 @@ export type GetResourceServerResponse = Message<"touchstone.v1.GetResourceServer
  * Use `create(GetResourceServerResponseSchema)` to create a new message.
  */
 export const GetResourceServerResponseSchema: GenMessage<GetResourceServerResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 19);
+  messageDesc(file_touchstone_v1_registry, 31);
+
+/**
+ * Which part of them.
+ *
+ * @generated from message touchstone.v1.ListResourceServersRequest
+ */
+export type ListResourceServersRequest = Message<"touchstone.v1.ListResourceServersRequest"> & {
+  /**
+   * How many at most, up to 200. Zero: 50.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * Where to go on, as the last page told. Empty: at the beginning.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * The tenant. Empty: all that the caller may act in.
+   *
+   * @generated from field: string tenant_id = 3;
+   */
+  tenantId: string;
+};
+
+/**
+ * Describes the message touchstone.v1.ListResourceServersRequest.
+ * Use `create(ListResourceServersRequestSchema)` to create a new message.
+ */
+export const ListResourceServersRequestSchema: GenMessage<ListResourceServersRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 32);
+
+/**
+ * A page of them.
+ *
+ * @generated from message touchstone.v1.ListResourceServersResponse
+ */
+export type ListResourceServersResponse = Message<"touchstone.v1.ListResourceServersResponse"> & {
+  /**
+   * In the order of their names.
+   *
+   * @generated from field: repeated touchstone.v1.ResourceServer resource_servers = 1;
+   */
+  resourceServers: ResourceServer[];
+
+  /**
+   * Where to go on; empty: there are no more.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message touchstone.v1.ListResourceServersResponse.
+ * Use `create(ListResourceServersResponseSchema)` to create a new message.
+ */
+export const ListResourceServersResponseSchema: GenMessage<ListResourceServersResponse> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 33);
 
 /**
  * The resource server as it is to be.
@@ -647,7 +1069,7 @@ export type UpdateResourceServerRequest = Message<"touchstone.v1.UpdateResourceS
  * Use `create(UpdateResourceServerRequestSchema)` to create a new message.
  */
 export const UpdateResourceServerRequestSchema: GenMessage<UpdateResourceServerRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 20);
+  messageDesc(file_touchstone_v1_registry, 34);
 
 /**
  * The resource server that is.
@@ -675,7 +1097,7 @@ export type UpdateResourceServerResponse = Message<"touchstone.v1.UpdateResource
  * Use `create(UpdateResourceServerResponseSchema)` to create a new message.
  */
 export const UpdateResourceServerResponseSchema: GenMessage<UpdateResourceServerResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 21);
+  messageDesc(file_touchstone_v1_registry, 35);
 
 /**
  * Which resource server, and why.
@@ -703,7 +1125,7 @@ export type DisableResourceServerRequest = Message<"touchstone.v1.DisableResourc
  * Use `create(DisableResourceServerRequestSchema)` to create a new message.
  */
 export const DisableResourceServerRequestSchema: GenMessage<DisableResourceServerRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 22);
+  messageDesc(file_touchstone_v1_registry, 36);
 
 /**
  * From which revision on it holds.
@@ -724,7 +1146,7 @@ export type DisableResourceServerResponse = Message<"touchstone.v1.DisableResour
  * Use `create(DisableResourceServerResponseSchema)` to create a new message.
  */
 export const DisableResourceServerResponseSchema: GenMessage<DisableResourceServerResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 23);
+  messageDesc(file_touchstone_v1_registry, 37);
 
 /**
  * A tenant's own service that knows its users.
@@ -752,7 +1174,7 @@ export type IdentityServicePrincipal = Message<"touchstone.v1.IdentityServicePri
  * Use `create(IdentityServicePrincipalSchema)` to create a new message.
  */
 export const IdentityServicePrincipalSchema: GenMessage<IdentityServicePrincipal> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 24);
+  messageDesc(file_touchstone_v1_registry, 38);
 
 /**
  * An app.
@@ -773,7 +1195,7 @@ export type AppPrincipal = Message<"touchstone.v1.AppPrincipal"> & {
  * Use `create(AppPrincipalSchema)` to create a new message.
  */
 export const AppPrincipalSchema: GenMessage<AppPrincipal> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 25);
+  messageDesc(file_touchstone_v1_registry, 39);
 
 /**
  * A resource server.
@@ -794,7 +1216,7 @@ export type ResourceServerPrincipal = Message<"touchstone.v1.ResourceServerPrinc
  * Use `create(ResourceServerPrincipalSchema)` to create a new message.
  */
 export const ResourceServerPrincipalSchema: GenMessage<ResourceServerPrincipal> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 26);
+  messageDesc(file_touchstone_v1_registry, 40);
 
 /**
  * A person or a tool that runs things.
@@ -822,7 +1244,7 @@ export type OperatorPrincipal = Message<"touchstone.v1.OperatorPrincipal"> & {
  * Use `create(OperatorPrincipalSchema)` to create a new message.
  */
 export const OperatorPrincipalSchema: GenMessage<OperatorPrincipal> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 27);
+  messageDesc(file_touchstone_v1_registry, 41);
 
 /**
  * Somebody who reads the audit trail.
@@ -850,7 +1272,7 @@ export type AuditorPrincipal = Message<"touchstone.v1.AuditorPrincipal"> & {
  * Use `create(AuditorPrincipalSchema)` to create a new message.
  */
 export const AuditorPrincipalSchema: GenMessage<AuditorPrincipal> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 28);
+  messageDesc(file_touchstone_v1_registry, 42);
 
 /**
  * For whom, for what and for how long.
@@ -925,7 +1347,7 @@ export type IssueCredentialRequest = Message<"touchstone.v1.IssueCredentialReque
  * Use `create(IssueCredentialRequestSchema)` to create a new message.
  */
 export const IssueCredentialRequestSchema: GenMessage<IssueCredentialRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 29);
+  messageDesc(file_touchstone_v1_registry, 43);
 
 /**
  * A credential, told once.
@@ -960,7 +1382,7 @@ export type IssueCredentialResponse = Message<"touchstone.v1.IssueCredentialResp
  * Use `create(IssueCredentialResponseSchema)` to create a new message.
  */
 export const IssueCredentialResponseSchema: GenMessage<IssueCredentialResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 30);
+  messageDesc(file_touchstone_v1_registry, 44);
 
 /**
  * A key that signs tokens.
@@ -1023,7 +1445,7 @@ export type SigningKey = Message<"touchstone.v1.SigningKey"> & {
  * Use `create(SigningKeySchema)` to create a new message.
  */
 export const SigningKeySchema: GenMessage<SigningKey> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 31);
+  messageDesc(file_touchstone_v1_registry, 45);
 
 /**
  * Whose keys.
@@ -1044,7 +1466,7 @@ export type ListSigningKeysRequest = Message<"touchstone.v1.ListSigningKeysReque
  * Use `create(ListSigningKeysRequestSchema)` to create a new message.
  */
 export const ListSigningKeysRequestSchema: GenMessage<ListSigningKeysRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 32);
+  messageDesc(file_touchstone_v1_registry, 46);
 
 /**
  * The keys of the tenant.
@@ -1065,7 +1487,7 @@ export type ListSigningKeysResponse = Message<"touchstone.v1.ListSigningKeysResp
  * Use `create(ListSigningKeysResponseSchema)` to create a new message.
  */
 export const ListSigningKeysResponseSchema: GenMessage<ListSigningKeysResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 33);
+  messageDesc(file_touchstone_v1_registry, 47);
 
 /**
  * Whose key.
@@ -1100,7 +1522,7 @@ export type RotateSigningKeyRequest = Message<"touchstone.v1.RotateSigningKeyReq
  * Use `create(RotateSigningKeyRequestSchema)` to create a new message.
  */
 export const RotateSigningKeyRequestSchema: GenMessage<RotateSigningKeyRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 34);
+  messageDesc(file_touchstone_v1_registry, 48);
 
 /**
  * The keys after it.
@@ -1128,7 +1550,573 @@ export type RotateSigningKeyResponse = Message<"touchstone.v1.RotateSigningKeyRe
  * Use `create(RotateSigningKeyResponseSchema)` to create a new message.
  */
 export const RotateSigningKeyResponseSchema: GenMessage<RotateSigningKeyResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_v1_registry, 35);
+  messageDesc(file_touchstone_v1_registry, 49);
+
+/**
+ * What a tenant lets its apps have, beyond what is registered of tenant, app and resource server, and what users permit. Each
+ * rule that is about a token limits it; a token that no rule is about is not issued. So a rule only ever narrows what others
+ * allow, their order does not matter, and what nobody thought of is refused.
+ *
+ * A tenant that never made a policy has one rule, `default`, about everything, that limits nothing.
+ *
+ * @generated from message touchstone.v1.Policy
+ */
+export type Policy = Message<"touchstone.v1.Policy"> & {
+  /**
+   * The tenant.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * Rises by one with each change; 0: nobody has made any. To change the policy, the version that was read.
+   *
+   * @generated from field: int32 version = 2;
+   */
+  version: number;
+
+  /**
+   * The rules, in any order.
+   *
+   * @generated from field: repeated touchstone.v1.PolicyRule rules = 3;
+   */
+  rules: PolicyRule[];
+
+  /**
+   * When this version was made. Set by responses; absent: nobody has made it.
+   *
+   * @generated from field: google.protobuf.Timestamp recorded_at = 4;
+   */
+  recordedAt?: Timestamp | undefined;
+
+  /**
+   * Who made it: an operator's name. Set by responses.
+   *
+   * @generated from field: string recorded_by = 5;
+   */
+  recordedBy: string;
+
+  /**
+   * Why. Set by responses.
+   *
+   * @generated from field: string reason = 6;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message touchstone.v1.Policy.
+ * Use `create(PolicySchema)` to create a new message.
+ */
+export const PolicySchema: GenMessage<Policy> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 50);
+
+/**
+ * What tokens a rule is about, and what it lets them have at most.
+ *
+ * @generated from message touchstone.v1.PolicyRule
+ */
+export type PolicyRule = Message<"touchstone.v1.PolicyRule"> & {
+  /**
+   * Names it where it limits something. Unique in its policy.
+   *
+   * @generated from field: string rule_id = 1;
+   */
+  ruleId: string;
+
+  /**
+   * For people.
+   *
+   * @generated from field: string description = 2;
+   */
+  description: string;
+
+  /**
+   * It is about tokens of apps of these kinds. None: of any.
+   *
+   * @generated from field: repeated touchstone.v1.ClientType client_types = 3;
+   */
+  clientTypes: ClientType[];
+
+  /**
+   * It is about tokens of apps that run there. None: anywhere.
+   *
+   * @generated from field: repeated touchstone.v1.HostingType hosting_types = 4;
+   */
+  hostingTypes: HostingType[];
+
+  /**
+   * It is about tokens that are used for that. None: for anything.
+   *
+   * @generated from field: repeated touchstone.v1.Usage usages = 5;
+   */
+  usages: Usage[];
+
+  /**
+   * It is about tokens for these resource servers. None: for any.
+   *
+   * @generated from field: repeated string audiences = 6;
+   */
+  audiences: string[];
+
+  /**
+   * It is about tokens of apps that are run for that (`App.environment`). None: for anything.
+   *
+   * @generated from field: repeated string environments = 7;
+   */
+  environments: string[];
+
+  /**
+   * What they may have. Absent: it limits no scopes.
+   *
+   * @generated from field: touchstone.v1.ScopeLimit scopes = 8;
+   */
+  scopes?: ScopeLimit | undefined;
+
+  /**
+   * They may have no scopes that would do more harm than that. Absent: any.
+   *
+   * @generated from field: touchstone.v1.Sensitivity sensitivity_max = 9;
+   */
+  sensitivityMax: Sensitivity;
+
+  /**
+   * Their longest life, in whole seconds. Absent: it does not limit that.
+   *
+   * @generated from field: google.protobuf.Duration token_ttl_max = 10;
+   */
+  tokenTtlMax?: Duration | undefined;
+
+  /**
+   * How they may be made. None: in any way that the app may have.
+   *
+   * @generated from field: repeated touchstone.v1.TokenMethod methods = 11;
+   */
+  methods: TokenMethod[];
+
+  /**
+   * What they must be bound to (`Confirmation`): one of these. None: nothing.
+   *
+   * @generated from field: repeated touchstone.v1.ConfirmationKind confirmations = 12;
+   */
+  confirmations: ConfirmationKind[];
+
+  /**
+   * How long ago the user's consent may have been recorded, in whole seconds: afterwards the user is to be asked again. Absent:
+   * as long as the consent lasts.
+   *
+   * @generated from field: google.protobuf.Duration consent_age_max = 13;
+   */
+  consentAgeMax?: Duration | undefined;
+};
+
+/**
+ * Describes the message touchstone.v1.PolicyRule.
+ * Use `create(PolicyRuleSchema)` to create a new message.
+ */
+export const PolicyRuleSchema: GenMessage<PolicyRule> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 51);
+
+/**
+ * The only scopes that may be had.
+ *
+ * @generated from message touchstone.v1.ScopeLimit
+ */
+export type ScopeLimit = Message<"touchstone.v1.ScopeLimit"> & {
+  /**
+   * Their names. None: nothing may be had.
+   *
+   * @generated from field: repeated string names = 1;
+   */
+  names: string[];
+};
+
+/**
+ * Describes the message touchstone.v1.ScopeLimit.
+ * Use `create(ScopeLimitSchema)` to create a new message.
+ */
+export const ScopeLimitSchema: GenMessage<ScopeLimit> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 52);
+
+/**
+ * Which policy.
+ *
+ * @generated from message touchstone.v1.GetPolicyRequest
+ */
+export type GetPolicyRequest = Message<"touchstone.v1.GetPolicyRequest"> & {
+  /**
+   * The tenant.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * Which version. 0: the one that is in force.
+   *
+   * @generated from field: int32 version = 2;
+   */
+  version: number;
+};
+
+/**
+ * Describes the message touchstone.v1.GetPolicyRequest.
+ * Use `create(GetPolicyRequestSchema)` to create a new message.
+ */
+export const GetPolicyRequestSchema: GenMessage<GetPolicyRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 53);
+
+/**
+ * The policy asked for.
+ *
+ * @generated from message touchstone.v1.GetPolicyResponse
+ */
+export type GetPolicyResponse = Message<"touchstone.v1.GetPolicyResponse"> & {
+  /**
+   * All of it.
+   *
+   * @generated from field: touchstone.v1.Policy policy = 1;
+   */
+  policy?: Policy | undefined;
+};
+
+/**
+ * Describes the message touchstone.v1.GetPolicyResponse.
+ * Use `create(GetPolicyResponseSchema)` to create a new message.
+ */
+export const GetPolicyResponseSchema: GenMessage<GetPolicyResponse> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 54);
+
+/**
+ * Which part of them.
+ *
+ * @generated from message touchstone.v1.ListPolicyVersionsRequest
+ */
+export type ListPolicyVersionsRequest = Message<"touchstone.v1.ListPolicyVersionsRequest"> & {
+  /**
+   * The tenant.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * How many at most, up to 20. Zero: 20.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * Where to go on, as the last page told. Empty: at the beginning.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message touchstone.v1.ListPolicyVersionsRequest.
+ * Use `create(ListPolicyVersionsRequestSchema)` to create a new message.
+ */
+export const ListPolicyVersionsRequestSchema: GenMessage<ListPolicyVersionsRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 55);
+
+/**
+ * A page of them.
+ *
+ * @generated from message touchstone.v1.ListPolicyVersionsResponse
+ */
+export type ListPolicyVersionsResponse = Message<"touchstone.v1.ListPolicyVersionsResponse"> & {
+  /**
+   * The latest first.
+   *
+   * @generated from field: repeated touchstone.v1.Policy policies = 1;
+   */
+  policies: Policy[];
+
+  /**
+   * Where to go on; empty: there are no more.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message touchstone.v1.ListPolicyVersionsResponse.
+ * Use `create(ListPolicyVersionsResponseSchema)` to create a new message.
+ */
+export const ListPolicyVersionsResponseSchema: GenMessage<ListPolicyVersionsResponse> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 56);
+
+/**
+ * The policy as it is to be.
+ *
+ * @generated from message touchstone.v1.UpdatePolicyRequest
+ */
+export type UpdatePolicyRequest = Message<"touchstone.v1.UpdatePolicyRequest"> & {
+  /**
+   * All of it, with the version that was read.
+   *
+   * @generated from field: touchstone.v1.Policy policy = 1;
+   */
+  policy?: Policy | undefined;
+
+  /**
+   * Why, for whoever reads the versions, and for the audit trail.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message touchstone.v1.UpdatePolicyRequest.
+ * Use `create(UpdatePolicyRequestSchema)` to create a new message.
+ */
+export const UpdatePolicyRequestSchema: GenMessage<UpdatePolicyRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 57);
+
+/**
+ * The policy that is.
+ *
+ * @generated from message touchstone.v1.UpdatePolicyResponse
+ */
+export type UpdatePolicyResponse = Message<"touchstone.v1.UpdatePolicyResponse"> & {
+  /**
+   * With its new version.
+   *
+   * @generated from field: touchstone.v1.Policy policy = 1;
+   */
+  policy?: Policy | undefined;
+};
+
+/**
+ * Describes the message touchstone.v1.UpdatePolicyResponse.
+ * Use `create(UpdatePolicyResponseSchema)` to create a new message.
+ */
+export const UpdatePolicyResponseSchema: GenMessage<UpdatePolicyResponse> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 58);
+
+/**
+ * Which version is to be in force again.
+ *
+ * @generated from message touchstone.v1.RollbackPolicyRequest
+ */
+export type RollbackPolicyRequest = Message<"touchstone.v1.RollbackPolicyRequest"> & {
+  /**
+   * The tenant.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * The version that says what is to hold: an earlier one. 0: what held before there was any.
+   *
+   * @generated from field: int32 to_version = 2;
+   */
+  toVersion: number;
+
+  /**
+   * The version that is in force, as it was read.
+   *
+   * @generated from field: int32 version = 3;
+   */
+  version: number;
+
+  /**
+   * Why, for whoever reads the versions, and for the audit trail.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message touchstone.v1.RollbackPolicyRequest.
+ * Use `create(RollbackPolicyRequestSchema)` to create a new message.
+ */
+export const RollbackPolicyRequestSchema: GenMessage<RollbackPolicyRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 59);
+
+/**
+ * The policy that is.
+ *
+ * @generated from message touchstone.v1.RollbackPolicyResponse
+ */
+export type RollbackPolicyResponse = Message<"touchstone.v1.RollbackPolicyResponse"> & {
+  /**
+   * The rules of that version, as a new one.
+   *
+   * @generated from field: touchstone.v1.Policy policy = 1;
+   */
+  policy?: Policy | undefined;
+};
+
+/**
+ * Describes the message touchstone.v1.RollbackPolicyResponse.
+ * Use `create(RollbackPolicyResponseSchema)` to create a new message.
+ */
+export const RollbackPolicyResponseSchema: GenMessage<RollbackPolicyResponse> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 60);
+
+/**
+ * A policy that might come to be.
+ *
+ * @generated from message touchstone.v1.PreviewPolicyRequest
+ */
+export type PreviewPolicyRequest = Message<"touchstone.v1.PreviewPolicyRequest"> & {
+  /**
+   * All of it. Its version does not matter.
+   *
+   * @generated from field: touchstone.v1.Policy policy = 1;
+   */
+  policy?: Policy | undefined;
+};
+
+/**
+ * Describes the message touchstone.v1.PreviewPolicyRequest.
+ * Use `create(PreviewPolicyRequestSchema)` to create a new message.
+ */
+export const PreviewPolicyRequestSchema: GenMessage<PreviewPolicyRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 61);
+
+/**
+ * What would become of it.
+ *
+ * @generated from message touchstone.v1.PreviewPolicyResponse
+ */
+export type PreviewPolicyResponse = Message<"touchstone.v1.PreviewPolicyResponse"> & {
+  /**
+   * What apps would lose, or get back, by app, audience and usage. What stays as it is, is left out.
+   *
+   * @generated from field: repeated touchstone.v1.GrantChange changes = 1;
+   */
+  changes: GrantChange[];
+
+  /**
+   * How many tokens have not expired of which it would not grant everything today: of those in `changes`, and of others. Tokens
+   * that have been revoked count as well.
+   *
+   * @generated from field: int64 live_tokens = 2;
+   */
+  liveTokens: bigint;
+};
+
+/**
+ * Describes the message touchstone.v1.PreviewPolicyResponse.
+ * Use `create(PreviewPolicyResponseSchema)` to create a new message.
+ */
+export const PreviewPolicyResponseSchema: GenMessage<PreviewPolicyResponse> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 62);
+
+/**
+ * What an app may have at a resource server, for one usage, before and after.
+ *
+ * @generated from message touchstone.v1.GrantChange
+ */
+export type GrantChange = Message<"touchstone.v1.GrantChange"> & {
+  /**
+   * The app.
+   *
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+
+  /**
+   * The resource server.
+   *
+   * @generated from field: string audience = 2;
+   */
+  audience: string;
+
+  /**
+   * What the tokens are used for.
+   *
+   * @generated from field: touchstone.v1.Usage usage = 3;
+   */
+  usage: Usage;
+
+  /**
+   * What may be had now.
+   *
+   * @generated from field: touchstone.v1.GrantLimits before = 4;
+   */
+  before?: GrantLimits | undefined;
+
+  /**
+   * What could be had then.
+   *
+   * @generated from field: touchstone.v1.GrantLimits after = 5;
+   */
+  after?: GrantLimits | undefined;
+
+  /**
+   * How many of its tokens have not expired of which the new policy would not grant everything.
+   *
+   * @generated from field: int64 live_tokens = 6;
+   */
+  liveTokens: bigint;
+};
+
+/**
+ * Describes the message touchstone.v1.GrantChange.
+ * Use `create(GrantChangeSchema)` to create a new message.
+ */
+export const GrantChangeSchema: GenMessage<GrantChange> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 63);
+
+/**
+ * What tokens may have at most, all limits taken together.
+ *
+ * @generated from message touchstone.v1.GrantLimits
+ */
+export type GrantLimits = Message<"touchstone.v1.GrantLimits"> & {
+  /**
+   * The scopes. None: no token can be had.
+   *
+   * @generated from field: repeated string scopes = 1;
+   */
+  scopes: string[];
+
+  /**
+   * The longest life, in whole seconds.
+   *
+   * @generated from field: google.protobuf.Duration token_ttl_max = 2;
+   */
+  tokenTtlMax?: Duration | undefined;
+
+  /**
+   * How they may be made.
+   *
+   * @generated from field: repeated touchstone.v1.TokenMethod methods = 3;
+   */
+  methods: TokenMethod[];
+
+  /**
+   * What they must be bound to: one of these. None: nothing.
+   *
+   * @generated from field: repeated touchstone.v1.ConfirmationKind confirmations = 4;
+   */
+  confirmations: ConfirmationKind[];
+
+  /**
+   * How old the user's consent may be. Absent: as long as it lasts.
+   *
+   * @generated from field: google.protobuf.Duration consent_age_max = 5;
+   */
+  consentAgeMax?: Duration | undefined;
+};
+
+/**
+ * Describes the message touchstone.v1.GrantLimits.
+ * Use `create(GrantLimitsSchema)` to create a new message.
+ */
+export const GrantLimitsSchema: GenMessage<GrantLimits> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_registry, 64);
 
 /**
  * What kind of client an app is.
@@ -1255,6 +2243,54 @@ export const HostingTypeSchema: GenEnum<HostingType> = /*@__PURE__*/
   enumDesc(file_touchstone_v1_registry, 1);
 
 /**
+ * How much harm it does where somebody has a scope who should not.
+ *
+ * @generated from enum touchstone.v1.Sensitivity
+ */
+export const Sensitivity = {
+  /**
+   * NORMAL.
+   *
+   * @generated from enum value: SENSITIVITY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Next to none: what anybody may know.
+   *
+   * @generated from enum value: SENSITIVITY_LOW = 1;
+   */
+  LOW: 1,
+
+  /**
+   * Some.
+   *
+   * @generated from enum value: SENSITIVITY_NORMAL = 2;
+   */
+  NORMAL: 2,
+
+  /**
+   * Much: what concerns money, health, or many people.
+   *
+   * @generated from enum value: SENSITIVITY_HIGH = 3;
+   */
+  HIGH: 3,
+} as const;
+
+/**
+ * How much harm it does where somebody has a scope who should not.
+ *
+ * @generated from enum touchstone.v1.Sensitivity
+ */
+export type Sensitivity = (typeof Sensitivity)[keyof typeof Sensitivity] | UnknownEnum;
+
+/**
+ * Describes the enum touchstone.v1.Sensitivity.
+ */
+export const SensitivitySchema: GenEnum<Sensitivity> = /*@__PURE__*/
+  enumDesc(file_touchstone_v1_registry, 2);
+
+/**
  * How tokens are signed.
  *
  * @generated from enum touchstone.v1.SigningAlgorithm
@@ -1300,7 +2336,7 @@ export type SigningAlgorithm = (typeof SigningAlgorithm)[keyof typeof SigningAlg
  * Describes the enum touchstone.v1.SigningAlgorithm.
  */
 export const SigningAlgorithmSchema: GenEnum<SigningAlgorithm> = /*@__PURE__*/
-  enumDesc(file_touchstone_v1_registry, 2);
+  enumDesc(file_touchstone_v1_registry, 3);
 
 /**
  * Where a signing key stands in its life.
@@ -1355,17 +2391,60 @@ export type SigningKeyState = (typeof SigningKeyState)[keyof typeof SigningKeySt
  * Describes the enum touchstone.v1.SigningKeyState.
  */
 export const SigningKeyStateSchema: GenEnum<SigningKeyState> = /*@__PURE__*/
-  enumDesc(file_touchstone_v1_registry, 3);
+  enumDesc(file_touchstone_v1_registry, 4);
+
+/**
+ * What a token can be bound to.
+ *
+ * @generated from enum touchstone.v1.ConfirmationKind
+ */
+export const ConfirmationKind = {
+  /**
+   * Refused.
+   *
+   * @generated from enum value: CONFIRMATION_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * A client certificate (RFC 8705).
+   *
+   * @generated from enum value: CONFIRMATION_KIND_CERTIFICATE = 1;
+   */
+  CERTIFICATE: 1,
+
+  /**
+   * A DPoP key (RFC 9449).
+   *
+   * @generated from enum value: CONFIRMATION_KIND_KEY = 2;
+   */
+  KEY: 2,
+} as const;
+
+/**
+ * What a token can be bound to.
+ *
+ * @generated from enum touchstone.v1.ConfirmationKind
+ */
+export type ConfirmationKind = (typeof ConfirmationKind)[keyof typeof ConfirmationKind] | UnknownEnum;
+
+/**
+ * Describes the enum touchstone.v1.ConfirmationKind.
+ */
+export const ConfirmationKindSchema: GenEnum<ConfirmationKind> = /*@__PURE__*/
+  enumDesc(file_touchstone_v1_registry, 5);
 
 /**
  * RegistryService knows the tenants, their apps and resource servers, and hands out credentials.
  *
- * Callers of all but IssueCredential: an operator (`registry:write`), in the tenants that its credential names (which
- * may name a tenant before it is created).
+ * Callers of all but IssueCredential: an operator, in the tenants that its credential names (which may name a tenant before
+ * it is created): `registry:read` to Get and List, `registry:write` for the rest.
  *
- * The Create RPCs are not idempotent but safe to retry: the second answer is ALREADY_EXISTS. The Disable RPCs are
- * idempotent. Disabling is for good; once it returns, nothing is issued any more and a fully consistent validation
- * refuses what was, credentials included.
+ * The Create RPCs are not idempotent but safe to retry: the second answer is ALREADY_EXISTS. The Update RPCs replace an entry
+ * as a whole, and only the version whose etag they name: what was changed meanwhile is not lost. They are not idempotent, but
+ * safe to retry: the second answer is ETAG_STALE. What is issued once they return keeps to them, on every replica. The
+ * Disable RPCs are idempotent. Disabling is for good; once it returns, nothing is issued any more and a fully consistent
+ * validation refuses what was, credentials included.
  *
  * @generated from service touchstone.v1.RegistryService
  */
@@ -1379,6 +2458,36 @@ export const RegistryService: GenService<{
     methodKind: "unary";
     input: typeof CreateTenantRequestSchema;
     output: typeof CreateTenantResponseSchema;
+  },
+  /**
+   * GetTenant tells of an organisation. Errors: TENANT_UNKNOWN.
+   *
+   * @generated from rpc touchstone.v1.RegistryService.GetTenant
+   */
+  getTenant: {
+    methodKind: "unary";
+    input: typeof GetTenantRequestSchema;
+    output: typeof GetTenantResponseSchema;
+  },
+  /**
+   * ListTenants tells of those that the caller may act in, page by page, disabled ones included. Errors: none of its own.
+   *
+   * @generated from rpc touchstone.v1.RegistryService.ListTenants
+   */
+  listTenants: {
+    methodKind: "unary";
+    input: typeof ListTenantsRequestSchema;
+    output: typeof ListTenantsResponseSchema;
+  },
+  /**
+   * UpdateTenant changes an organisation. Errors: TENANT_UNKNOWN, DISABLED, ETAG_STALE.
+   *
+   * @generated from rpc touchstone.v1.RegistryService.UpdateTenant
+   */
+  updateTenant: {
+    methodKind: "unary";
+    input: typeof UpdateTenantRequestSchema;
+    output: typeof UpdateTenantResponseSchema;
   },
   /**
    * DisableTenant ends a tenant: its apps, resource servers, tokens and credentials. Errors: TENANT_UNKNOWN.
@@ -1402,6 +2511,37 @@ export const RegistryService: GenService<{
     output: typeof CreateAppResponseSchema;
   },
   /**
+   * GetApp tells of a client. Errors: APP_UNKNOWN.
+   *
+   * @generated from rpc touchstone.v1.RegistryService.GetApp
+   */
+  getApp: {
+    methodKind: "unary";
+    input: typeof GetAppRequestSchema;
+    output: typeof GetAppResponseSchema;
+  },
+  /**
+   * ListApps tells of those of a tenant, page by page, disabled ones included. Errors: none of its own.
+   *
+   * @generated from rpc touchstone.v1.RegistryService.ListApps
+   */
+  listApps: {
+    methodKind: "unary";
+    input: typeof ListAppsRequestSchema;
+    output: typeof ListAppsResponseSchema;
+  },
+  /**
+   * UpdateApp changes what an app may ask for. The tokens that it has stay as they are: RevokeTokens ends them. Errors:
+   * APP_UNKNOWN, AUDIENCE_UNKNOWN, SCOPE_NOT_ALLOWED (of a grant), DISABLED, ETAG_STALE.
+   *
+   * @generated from rpc touchstone.v1.RegistryService.UpdateApp
+   */
+  updateApp: {
+    methodKind: "unary";
+    input: typeof UpdateAppRequestSchema;
+    output: typeof UpdateAppResponseSchema;
+  },
+  /**
    * DisableApp ends an app: its tokens and credentials. Errors: APP_UNKNOWN.
    *
    * @generated from rpc touchstone.v1.RegistryService.DisableApp
@@ -1423,8 +2563,7 @@ export const RegistryService: GenService<{
     output: typeof CreateResourceServerResponseSchema;
   },
   /**
-   * GetResourceServer tells of a resource server. Callers: an operator (`registry:read`). Idempotent. Errors:
-   * AUDIENCE_UNKNOWN.
+   * GetResourceServer tells of an API. Errors: AUDIENCE_UNKNOWN.
    *
    * @generated from rpc touchstone.v1.RegistryService.GetResourceServer
    */
@@ -1434,11 +2573,19 @@ export const RegistryService: GenService<{
     output: typeof GetResourceServerResponseSchema;
   },
   /**
-   * UpdateResourceServer changes what a resource server is shown - its released claims, whether it is told pseudonyms -, its
-   * scopes, its exchanges and its limits. Once it returns, a fully consistent validation shows no more than that.
+   * ListResourceServers tells of those of a tenant, page by page, disabled ones included. Errors: none of its own.
    *
-   * Not idempotent, but safe to retry: the second answer is ETAG_STALE. Errors: AUDIENCE_UNKNOWN, SCOPE_NOT_ALLOWED (of an
-   * exchange), DISABLED, ETAG_STALE.
+   * @generated from rpc touchstone.v1.RegistryService.ListResourceServers
+   */
+  listResourceServers: {
+    methodKind: "unary";
+    input: typeof ListResourceServersRequestSchema;
+    output: typeof ListResourceServersResponseSchema;
+  },
+  /**
+   * UpdateResourceServer changes what a resource server is shown - its released claims, whether it is told pseudonyms -, its
+   * scopes, its exchanges and its limits. Once it returns, a fully consistent validation shows no more than that. Errors:
+   * AUDIENCE_UNKNOWN, SCOPE_NOT_ALLOWED (of an exchange), DISABLED, ETAG_STALE.
    *
    * @generated from rpc touchstone.v1.RegistryService.UpdateResourceServer
    */
@@ -1456,6 +2603,61 @@ export const RegistryService: GenService<{
     methodKind: "unary";
     input: typeof DisableResourceServerRequestSchema;
     output: typeof DisableResourceServerResponseSchema;
+  },
+  /**
+   * GetPolicy tells what a tenant lets its apps have. Errors: TENANT_UNKNOWN, POLICY_UNKNOWN (the version).
+   *
+   * @generated from rpc touchstone.v1.RegistryService.GetPolicy
+   */
+  getPolicy: {
+    methodKind: "unary";
+    input: typeof GetPolicyRequestSchema;
+    output: typeof GetPolicyResponseSchema;
+  },
+  /**
+   * ListPolicyVersions tells what it has let them have, by whom and why, page by page, the latest first. Errors: none of its
+   * own.
+   *
+   * @generated from rpc touchstone.v1.RegistryService.ListPolicyVersions
+   */
+  listPolicyVersions: {
+    methodKind: "unary";
+    input: typeof ListPolicyVersionsRequestSchema;
+    output: typeof ListPolicyVersionsResponseSchema;
+  },
+  /**
+   * UpdatePolicy makes the next version of a policy. Nothing is issued under the version before to whoever asks after it has
+   * returned. The tokens that apps have stay as they are: PreviewPolicy counts those that it would not grant, RevokeTokens
+   * ends them. Errors: TENANT_UNKNOWN, DISABLED, ETAG_STALE (another version is in force).
+   *
+   * @generated from rpc touchstone.v1.RegistryService.UpdatePolicy
+   */
+  updatePolicy: {
+    methodKind: "unary";
+    input: typeof UpdatePolicyRequestSchema;
+    output: typeof UpdatePolicyResponseSchema;
+  },
+  /**
+   * RollbackPolicy makes the next version of a policy out of an earlier one. Errors: those of UpdatePolicy, POLICY_UNKNOWN.
+   *
+   * @generated from rpc touchstone.v1.RegistryService.RollbackPolicy
+   */
+  rollbackPolicy: {
+    methodKind: "unary";
+    input: typeof RollbackPolicyRequestSchema;
+    output: typeof RollbackPolicyResponseSchema;
+  },
+  /**
+   * PreviewPolicy tells what a policy would change, and changes nothing: which apps would lose something, or get it back, and
+   * of how many tokens that they have it would not grant everything. It goes through all tokens of the tenant: it may take its
+   * time, a minute for ten million. Errors: TENANT_UNKNOWN.
+   *
+   * @generated from rpc touchstone.v1.RegistryService.PreviewPolicy
+   */
+  previewPolicy: {
+    methodKind: "unary";
+    input: typeof PreviewPolicyRequestSchema;
+    output: typeof PreviewPolicyResponseSchema;
   },
   /**
    * IssueCredential makes a credential: a token for the audience `touchstone` with which a caller authenticates, by the

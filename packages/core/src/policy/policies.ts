@@ -1,0 +1,104 @@
+import type { Act } from '../access/act.ts';
+import { requireKind, requireScope, requireTenant } from '../access/rights.ts';
+import { actorOf } from '../audit/audit-event.ts';
+import { InvalidField, PolicyUnknown, TenantUnknown } from '../errors.ts';
+import type { Registry } from '../register/ports.ts';
+import { defaultPolicy, type Policy } from './policy.ts';
+import type { PolicyStore, PolicyVersion } from './ports.ts';
+
+export interface PolicyPorts {
+  readonly registry: Registry;
+  readonly policies: PolicyStore;
+}
+
+/** @throws CallerNotAllowed, TenantUnknown, PolicyUnknown, StoreUnavailable */
+export async function getPolicy(
+  act: Act,
+  tenantId: string,
+  version: number | null,
+  { registry, policies }: PolicyPorts,
+): Promise<PolicyVersion> {
+  authorise(act, 'registry:read', tenantId);
+  const found = await policies.read(tenantId, version);
+  if (found) return found;
+  if (version !== null) throw new PolicyUnknown();
+  if (!(await registry.read('tenant', tenantId))) throw new TenantUnknown();
+  return unmade(tenantId);
+}
+
+/** The latest first. @throws CallerNotAllowed, StoreUnavailable */
+export async function listPolicyVersions(
+  act: Act,
+  tenantId: string,
+  { before, pageSize }: { readonly before: number | null; readonly pageSize: number },
+  { policies }: PolicyPorts,
+): Promise<{ readonly versions: readonly PolicyVersion[]; readonly next: number | null }> {
+  authorise(act, 'registry:read', tenantId);
+  const found = await policies.list(tenantId, before, pageSize + 1);
+  const versions = found.slice(0, pageSize);
+  return { versions, next: found.length > pageSize ? (versions.at(-1)?.policy.version ?? null) : null };
+}
+
+/**
+ * Makes the next version of a policy. Once this resolves, nothing is issued under the one before to whoever asks afterwards.
+ * @param read what it is to be, under the version that was read.
+ * @throws CallerNotAllowed, InvalidField, EtagStale, TenantUnknown, Disabled, StoreUnavailable
+ */
+export async function updatePolicy(
+  act: Act,
+  read: Policy,
+  reason: string,
+  { registry, policies }: PolicyPorts,
+): Promise<PolicyVersion> {
+  const { tenantId } = read;
+  authorise(act, 'registry:write', tenantId);
+  if (new Set(read.rules.map(({ ruleId }) => ruleId)).size < read.rules.length) {
+    throw new InvalidField('policy.rules', 'must each have an id of their own');
+  }
+  const policy = { ...read, version: read.version + 1 };
+  const next = { policy, recordedBy: act.caller.name, reason };
+  const recordedAt = await policies.write(next, {
+    tenantId,
+    actor: actorOf(act),
+    act: { type: 'registry_changed', what: 'policy', id: String(policy.version), change: 'updated', reason },
+  });
+  registry.forget(tenantId);
+  return { ...next, recordedAt };
+}
+
+export interface RollbackCommand {
+  readonly tenantId: string;
+  readonly toVersion: number;
+  /** The one that was read as the one in force. */
+  readonly version: number;
+  readonly reason: string;
+}
+
+/**
+ * Makes the next version out of an earlier one.
+ * @throws PolicyUnknown, and what `updatePolicy` throws
+ */
+export async function rollbackPolicy(
+  act: Act,
+  { tenantId, toVersion, version, reason }: RollbackCommand,
+  ports: PolicyPorts,
+): Promise<PolicyVersion> {
+  authorise(act, 'registry:write', tenantId);
+  if (toVersion >= version) throw new InvalidField('to_version', 'must be an earlier version');
+  const earlier = toVersion === 0 ? unmade(tenantId) : await ports.policies.read(tenantId, toVersion);
+  if (!earlier) throw new PolicyUnknown();
+  return updatePolicy(act, { ...earlier.policy, version }, reason, ports);
+}
+
+const unmade = (tenantId: string): PolicyVersion => ({
+  policy: defaultPolicy(tenantId),
+  recordedBy: '',
+  reason: '',
+  recordedAt: 0,
+});
+
+function authorise({ caller }: Act, scope: 'registry:read' | 'registry:write', tenantId: string): void {
+  requireKind(caller, 'operator');
+  requireScope(caller, scope);
+  requireTenant(caller, tenantId);
+}

@@ -1,0 +1,73 @@
+import type { Dimensions, Policy, Rule } from './policy.ts';
+
+const dimensions = [
+  'clientType',
+  'hostingType',
+  'usage',
+  'audience',
+  'environment',
+] as const satisfies (keyof Dimensions)[];
+const bitsOfWord = 32;
+
+/** A set of rules: a bit for each, in the order of the policy. */
+type RuleSet = Uint32Array;
+
+/** The rules about each value of one dimension. */
+interface Column {
+  readonly byValue: ReadonlyMap<string, RuleSet>;
+  /** Those about any value. */
+  readonly others: RuleSet;
+}
+
+/** A policy, ready to be asked. */
+export interface IndexedPolicy {
+  readonly version: number;
+  readonly rules: RuleIndex;
+}
+
+export const indexed = ({ version, rules }: Policy): IndexedPolicy => ({ version, rules: new RuleIndex(rules) });
+
+/** The rules of a policy by what they are about. */
+export class RuleIndex {
+  readonly #rules: readonly Rule[];
+  readonly #columns: readonly Column[];
+
+  constructor(rules: readonly Rule[]) {
+    this.#rules = rules;
+    this.#columns = dimensions.map((dimension) => columnOf(rules, dimension));
+  }
+
+  /** The rules that are about it. */
+  matching(about: Dimensions): Rule[] {
+    const sets = this.#columns.map(({ byValue, others }, at) => byValue.get(about[dimensions[at] as never]) ?? others);
+    const matching: Rule[] = [];
+    for (let word = 0; word * bitsOfWord < this.#rules.length; word++) {
+      let bits = sets.reduce((common, set) => common & (set[word] as number), -1);
+      while (bits !== 0) {
+        const bit = Math.clz32(bits & -bits) ^ (bitsOfWord - 1);
+        matching.push(this.#rules[word * bitsOfWord + bit] as Rule);
+        bits &= bits - 1;
+      }
+    }
+    return matching;
+  }
+}
+
+function columnOf(rules: readonly Rule[], dimension: keyof Dimensions): Column {
+  const values = new Set(rules.flatMap(({ match }) => match[dimension] ?? []));
+  const setOf = (isIn: (rule: Rule) => boolean): RuleSet => {
+    const set = new Uint32Array(Math.ceil(rules.length / bitsOfWord));
+    rules.forEach((rule, at) => {
+      if (isIn(rule)) (set[at >>> 5] as number) |= 1 << (at & 31);
+    });
+    return set;
+  };
+  const isAbout = (value: string) => (rule: Rule) => {
+    const about: readonly string[] | null = rule.match[dimension];
+    return about === null || about.includes(value);
+  };
+  return {
+    byValue: new Map([...values].map((value) => [value, setOf(isAbout(value))])),
+    others: setOf((rule) => rule.match[dimension] === null),
+  };
+}

@@ -1,0 +1,130 @@
+import type { Act } from '../access/act.ts';
+import { platformTenantId } from '../access/home.ts';
+import { refreshAudience, requireKind, requireScope, requireTenant, touchstoneAudience } from '../access/rights.ts';
+import { type AuditEvent, actorOf } from '../audit/audit-event.ts';
+import { AudienceUnknown, Disabled, EtagStale, InvalidField, ScopeNotAllowed } from '../errors.ts';
+import type { EncryptionKeys } from '../keys/ports.ts';
+import type { Head } from '../revisions/revision.ts';
+import type { Registration, Registry, RegistryWriter } from './ports.ts';
+import { type App, type Registered, type RegisteredKind, type ResourceServer, registeredId } from './registration.ts';
+import { unknownEntry } from './unknown-entry.ts';
+
+export interface RegisterPorts {
+  readonly registry: Registry;
+  readonly entries: RegistryWriter;
+  readonly encryptionKeys: EncryptionKeys;
+}
+
+/**
+ * Registers an entry. Returns its etag.
+ * @throws CallerNotAllowed, InvalidField, AudienceUnknown, ScopeNotAllowed, AlreadyExists, TenantUnknown, Disabled,
+ *   StoreUnavailable
+ */
+export async function createEntry(act: Act, registered: Registered, ports: RegisterPorts): Promise<string> {
+  const { what, entry } = registered;
+  authorise(act, entry.tenantId);
+  const { field, ids } = reserved[what];
+  if (ids.includes(registeredId(what, entry))) {
+    throw new InvalidField(field, 'must be another name: this one is taken');
+  }
+  await check(registered, ports);
+  const etag = await ports.entries.create(registered, changeOf(act, registered, 'created'));
+  ports.registry.forget(entry.tenantId);
+  return etag;
+}
+
+/** Names that mean something else. */
+const reserved: Readonly<Record<RegisteredKind, { readonly field: string; readonly ids: readonly string[] }>> = {
+  tenant: { field: 'tenant.tenant_id', ids: [platformTenantId] },
+  app: { field: 'app.app_id', ids: [] },
+  resource_server: { field: 'resource_server.audience', ids: [touchstoneAudience, refreshAudience] },
+};
+
+/**
+ * Replaces an entry by another version of it. Once this resolves, nothing is issued that it does not allow, and a fully
+ * consistent validation shows no more of a token than it says.
+ * @param etag of the version that it replaces.
+ * @throws CallerNotAllowed, InvalidField, AudienceUnknown, ScopeNotAllowed, AppUnknown, TenantUnknown, Disabled, EtagStale,
+ *   StoreUnavailable
+ */
+export async function updateEntry(
+  act: Act,
+  registered: Registered,
+  etag: string,
+  ports: RegisterPorts,
+): Promise<{ readonly etag: string; readonly head: Head | null }> {
+  const { what, entry } = registered;
+  authorise(act, entry.tenantId);
+  const found = await ports.registry.read(what, registeredId(what, entry));
+  if (found?.entry.tenantId !== entry.tenantId) throw unknownEntry(what);
+  if (found.disabled) throw new Disabled(what);
+  if (found.etag !== etag) throw new EtagStale();
+  await check(registered, ports);
+  const written = await ports.entries.replace(registered, etag, changeOf(act, registered, 'updated'));
+  ports.registry.forget(entry.tenantId);
+  return written;
+}
+
+/** @throws CallerNotAllowed */
+function authorise({ caller }: Act, tenantId: string): void {
+  requireKind(caller, 'operator');
+  requireScope(caller, 'registry:write');
+  requireTenant(caller, tenantId);
+}
+
+const changeOf = (act: Act, registered: Registered, change: 'created' | 'updated'): AuditEvent => ({
+  tenantId: registered.entry.tenantId,
+  actor: actorOf(act),
+  act: {
+    type: 'registry_changed',
+    what: registered.what,
+    id: registeredId(registered.what, registered.entry),
+    change,
+    reason: '',
+  },
+});
+
+/** Whether the entry fits the others of its tenant. */
+async function check({ what, entry }: Registered, ports: RegisterPorts): Promise<void> {
+  if (what === 'app') await checkApp(entry, ports.registry);
+  if (what === 'resource_server') await checkResourceServer(entry, ports);
+}
+
+async function checkApp({ appId, tenantId, grants }: App, registry: Registry): Promise<void> {
+  for (const { audience, scopes } of grants) requireScopes(await registry.find(tenantId, appId, audience), scopes);
+}
+
+/** @throws AudienceUnknown, Disabled, ScopeNotAllowed unless the resource server has the scopes. */
+function requireScopes({ resourceServer, disabled }: Registration, scopes: readonly string[]): void {
+  if (!resourceServer) throw new AudienceUnknown();
+  if (disabled.has('resource_server')) throw new Disabled('resource_server');
+  const missing = scopes.find((scope) => !resourceServer.scopes.some((owned) => owned.name === scope));
+  if (missing !== undefined) throw new ScopeNotAllowed(missing, 'resource server');
+}
+
+async function checkResourceServer(
+  { audience, tenantId, scopes, exchanges, encryptionJwk }: ResourceServer,
+  { registry, encryptionKeys }: RegisterPorts,
+): Promise<void> {
+  if (new Set(scopes.map(({ name }) => name)).size < scopes.length) {
+    throw new InvalidField('resource_server.scopes', 'must each have a name of its own');
+  }
+  if (encryptionJwk !== null && !(await encryptionKeys.isUsable(encryptionJwk))) {
+    throw new InvalidField('resource_server.encryption_jwk', 'must be a public key that can be encrypted to, as a JWK');
+  }
+  if (new Set(exchanges.map((edge) => edge.audience)).size < exchanges.length) {
+    throw new InvalidField('resource_server.exchanges', 'must each lead to another audience');
+  }
+  for (const edge of exchanges) {
+    if (edge.audience === audience) {
+      throw new InvalidField('resource_server.exchanges', 'must lead to another audience than its own');
+    }
+    const strange = edge.scopes.find(({ from }) => !scopes.some(({ name }) => name === from));
+    if (strange) throw new ScopeNotAllowed(strange.from, 'resource server');
+    const target = await registry.find(tenantId, '', edge.audience);
+    requireScopes(
+      target,
+      edge.scopes.map(({ to }) => to),
+    );
+  }
+}

@@ -1,0 +1,55 @@
+import { type AuditCodec, type AuditEvent, EtagStale, inTurn, type Mac, type PolicyStore } from '@touchstone/core';
+import { insertEvents } from './audit-writer.ts';
+import type { Database } from './database.ts';
+import { OutboxWriter } from './outbox-rows.ts';
+import { type KeptPolicy, policyColumns, policyMacOf, policyOf, readPolicy } from './policy-rows.ts';
+import { raiseVersion } from './registry-writer.ts';
+
+const listStatement = `
+  select ${policyColumns} from policy p
+   where p.tenant_id = $1 and ($2::int is null or p.version < $2) order by p.version desc limit $3`;
+
+export interface PolicyStoreOptions {
+  readonly mac: Mac;
+  readonly codec: AuditCodec;
+  readonly instanceId: string;
+}
+
+/** Policies: every version that there was. */
+export function policyStore(database: Database, { mac, codec, instanceId }: PolicyStoreOptions): PolicyStore {
+  const outbox = new OutboxWriter(instanceId, codec);
+
+  const write = inTurn(
+    async ({ next, event }: { readonly next: KeptPolicy; readonly event: AuditEvent }): Promise<number> => {
+      const { tenantId, version } = next.policy;
+      const text = JSON.stringify(next);
+      const { recordedAt } = await outbox.writing(() =>
+        database.transaction(async (query) => {
+          await raiseVersion(query, tenantId);
+          const [row] = await query({
+            text: `insert into policy (tenant_id, version, entry, mac)
+                 select $1, $2, $3, $4
+                  where $2 - 1 = (select coalesce(max(version), 0) from policy where tenant_id = $1)
+                 returning (extract(epoch from recorded_at) * 1000)::bigint`,
+            values: [tenantId, version, text, policyMacOf(mac, tenantId, version, text)],
+          });
+          if (!row) throw new EtagStale();
+          await insertEvents(query, outbox, [event], row[0] as number);
+          return { recordedAt: row[0] as number, written: 1 };
+        }),
+      );
+      return recordedAt;
+    },
+  );
+
+  return {
+    read: (tenantId, version) => readPolicy(database, mac, tenantId, version),
+
+    async list(tenantId, before, limit) {
+      const rows = await database.query({ name: 'policies', text: listStatement, values: [tenantId, before, limit] });
+      return rows.map((row) => policyOf(row, mac));
+    },
+
+    write: (next, event) => write({ next, event }),
+  };
+}

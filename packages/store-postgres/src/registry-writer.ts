@@ -1,0 +1,117 @@
+import {
+  AlreadyExists,
+  type AuditEvent,
+  composeRelease,
+  Disabled,
+  EtagStale,
+  type Head,
+  inTurn,
+  type Mac,
+  type Registered,
+  type RegistryWriter,
+  registeredId,
+  TenantUnknown,
+} from '@touchstone/core';
+import { insertEvents } from './audit-writer.ts';
+import { type Database, type Query, StatementRefused, uniqueViolation } from './database.ts';
+import { OutboxWriter } from './outbox-rows.ts';
+import { macOf, tables, versionRaised } from './registry.ts';
+import { advanceHistory, lockHistory, type RevocationWriterOptions } from './revocation-writer.ts';
+
+export interface RegistryWriterOptions extends RevocationWriterOptions {
+  readonly mac: Mac;
+}
+
+interface Change {
+  readonly registered: Registered;
+  /** Of the version that is replaced; null: the entry is new. */
+  readonly replaces: string | null;
+  readonly event: AuditEvent;
+}
+
+interface Changed {
+  readonly etag: string;
+  readonly head: Head | null;
+}
+
+/** Changes the registry: one thing at a time, for the sake of the events' count. */
+export function registryWriter(
+  database: Database,
+  { chain, codec, instanceId, mac }: RegistryWriterOptions,
+): RegistryWriter {
+  const outbox = new OutboxWriter(instanceId, codec);
+
+  const write = inTurn(async ({ registered, replaces, event }: Change): Promise<Changed> => {
+    const row = rowOf(registered, mac);
+    const { head } = await outbox.writing(() =>
+      database.transaction(async (query) => {
+        // Before the tenant, as everybody takes them.
+        const isShown = registered.what === 'resource_server' && replaces !== null;
+        const release = isShown ? composeRelease(await lockHistory(query, [], chain), row.id, chain) : null;
+        if (replaces === null) await insert(query, row);
+        else await replace(query, row, replaces);
+        if (release) await advanceHistory(query, release);
+        await insertEvents(query, outbox, [event], release?.recordedAt ?? Date.now());
+        return { head: release?.revision ?? null, written: 1 };
+      }),
+    );
+    return { etag: row.etag, head };
+  });
+
+  return {
+    async create(registered, event) {
+      try {
+        return (await write({ registered, replaces: null, event })).etag;
+      } catch (error) {
+        const isTaken = error instanceof StatementRefused && error.sqlState === uniqueViolation;
+        throw isTaken ? new AlreadyExists(registered.what) : error;
+      }
+    },
+    replace: (registered, replaces, event) => write({ registered, replaces, event }),
+  };
+}
+
+/** An entry as it is kept. */
+interface EntryRow {
+  readonly what: Registered['what'];
+  readonly id: string;
+  readonly tenantId: string;
+  readonly text: string;
+  readonly etag: string;
+}
+
+function rowOf({ what, entry }: Registered, mac: Mac): EntryRow {
+  const [id, { tenantId }, text] = [registeredId(what, entry), entry, JSON.stringify(entry)];
+  return { what, id, tenantId, text, etag: macOf(mac, what, id, tenantId, text) };
+}
+
+/** @throws TenantUnknown, Disabled */
+async function insert(query: Query, { what, id, tenantId, text, etag }: EntryRow): Promise<void> {
+  const { table, id: column } = tables[what];
+  if (what !== 'tenant') await raiseVersion(query, tenantId);
+  const columns = what === 'tenant' ? column : `${column}, tenant_id`;
+  const values = what === 'tenant' ? [text, etag, id] : [text, etag, id, tenantId];
+  const places = what === 'tenant' ? '$3' : '$3, $4';
+  await query({ text: `insert into ${table} (entry, mac, ${columns}) values ($1, $2, ${places})`, values });
+}
+
+/** @throws EtagStale, TenantUnknown, Disabled */
+async function replace(query: Query, { what, id, tenantId, text, etag }: EntryRow, before: string): Promise<void> {
+  await raiseVersion(query, tenantId);
+  const { table, id: column } = tables[what];
+  const replaced = await query({
+    text: `update ${table} set entry = $1, mac = $2
+            where ${column} = $3 and mac = $4 and disabled_revision is null returning mac`,
+    values: [text, etag, id, before],
+  });
+  if (replaced.length === 0) throw new EtagStale();
+}
+
+/** Raises the tenant's version, which every issuer's insert compares; and holds the tenant's row until the end. @throws TenantUnknown, Disabled */
+export async function raiseVersion(query: Query, tenantId: string): Promise<void> {
+  const text = `update tenant set ${versionRaised} where tenant_id = $1
+                returning disabled_revision is not null`;
+  const [row] = await query({ text, values: [tenantId] });
+  if (!row) throw new TenantUnknown();
+  if (row[0]) throw new Disabled('tenant');
+}

@@ -1,0 +1,15 @@
+import type { RegistryService } from '@touchstone/contracts';
+import { updateEntry } from '@touchstone/core';
+import type { UnaryHandler } from '@touchstone/service-kit';
+import type { IssuerContext } from '../context.ts';
+import { required } from './required.ts';
+import { fromTenant, toTenant } from './tenant.ts';
+
+export const updateTenantHandler =
+  ({ registering }: IssuerContext): UnaryHandler<typeof RegistryService.method.updateTenant> =>
+  async (request, { act }) => {
+    const tenant = required(request.tenant);
+    const entry = toTenant(tenant);
+    const { etag } = await updateEntry(act, { what: 'tenant', entry }, tenant.etag, registering);
+    return { tenant: fromTenant({ entry, etag, disabled: false }) };
+  };
