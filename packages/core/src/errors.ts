@@ -32,6 +32,8 @@ export type ErrorCode =
   | 'already_exists'
   | 'idempotency_key_reused'
   | 'credential_not_allowed'
+  | 'rate_exceeded'
+  | 'too_many_tokens'
   | 'store_unavailable'
   | 'fenced'
   | 'overloaded'
@@ -317,6 +319,27 @@ export class Fenced extends TouchstoneError {
   readonly code = 'fenced';
   constructor() {
     super('this replica cannot prove that its database is the one in force; try another, or again');
+  }
+}
+
+export class RateExceeded extends TouchstoneError {
+  readonly code = 'rate_exceeded';
+  /** Milliseconds. */
+  readonly retryAfter: number;
+  constructor(limitedBy: string, tokensPerMinute: number, retryAfter: number) {
+    super(`the ${limitedBy} gets at most ${tokensPerMinute} tokens a minute`, {
+      limited_by: limitedBy,
+      tokens_per_minute: String(tokensPerMinute),
+      retry_after_ms: String(retryAfter),
+    });
+    this.retryAfter = retryAfter;
+  }
+}
+
+export class TooManyTokens extends TouchstoneError {
+  readonly code = 'too_many_tokens';
+  constructor(max: number) {
+    super(`the policy lets ${max} tokens of this app and user be alive at once`, { max_tokens: String(max) });
   }
 }
 

@@ -5,7 +5,13 @@ import type { Entries, RegisteredKind } from './register/registration.ts';
 
 /** Data for tests: all that decides about a token of app a1 for the audience s1. */
 export const registration: Registration = {
-  tenant: { tenantId: 't1', displayName: '', tokenTtlMax: 3_600, firstPartyWithoutConsent: true },
+  tenant: {
+    tenantId: 't1',
+    displayName: '',
+    tokenTtlMax: 3_600,
+    tokensPerMinuteMax: null,
+    firstPartyWithoutConsent: true,
+  },
   app: {
     appId: 'a1',
     tenantId: 't1',
@@ -16,6 +22,7 @@ export const registration: Registration = {
     methods: ['reference'],
     refresh: null,
     environment: 'production',
+    tokensPerMinuteMax: null,
     tokenTtlMax: null,
   },
   resourceServer: {

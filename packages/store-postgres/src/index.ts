@@ -12,6 +12,7 @@ export { type OutboxBacklog, readOutboxBacklog } from './outbox-backlog.ts';
 export { type UpkeepDone, upkeep } from './partitions.ts';
 export { policyStore } from './policies.ts';
 export { proofTaker } from './proof-taker.ts';
+export { rateLimiter } from './rate-limiter.ts';
 export * from './record-reader.ts';
 export { registry, releaseReader } from './registry.ts';
 export { registryWriter } from './registry-writer.ts';

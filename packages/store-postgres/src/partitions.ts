@@ -62,6 +62,8 @@ export async function upkeep(database: Database, wallNow = systemClock.wall()): 
   // Their tokens are refused anyway, by both clocks.
   const ended = [new Date(Math.min(now, wallNow) - daysKept * 86_400_000)];
   await database.query({ text: 'delete from refresh_use where expires_at < $1', values: ended });
+  await database.query({ text: 'delete from live_token where expires_at < $1', values: ended });
+  await database.query({ text: 'delete from rate where expire < $1', values: [Math.min(now, wallNow)] });
   return { made, dropped, postponed };
 }
 

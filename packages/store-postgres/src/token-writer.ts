@@ -4,13 +4,15 @@ import {
   gather,
   type NewToken,
   type RefreshUse,
+  type Room,
   StoreUnavailable,
   type TokenWriter,
+  TooManyTokens,
   type UsedBefore,
 } from '@touchstone/core';
 import { type Database, type Query, StatementRefused } from './database.ts';
 import { OutboxWriter, outboxFields } from './outbox-rows.ts';
-import { fieldsOf, insertColumns, recordFields } from './token-rows.ts';
+import { fieldsOf, insertColumns, recordFields, recordJson, recordOf } from './token-rows.ts';
 
 const drawStatement = `
   select nextval('token_sequence'), (extract(epoch from now()) * 1000)::bigint from generate_series(1, $1::int)`;
@@ -95,12 +97,13 @@ export function tokenWriter(database: Database, instanceId: string, codec: Audit
   // One at a time, for the sake of the events' count; what arrives meanwhile makes the next batch the larger.
   const insert = gather<NewToken, boolean>(insertEach, { batchMax: 500, lanes: 1, waitingMax: 20_000 });
 
-  async function writeTogether({ tokens, use }: Together): Promise<boolean | UsedBefore> {
+  async function writeTogether({ tokens, use, room }: Together): Promise<boolean | UsedBefore> {
     try {
       const { outcome } = await together.writing(() =>
         database.transaction(async (query) => {
           const before = use && (await takeUse(query, use));
           if (before) return { outcome: before, written: 0 };
+          if (room) await takeRoom(query, tokens.at(-1) as NewToken, room);
           const { written } = await insertAll(tokens, query, together);
           if (written < tokens.length) throw new Stale();
           return { outcome: true, written };
@@ -120,13 +123,34 @@ export function tokenWriter(database: Database, instanceId: string, codec: Audit
   return {
     draw: (signal) => draw(null, signal),
     insert: (record, event, signal) => insert({ record, event }, signal),
-    insertTogether: (tokens, use) => insertTogether({ tokens, use }),
+    insertTogether: (tokens, use, room) => insertTogether({ tokens, use, room }),
   };
 }
 
 interface Together {
   readonly tokens: readonly NewToken[];
   readonly use: RefreshUse | null;
+  readonly room: Room | null;
+}
+
+const lockStatement = 'select pg_advisory_xact_lock(hashtextextended($1, 0))';
+const aliveStatement = `
+  select ${recordJson} from live_token l join token t on t.expiry_day = l.expiry_day and t.id = l.id
+   where l.app_id = $1 and l.user_handle = $2 and l.expires_at > clock_timestamp()
+   order by t.sequence`;
+const roomStatement = `
+  insert into live_token (expiry_day, id, app_id, user_handle, expires_at) values ($1, $2, $3, $4, $5)`;
+
+/** One after the other, of those who want it for the same app and user. @throws TooManyTokens */
+async function takeRoom(query: Query, { record }: NewToken, { max, isAlive, end }: Room): Promise<void> {
+  const { key, appId, userHandle, expiresAt } = record;
+  await query({ text: lockStatement, values: [JSON.stringify([appId, userHandle])] });
+  const rows = await query({ text: aliveStatement, values: [appId, userHandle ?? ''] });
+  const alive = rows.map(([values]) => recordOf(values as unknown[])).filter(isAlive);
+  if (alive.length >= max && !end) throw new TooManyTokens(max);
+  if (alive.length >= max) await end?.(alive.slice(0, alive.length - max + 1));
+  const values = [key.partition, key.key, appId, userHandle ?? '', new Date(expiresAt)];
+  await query({ text: roomStatement, values });
 }
 
 /** Null where it is the first use. */

@@ -21,6 +21,7 @@ import {
   consentStore,
   policyStore,
   proofTaker,
+  rateLimiter,
   registry,
   registryWriter,
   revocationWriter,
@@ -77,7 +78,17 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
   });
   opening.use(startJobs(config, { signingKeys, dataKeys }, runtime));
   const resources = opening.move();
-  const issuing = { registry: registered, consents, methods, handles, tokens, audit, follower };
+  const issuing = {
+    registry: registered,
+    consents,
+    methods,
+    handles,
+    tokens,
+    rates: rateLimiter(database),
+    revocations,
+    audit,
+    follower,
+  };
   return {
     replica,
     issuing,
@@ -87,7 +98,7 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
       proofs: { ...proofVerifier, ...proofTaker(database) },
       uri: exchangeUri(config.ISSUER_URL),
     },
-    refreshing: { ...issuing, records, revocations, answers: answerSeal },
+    refreshing: { ...issuing, records, answers: answerSeal },
     registering: {
       registry: registered,
       handles,

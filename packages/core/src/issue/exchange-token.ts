@@ -25,6 +25,7 @@ import { decide, type Proven } from '../validate/decide.ts';
 import { decideWithProof, type Presented, type PresentedProof, type ProofPorts } from '../validate/proof.ts';
 import { consentAgeOf, requireKnown } from './decide-grant.ts';
 import { ancestorOf, type IssuedToken, type IssuePorts, issuedFrom, tokenIssued } from './issue-token.ts';
+import { countOnce } from './rates.ts';
 import { recordRefusal } from './record-refusal.ts';
 
 export interface ExchangeCommand extends Presented {
@@ -132,14 +133,15 @@ async function exchangeUnderLatest(
   ports: ExchangePorts,
 ): Promise<IssuedToken> {
   const { tenantId, appId, audience } = parent.record;
+  const count = countOnce(ports.rates);
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {
     const source = await ports.registry.find(tenantId, appId, audience);
     const target =
       command.audience === audience ? source : await ports.registry.find(tenantId, appId, command.audience);
-    const issued =
-      source.version === target.version
-        ? await attemptOnce(act, command, parent, { source, target }, attempt, ports)
-        : null;
+    const isOneVersion = source.version === target.version;
+    const granted = isOneVersion ? grantOrStale(act, command, parent, { source, target }, attempt > 1) : null;
+    if (granted) await count(target);
+    const issued = granted && (await write(act, command, parent, { source, target }, granted, ports));
     if (issued) return issued;
     ports.registry.forget(tenantId);
   }
@@ -151,22 +153,13 @@ interface Edge {
   readonly target: Registration;
 }
 
-async function attemptOnce(
-  act: Act,
-  command: ExchangeCommand,
-  parent: Parent,
-  edge: Edge,
-  attempt: number,
-  ports: ExchangePorts,
-): Promise<IssuedToken | null> {
-  let granted: Granted;
+function grantOrStale(act: Act, command: ExchangeCommand, parent: Parent, edge: Edge, fresh: boolean): Granted | null {
   try {
-    granted = decideExchange(act, command, parent, edge);
+    return decideExchange(act, command, parent, edge);
   } catch (error) {
-    if (attempt > 1) throw error;
+    if (fresh) throw error;
     return null;
   }
-  return write(act, command, parent, edge, granted, ports);
 }
 
 /** What the new token may be, if there may be one. */

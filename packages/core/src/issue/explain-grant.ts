@@ -34,7 +34,7 @@ export async function explainGrant(
   return {
     ...granted,
     isGranted: refusalOf(granted, command.onExcess) === null,
-    ruleIds: rulesAbout(requireKnown(registration), command.usage).map(({ ruleId }) => ruleId),
+    ruleIds: rulesAbout(requireKnown(registration), command.usage).rules.map(({ ruleId }) => ruleId),
     policyVersion: registration.policy.version,
   };
 }

@@ -15,7 +15,7 @@ import { consentOf, TestConsents } from '../test-consents.ts';
 import { chain, History, quiet, TestClock } from '../test-history.ts';
 import { methods } from '../test-method.ts';
 import { handles, registration, TestRegistry } from '../test-registry.ts';
-import { TestTokens, TestTrail } from '../test-writers.ts';
+import { TestRevocations, TestTokens, TestTrail } from '../test-writers.ts';
 import { idOf } from '../tokens/token-record.ts';
 import { type IssueCommand, issueToken } from './issue-token.ts';
 
@@ -46,7 +46,18 @@ async function open() {
   const follower = await Follower.start(history, chain, new TestClock(), quiet);
   const [registry, tokens, audit] = [new TestRegistry(), new TestTokens(), new TestTrail()];
   const consents = new TestConsents([given]);
-  const ports = { registry, consents, methods, handles, tokens, audit, follower };
+  const rates = { take: async () => {} };
+  const ports = {
+    registry,
+    consents,
+    methods,
+    handles,
+    tokens,
+    rates,
+    revocations: new TestRevocations(),
+    audit,
+    follower,
+  };
   const issue = (over: Partial<IssueCommand> = {}, caller = identity) =>
     issueToken(actOf(caller), { ...command, ...over }, ports);
   return { issue, registry, consents, tokens, recorded: audit.recorded, history };

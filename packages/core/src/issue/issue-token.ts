@@ -14,18 +14,32 @@ import {
 } from '../errors.ts';
 import type { WrappedKey } from '../keys/ports.ts';
 import type { Excess, Granted } from '../policy/cap.ts';
+import type { LiveTokensLimit } from '../policy/policy.ts';
 import type { OnExcess } from '../policy/refusal.ts';
 import type { Registration, Registry } from '../register/ports.ts';
 import type { App } from '../register/registration.ts';
 import { readableBy } from '../register/released.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Head } from '../revisions/revision.ts';
+import type { RevocationWriter } from '../revoke/ports.ts';
+import { intentOfToken } from '../revoke/revoke-token.ts';
 import { type Confirmation, confirmationText } from '../tokens/confirmation.ts';
 import type { Claims, MintedToken, TokenMethods } from '../tokens/token-method.ts';
 import { type Ancestor, idOf, type TokenMethodName, type TokenRecord, type Usage } from '../tokens/token-record.ts';
 import { checkClaims } from './claims.ts';
 import { decideGrant } from './decide-grant.ts';
-import type { AuditWriter, Birth, NewToken, RefreshUse, TokenWriter, UsedBefore, UserHandles } from './ports.ts';
+import type {
+  AuditWriter,
+  Birth,
+  NewToken,
+  RateLimiter,
+  RefreshUse,
+  Room,
+  TokenWriter,
+  UsedBefore,
+  UserHandles,
+} from './ports.ts';
+import { countOnce } from './rates.ts';
 import { recordRefusal } from './record-refusal.ts';
 
 export interface IssueCommand {
@@ -75,6 +89,8 @@ export interface IssuePorts {
   readonly methods: TokenMethods;
   readonly handles: UserHandles;
   readonly tokens: TokenWriter;
+  readonly rates: RateLimiter;
+  readonly revocations: RevocationWriter;
   readonly audit: AuditWriter;
   readonly follower: Follower;
 }
@@ -153,10 +169,12 @@ export async function issueUnderLatest(
   renewal: Renewal | null,
   ports: IssuePorts,
 ): Promise<IssuedToken | UsedBefore> {
+  const count = countOnce(ports.rates);
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {
     const registration = await ports.registry.find(command.tenantId, command.appId, command.audience);
     const given = command.consentId === null ? null : await findConsent(command, ports);
     const grant = grantOrStale(registration, command, given, attempt > 1);
+    if (grant) await count(registration);
     const issued = grant && (await write(act, command, { registration, given, grant, renewal }, ports));
     if (issued) return issued;
     ports.registry.forget(command.tenantId);
@@ -201,14 +219,28 @@ async function write(
   const { token, record } = await mint(command, decided, root ? [root] : [], { ...birth, expiresAt: end }, ports);
   const issued = issuedFrom(token, record, decided.grant.excess, ports.follower);
   const event = tokenIssued(act, record, '');
-  if (!family) return (await ports.tokens.insert(record, event, act.signal)) ? issued : null;
-  const answer: IssuedToken = { ...issued, refresh: family.issued };
-  const written = await ports.tokens.insertTogether(
-    [family.token, { record, event }],
-    decided.renewal?.use(answer) ?? null,
-  );
+  const { liveTokens } = decided.grant;
+  if (!family && !liveTokens) return (await ports.tokens.insert(record, event, act.signal)) ? issued : null;
+  const answer: IssuedToken = family ? { ...issued, refresh: family.issued } : issued;
+  const tokens = [...(family ? [family.token] : []), { record, event }];
+  const use = decided.renewal?.use(answer) ?? null;
+  const written = await ports.tokens.insertTogether(tokens, use, roomFor(act, liveTokens, ports));
   if (typeof written === 'object') return written;
   return written ? answer : null;
+}
+
+/** Room for a token among those of its app and user; null: it needs none. */
+function roomFor(act: Act, limit: LiveTokensLimit | null, { revocations, follower }: IssuePorts): Room | null {
+  if (!limit) return null;
+  const reason = 'there was no room for a newer token of its app and user';
+  const end = async (oldest: readonly TokenRecord[]): Promise<void> => {
+    await Promise.all(oldest.map((record) => revocations.write(intentOfToken(act, record, reason))));
+  };
+  return {
+    max: limit.max,
+    isAlive: (record) => !follower.watermarks.revokes(record),
+    end: limit.onMax === 'revoke_oldest' ? end : null,
+  };
 }
 
 export const issuedFrom = (

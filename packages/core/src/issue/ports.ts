@@ -1,7 +1,7 @@
 import type { Signal } from '../access/act.ts';
 import type { AuditEvent } from '../audit/audit-event.ts';
 import type { TokenKey } from '../tokens/token-key.ts';
-import type { NewTokenRecord } from '../tokens/token-record.ts';
+import type { NewTokenRecord, TokenRecord } from '../tokens/token-record.ts';
 
 /** What the database gives a token that is about to be made. */
 export interface Birth {
@@ -54,9 +54,34 @@ export interface TokenWriter {
   /**
    * As `insert`, all of them or none, with the use of the refresh token that they are made with. Where that has been used,
    * nothing is stored, and that use returned.
-   * @throws StoreUnavailable
+   * @throws TooManyTokens where there is no room, StoreUnavailable
    */
-  insertTogether(tokens: readonly NewToken[], use: RefreshUse | null): Promise<boolean | UsedBefore>;
+  insertTogether(tokens: readonly NewToken[], use: RefreshUse | null, room: Room | null): Promise<boolean | UsedBefore>;
+}
+
+/** The last of the tokens needs room among those of its app and user. */
+export interface Room {
+  /** How many may be alive at once, with it. */
+  readonly max: number;
+  /** Whether one that has not expired is alive. */
+  isAlive(record: TokenRecord): boolean;
+  /** Ends those that have to go, while nobody else takes their place; null: there is no making room. */
+  readonly end: ((oldest: readonly TokenRecord[]) => Promise<void>) | null;
+}
+
+/** How many tokens may be had a minute. */
+export interface Rate {
+  /** Names what is counted, in the whole installation. */
+  readonly key: string;
+  readonly tokensPerMinute: number;
+  /** Whose limit it is, for people. */
+  readonly by: string;
+}
+
+/** Counts what is issued, all replicas together. */
+export interface RateLimiter {
+  /** Takes one token out of each. Never more than there are; the last few of a minute may be lost. @throws RateExceeded, StoreUnavailable */
+  take(rates: readonly Rate[]): Promise<void>;
 }
 
 /** Writes events of acts that change nothing else. */

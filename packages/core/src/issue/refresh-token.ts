@@ -1,11 +1,8 @@
 import { hash } from 'node:crypto';
 import type { Act } from '../access/act.ts';
 import { actsIn, refreshAudience, requireKind, requireScope } from '../access/rights.ts';
-import { actorOf } from '../audit/audit-event.ts';
 import { RefreshTokenReused, ScopeNotAllowed, TokenNotHonoured } from '../errors.ts';
-import type { RevocationWriter } from '../revoke/ports.ts';
-import { newRevocationId } from '../revoke/revocation-id.ts';
-import { parseTokenId, type TokenKey } from '../tokens/token-key.ts';
+import { intentOfToken } from '../revoke/revoke-token.ts';
 import type { Located, Opened } from '../tokens/token-method.ts';
 import type { Ancestor, TokenRecord } from '../tokens/token-record.ts';
 import type { ConsistentRecords } from '../validate/consistent-records.ts';
@@ -39,7 +36,6 @@ export interface AnswerSeal {
 
 export interface RefreshPorts extends IssuePorts {
   readonly records: ConsistentRecords;
-  readonly revocations: RevocationWriter;
   readonly answers: AnswerSeal;
 }
 
@@ -136,7 +132,7 @@ function issueCommandOf({ record, opened, renewable }: Honoured, { scopes, ttl }
 /** A call that is repeated within the grace is told the same again; else somebody has a copy. */
 async function answerAgain(
   act: Act,
-  { located, record, root, renewable }: Honoured,
+  { located, record, renewable }: Honoured,
   before: UsedBefore,
   request: string,
   ports: RefreshPorts,
@@ -145,20 +141,6 @@ async function answerAgain(
   const grace = (app?.refresh?.grace ?? 0) * 1_000;
   const answer = before.age < grace && before.request === request ? ports.answers.open(located, before.answer) : null;
   if (answer !== null) return JSON.parse(answer);
-  const target = { kind: 'token', key: root.tokenId } as const;
-  await ports.revocations.write({
-    revocationId: newRevocationId(),
-    target,
-    tenantId: record.tenantId,
-    cuts: [{ ...target, tokenClass: 'token' }],
-    reach: 'forever',
-    token: parseTokenId(root.tokenId) as TokenKey,
-    disables: null,
-    includeCredentials: false,
-    sparedTokenId: null,
-    reason: 'a refresh token was used again',
-    actor: actorOf(act),
-    idempotencyKey: null,
-  });
+  await ports.revocations.write(intentOfToken(act, record, 'a refresh token was used again'));
   throw new RefreshTokenReused();
 }

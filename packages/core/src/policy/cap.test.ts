@@ -15,6 +15,7 @@ const cap: fc.Arbitrary<Cap> = fc.record(
     methods: fc.option(fc.subarray([...methods])),
     confirmations: fc.option(fc.subarray(['certificate', 'key'] as const, { minLength: 1 })),
     consentAgeMax: fc.option(seconds),
+    liveTokens: fc.option(fc.record({ max: seconds, onMax: fc.constantFrom('refuse', 'revoke_oldest') })),
   },
   { requiredKeys: ['by'] },
 );
@@ -35,6 +36,7 @@ test('one more cap never widens, wherever it stands; so one less never narrows',
       const after = within(some.toSpliced(at, 0, one), asked);
       expect(before.scopes).toEqual(expect.arrayContaining([...after.scopes]));
       expect(after.ttl).toBeLessThanOrEqual(before.ttl);
+      expect(after.liveTokens?.max ?? Infinity).toBeLessThanOrEqual(before.liveTokens?.max ?? Infinity);
       expect(sorted(after)).toEqual(expect.arrayContaining(sorted(before)));
       for (const onExcess of ['refuse', 'cut_down'] as const) {
         if (refusalOf(before, onExcess)) expect(refusalOf(after, onExcess)).not.toBeNull();
@@ -51,7 +53,8 @@ test('their order never matters', () => {
   fc.assert(
     fc.property(shuffled, wanted, ([some, others], asked) => {
       const [one, other] = [within(some, asked), within(others, asked)];
-      expect([other.scopes, other.ttl, sorted(other)]).toEqual([one.scopes, one.ttl, sorted(one)]);
+      const told = (granted: Granted) => [granted.scopes, granted.ttl, sorted(granted), granted.liveTokens];
+      expect(told(other)).toEqual(told(one));
     }),
     { numRuns: 2_000 },
   );
@@ -79,7 +82,7 @@ test('what is granted was asked for, and is within each cap; what is not, is tol
 
 test('without any cap all is granted, for no longer than usual', () => {
   const asked: Wanted = { scopes: ['read'], ttl: null, method: 'reference', confirmation: null, consentAge: null };
-  expect(within([], asked)).toEqual({ scopes: ['read'], ttl: ttlDefault, excess: [] });
+  expect(within([], asked)).toEqual({ scopes: ['read'], ttl: ttlDefault, excess: [], liveTokens: null });
 });
 
 test.each<[string, Cap, Partial<Wanted>, string, object]>([

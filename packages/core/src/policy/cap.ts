@@ -1,5 +1,6 @@
 import { type Confirmation, type ConfirmationKind, confirmationKind } from '../tokens/confirmation.ts';
 import type { TokenMethodName } from '../tokens/token-record.ts';
+import { type LiveTokensLimit, strictest } from './policy.ts';
 
 /** One limit among all that apply: what is granted is within each of them. What it says nothing of, it does not limit. */
 export interface Cap {
@@ -15,6 +16,10 @@ export interface Cap {
   readonly confirmations?: readonly ConfirmationKind[] | null;
   /** How long ago the user's consent may have been recorded: seconds. */
   readonly consentAgeMax?: number | null;
+  /** How many tokens of the app and its user may be alive at once. */
+  readonly liveTokens?: LiveTokensLimit | null;
+  /** The caps that it says in one: looked at where something is beyond it, to tell whose limit that is. */
+  readonly parts?: () => readonly Cap[];
 }
 
 /** What is asked for, out of what caps limit. */
@@ -45,6 +50,8 @@ export interface Granted {
   readonly ttl: number;
   /** In no order that means anything: by what, by whose cap. */
   readonly excess: readonly Excess[];
+  /** How many may be alive at once, this one included; null: any number. */
+  readonly liveTokens: LiveTokensLimit | null;
 }
 
 /** Seconds. */
@@ -52,6 +59,15 @@ export const ttlDefault = 900;
 
 /** What is asked for, within every cap; and what that leaves out. No cap widens, whatever their number and order. */
 export function within(caps: readonly Cap[], asked: Wanted): Granted {
+  const granted = withinEach(caps, asked);
+  if (granted.excess.length === 0) return granted;
+  return withinEach(
+    caps.flatMap((cap) => cap.parts?.() ?? [cap]),
+    asked,
+  );
+}
+
+function withinEach(caps: readonly Cap[], asked: Wanted): Granted {
   const excess: Excess[] = [];
   const scopes = [...new Set(asked.scopes)].filter((scope) => {
     const before = excess.length;
@@ -69,7 +85,7 @@ export function within(caps: readonly Cap[], asked: Wanted): Granted {
     ttl = Math.min(ttl, cap.ttlMax ?? ttl);
     pushOthers(excess, cap, asked);
   }
-  return { scopes, ttl, excess };
+  return { scopes, ttl, excess, liveTokens: strictest(caps.map(({ liveTokens }) => liveTokens ?? null)) };
 }
 
 /** What there is no less of to be had: beyond one of these there is nothing. */

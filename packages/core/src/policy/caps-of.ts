@@ -1,16 +1,10 @@
 import type { Consent } from '../consents/ports.ts';
 import type { Registration } from '../register/ports.ts';
-import {
-  type App,
-  type AppGrant,
-  platformTtlMax,
-  type ResourceServer,
-  type Sensitivity,
-  type Tenant,
-} from '../register/registration.ts';
+import { type App, type AppGrant, platformTtlMax, type ResourceServer, type Tenant } from '../register/registration.ts';
 import type { Usage } from '../tokens/token-record.ts';
 import type { Cap } from './cap.ts';
-import type { Rule } from './policy.ts';
+import { harmOf, type Limits } from './policy.ts';
+import type { RulesAbout } from './rule-index.ts';
 
 /** A registration of which every entry is there. */
 export interface Complete extends Registration {
@@ -19,11 +13,14 @@ export interface Complete extends Registration {
   readonly resourceServer: ResourceServer;
 }
 
-/** What limits an app's tokens, beside the app's own registration and the consent of its user. */
+/**
+ * What limits an app's tokens, beside the app's own registration and the consent of its user. The rules of the policy are one
+ * cap: enough, where nothing is beyond it.
+ */
 export function capsBesideApp(registration: Complete, usage: Usage): readonly Cap[] {
   const known = remembered.get(registration) ?? new Map<Usage, readonly Cap[]>();
   remembered.set(registration, known);
-  const caps = known.get(usage) ?? [...capsOfEntries(registration), ...capsOfPolicy(registration, usage)];
+  const caps = known.get(usage) ?? [...capsOfEntries(registration), capOfPolicy(registration, usage)];
   known.set(usage, caps);
   return caps;
 }
@@ -52,33 +49,29 @@ export const capOfApp = ({ app, resourceServer }: Complete) => ({
 });
 
 /** Where no rule is about it, nothing is granted. */
-function capsOfPolicy(registration: Complete, usage: Usage): Cap[] {
-  const rules = rulesAbout(registration, usage);
-  if (rules.length === 0) return [{ by: 'policy, of which no rule is about this', scopes: new Set() }];
-  return rules.map((rule) => capOfRule(rule, registration.resourceServer));
+function capOfPolicy(registration: Complete, usage: Usage): Cap {
+  const { rules, limits } = rulesAbout(registration, usage);
+  if (rules.length === 0) return { by: 'policy, of which no rule is about this', scopes: new Set() };
+  const parts = () => rules.map((rule) => capOfLimits(`rule ${rule.ruleId}`, rule.limits, registration));
+  return { ...capOfLimits('policy', limits, registration), parts };
 }
 
 /** The rules of the tenant's policy that are about an app's tokens for a resource server. */
-export function rulesAbout({ policy, app, resourceServer }: Complete, usage: Usage): readonly Rule[] {
+export function rulesAbout({ policy, app, resourceServer }: Complete, usage: Usage): RulesAbout {
   const { clientType, hostingType, environment } = app;
-  return policy.rules.matching({ clientType, hostingType, environment, usage, audience: resourceServer.audience });
+  return policy.rules.about({ clientType, hostingType, environment, usage, audience: resourceServer.audience });
 }
 
-const capOfRule = ({ ruleId, limits }: Rule, resourceServer: ResourceServer): Cap => ({
+const capOfLimits = (by: string, limits: Limits, { resourceServer }: Complete): Cap => ({
   ...limits,
-  by: `rule ${ruleId}`,
-  scopes: scopesOfRule(limits, resourceServer),
+  by,
+  scopes: scopesWithin(limits, resourceServer),
 });
 
-const harm: Readonly<Record<Sensitivity, number>> = { low: 0, normal: 1, high: 2 };
-
-function scopesOfRule(
-  { scopes, sensitivityMax }: Rule['limits'],
-  { scopes: owned }: ResourceServer,
-): Set<string> | null {
+function scopesWithin({ scopes, sensitivityMax }: Limits, { scopes: owned }: ResourceServer): Set<string> | null {
   if (sensitivityMax === null) return scopes && new Set(scopes);
-  const harmless = owned.filter(({ sensitivity }) => harm[sensitivity] <= harm[sensitivityMax]).map(({ name }) => name);
-  return new Set(scopes ? harmless.filter((name) => scopes.includes(name)) : harmless);
+  const harmless = owned.filter(({ sensitivity }) => harmOf[sensitivity] <= harmOf[sensitivityMax]);
+  return new Set(harmless.map(({ name }) => name).filter((name) => scopes?.includes(name) ?? true));
 }
 
 /** What the user has permitted. */

@@ -26,6 +26,14 @@ export interface Limits {
   readonly confirmations: readonly ConfirmationKind[] | null;
   /** How long ago the user's consent may have been recorded: seconds. */
   readonly consentAgeMax: number | null;
+  readonly liveTokens: LiveTokensLimit | null;
+}
+
+/** How many tokens of an app and a user may be alive at once, of those that were issued under such a limit. */
+export interface LiveTokensLimit {
+  readonly max: number;
+  /** What makes room for one more: nothing, or the end of the oldest. */
+  readonly onMax: 'refuse' | 'revoke_oldest';
 }
 
 export interface Rule {
@@ -48,6 +56,56 @@ export interface Policy {
   readonly rules: readonly Rule[];
 }
 
+/** What is no limit. */
+const unlimited: Limits = {
+  scopes: null,
+  sensitivityMax: null,
+  ttlMax: null,
+  methods: null,
+  confirmations: null,
+  consentAgeMax: null,
+  liveTokens: null,
+};
+
+/** All of them as one: what keeps to it keeps to each, and the other way around. */
+export const commonLimits = (limits: readonly Limits[]): Limits =>
+  limits.reduce(
+    (some, more) => ({
+      scopes: common(some.scopes, more.scopes),
+      sensitivityMax: least(some.sensitivityMax, more.sensitivityMax, (one, other) => harmOf[one] <= harmOf[other]),
+      ttlMax: least(some.ttlMax, more.ttlMax),
+      methods: common(some.methods, more.methods),
+      confirmations: common(some.confirmations, more.confirmations),
+      consentAgeMax: least(some.consentAgeMax, more.consentAgeMax),
+      liveTokens: least(some.liveTokens, more.liveTokens, isStricter),
+    }),
+    unlimited,
+  );
+
+/** The one that lets the fewest be alive; null: there is none. */
+export const strictest = (limits: readonly (LiveTokensLimit | null)[]): LiveTokensLimit | null =>
+  limits.reduce((some, more) => least(some, more, isStricter), null);
+
+const isStricter = (one: LiveTokensLimit, other: LiveTokensLimit): boolean =>
+  one.max < other.max || (one.max === other.max && one.onMax === 'refuse');
+
+/** Sensitivities in their order. */
+export const harmOf: Readonly<Record<Sensitivity, number>> = { low: 0, normal: 1, high: 2 };
+
+function common<Value>(some: readonly Value[] | null, more: readonly Value[] | null): readonly Value[] | null {
+  if (!some || !more) return some ?? more;
+  return some.every((value) => more.includes(value)) ? some : some.filter((value) => more.includes(value));
+}
+
+function least<Value>(
+  some: Value | null,
+  more: Value | null,
+  isAtMost = (one: Value, other: Value): boolean => one <= other,
+): Value | null {
+  if (some === null || more === null) return some ?? more;
+  return isAtMost(some, more) ? some : more;
+}
+
 /** What a tenant has that never made a policy: one rule, about everything, that limits nothing. */
 export const defaultPolicy = (tenantId: string): Policy => ({
   tenantId,
@@ -57,14 +115,7 @@ export const defaultPolicy = (tenantId: string): Policy => ({
       ruleId: 'default',
       description: 'Nothing but what tenant, app, resource server and consent say',
       match: { clientType: null, hostingType: null, usage: null, audience: null, environment: null },
-      limits: {
-        scopes: null,
-        sensitivityMax: null,
-        ttlMax: null,
-        methods: null,
-        confirmations: null,
-        consentAgeMax: null,
-      },
+      limits: unlimited,
     },
   ],
 });

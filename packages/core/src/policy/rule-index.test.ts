@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Dimensions, defaultPolicy, type Rule } from './policy.ts';
+import { within } from './cap.ts';
+import { commonLimits, type Dimensions, defaultPolicy, type Limits, type Rule } from './policy.ts';
 import { RuleIndex } from './rule-index.ts';
 
 const [unlimited] = defaultPolicy('t1').rules as [Rule];
@@ -36,8 +37,47 @@ test('the rules about a token are those that each dimension of it fits', () => {
           const allowed: readonly string[] | null = match[dimension as keyof Dimensions];
           return allowed === null || allowed.includes(value);
         });
-      expect(new RuleIndex(rules).matching(asked)).toEqual(rules.filter(fits));
+      const index = new RuleIndex(rules);
+      expect(index.about(asked).rules).toEqual(rules.filter(fits));
+      expect(index.about(asked)).toBe(index.about(asked));
     }),
     { numRuns: 1_000 },
   );
+});
+
+const seconds = fc.option(fc.integer({ min: 1, max: 100 }));
+const limits: fc.Arbitrary<Limits> = fc.record({
+  scopes: fc.option(fc.subarray(['read', 'write', 'pay'])),
+  sensitivityMax: fc.constant(null),
+  ttlMax: seconds,
+  methods: fc.option(fc.subarray(['reference', 'signed'] as const)),
+  confirmations: fc.option(fc.subarray(['certificate', 'key'] as const, { minLength: 1 })),
+  consentAgeMax: seconds,
+  liveTokens: fc.option(fc.record({ max: fc.nat(5), onMax: fc.constantFrom('refuse', 'revoke_oldest') })),
+});
+
+test('limits taken together allow what each of them allows', () => {
+  const asked = fc.record({
+    scopes: fc.subarray(['read', 'write', 'pay'], { minLength: 1 }),
+    ttl: seconds,
+    method: fc.constantFrom('reference' as const, 'signed' as const),
+    confirmation: fc.option(fc.constantFrom({ key: 'k' }, { certificate: 'c' })),
+    consentAge: seconds,
+  });
+  const capOf = ({ scopes, ...others }: Limits) => ({ by: 'rule', ...others, scopes: scopes && new Set(scopes) });
+  fc.assert(
+    fc.property(fc.array(limits, { maxLength: 6 }), asked, (some, wanted) => {
+      const together = within([capOf(commonLimits(some))], wanted);
+      const each = within(some.map(capOf), wanted);
+      expect([together.scopes, together.ttl, together.liveTokens]).toEqual([each.scopes, each.ttl, each.liveTokens]);
+      expect(together.excess.length > 0).toBe(each.excess.length > 0);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test('of sensitivities the least harm', () => {
+  const [low, high] = (['low', 'high'] as const).map((sensitivityMax) => ({ ...unlimited.limits, sensitivityMax }));
+  expect(commonLimits([high, low] as Limits[]).sensitivityMax).toBe('low');
+  expect(commonLimits([unlimited.limits, high] as Limits[]).sensitivityMax).toBe('high');
 });

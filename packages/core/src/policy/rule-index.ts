@@ -1,4 +1,5 @@
-import type { Dimensions, Policy, Rule } from './policy.ts';
+import { LRUCache } from 'lru-cache';
+import { commonLimits, type Dimensions, type Limits, type Policy, type Rule } from './policy.ts';
 
 const dimensions = [
   'clientType',
@@ -27,19 +28,39 @@ export interface IndexedPolicy {
 
 export const indexed = ({ version, rules }: Policy): IndexedPolicy => ({ version, rules: new RuleIndex(rules) });
 
+/** What the rules that are about a token say. */
+export interface RulesAbout {
+  readonly rules: readonly Rule[];
+  /** All their limits as one. */
+  readonly limits: Limits;
+}
+
+/** Of how many kinds of tokens it is remembered which rules are about them. */
+const rememberedMax = 10_000;
+
 /** The rules of a policy by what they are about. */
 export class RuleIndex {
   readonly #rules: readonly Rule[];
   readonly #columns: readonly Column[];
+  readonly #remembered = new LRUCache<string, RulesAbout>({ max: rememberedMax });
 
   constructor(rules: readonly Rule[]) {
     this.#rules = rules;
     this.#columns = dimensions.map((dimension) => columnOf(rules, dimension));
   }
 
-  /** The rules that are about it. */
-  matching(about: Dimensions): Rule[] {
-    const sets = this.#columns.map(({ byValue, others }, at) => byValue.get(about[dimensions[at] as never]) ?? others);
+  about(token: Dimensions): RulesAbout {
+    const key = dimensions.map((dimension) => token[dimension]).join(' ');
+    const known = this.#remembered.get(key);
+    if (known) return known;
+    const rules = this.#matching(token);
+    const about = { rules, limits: commonLimits(rules.map(({ limits }) => limits)) };
+    this.#remembered.set(key, about);
+    return about;
+  }
+
+  #matching(token: Dimensions): Rule[] {
+    const sets = this.#columns.map(({ byValue, others }, at) => byValue.get(token[dimensions[at] as never]) ?? others);
     const matching: Rule[] = [];
     for (let word = 0; word * bitsOfWord < this.#rules.length; word++) {
       let bits = sets.reduce((common, set) => common & (set[word] as number), -1);

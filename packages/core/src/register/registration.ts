@@ -9,6 +9,8 @@ export interface Tenant {
   readonly displayName: string;
   /** Seconds. */
   readonly tokenTtlMax: number;
+  /** How many tokens its apps get a minute, all together; null: as many as they ask for. */
+  readonly tokensPerMinuteMax: number | null;
   /** Whether its first-party apps get tokens for users without their consent. */
   readonly firstPartyWithoutConsent: boolean;
 }
@@ -42,6 +44,8 @@ export interface App {
   readonly refresh: RefreshPolicy | null;
   /** What it is run for, in the tenant's own words. */
   readonly environment: string;
+  /** How many tokens it gets a minute; null: as many as it asks for. */
+  readonly tokensPerMinuteMax: number | null;
   /** Seconds; null: the tenant's. */
   readonly tokenTtlMax: number | null;
 }

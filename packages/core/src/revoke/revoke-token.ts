@@ -59,7 +59,7 @@ export async function revokeToken(
     return { revocationId: null, head };
   }
   if (!mayRevoke(act, record)) throw new CallerNotAllowed('this token is not for the caller to revoke');
-  return ports.revocations.write(intentOf(act, record, command.reason));
+  return ports.revocations.write(intentOfToken(act, record, command.reason));
 }
 
 function keyOf(tokenId: string): TokenKey {
@@ -94,8 +94,8 @@ function mayRevoke(act: Act, record: TokenRecord): boolean {
 const familyOf = (record: TokenRecord): string =>
   (record.audience === refreshAudience && record.lineage.at(-1)?.tokenId) || idOf(record);
 
-/** The ceiling is infinite: nothing derived from the token can be born later. */
-function intentOf(act: Act, record: TokenRecord, reason: string): RevocationIntent {
+/** Takes one token back. The ceiling is infinite: nothing derived from the token can be born later. */
+export function intentOfToken(act: Act, record: TokenRecord, reason: string): RevocationIntent {
   const target = { kind: 'token', key: familyOf(record) } as const;
   return {
     revocationId: newRevocationId(),

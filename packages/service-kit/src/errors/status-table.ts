@@ -1,6 +1,6 @@
 import { status as Status } from '@grpc/grpc-js';
 import { ErrorReason, ErrorReasonSchema } from '@touchstone/contracts';
-import { type ErrorCode, Internal, TouchstoneError } from '@touchstone/core';
+import { type ErrorCode, Internal, RateExceeded, TouchstoneError } from '@touchstone/core';
 
 /** Where errors meet gRPC: a new code without a row does not compile. */
 const statusOf: Readonly<Record<ErrorCode, readonly [Status, ErrorReason]>> = {
@@ -36,6 +36,8 @@ const statusOf: Readonly<Record<ErrorCode, readonly [Status, ErrorReason]>> = {
   already_exists: [Status.ALREADY_EXISTS, ErrorReason.ALREADY_EXISTS],
   idempotency_key_reused: [Status.FAILED_PRECONDITION, ErrorReason.IDEMPOTENCY_KEY_REUSED],
   credential_not_allowed: [Status.PERMISSION_DENIED, ErrorReason.CREDENTIAL_NOT_ALLOWED],
+  rate_exceeded: [Status.RESOURCE_EXHAUSTED, ErrorReason.RATE_EXCEEDED],
+  too_many_tokens: [Status.RESOURCE_EXHAUSTED, ErrorReason.TOO_MANY_TOKENS],
   store_unavailable: [Status.UNAVAILABLE, ErrorReason.STORE_UNAVAILABLE],
   fenced: [Status.UNAVAILABLE, ErrorReason.FENCED],
   overloaded: [Status.UNAVAILABLE, ErrorReason.OVERLOADED],
@@ -53,6 +55,8 @@ export interface Failure {
   readonly reason: ErrorReason;
   readonly message: string;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Milliseconds after which there is a point in trying again; absent: not known. */
+  readonly retryAfter?: number;
 }
 
 /** A fault of ours, told with the id under which the log tells more. */
@@ -74,7 +78,8 @@ export function asTouchstoneError(error: unknown, traceId: string): TouchstoneEr
 export function failureOf(error: unknown): Failure {
   const known = error instanceof TouchstoneError ? error : new Internal(error);
   const [code, reason] = statusOf[known.code];
-  return { code, reason, message: known.message, metadata: known.metadata };
+  const failure = { code, reason, message: known.message, metadata: known.metadata };
+  return known instanceof RateExceeded ? { ...failure, retryAfter: known.retryAfter } : failure;
 }
 
 /** The reason's name in google.rpc.ErrorInfo: without the prefix of its enum. */

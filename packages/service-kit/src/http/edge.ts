@@ -10,10 +10,9 @@ import {
   type HandlerContext,
 } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
-import { ErrorInfoSchema } from '@touchstone/contracts/google-rpc';
 import { NoMessage } from '../call/no-message.ts';
 import type { Admitted, Endpoint } from '../call/pipeline.ts';
-import { errorInfoOf } from '../errors/error-details.ts';
+import { errorDetailsOf } from '../errors/error-details.ts';
 import { failureOf } from '../errors/status-table.ts';
 import type { Listener, MountedService } from '../grpc/server.ts';
 import { PortTaken } from '../lifecycle/port-taken.ts';
@@ -199,9 +198,8 @@ const peerKey = createContextKey('');
 
 function connectErrorOf(error: unknown): ConnectError {
   const failure = failureOf(error);
-  const details = [{ desc: ErrorInfoSchema, value: errorInfoOf(failure) }];
   // The codes of Connect are those of gRPC.
-  return new ConnectError(failure.message, failure.code as number as Code, undefined, details);
+  return new ConnectError(failure.message, failure.code as number as Code, undefined, errorDetailsOf(failure));
 }
 
 const asConnectError = (error: unknown): never => {

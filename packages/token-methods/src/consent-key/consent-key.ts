@@ -50,7 +50,7 @@ export function consentKeyMethod(keys: KeyRing, consentKeys: ConsentKeys): Token
       const { token, rest, secrets } = material as Material;
       const { consentId, consentKey } = record;
       if (consentId === null || !consentKey) return null;
-      if (!openRecordOf(token, 'consent_key', record, secrets.seal)) return null;
+      if (!openRecordOf(hashOfString(token), 'consent_key', record, secrets.seal)) return null;
       const key = await consentKeys.unwrap(consentId, consentKey);
       const content = key && decrypt(rest, key);
       return content && openedAs(JSON.parse(content.toString()), record);

@@ -7,7 +7,8 @@ import {
   type TokenRecord,
   tokenIdOf,
 } from '@touchstone/core';
-import { openedBy, payloadIn, payloadOf, signPayload } from '../jwt/access-token.ts';
+import { LRUCache } from 'lru-cache';
+import { type AccessTokenPayload, openedBy, payloadIn, payloadOf, signPayload } from '../jwt/access-token.ts';
 import { decrypt, encrypt } from '../jwt/encryption.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import type { Signers } from '../keys/signers.ts';
@@ -16,6 +17,10 @@ import { hashOfString, openRecordOf, sealedRecord } from '../opaque/record.ts';
 
 const letter = 'e';
 const uniqueBytes = 32;
+/** What is remembered of strings that have been decrypted, about. */
+const decryptedBytesMax = 32 * 1_048_576;
+const entryBytes = 500;
+const bytesOfCharacter = 2;
 
 type Material = Identity & { readonly token: string; readonly rest: string };
 
@@ -28,6 +33,9 @@ type Material = Identity & { readonly token: string; readonly rest: string };
  * @param issuer the `iss` of its tokens.
  */
 export function encryptedMethod(keys: KeyRing, signing: Signers, issuer: string): TokenMethod {
+  // The cryptography is done once; whether the token is honoured is decided each time.
+  const decrypted = new LRUCache<string, AccessTokenPayload>({ maxSize: decryptedBytesMax });
+
   return {
     name: 'encrypted',
     prefix: `tks_${letter}`,
@@ -50,9 +58,15 @@ export function encryptedMethod(keys: KeyRing, signing: Signers, issuer: string)
 
     open({ material }: Located, record: TokenRecord) {
       const { token, rest, secrets, identifying } = material as Material;
-      if (!openRecordOf(token, 'encrypted', record, secrets.seal)) return null;
+      const hashed = hashOfString(token);
+      if (!openRecordOf(hashed, 'encrypted', record, secrets.seal)) return null;
+      const known = decrypted.get(hashed);
+      if (known) return openedBy(known, record);
       const jws = decrypt(rest, keys.contentKey(identifying));
-      return jws && openedBy(payloadIn(jws.toString()), record);
+      if (!jws) return null;
+      const payload = payloadIn(jws.toString());
+      decrypted.set(hashed, payload, { size: entryBytes + bytesOfCharacter * rest.length });
+      return openedBy(payload, record);
     },
   };
 }

@@ -39,15 +39,18 @@ export const openRecord = (method: TokenMethodName, record: TokenRecord, key: Ui
 /** Stands for a string: what the record of a token that tells all by itself hides, so that no other is taken for it. */
 export const hashOfString = (token: string): string => hash('sha256', token, 'base64url');
 
-/** What the record hides beside that; null where it is not that of this very string, or has been changed. */
+/**
+ * What the record hides beside that; null where it is not that of this very string, or has been changed.
+ * @param hashed `hashOfString` of it.
+ */
 export function openRecordOf(
-  token: string,
+  hashed: string,
   method: TokenMethodName,
   record: TokenRecord,
   key: Uint8Array,
 ): unknown[] | null {
   const [string, ...hidden] = openRecord(method, record, key) ?? [];
-  return string === hashOfString(token) ? hidden : null;
+  return string === hashed ? hidden : null;
 }
 
 /** What a token said of its user, and what its record allows. */

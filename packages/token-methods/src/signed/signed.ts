@@ -72,7 +72,7 @@ export function signedMethod(keys: KeyRing, signing: Signers, issuer: string): T
 
     open({ material }: Located, record: TokenRecord) {
       const { token, payload, seal } = material as Material;
-      const hidden = openRecordOf(token, 'signed', record, seal);
+      const hidden = openRecordOf(hashOfString(token), 'signed', record, seal);
       return hidden && { ...openedBy(payload as AccessTokenPayload, record), userId: hidden[0] as string | null };
     },
   };

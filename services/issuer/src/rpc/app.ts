@@ -20,6 +20,7 @@ export const toApp = (message: MessageShape<typeof AppSchema>): App => ({
   methods: message.methods.length > 0 ? message.methods.map(methods.nameOf) : ['reference'],
   refresh: toRefreshPolicy(message.refresh),
   environment: message.environment || environmentDefault,
+  tokensPerMinuteMax: message.tokensPerMinuteMax || null,
   tokenTtlMax: toSeconds('app.token_ttl_max', message.tokenTtlMax),
 });
 
@@ -30,6 +31,7 @@ export const fromApp = ({ entry, etag, disabled }: Stored<App>): MessageInitShap
   grants: entry.grants.map(({ audience, scopes }) => ({ audience, scopes: [...scopes] })),
   methods: entry.methods.map(methods.valueOf),
   refresh: fromRefreshPolicy(entry.refresh),
+  tokensPerMinuteMax: entry.tokensPerMinuteMax ?? 0,
   tokenTtlMax: fromSeconds(entry.tokenTtlMax),
   etag,
   disabled,

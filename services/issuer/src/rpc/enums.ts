@@ -3,6 +3,7 @@ import type {
   ClientType,
   ConfirmationKind,
   HostingType,
+  LiveTokensLimit,
   OnExcess,
   Sensitivity,
   SigningAlgorithm,
@@ -83,5 +84,10 @@ export const confirmationKinds = enumNames<wire.ConfirmationKind, ConfirmationKi
 
 export const onExcesses = enumNames<wire.OnExcess, OnExcess>(
   { refuse: wire.OnExcess.REFUSE, cut_down: wire.OnExcess.CUT_DOWN },
+  'refuse',
+);
+
+export const onLiveTokensMaxes = enumNames<wire.OnLiveTokensMax, LiveTokensLimit['onMax']>(
+  { refuse: wire.OnLiveTokensMax.REFUSE, revoke_oldest: wire.OnLiveTokensMax.REVOKE_OLDEST },
   'refuse',
 );

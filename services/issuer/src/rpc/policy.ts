@@ -3,7 +3,15 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { type PolicyRuleSchema, type PolicySchema, Sensitivity } from '@touchstone/contracts';
 import type { Policy, PolicyVersion, Rule } from '@touchstone/core';
 import { fromSeconds, toSeconds } from './duration.ts';
-import { clientTypes, confirmationKinds, hostingTypes, methods, sensitivities, usages } from './enums.ts';
+import {
+  clientTypes,
+  confirmationKinds,
+  hostingTypes,
+  methods,
+  onLiveTokensMaxes,
+  sensitivities,
+  usages,
+} from './enums.ts';
 
 /** @throws InvalidField */
 export const toPolicy = ({ tenantId, version, rules }: MessageShape<typeof PolicySchema>): Policy => ({
@@ -29,6 +37,10 @@ const toRule = (rule: MessageShape<typeof PolicyRuleSchema>): Rule => ({
     methods: orAny(rule.methods.map(methods.nameOf)),
     confirmations: orAny(rule.confirmations.map(confirmationKinds.nameOf)),
     consentAgeMax: toSeconds('policy.rules.consent_age_max', rule.consentAgeMax),
+    liveTokens:
+      rule.liveTokensMax === 0
+        ? null
+        : { max: rule.liveTokensMax, onMax: onLiveTokensMaxes.nameOf(rule.onLiveTokensMax) },
   },
 });
 
@@ -62,4 +74,8 @@ const fromRule = ({ ruleId, description, match, limits }: Rule): MessageInitShap
   methods: (limits.methods ?? []).map(methods.valueOf),
   confirmations: (limits.confirmations ?? []).map(confirmationKinds.valueOf),
   consentAgeMax: fromSeconds(limits.consentAgeMax),
+  ...(limits.liveTokens && {
+    liveTokensMax: limits.liveTokens.max,
+    onLiveTokensMax: onLiveTokensMaxes.valueOf(limits.liveTokens.onMax),
+  }),
 });

@@ -8,6 +8,7 @@ export const toTenant = (message: MessageShape<typeof TenantSchema>): Tenant => 
   tenantId: message.tenantId,
   displayName: message.displayName,
   tokenTtlMax: toSeconds('tenant.token_ttl_max', message.tokenTtlMax) ?? tenantTtlDefault,
+  tokensPerMinuteMax: message.tokensPerMinuteMax || null,
   firstPartyWithoutConsent: message.firstPartyWithoutConsent,
 });
 
@@ -17,5 +18,6 @@ export const fromTenant = ({
 }: Stored<Tenant>): MessageInitShape<typeof TenantSchema> => ({
   ...entry,
   ...stored,
+  tokensPerMinuteMax: entry.tokensPerMinuteMax ?? 0,
   tokenTtlMax: fromSeconds(tokenTtlMax),
 });
