@@ -586,6 +586,12 @@ const policyRows: readonly Row[] = (
     registryReaders(outcome),
   ],
   [
+    'RegistryService.ListUnusedScopes',
+    target,
+    ({ registry }) => registry.listUnusedScopes({ tenantId: world().tenantId }),
+    registryReaders(outcome),
+  ],
+  [
     'RegistryService.PreviewPolicy',
     target,
     ({ registry }) => registry.previewPolicy({ policy: { tenantId: world().tenantId } }),

@@ -7,6 +7,7 @@ import {
   systemClock,
   TokenCache,
   tokenMethods,
+  Uses,
   type ValidatePorts,
   validateToken,
 } from '@touchstone/core';
@@ -70,6 +71,7 @@ async function openObservedValidator() {
     releases: releaseReader(observedDatabase, keys.mac),
     handles: keys.handles,
     proofs: { ...proofVerifier, ...proofTaker(observedDatabase) },
+    uses: new Uses(),
   };
   return {
     /** What it takes to refuse the token. */

@@ -22,3 +22,4 @@ export { revocationWriter } from './revocation-writer.ts';
 export { publicKeyReader, signingKeyStore } from './signing-keys.ts';
 export { tokenCounter } from './token-counter.ts';
 export * from './token-writer.ts';
+export { useReader, useWriter } from './uses.ts';

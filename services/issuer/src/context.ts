@@ -12,6 +12,7 @@ import {
   type RefreshPorts,
   type RegisterPorts,
   type SigningKeyPorts,
+  type UseReader,
 } from '@touchstone/core';
 import { auditCodec } from '@touchstone/events';
 import { openReplica, type Replica } from '@touchstone/replica';
@@ -28,6 +29,7 @@ import {
   signingKeyStore,
   tokenCounter,
   tokenWriter,
+  useReader,
 } from '@touchstone/store-postgres';
 import {
   answerSeal,
@@ -47,7 +49,7 @@ export interface IssuerContext extends AsyncDisposable {
   readonly exchanging: ExchangePorts;
   readonly refreshing: RefreshPorts;
   readonly registering: DisablePorts & RegisterPorts;
-  readonly deciding: PolicyPorts & PreviewPorts;
+  readonly deciding: PolicyPorts & PreviewPorts & { readonly uses: UseReader };
   readonly credentials: CredentialPorts;
   readonly consenting: RecordConsentPorts & ReadConsentPorts;
   readonly signing: SigningKeyPorts;
@@ -77,6 +79,7 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
     issuer: config.ISSUER_URL,
   });
   opening.use(startJobs(config, { signingKeys, dataKeys }, runtime));
+  const uses = useReader(database);
   const resources = opening.move();
   const issuing = {
     registry: registered,
@@ -106,9 +109,14 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
       entries: registryWriter(database, { ...stored, chain }),
       encryptionKeys,
     },
-    deciding: { registry: registered, policies: policyStore(database, stored), tokenCounter: tokenCounter(database) },
+    deciding: {
+      registry: registered,
+      policies: policyStore(database, stored),
+      tokenCounter: tokenCounter(database),
+      uses: useReader(database),
+    },
     credentials: { registry: registered, methods, handles, tokens, audit },
-    consenting: { registry: registered, handles, consents, consentKeys, follower },
+    consenting: { registry: registered, handles, consents, consentKeys, follower, uses },
     signing: { registry: registered, signingKeys, maker: signingKeyMaker(dataKeys), follower },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };

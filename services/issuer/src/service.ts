@@ -25,6 +25,7 @@ import { listPolicyVersionsHandler } from './rpc/list-policy-versions.ts';
 import { listResourceServersHandler } from './rpc/list-resource-servers.ts';
 import { listSigningKeysHandler } from './rpc/list-signing-keys.ts';
 import { listTenantsHandler } from './rpc/list-tenants.ts';
+import { listUnusedScopesHandler } from './rpc/list-unused-scopes.ts';
 import { previewPolicyHandler } from './rpc/preview-policy.ts';
 import { recordConsentHandler } from './rpc/record-consent.ts';
 import { refreshTokenHandler } from './rpc/refresh-token.ts';
@@ -82,6 +83,7 @@ export const issuer: Service<IssuerConfig, IssuerContext> = {
         previewPolicy: previewPolicyHandler(context),
         rollbackPolicy: rollbackPolicyHandler(context),
         updatePolicy: updatePolicyHandler(context),
+        listUnusedScopes: listUnusedScopesHandler(context),
         issueCredential: issueCredentialHandler(context),
         listSigningKeys: listSigningKeysHandler(context),
         rotateSigningKey: rotateSigningKeyHandler(context),

@@ -1,9 +1,10 @@
-import { TokenCache, type ValidatePorts } from '@touchstone/core';
+import { TokenCache, Uses, type ValidatePorts } from '@touchstone/core';
 import { openReplica, type Replica } from '@touchstone/replica';
 import type { ServiceRuntime } from '@touchstone/service-kit';
-import { proofTaker, releaseReader } from '@touchstone/store-postgres';
+import { proofTaker, releaseReader, useWriter } from '@touchstone/store-postgres';
 import { proofVerifier } from '@touchstone/token-methods';
 import type { ValidatorConfig } from './config.ts';
+import { startJobs } from './jobs.ts';
 
 /** What the validator's handlers work with. */
 export interface ValidatorContext extends AsyncDisposable {
@@ -13,11 +14,15 @@ export interface ValidatorContext extends AsyncDisposable {
 
 /** Waits, and says so, while the database is away. */
 export async function openContext(config: ValidatorConfig, runtime: ServiceRuntime): Promise<ValidatorContext> {
-  const replica = await openReplica('validator', config, runtime);
+  await using opening = new AsyncDisposableStack();
+  const replica = opening.use(await openReplica('validator', config, runtime));
   const { database, keys, methods, records, follower, presence } = replica;
   const cache = new TokenCache(follower, config.CACHE_MEBIBYTES * 1024 * 1024);
   runtime.metrics.gauge('touchstone_cache_tokens', 'Tokens that are remembered.', () => cache.size);
   runtime.metrics.gauge('touchstone_cache_bytes', 'Memory for them, as it is counted.', () => cache.bytes);
+  const uses = new Uses();
+  opening.use(startJobs(uses, useWriter(database), runtime));
+  const resources = opening.move();
   return {
     replica,
     validating: {
@@ -29,7 +34,8 @@ export async function openContext(config: ValidatorConfig, runtime: ServiceRunti
       releases: releaseReader(database, keys.mac),
       handles: keys.handles,
       proofs: { ...proofVerifier, ...proofTaker(database) },
+      uses,
     },
-    [Symbol.asyncDispose]: () => replica[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }

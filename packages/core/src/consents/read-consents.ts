@@ -2,6 +2,7 @@ import type { Act } from '../access/act.ts';
 import { actsIn, requireKind, requireScope, requireTenant } from '../access/rights.ts';
 import { ConsentUnknown } from '../errors.ts';
 import type { UserHandles } from '../issue/ports.ts';
+import type { UseReader } from '../policy/unused-scopes.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { ConsentAsOf, ConsentStore } from './ports.ts';
 import { withEnd } from './withdrawn.ts';
@@ -10,18 +11,26 @@ export interface ReadConsentPorts {
   readonly consents: ConsentStore;
   readonly handles: UserHandles;
   readonly follower: Follower;
+  readonly uses: UseReader;
+}
+
+/** A consent, and when it was used last. */
+export interface ConsentSeen extends ConsentAsOf {
+  /** About when a token of it was honoured last, milliseconds since 1970; null: never, as far as is known. */
+  readonly lastUsedAt: number | null;
 }
 
 /** @throws CallerNotAllowed, ConsentUnknown, StoreUnavailable */
 export async function getConsent(
   act: Act,
   consentId: string,
-  { consents, follower }: Pick<ReadConsentPorts, 'consents' | 'follower'>,
-): Promise<ConsentAsOf> {
+  ports: Pick<ReadConsentPorts, 'consents' | 'follower' | 'uses'>,
+): Promise<ConsentSeen> {
   authorise(act);
-  const found = await consents.find(consentId);
+  const found = await ports.consents.find(consentId);
   if (!found || !actsIn(act.caller, found.consent.tenantId)) throw new ConsentUnknown();
-  return withEnd(found, follower);
+  const [seen] = await see([found], ports);
+  return seen as ConsentSeen;
 }
 
 export interface ListConsentsCommand {
@@ -33,7 +42,7 @@ export interface ListConsentsCommand {
 }
 
 export interface ConsentsPage {
-  readonly consents: readonly ConsentAsOf[];
+  readonly consents: readonly ConsentSeen[];
   /** What the next page comes after; null: there is none. */
   readonly next: string | null;
 }
@@ -42,16 +51,27 @@ export interface ConsentsPage {
 export async function listConsents(
   act: Act,
   { tenantId, userId, pageSize, after }: ListConsentsCommand,
-  { consents, handles, follower }: ReadConsentPorts,
+  ports: ReadConsentPorts,
 ): Promise<ConsentsPage> {
   authorise(act);
   requireTenant(act.caller, tenantId);
-  const found = await consents.list(handles.handleOf(tenantId, userId), after, pageSize + 1);
+  const found = await ports.consents.list(ports.handles.handleOf(tenantId, userId), after, pageSize + 1);
   const page = found.slice(0, pageSize);
   return {
-    consents: page.map((one) => withEnd(one, follower)),
+    consents: await see(page, ports),
     next: found.length > pageSize ? (page.at(-1)?.consent.consentId ?? null) : null,
   };
+}
+
+async function see(
+  found: readonly ConsentAsOf[],
+  { follower, uses }: Pick<ReadConsentPorts, 'follower' | 'uses'>,
+): Promise<ConsentSeen[]> {
+  const used = await uses.consentsUsed(found.map(({ consent }) => consent.consentId));
+  return found.map((one) => ({
+    ...withEnd(one, follower),
+    lastUsedAt: used.get(one.consent.consentId) ?? null,
+  }));
 }
 
 function authorise({ caller }: Act): void {

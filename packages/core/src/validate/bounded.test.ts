@@ -15,6 +15,7 @@ import { consistentRecords } from './consistent-records.ts';
 import type { Release } from './ports.ts';
 import { Presence } from './presence.ts';
 import { TokenCache } from './token-cache.ts';
+import { Uses } from './uses.ts';
 import { validateToken, validateTokens } from './validate-token.ts';
 
 const stale = (milliseconds: number): Consistency => ({ kind: 'max_staleness', milliseconds });
@@ -45,6 +46,7 @@ async function open({ bytesMax = 1_000_000, fence = 5_000 } = {}) {
     presence,
     proofs: new TestProofs(),
     cache,
+    uses: new Uses(),
     records: consistentRecords(reader, follower, { batchMax: 100, lanes: 2, waitingMax: 100 }),
     releases: { releaseOf: () => shown.release },
     handles,

@@ -16,6 +16,7 @@ import { consistentRecords } from './consistent-records.ts';
 import { Presence } from './presence.ts';
 import type { PresentedProof } from './proof.ts';
 import { TokenCache } from './token-cache.ts';
+import { Uses } from './uses.ts';
 import { type ValidateCommand, validateToken, validateTokens } from './validate-token.ts';
 
 const certificate = 'c'.repeat(43);
@@ -46,6 +47,7 @@ async function open() {
     presence,
     proofs,
     cache: new TokenCache(follower, 1_000_000),
+    uses: new Uses(),
     records: consistentRecords(reader, follower, { batchMax: 100, lanes: 2, waitingMax: 100 }),
     releases: { releaseOf: () => ({ claims: [], pairwiseSector: null, revision: 0 }) },
     handles,

@@ -13,6 +13,7 @@ import type { RefusalReason } from './decide.ts';
 import type { Release, ReleaseReader } from './ports.ts';
 import { Presence } from './presence.ts';
 import { TokenCache } from './token-cache.ts';
+import { Uses } from './uses.ts';
 import { type ValidateCommand, validateToken, validateTokens } from './validate-token.ts';
 
 const fenceMilliseconds = 5_000;
@@ -50,6 +51,7 @@ async function open() {
     presence,
     proofs: new TestProofs(),
     cache: new TokenCache(follower, 1_000_000),
+    uses: new Uses(),
     releases: { releaseOf: async () => shown.release } as ReleaseReader,
     handles,
     async records(keys: readonly TokenKey[]) {

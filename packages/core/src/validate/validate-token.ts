@@ -15,6 +15,7 @@ import type { Release, ReleaseReader } from './ports.ts';
 import type { Presence } from './presence.ts';
 import { decideWithDpop, type Presented, type ProofPorts, provenAtOnce, stands } from './proof.ts';
 import type { KnownToken, TokenCache, Told } from './token-cache.ts';
+import type { Uses } from './uses.ts';
 
 export interface ValidateCommand extends Presented {
   readonly audience: string;
@@ -44,6 +45,7 @@ export interface ValidatePorts extends ProofPorts {
   readonly presence: Presence;
   readonly releases: ReleaseReader;
   readonly handles: Pick<UserHandles, 'pseudonymOf'>;
+  readonly uses: Uses;
 }
 
 /**
@@ -156,7 +158,7 @@ function recall(call: Call, command: ValidateCommand): Validation | Promise<Vali
   if (!known) return null;
   const { watermarks, databaseNow } = call.recollection;
   const decision = decide(known.record, known.opened, watermarks, demandOf(command), databaseNow);
-  if (stands(decision, command)) return answer(call, decision, call.recollection, known);
+  if (stands(decision, command)) return answer(call, command, decision, call.recollection, known);
   const decideOn = (proven: Proven) =>
     decide(known.record, known.opened, watermarks, demandOf(command, proven), databaseNow);
   return answerWithDpop(call, command, decideOn, call.recollection, known);
@@ -201,7 +203,7 @@ function conclude(
   const decision = decide(record, opened, read.watermarks, demandOf(command), read.now);
   // Absence is never remembered: the token may be about to be issued.
   if (record && opened && isRemembered(command)) call.ports.cache.set(command.token, record, opened, read.generation);
-  if (stands(decision, command)) return answer(call, decision, read, null);
+  if (stands(decision, command)) return answer(call, command, decision, read, null);
   const decideOn = (proven: Proven) => decide(record, opened, read.watermarks, demandOf(command, proven), read.now);
   return answerWithDpop(call, command, decideOn, read, null);
 }
@@ -217,7 +219,7 @@ async function answerWithDpop(
   const decision = await decideWithDpop(command, 'validation', decideOn, ports, act.signal);
   // The fence may have run out while the database was asked.
   ports.presence.requireCurrent();
-  return answer(call, decision, read, known);
+  return answer(call, command, decision, read, known);
 }
 
 const demandOf = (command: ValidateCommand, proof = provenAtOnce(command)): Demand => ({
@@ -244,6 +246,7 @@ type AsRead = Pick<RecordsAsOf, 'now' | 'head'>;
 /** @param known the token, where it is remembered. */
 function answer(
   { act, release, ports }: Call,
+  { requiredScopes }: ValidateCommand,
   decision: Decision,
   { now, head }: AsRead,
   known: KnownToken | null,
@@ -254,6 +257,7 @@ function answer(
   const { record, opened } = decision;
   // Audiences belong to one tenant, so this can't differ; were it to, nothing crosses tenants.
   if (!actsIn(act.caller, record.tenantId) || record.appId === null) return refusal('audience_mismatch');
+  ports.uses.note(record, requiredScopes);
   const last = known?.lastTold;
   if (last?.release === release) return { active: true, told: last.told, asOf: now, head };
   const told: Told = {

@@ -1,9 +1,9 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { type ConsentSchema, ConsentState } from '@touchstone/contracts';
-import type { ConsentAsOf } from '@touchstone/core';
+import type { ConsentAsOf, ConsentSeen } from '@touchstone/core';
 
-export const fromConsent = (found: ConsentAsOf): MessageInitShape<typeof ConsentSchema> => ({
+export const fromConsent = (found: ConsentAsOf & Partial<ConsentSeen>): MessageInitShape<typeof ConsentSchema> => ({
   consentId: found.consent.consentId,
   tenantId: found.consent.tenantId,
   appId: found.consent.appId,
@@ -11,6 +11,7 @@ export const fromConsent = (found: ConsentAsOf): MessageInitShape<typeof Consent
   state: stateOf(found),
   recordedAt: timestampFromMs(found.consent.recordedAt),
   expiresAt: timestampFromMs(found.consent.expiresAt),
+  ...(found.lastUsedAt == null ? {} : { lastUsedAt: timestampFromMs(found.lastUsedAt) }),
 });
 
 function stateOf({ consent, isWithdrawn, now }: ConsentAsOf): ConsentState {

@@ -1,0 +1,23 @@
+import type { Uses, UseWriter } from '@touchstone/core';
+import type { ServiceRuntime } from '@touchstone/service-kit';
+
+const flushMilliseconds = 5_000;
+const periodMilliseconds = 3_600_000;
+
+/** Writes what was used, in the background: no validation waits for it. */
+export function startJobs(uses: Uses, writer: UseWriter, { logger }: ServiceRuntime): AsyncDisposable {
+  const flush = (): Promise<void> =>
+    uses.flush(writer).catch((error) => logger.warn({ why: String(error) }, 'what was used could not be written'));
+  let underWay: Promise<void> = Promise.resolve();
+  const flushing = setInterval(() => {
+    underWay = underWay.then(flush);
+  }, flushMilliseconds);
+  const startingOver = setInterval(() => uses.startOver(), periodMilliseconds);
+  return {
+    async [Symbol.asyncDispose]() {
+      clearInterval(flushing);
+      clearInterval(startingOver);
+      await underWay.then(flush);
+    },
+  };
+}

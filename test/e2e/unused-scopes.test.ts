@@ -1,0 +1,69 @@
+import { beforeAll, expect, inject, test, vi } from 'vitest';
+import { openWorld, scopes, type World } from '../harness/world.ts';
+import { addAudience } from './support-callers.ts';
+
+const stack = inject('stack');
+let world: World;
+beforeAll(async () => {
+  world = await openWorld(stack);
+});
+
+const unused = async (days = 0) =>
+  (await world.operator.registry.listUnusedScopes({ tenantId: world.tenantId, days })).unusedScopes;
+const of = async (appId: string) =>
+  (await unused()).filter((one) => one.appId === appId).map(({ audience, scope }) => [audience, scope]);
+
+test('what an app was granted is told until a token of it has been honoured for that, in whichever mode', async () => {
+  const { audience } = world;
+  const other = await addAudience(world);
+  const appId = await world.addApp({
+    grants: [
+      { audience, scopes },
+      { audience: other, scopes: ['orders:read'] },
+    ],
+  });
+  const never = [...scopes.map((scope) => [audience, scope]), [other, 'orders:read']];
+  expect(await of(appId)).toEqual(never);
+  const { token } = await world.issue({ appId, scopes });
+  await world.issue({ appId });
+  // What is refused has not been used.
+  await world.validate(token, 'orders:admin');
+  expect(await of(appId)).toEqual(never);
+  await world.validate(token, 'orders:read');
+  await vi.waitUntil(async () => (await of(appId)).length === 2, { timeout: 15_000, interval: 200 });
+  expect(await of(appId)).toEqual(never.slice(1));
+  const cached = { requirement: { case: 'maxStaleness', value: { seconds: 60n } } } as const;
+  const asked = { token, audience, requiredScopes: ['orders:write'], consistency: cached };
+  for (let i = 0; i < 2; i++) await world.resourceServer.validator.validateToken(asked);
+  await vi.waitUntil(async () => (await of(appId)).length === 1, { timeout: 15_000, interval: 200 });
+  expect(await of(appId)).toEqual([[other, 'orders:read']]);
+});
+
+test('a consent tells when it was used last', async () => {
+  const consentId = await world.consent();
+  const used = async () => (await world.identity.consents.getConsent({ consentId })).consent?.lastUsedAt;
+  const { token } = await world.issue({ consentId });
+  expect(await used()).toBeUndefined();
+  await world.validate(token);
+  await vi.waitUntil(async () => (await used()) !== undefined, { timeout: 15_000, interval: 200 });
+  expect(Math.abs(Number((await used())?.seconds) * 1_000 - Date.now())).toBeLessThan(60_000);
+  const { consents } = await world.identity.consents.listConsents({ tenantId: world.tenantId, userId: 'ada' });
+  expect(consents.find((one) => one.consentId === consentId)?.lastUsedAt).toEqual(await used());
+});
+
+test('they are told page by page, and none is left out', async () => {
+  const appId = await world.addApp();
+  const { token } = await world.issue({ appId });
+  await world.validate(token);
+  await vi.waitUntil(async () => (await of(appId)).length === 1, { timeout: 15_000, interval: 200 });
+  const { registry } = world.operator;
+  const { tenantId } = world;
+  const listed = async (pageSize: number, pageToken = '') =>
+    registry.listUnusedScopes({ tenantId, pageSize, pageToken });
+  const paged: string[] = [];
+  for (let page = await listed(1); ; page = await listed(1, page.nextPageToken)) {
+    paged.push(...page.unusedScopes.map((one) => `${one.appId} ${one.scope}`));
+    if (page.nextPageToken === '') break;
+  }
+  expect(paged).toEqual((await listed(200)).unusedScopes.map((one) => `${one.appId} ${one.scope}`));
+});
