@@ -68,19 +68,21 @@ const unlimited: Limits = {
 };
 
 /** All of them as one: what keeps to it keeps to each, and the other way around. */
-export const commonLimits = (limits: readonly Limits[]): Limits =>
-  limits.reduce(
-    (some, more) => ({
-      scopes: common(some.scopes, more.scopes),
-      sensitivityMax: least(some.sensitivityMax, more.sensitivityMax, (one, other) => harmOf[one] <= harmOf[other]),
-      ttlMax: least(some.ttlMax, more.ttlMax),
-      methods: common(some.methods, more.methods),
-      confirmations: common(some.confirmations, more.confirmations),
-      consentAgeMax: least(some.consentAgeMax, more.consentAgeMax),
-      liveTokens: least(some.liveTokens, more.liveTokens, isStricter),
-    }),
-    unlimited,
-  );
+export function commonLimits(limits: readonly Limits[]): Limits {
+  let { scopes, sensitivityMax, ttlMax, methods, confirmations, consentAgeMax, liveTokens } = unlimited;
+  for (const more of limits) {
+    scopes = common(scopes, more.scopes);
+    sensitivityMax = least(sensitivityMax, more.sensitivityMax, isLessHarm);
+    ttlMax = least(ttlMax, more.ttlMax);
+    methods = common(methods, more.methods);
+    confirmations = common(confirmations, more.confirmations);
+    consentAgeMax = least(consentAgeMax, more.consentAgeMax);
+    liveTokens = least(liveTokens, more.liveTokens, isStricter);
+  }
+  return { scopes, sensitivityMax, ttlMax, methods, confirmations, consentAgeMax, liveTokens };
+}
+
+const isLessHarm = (one: Sensitivity, other: Sensitivity): boolean => harmOf[one] <= harmOf[other];
 
 /** The one that lets the fewest be alive; null: there is none. */
 export const strictest = (limits: readonly (LiveTokensLimit | null)[]): LiveTokensLimit | null =>
