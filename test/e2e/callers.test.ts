@@ -604,6 +604,40 @@ const policyRows: readonly Row[] = (
     registryReaders(outcome),
   ],
 ]);
+const erasureRows: readonly Row[] = [
+  [
+    'RevocationService.EraseUser',
+    'of its tenant',
+    ({ revocation }) => revocation.eraseUser({ tenantId: own.tenantId, userId: 'nobody' }),
+    revokers('ok'),
+  ],
+  [
+    'RevocationService.EraseUser',
+    'of another tenant',
+    ({ revocation }) => revocation.eraseUser({ tenantId: foreign.tenantId, userId: 'ada' }),
+    {},
+  ],
+  [
+    'RevocationService.GetErasure',
+    'of its tenant',
+    async ({ revocation }) => {
+      const request = { tenantId: own.tenantId, userId: 'nobody' };
+      const { erasureId } = await own.operator.revocation.eraseUser(request);
+      return revocation.getErasure({ erasureId });
+    },
+    revokers('ok'),
+  ],
+  [
+    'RevocationService.GetErasure',
+    'of another tenant',
+    async ({ revocation }) => {
+      const request = { tenantId: foreign.tenantId, userId: 'nobody' };
+      const { erasureId } = await foreign.operator.revocation.eraseUser(request);
+      return revocation.getErasure({ erasureId });
+    },
+    revokers(notFound('ERASURE')),
+  ],
+];
 /** In tenants of their own: of two who change one policy at a time, one is told to read it again. */
 const policyChangeRows: readonly Row[] = (
   [
@@ -783,6 +817,7 @@ const rows: readonly Row[] = [
   ...entryRows,
   ...policyRows,
   ...policyChangeRows,
+  ...erasureRows,
   ...listRows,
   ...consentRows,
   ...credentialRows,

@@ -36,7 +36,11 @@ describe.skipIf(grpcurl === null)('grpcurl, with nothing but an address', () => 
   test.each<[Name, string, string[]]>([
     ['issuer', 'IssuerService', ['BatchIssueTokens', 'ExchangeToken', 'ExplainGrant', 'IssueToken', 'RefreshToken']],
     ['validator', 'ValidatorService', ['BatchValidateTokens', 'ValidateToken']],
-    ['revocation', 'RevocationService', ['GetRevocation', 'RevokeToken', 'RevokeTokens', 'WatchRevocation']],
+    [
+      'revocation',
+      'RevocationService',
+      ['EraseUser', 'GetErasure', 'GetRevocation', 'RevokeToken', 'RevokeTokens', 'WatchRevocation'],
+    ],
   ])('lists the RPCs of the %s', async (name, service, rpcs) => {
     const { output } = await grpcurl([stack[name], 'list', `touchstone.v1.${service}`]);
     expect(output.trim().split('\n')).toEqual(rpcs.map((rpc) => `touchstone.v1.${service}.${rpc}`));

@@ -23,6 +23,7 @@ export type ErrorCode =
   | 'revision_unknown'
   | 'disabled'
   | 'policy_unknown'
+  | 'erasure_unknown'
   | 'scope_not_allowed'
   | 'ttl_too_long'
   | 'method_not_allowed'
@@ -194,6 +195,13 @@ export class RevisionUnknown extends TouchstoneError {
     super('must be a revision as a response gave it, of the history that is in force', {
       field: 'consistency.at_least_revision',
     });
+  }
+}
+
+export class ErasureUnknown extends TouchstoneError {
+  readonly code = 'erasure_unknown';
+  constructor() {
+    super('there is no such erasure', { field: 'erasure_id' });
   }
 }
 

@@ -39,7 +39,6 @@ export interface ConsentStoreOptions {
 /** Consents, and their keys. */
 export function consentStore(database: Database, { mac, codec, instanceId }: ConsentStoreOptions): ConsentStore {
   const writer = new OutboxWriter(instanceId, codec);
-  const find = consentReader(database, mac).find;
 
   // One at a time, for the sake of the events' count.
   const record = inTurn(async ({ consent, event }: Recording): Promise<ConsentAsOf> => {
@@ -58,7 +57,7 @@ export function consentStore(database: Database, { mac, codec, instanceId }: Con
   });
 
   return {
-    find,
+    ...consentReader(database, mac),
 
     async findWithKey(consentId) {
       const [row] = await database.query({ name: 'consent and key', text: findWithKeyStatement, values: [consentId] });
@@ -69,6 +68,16 @@ export function consentStore(database: Database, { mac, codec, instanceId }: Con
     },
 
     record: (consent, event) => record({ consent, event }),
+  };
+}
+
+/** Consents by their id, and by their user. */
+export function consentReader(database: Database, mac: Mac): Pick<ConsentStore, 'find' | 'list'> {
+  return {
+    async find(consentId) {
+      const [row] = await database.query({ name: 'consent', text: findStatement, values: [consentId] });
+      return row ? consentOf(row, mac) : null;
+    },
 
     async list(userHandle, after, limit) {
       const rows = await database.query({
@@ -80,16 +89,6 @@ export function consentStore(database: Database, { mac, codec, instanceId }: Con
         values: [userHandle, after, limit],
       });
       return rows.map((row) => consentOf(row, mac)).filter((consent) => consent !== null);
-    },
-  };
-}
-
-/** Consents by their id. */
-export function consentReader(database: Database, mac: Mac): Pick<ConsentStore, 'find'> {
-  return {
-    async find(consentId) {
-      const [row] = await database.query({ name: 'consent', text: findStatement, values: [consentId] });
-      return row ? consentOf(row, mac) : null;
     },
   };
 }

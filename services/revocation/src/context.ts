@@ -1,10 +1,11 @@
-import type { GetRevocationPorts, RevokeTokenPorts, RevokeTokensPorts } from '@touchstone/core';
+import type { ErasePorts, GetRevocationPorts, RevokeTokenPorts, RevokeTokensPorts } from '@touchstone/core';
 import { auditCodec } from '@touchstone/events';
 import { openReplica, type Replica } from '@touchstone/replica';
 import type { ServiceRuntime } from '@touchstone/service-kit';
 import {
   censusReader,
   consentReader,
+  erasureStore,
   publicKeyReader,
   registry,
   revocationReader,
@@ -19,6 +20,7 @@ export interface RevocationContext extends AsyncDisposable {
   readonly revoking: RevokeTokenPorts;
   readonly revokingMany: RevokeTokensPorts;
   readonly following: GetRevocationPorts;
+  readonly erasing: ErasePorts;
 }
 
 /** Waits, and says so, while the database is away. */
@@ -28,6 +30,7 @@ export async function openContext(config: RevocationConfig, runtime: ServiceRunt
   const { database, keys, chain, methods, records, follower, instanceId } = replica;
   const revocations = revocationWriter(database, { chain, codec: auditCodec, instanceId });
   const entries = registry(database, keys.mac);
+  const consents = consentReader(database, keys.mac);
   opening.use(startJobs(config, database, runtime));
   const resources = opening.move();
   return {
@@ -36,9 +39,16 @@ export async function openContext(config: RevocationConfig, runtime: ServiceRunt
     revokingMany: {
       registry: entries,
       handles: keys.handles,
-      consents: consentReader(database, keys.mac),
+      consents,
       signingKeys: publicKeyReader(database, keys.mac),
       revocations,
+    },
+    erasing: {
+      registry: entries,
+      handles: keys.handles,
+      consents,
+      revocations,
+      erasures: erasureStore(database, instanceId, auditCodec),
     },
     following: { revocations: revocationReader(database, chain), census: censusReader(database) },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),

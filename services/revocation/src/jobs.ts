@@ -5,6 +5,7 @@ import type { ServiceRuntime } from '@touchstone/service-kit';
 import {
   coverageWriter,
   type Database,
+  eraseDue,
   type OutboxBacklog,
   openDatabase,
   outbox,
@@ -14,6 +15,7 @@ import {
 import type { RevocationConfig } from './config.ts';
 
 const upkeepMilliseconds = 60_000;
+const eraseMilliseconds = 5_000;
 const topicsMilliseconds = 5_000;
 const relayPollMilliseconds = 20;
 const backlogMilliseconds = 1_000;
@@ -37,16 +39,15 @@ export function startJobs(config: RevocationConfig, database: Database, runtime:
   };
 }
 
-/** Makes the partitions that will be needed, drops those that are not any more. */
+/** Makes the partitions that will be needed, drops those that are not any more; deletes what is to be erased. */
 async function keepUp(config: RevocationConfig, { logger }: ServiceRuntime, signal: AbortSignal): Promise<void> {
-  const database = openDatabase({
+  await using database = openDatabase({
     url: config.UPKEEP_DATABASE_URL,
     applicationName: 'touchstone upkeep',
     connectionsMax: 1,
     onError: ({ message }) => logger.warn({ why: message }, 'a connection to the database broke'),
   });
-  await using _ = database;
-  await every(
+  const keepingUp = every(
     upkeepMilliseconds,
     signal,
     async () => {
@@ -55,6 +56,16 @@ async function keepUp(config: RevocationConfig, { logger }: ServiceRuntime, sign
     },
     (error) => logger.warn({ why: String(error) }, 'upkeep failed; it is tried again'),
   );
+  const erasing = every(
+    eraseMilliseconds,
+    signal,
+    async () => {
+      const erased = await eraseDue(database);
+      if (erased > 0) logger.info({ erased }, 'users have been erased');
+    },
+    (error) => logger.warn({ why: String(error) }, 'users could not be erased; it is tried again'),
+  );
+  await Promise.all([keepingUp, erasing]);
 }
 
 /** Tells what waits to be published: the same on every replica, and without Kafka too. */

@@ -2,6 +2,8 @@ import { RevocationService } from '@touchstone/contracts';
 import { route, type Service } from '@touchstone/service-kit';
 import { type RevocationConfig, readConfig } from './config.ts';
 import { openContext, type RevocationContext } from './context.ts';
+import { eraseUserHandler } from './rpc/erase-user.ts';
+import { getErasureHandler } from './rpc/get-erasure.ts';
 import { getRevocationHandler } from './rpc/get-revocation.ts';
 import { revokeTokenHandler } from './rpc/revoke-token.ts';
 import { revokeTokensHandler } from './rpc/revoke-tokens.ts';
@@ -17,6 +19,8 @@ export const revocation: Service<RevocationConfig, RevocationContext> = {
       revokeToken: revokeTokenHandler(context),
       revokeTokens: revokeTokensHandler(context),
       getRevocation: getRevocationHandler(context),
+      eraseUser: eraseUserHandler(context),
+      getErasure: getErasureHandler(context),
       watchRevocation: watchRevocationHandler(context),
     }),
   ],

@@ -36,9 +36,9 @@ export type AuditAct =
     }
   | {
       readonly type: 'registry_changed';
-      readonly what: DisabledKind | 'policy';
+      readonly what: DisabledKind | 'policy' | 'user';
       readonly id: string;
-      readonly change: 'created' | 'updated' | 'disabled' | 'activated';
+      readonly change: 'created' | 'updated' | 'disabled' | 'activated' | 'erased';
       readonly reason: string;
     }
   | {

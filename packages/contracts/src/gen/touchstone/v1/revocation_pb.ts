@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file touchstone/v1/revocation.proto.
  */
 export const file_touchstone_v1_revocation: GenFile = /*@__PURE__*/
-  fileDesc("Ch50b3VjaHN0b25lL3YxL3Jldm9jYXRpb24ucHJvdG8SDXRvdWNoc3RvbmUudjEiqAEKElJldm9rZVRva2VuUmVxdWVzdBIbCgV0b2tlbhgBIAEoCUIKukgHcgUQASiAQEgAEjAKCHRva2VuX2lkGAIgASgJQhy6SBlyFzIVXnRva19bMC05QS1aYS16XXsyNn0kSAASLQoGcmVhc29uGAMgASgJQh26SBpyGBiABDITXlteXHgwMC1ceDFmXHg3Zl0qJEIUCgt0b2tlbl9vcl9pZBIFukgCCAEiPgoTUmV2b2tlVG9rZW5SZXNwb25zZRIVCg1yZXZvY2F0aW9uX2lkGAEgASgJEhAKCHJldmlzaW9uGAIgASgJIlwKClVzZXJUYXJnZXQSMQoJdGVuYW50X2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSGwoHdXNlcl9pZBgCIAEoCUIKukgHcgUQASiAAiI7CglBcHBUYXJnZXQSLgoGYXBwX2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQiXAoNQXBwVXNlclRhcmdldBIuCgZhcHBfaWQYASABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJBIbCgd1c2VyX2lkGAIgASgJQgq6SAdyBRABKIACIkEKDFRlbmFudFRhcmdldBIxCgl0ZW5hbnRfaWQYASABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJCILCglBbGxUYXJnZXQi6wIKEFJldm9jYXRpb25UYXJnZXQSKQoEdXNlchgBIAEoCzIZLnRvdWNoc3RvbmUudjEuVXNlclRhcmdldEgAEicKA2FwcBgCIAEoCzIYLnRvdWNoc3RvbmUudjEuQXBwVGFyZ2V0SAASMAoIYXBwX3VzZXIYAyABKAsyHC50b3VjaHN0b25lLnYxLkFwcFVzZXJUYXJnZXRIABItCgZ0ZW5hbnQYBCABKAsyGy50b3VjaHN0b25lLnYxLlRlbmFudFRhcmdldEgAEicKA2FsbBgFIAEoCzIYLnRvdWNoc3RvbmUudjEuQWxsVGFyZ2V0SAASMgoKY29uc2VudF9pZBgGIAEoCUIcukgZchcyFV5jb25fWzAtOUEtWmEtel17MjF9JEgAEjQKDnNpZ25pbmdfa2V5X2lkGAcgASgJQhq6SBdyFTITXltBLVphLXowLTlfLV17NDN9JEgAQg8KBnRhcmdldBIFukgCCAEi1gEKE1Jldm9rZVRva2Vuc1JlcXVlc3QSNwoGdGFyZ2V0GAEgASgLMh8udG91Y2hzdG9uZS52MS5SZXZvY2F0aW9uVGFyZ2V0Qga6SAPIAQESLwoGcmVhc29uGAIgASgJQh+6SBxyGhABGIAEMhNeW15ceDAwLVx4MWZceDdmXSokEjgKD2lkZW1wb3RlbmN5X2tleRgDIAEoCUIfukgcchoQCBiAATITXlteXHgwMC1ceDFmXHg3Zl0qJBIbChNpbmNsdWRlX2NyZWRlbnRpYWxzGAQgASgIIm4KFFJldm9rZVRva2Vuc1Jlc3BvbnNlEhUKDXJldm9jYXRpb25faWQYASABKAkSEAoIcmV2aXNpb24YAiABKAkSLQoFc3RhdGUYAyABKA4yHi50b3VjaHN0b25lLnYxLlJldm9jYXRpb25TdGF0ZSJLChRHZXRSZXZvY2F0aW9uUmVxdWVzdBIzCg1yZXZvY2F0aW9uX2lkGAEgASgJQhy6SBlyFzIVXnJ2a19bMC05QS1aYS16XXsyMX0kIu0CCgpSZXZvY2F0aW9uEhUKDXJldm9jYXRpb25faWQYASABKAkSEAoIcmV2aXNpb24YAiABKAkSLQoFc3RhdGUYAyABKA4yHi50b3VjaHN0b25lLnYxLlJldm9jYXRpb25TdGF0ZRIuCgt0YXJnZXRfa2luZBgEIAEoDjIZLnRvdWNoc3RvbmUudjEuVGFyZ2V0S2luZBIRCgl0ZW5hbnRfaWQYBSABKAkSEgoKdGFyZ2V0X2tleRgGIAEoCRIPCgdjZWlsaW5nGAcgASgJEhsKE2luY2x1ZGVfY3JlZGVudGlhbHMYCCABKAgSDgoGcmVhc29uGAkgASgJEg0KBWFjdG9yGAogASgJEi4KCnJldm9rZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKCHByb2dyZXNzGAwgASgLMiEudG91Y2hzdG9uZS52MS5SZXZvY2F0aW9uUHJvZ3Jlc3Mi8gEKElJldm9jYXRpb25Qcm9ncmVzcxIRCglwdWJsaXNoZWQYASABKAgSFwoPdmFsaWRhdG9yc19saXZlGAIgASgFEhoKEnZhbGlkYXRvcnNfYXBwbGllZBgDIAEoBRIvCgtjb21wbGV0ZV9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoGYmVoaW5kGAUgAygLMh4udG91Y2hzdG9uZS52MS5WYWxpZGF0b3JTdGF0dXMSMwoLdW5yZWFjaGFibGUYBiADKAsyHi50b3VjaHN0b25lLnYxLlZhbGlkYXRvclN0YXR1cyLAAQoPVmFsaWRhdG9yU3RhdHVzEhMKC2luc3RhbmNlX2lkGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSDQoFYnVpbGQYAyABKAkSGAoQcmV2aXNpb25zX2JlaGluZBgEIAEoAxIrCgdiZWF0X2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg1hbnN3ZXJzX3VudGlsGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJGChVHZXRSZXZvY2F0aW9uUmVzcG9uc2USLQoKcmV2b2NhdGlvbhgBIAEoCzIZLnRvdWNoc3RvbmUudjEuUmV2b2NhdGlvbiJNChZXYXRjaFJldm9jYXRpb25SZXF1ZXN0EjMKDXJldm9jYXRpb25faWQYASABKAlCHLpIGXIXMhVecnZrX1swLTlBLVphLXpdezIxfSQiSAoXV2F0Y2hSZXZvY2F0aW9uUmVzcG9uc2USLQoKcmV2b2NhdGlvbhgBIAEoCzIZLnRvdWNoc3RvbmUudjEuUmV2b2NhdGlvbipxCg9SZXZvY2F0aW9uU3RhdGUSIAocUkVWT0NBVElPTl9TVEFURV9VTlNQRUNJRklFRBAAEh0KGVJFVk9DQVRJT05fU1RBVEVfSU5fRk9SQ0UQARIdChlSRVZPQ0FUSU9OX1NUQVRFX0NPTVBMRVRFEAIqiQIKClRhcmdldEtpbmQSGwoXVEFSR0VUX0tJTkRfVU5TUEVDSUZJRUQQABIVChFUQVJHRVRfS0lORF9UT0tFThABEhQKEFRBUkdFVF9LSU5EX1VTRVIQAhITCg9UQVJHRVRfS0lORF9BUFAQAxIYChRUQVJHRVRfS0lORF9BUFBfVVNFUhAEEhYKElRBUkdFVF9LSU5EX1RFTkFOVBAFEhMKD1RBUkdFVF9LSU5EX0FMTBAGEh8KG1RBUkdFVF9LSU5EX1JFU09VUkNFX1NFUlZFUhAHEhcKE1RBUkdFVF9LSU5EX0NPTlNFTlQQCBIbChdUQVJHRVRfS0lORF9TSUdOSU5HX0tFWRAJMqgFChFSZXZvY2F0aW9uU2VydmljZRKPAQoLUmV2b2tlVG9rZW4SIS50b3VjaHN0b25lLnYxLlJldm9rZVRva2VuUmVxdWVzdBoiLnRvdWNoc3RvbmUudjEuUmV2b2tlVG9rZW5SZXNwb25zZSI5kAIC6uAYDXRva2VuczpyZXZva2Xq4BgMdG9rZW5zOmlzc3Vl6uAYEXRva2Vuczppc3N1ZTpzZWxmEqQBCgxSZXZva2VUb2tlbnMSIi50b3VjaHN0b25lLnYxLlJldm9rZVRva2Vuc1JlcXVlc3QaIy50b3VjaHN0b25lLnYxLlJldm9rZVRva2Vuc1Jlc3BvbnNlIkuQAgLq4BgNdG9rZW5zOnJldm9rZergGBF0b2tlbnM6cmV2b2tlX2FsbOrgGAx0b2tlbnM6aXNzdWXq4BgOY29uc2VudHM6d3JpdGUSpwEKDUdldFJldm9jYXRpb24SIy50b3VjaHN0b25lLnYxLkdldFJldm9jYXRpb25SZXF1ZXN0GiQudG91Y2hzdG9uZS52MS5HZXRSZXZvY2F0aW9uUmVzcG9uc2UiS5ACAurgGA10b2tlbnM6cmV2b2tl6uAYEXRva2VuczpyZXZva2VfYWxs6uAYDHRva2Vuczppc3N1ZergGA5jb25zZW50czp3cml0ZRKvAQoPV2F0Y2hSZXZvY2F0aW9uEiUudG91Y2hzdG9uZS52MS5XYXRjaFJldm9jYXRpb25SZXF1ZXN0GiYudG91Y2hzdG9uZS52MS5XYXRjaFJldm9jYXRpb25SZXNwb25zZSJLkAIC6uAYDXRva2VuczpyZXZva2Xq4BgRdG9rZW5zOnJldm9rZV9hbGzq4BgMdG9rZW5zOmlzc3Vl6uAYDmNvbnNlbnRzOndyaXRlMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_touchstone_v1_options]);
+  fileDesc("Ch50b3VjaHN0b25lL3YxL3Jldm9jYXRpb24ucHJvdG8SDXRvdWNoc3RvbmUudjEiqAEKElJldm9rZVRva2VuUmVxdWVzdBIbCgV0b2tlbhgBIAEoCUIKukgHcgUQASiAQEgAEjAKCHRva2VuX2lkGAIgASgJQhy6SBlyFzIVXnRva19bMC05QS1aYS16XXsyNn0kSAASLQoGcmVhc29uGAMgASgJQh26SBpyGBiABDITXlteXHgwMC1ceDFmXHg3Zl0qJEIUCgt0b2tlbl9vcl9pZBIFukgCCAEiPgoTUmV2b2tlVG9rZW5SZXNwb25zZRIVCg1yZXZvY2F0aW9uX2lkGAEgASgJEhAKCHJldmlzaW9uGAIgASgJIlwKClVzZXJUYXJnZXQSMQoJdGVuYW50X2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQSGwoHdXNlcl9pZBgCIAEoCUIKukgHcgUQASiAAiI7CglBcHBUYXJnZXQSLgoGYXBwX2lkGAEgASgJQh66SBtyGRABGEAyE15bXlx4MDAtXHgxZlx4N2ZdKiQiXAoNQXBwVXNlclRhcmdldBIuCgZhcHBfaWQYASABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJBIbCgd1c2VyX2lkGAIgASgJQgq6SAdyBRABKIACIkEKDFRlbmFudFRhcmdldBIxCgl0ZW5hbnRfaWQYASABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJCILCglBbGxUYXJnZXQi6wIKEFJldm9jYXRpb25UYXJnZXQSKQoEdXNlchgBIAEoCzIZLnRvdWNoc3RvbmUudjEuVXNlclRhcmdldEgAEicKA2FwcBgCIAEoCzIYLnRvdWNoc3RvbmUudjEuQXBwVGFyZ2V0SAASMAoIYXBwX3VzZXIYAyABKAsyHC50b3VjaHN0b25lLnYxLkFwcFVzZXJUYXJnZXRIABItCgZ0ZW5hbnQYBCABKAsyGy50b3VjaHN0b25lLnYxLlRlbmFudFRhcmdldEgAEicKA2FsbBgFIAEoCzIYLnRvdWNoc3RvbmUudjEuQWxsVGFyZ2V0SAASMgoKY29uc2VudF9pZBgGIAEoCUIcukgZchcyFV5jb25fWzAtOUEtWmEtel17MjF9JEgAEjQKDnNpZ25pbmdfa2V5X2lkGAcgASgJQhq6SBdyFTITXltBLVphLXowLTlfLV17NDN9JEgAQg8KBnRhcmdldBIFukgCCAEi1gEKE1Jldm9rZVRva2Vuc1JlcXVlc3QSNwoGdGFyZ2V0GAEgASgLMh8udG91Y2hzdG9uZS52MS5SZXZvY2F0aW9uVGFyZ2V0Qga6SAPIAQESLwoGcmVhc29uGAIgASgJQh+6SBxyGhABGIAEMhNeW15ceDAwLVx4MWZceDdmXSokEjgKD2lkZW1wb3RlbmN5X2tleRgDIAEoCUIfukgcchoQCBiAATITXlteXHgwMC1ceDFmXHg3Zl0qJBIbChNpbmNsdWRlX2NyZWRlbnRpYWxzGAQgASgIIm4KFFJldm9rZVRva2Vuc1Jlc3BvbnNlEhUKDXJldm9jYXRpb25faWQYASABKAkSEAoIcmV2aXNpb24YAiABKAkSLQoFc3RhdGUYAyABKA4yHi50b3VjaHN0b25lLnYxLlJldm9jYXRpb25TdGF0ZSJLChRHZXRSZXZvY2F0aW9uUmVxdWVzdBIzCg1yZXZvY2F0aW9uX2lkGAEgASgJQhy6SBlyFzIVXnJ2a19bMC05QS1aYS16XXsyMX0kIu0CCgpSZXZvY2F0aW9uEhUKDXJldm9jYXRpb25faWQYASABKAkSEAoIcmV2aXNpb24YAiABKAkSLQoFc3RhdGUYAyABKA4yHi50b3VjaHN0b25lLnYxLlJldm9jYXRpb25TdGF0ZRIuCgt0YXJnZXRfa2luZBgEIAEoDjIZLnRvdWNoc3RvbmUudjEuVGFyZ2V0S2luZBIRCgl0ZW5hbnRfaWQYBSABKAkSEgoKdGFyZ2V0X2tleRgGIAEoCRIPCgdjZWlsaW5nGAcgASgJEhsKE2luY2x1ZGVfY3JlZGVudGlhbHMYCCABKAgSDgoGcmVhc29uGAkgASgJEg0KBWFjdG9yGAogASgJEi4KCnJldm9rZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKCHByb2dyZXNzGAwgASgLMiEudG91Y2hzdG9uZS52MS5SZXZvY2F0aW9uUHJvZ3Jlc3Mi8gEKElJldm9jYXRpb25Qcm9ncmVzcxIRCglwdWJsaXNoZWQYASABKAgSFwoPdmFsaWRhdG9yc19saXZlGAIgASgFEhoKEnZhbGlkYXRvcnNfYXBwbGllZBgDIAEoBRIvCgtjb21wbGV0ZV9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoGYmVoaW5kGAUgAygLMh4udG91Y2hzdG9uZS52MS5WYWxpZGF0b3JTdGF0dXMSMwoLdW5yZWFjaGFibGUYBiADKAsyHi50b3VjaHN0b25lLnYxLlZhbGlkYXRvclN0YXR1cyLAAQoPVmFsaWRhdG9yU3RhdHVzEhMKC2luc3RhbmNlX2lkGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSDQoFYnVpbGQYAyABKAkSGAoQcmV2aXNpb25zX2JlaGluZBgEIAEoAxIrCgdiZWF0X2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg1hbnN3ZXJzX3VudGlsGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJGChVHZXRSZXZvY2F0aW9uUmVzcG9uc2USLQoKcmV2b2NhdGlvbhgBIAEoCzIZLnRvdWNoc3RvbmUudjEuUmV2b2NhdGlvbiJNChZXYXRjaFJldm9jYXRpb25SZXF1ZXN0EjMKDXJldm9jYXRpb25faWQYASABKAlCHLpIGXIXMhVecnZrX1swLTlBLVphLXpdezIxfSQiSAoXV2F0Y2hSZXZvY2F0aW9uUmVzcG9uc2USLQoKcmV2b2NhdGlvbhgBIAEoCzIZLnRvdWNoc3RvbmUudjEuUmV2b2NhdGlvbiKRAQoQRXJhc2VVc2VyUmVxdWVzdBIxCgl0ZW5hbnRfaWQYASABKAlCHrpIG3IZEAEYQDITXlteXHgwMC1ceDFmXHg3Zl0qJBIbCgd1c2VyX2lkGAIgASgJQgq6SAdyBRABKIACEi0KBnJlYXNvbhgDIAEoCUIdukgachgYgAQyE15bXlx4MDAtXHgxZlx4N2ZdKiQiOQoRRXJhc2VVc2VyUmVzcG9uc2USEgoKZXJhc3VyZV9pZBgBIAEoCRIQCghyZXZpc2lvbhgCIAEoCSJFChFHZXRFcmFzdXJlUmVxdWVzdBIwCgplcmFzdXJlX2lkGAEgASgJQhy6SBlyFzIVXmVyYV9bMC05QS1aYS16XXsyMX0kIogBChJHZXRFcmFzdXJlUmVzcG9uc2USEQoJdGVuYW50X2lkGAEgASgJEjAKDHJlcXVlc3RlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJZXJhc2VkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCpxCg9SZXZvY2F0aW9uU3RhdGUSIAocUkVWT0NBVElPTl9TVEFURV9VTlNQRUNJRklFRBAAEh0KGVJFVk9DQVRJT05fU1RBVEVfSU5fRk9SQ0UQARIdChlSRVZPQ0FUSU9OX1NUQVRFX0NPTVBMRVRFEAIqiQIKClRhcmdldEtpbmQSGwoXVEFSR0VUX0tJTkRfVU5TUEVDSUZJRUQQABIVChFUQVJHRVRfS0lORF9UT0tFThABEhQKEFRBUkdFVF9LSU5EX1VTRVIQAhITCg9UQVJHRVRfS0lORF9BUFAQAxIYChRUQVJHRVRfS0lORF9BUFBfVVNFUhAEEhYKElRBUkdFVF9LSU5EX1RFTkFOVBAFEhMKD1RBUkdFVF9LSU5EX0FMTBAGEh8KG1RBUkdFVF9LSU5EX1JFU09VUkNFX1NFUlZFUhAHEhcKE1RBUkdFVF9LSU5EX0NPTlNFTlQQCBIbChdUQVJHRVRfS0lORF9TSUdOSU5HX0tFWRAJMvQGChFSZXZvY2F0aW9uU2VydmljZRKPAQoLUmV2b2tlVG9rZW4SIS50b3VjaHN0b25lLnYxLlJldm9rZVRva2VuUmVxdWVzdBoiLnRvdWNoc3RvbmUudjEuUmV2b2tlVG9rZW5SZXNwb25zZSI5kAIC6uAYDXRva2VuczpyZXZva2Xq4BgMdG9rZW5zOmlzc3Vl6uAYEXRva2Vuczppc3N1ZTpzZWxmEqQBCgxSZXZva2VUb2tlbnMSIi50b3VjaHN0b25lLnYxLlJldm9rZVRva2Vuc1JlcXVlc3QaIy50b3VjaHN0b25lLnYxLlJldm9rZVRva2Vuc1Jlc3BvbnNlIkuQAgLq4BgNdG9rZW5zOnJldm9rZergGBF0b2tlbnM6cmV2b2tlX2FsbOrgGAx0b2tlbnM6aXNzdWXq4BgOY29uc2VudHM6d3JpdGUSpwEKDUdldFJldm9jYXRpb24SIy50b3VjaHN0b25lLnYxLkdldFJldm9jYXRpb25SZXF1ZXN0GiQudG91Y2hzdG9uZS52MS5HZXRSZXZvY2F0aW9uUmVzcG9uc2UiS5ACAurgGA10b2tlbnM6cmV2b2tl6uAYEXRva2VuczpyZXZva2VfYWxs6uAYDHRva2Vuczppc3N1ZergGA5jb25zZW50czp3cml0ZRJhCglFcmFzZVVzZXISHy50b3VjaHN0b25lLnYxLkVyYXNlVXNlclJlcXVlc3QaIC50b3VjaHN0b25lLnYxLkVyYXNlVXNlclJlc3BvbnNlIhHq4BgNdG9rZW5zOnJldm9rZRJnCgpHZXRFcmFzdXJlEiAudG91Y2hzdG9uZS52MS5HZXRFcmFzdXJlUmVxdWVzdBohLnRvdWNoc3RvbmUudjEuR2V0RXJhc3VyZVJlc3BvbnNlIhSQAgLq4BgNdG9rZW5zOnJldm9rZRKvAQoPV2F0Y2hSZXZvY2F0aW9uEiUudG91Y2hzdG9uZS52MS5XYXRjaFJldm9jYXRpb25SZXF1ZXN0GiYudG91Y2hzdG9uZS52MS5XYXRjaFJldm9jYXRpb25SZXNwb25zZSJLkAIC6uAYDXRva2VuczpyZXZva2Xq4BgRdG9rZW5zOnJldm9rZV9hbGzq4BgMdG9rZW5zOmlzc3Vl6uAYDmNvbnNlbnRzOndyaXRlMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_touchstone_v1_options]);
 
 /**
  * Which token, and why.
@@ -655,6 +655,125 @@ export const WatchRevocationResponseSchema: GenMessage<WatchRevocationResponse> 
   messageDesc(file_touchstone_v1_revocation, 16);
 
 /**
+ * Whom.
+ *
+ * @generated from message touchstone.v1.EraseUserRequest
+ */
+export type EraseUserRequest = Message<"touchstone.v1.EraseUserRequest"> & {
+  /**
+   * The tenant.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * The user, as the identity service names them.
+   *
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+
+  /**
+   * Why, for the audit trail.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message touchstone.v1.EraseUserRequest.
+ * Use `create(EraseUserRequestSchema)` to create a new message.
+ */
+export const EraseUserRequestSchema: GenMessage<EraseUserRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_revocation, 17);
+
+/**
+ * What was begun.
+ *
+ * @generated from message touchstone.v1.EraseUserResponse
+ */
+export type EraseUserResponse = Message<"touchstone.v1.EraseUserResponse"> & {
+  /**
+   * Names it: to GetErasure.
+   *
+   * @generated from field: string erasure_id = 1;
+   */
+  erasureId: string;
+
+  /**
+   * The revision from which on all of the user's tokens are refused. Opaque.
+   *
+   * @generated from field: string revision = 2;
+   */
+  revision: string;
+};
+
+/**
+ * Describes the message touchstone.v1.EraseUserResponse.
+ * Use `create(EraseUserResponseSchema)` to create a new message.
+ */
+export const EraseUserResponseSchema: GenMessage<EraseUserResponse> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_revocation, 18);
+
+/**
+ * Which erasure.
+ *
+ * @generated from message touchstone.v1.GetErasureRequest
+ */
+export type GetErasureRequest = Message<"touchstone.v1.GetErasureRequest"> & {
+  /**
+   * As EraseUser gave it.
+   *
+   * @generated from field: string erasure_id = 1;
+   */
+  erasureId: string;
+};
+
+/**
+ * Describes the message touchstone.v1.GetErasureRequest.
+ * Use `create(GetErasureRequestSchema)` to create a new message.
+ */
+export const GetErasureRequestSchema: GenMessage<GetErasureRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_revocation, 19);
+
+/**
+ * How far it has come.
+ *
+ * @generated from message touchstone.v1.GetErasureResponse
+ */
+export type GetErasureResponse = Message<"touchstone.v1.GetErasureResponse"> & {
+  /**
+   * The tenant.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * When it was asked for, by the database's clock.
+   *
+   * @generated from field: google.protobuf.Timestamp requested_at = 2;
+   */
+  requestedAt?: Timestamp | undefined;
+
+  /**
+   * When nothing was left. Absent: not yet.
+   *
+   * @generated from field: google.protobuf.Timestamp erased_at = 3;
+   */
+  erasedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message touchstone.v1.GetErasureResponse.
+ * Use `create(GetErasureResponseSchema)` to create a new message.
+ */
+export const GetErasureResponseSchema: GenMessage<GetErasureResponse> = /*@__PURE__*/
+  messageDesc(file_touchstone_v1_revocation, 20);
+
+/**
  * How far a revocation has come.
  *
  * @generated from enum touchstone.v1.RevocationState
@@ -841,6 +960,34 @@ export const RevocationService: GenService<{
     methodKind: "unary";
     input: typeof GetRevocationRequestSchema;
     output: typeof GetRevocationResponseSchema;
+  },
+  /**
+   * EraseUser ends all that a user has at a tenant, tokens and consents, and has what is kept of it deleted. Once it returns, a
+   * fully consistent validation refuses; the rows are gone within some minutes, which GetErasure tells. A user who comes back
+   * begins anew.
+   *
+   * What remains is the user's keyed handle, in the history of revocations and on the audit trail: a name that only the
+   * installation's key tells to be this user's.
+   *
+   * Callers: an operator (`tokens:revoke`), in the tenants that its credential names. Safe to retry: it is done again. Errors:
+   * TENANT_UNKNOWN.
+   *
+   * @generated from rpc touchstone.v1.RevocationService.EraseUser
+   */
+  eraseUser: {
+    methodKind: "unary";
+    input: typeof EraseUserRequestSchema;
+    output: typeof EraseUserResponseSchema;
+  },
+  /**
+   * GetErasure tells how far an erasure has come. Callers: those of EraseUser. Idempotent. Errors: ERASURE_UNKNOWN.
+   *
+   * @generated from rpc touchstone.v1.RevocationService.GetErasure
+   */
+  getErasure: {
+    methodKind: "unary";
+    input: typeof GetErasureRequestSchema;
+    output: typeof GetErasureResponseSchema;
   },
   /**
    * WatchRevocation tells of a revocation as GetRevocation does, at once and again whenever there is news of it, and ends

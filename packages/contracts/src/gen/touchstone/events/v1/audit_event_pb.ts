@@ -351,21 +351,22 @@ export const TokensRevokedSchema: GenMessage<TokensRevoked> = /*@__PURE__*/
  */
 export type RegistryChanged = Message<"touchstone.events.v1.RegistryChanged"> & {
   /**
-   * What: tenant, app, resource_server, consent, signing_key.
+   * What: tenant, app, resource_server, policy, consent, signing_key, user.
    *
    * @generated from field: string what = 1;
    */
   what: string;
 
   /**
-   * Which one.
+   * Which one: a policy by its version, a user by the keyed handle.
    *
    * @generated from field: string id = 2;
    */
   id: string;
 
   /**
-   * How: created, updated, disabled (a consent: withdrawn; a signing key: revoked); a signing key: activated.
+   * How: created, updated, disabled (a consent: withdrawn; a signing key: revoked); a signing key: activated; a
+   * user: erased.
    *
    * @generated from field: string change = 3;
    */

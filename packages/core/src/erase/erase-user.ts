@@ -1,0 +1,107 @@
+import type { Act } from '../access/act.ts';
+import { actsIn, requireKind, requireScope, requireTenant } from '../access/rights.ts';
+import { actorOf } from '../audit/audit-event.ts';
+import type { ConsentStore } from '../consents/ports.ts';
+import { ErasureUnknown, TenantUnknown } from '../errors.ts';
+import type { UserHandles } from '../issue/ports.ts';
+import { drawRandom } from '../random.ts';
+import type { Registry } from '../register/ports.ts';
+import type { CutTarget, Head } from '../revisions/revision.ts';
+import type { RevocationIntent, RevocationWriter } from '../revoke/ports.ts';
+import { newRevocationId } from '../revoke/revocation-id.ts';
+import { encodeBase62 } from '../tokens/base62.ts';
+import type { Erasure, ErasureStore } from './ports.ts';
+
+export interface ErasePorts {
+  readonly registry: Registry;
+  readonly handles: UserHandles;
+  readonly consents: Pick<ConsentStore, 'list'>;
+  readonly revocations: RevocationWriter;
+  readonly erasures: ErasureStore;
+}
+
+export interface EraseUserCommand {
+  readonly tenantId: string;
+  readonly userId: string;
+  readonly reason: string;
+}
+
+const pageSize = 200;
+
+/**
+ * Ends all that a user has - consents first, so that nothing is born under one any more -, and asks for the rows of it to be
+ * deleted. Repeating it does it again.
+ * @throws CallerNotAllowed, TenantUnknown, StoreUnavailable, Overloaded
+ */
+export async function eraseUser(
+  act: Act,
+  { tenantId, userId, reason }: EraseUserCommand,
+  { registry, handles, consents, revocations, erasures }: ErasePorts,
+): Promise<{ readonly erasureId: string; readonly head: Head }> {
+  authorise(act);
+  requireTenant(act.caller, tenantId);
+  if (!(await registry.read('tenant', tenantId))) throw new TenantUnknown();
+  const userHandle = handles.handleOf(tenantId, userId);
+  for (let after = ''; ; ) {
+    const page = await consents.list(userHandle, after, pageSize);
+    const intents = page.map(({ consent }) =>
+      intentFor(act, tenantId, { kind: 'consent', key: consent.consentId }, reason),
+    );
+    await Promise.all(intents.map((intent) => revocations.write(intent)));
+    const last = page.at(-1);
+    if (!last || page.length < pageSize) break;
+    after = last.consent.consentId;
+  }
+  const { head } = await revocations.write(intentFor(act, tenantId, { kind: 'user', key: userHandle }, reason));
+  const erasureId = `era_${encodeBase62(drawRandom(15))}`;
+  await erasures.request(
+    { erasureId, tenantId, userHandle },
+    {
+      tenantId,
+      actor: actorOf(act),
+      act: { type: 'registry_changed', what: 'user', id: userHandle, change: 'erased', reason },
+    },
+  );
+  return { erasureId, head };
+}
+
+/** @throws CallerNotAllowed, ErasureUnknown, StoreUnavailable */
+export async function getErasure(
+  act: Act,
+  erasureId: string,
+  { erasures }: Pick<ErasePorts, 'erasures'>,
+): Promise<Erasure> {
+  authorise(act);
+  const found = await erasures.find(erasureId);
+  if (!found || !actsIn(act.caller, found.tenantId)) throw new ErasureUnknown();
+  return found;
+}
+
+/** A consent is dead for good; a user may come back. */
+function intentFor(
+  act: Act,
+  tenantId: string,
+  target: CutTarget & { readonly kind: 'consent' | 'user' },
+  reason: string,
+): RevocationIntent {
+  const ends = target.kind === 'consent';
+  return {
+    revocationId: newRevocationId(),
+    target,
+    tenantId,
+    cuts: [{ ...target, tokenClass: 'token' }],
+    reach: ends ? 'forever' : 'issued',
+    token: null,
+    disables: ends ? { what: 'consent', id: target.key } : null,
+    includeCredentials: false,
+    sparedTokenId: null,
+    reason,
+    actor: actorOf(act),
+    idempotencyKey: ends ? null : newRevocationId(),
+  };
+}
+
+function authorise({ caller }: Act): void {
+  requireKind(caller, 'operator');
+  requireScope(caller, 'tokens:revoke');
+}

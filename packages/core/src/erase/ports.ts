@@ -1,0 +1,20 @@
+import type { AuditEvent } from '../audit/audit-event.ts';
+
+/** What is kept of a user, and is to go. */
+export interface Erasure {
+  readonly erasureId: string;
+  readonly tenantId: string;
+  readonly userHandle: string;
+  /** Milliseconds since 1970, by the database's clock. */
+  readonly requestedAt: number;
+  /** When nothing was left; null: not yet. */
+  readonly erasedAt: number | null;
+}
+
+/** Keeps what is to be erased, until it has been. */
+export interface ErasureStore {
+  /** Stores it and its event, or neither. @throws StoreUnavailable */
+  request(erasure: Pick<Erasure, 'erasureId' | 'tenantId' | 'userHandle'>, event: AuditEvent): Promise<void>;
+  /** Null where there is none. @throws StoreUnavailable */
+  find(erasureId: string): Promise<Erasure | null>;
+}

@@ -1,0 +1,90 @@
+import { TokenMethod } from '@touchstone/contracts';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
+import { clientsOf, openWorld, unique, type World } from '../harness/world.ts';
+import { outcomeOf } from './support-outcome.ts';
+
+const stack = inject('stack');
+let world: World;
+let superuser: pg.Client;
+beforeAll(async () => {
+  world = await openWorld(stack);
+  superuser = new pg.Client({ connectionString: stack.adminUrl, options: '-c search_path=touchstone' });
+  await superuser.connect();
+});
+afterAll(() => superuser?.end());
+
+/** What may keep the handle of a user: the history, and what tells of it. */
+const mayKeep = ['revision', 'revocation', 'watermark', 'outbox', 'erasure'];
+
+/** The tables in a row of which the text stands. */
+async function tablesWith(text: string): Promise<string[]> {
+  const { rows } = await superuser.query<{ name: string }>(
+    `select relname as name from pg_class where relnamespace = 'touchstone'::regnamespace and relkind = 'r' order by 1`,
+  );
+  const found: string[] = [];
+  for (const { name } of rows) {
+    const { rowCount } = await superuser.query(`select 1 from ${name} t where t::text like $1 limit 1`, [`%${text}%`]);
+    if (rowCount) found.push(name.replace(/_\d+$/, ''));
+  }
+  return [...new Set(found)];
+}
+
+const erase = (userId: string, own = world) =>
+  own.operator.revocation.eraseUser({ tenantId: own.tenantId, userId, reason: 'asked for by the user' });
+const untilErased = (erasureId: string) =>
+  vi.waitUntil(async () => (await world.operator.revocation.getErasure({ erasureId })).erasedAt, {
+    timeout: 60_000,
+    interval: 500,
+  });
+
+test('of a user who is erased nothing is honoured at once, and soon nothing is left but the handle in the history', async () => {
+  const userId = unique('user');
+  const methods = Object.values(TokenMethod).filter((method) => method !== TokenMethod.UNSPECIFIED);
+  const appId = await world.addApp({ methods, refresh: { ttlMax: { seconds: 600n } } });
+  const consentId = await world.consent({ appId, userId });
+  const issue = (over: object) => world.issue({ appId, userId, consentId, ...over });
+  const tokens = await Promise.all(methods.map((method) => issue({ method })));
+  const { refreshToken } = await issue({ refreshable: true });
+  const principal = { case: 'app', value: { appId } } as const;
+  const ttl = { seconds: 600n };
+  const issued = await world.operator.registry.issueCredential({ principal, scopes: ['tokens:issue:self'], ttl });
+  const app = clientsOf(stack, issued.credential);
+  const renewed = await app.issuer.refreshToken({ refreshToken });
+  const { rows } = await superuser.query<{ user_handle: string }>(
+    'select user_handle from consent where consent_id = $1',
+    [consentId],
+  );
+  const handle = rows[0]?.user_handle as string;
+  expect(await tablesWith(handle)).toEqual(expect.arrayContaining(['consent', 'token']));
+  const other = await world.issue({ appId, userId: 'eve' });
+
+  const { erasureId } = await erase(userId);
+  for (const { token } of [...tokens, renewed]) expect(await world.validate(token)).toMatchObject({ active: false });
+  expect(await outcomeOf(app.issuer.refreshToken({ refreshToken: renewed.refreshToken }))).toBe(
+    'FailedPrecondition TOKEN_NOT_HONOURED',
+  );
+  expect(await outcomeOf(issue({}))).toMatch(/CONSENT_(ENDED|UNKNOWN)$/);
+
+  await untilErased(erasureId);
+  const left = await tablesWith(handle);
+  expect(mayKeep).toEqual(expect.arrayContaining(left));
+  expect(await tablesWith(userId)).toEqual([]);
+  expect(mayKeep).toEqual(expect.arrayContaining(await tablesWith(consentId)));
+  for (const { token } of [...tokens, renewed]) expect(await world.validate(token)).toMatchObject({ active: false });
+  expect(await outcomeOf(issue({}))).toBe('NotFound CONSENT_UNKNOWN');
+  expect(await world.validate(other.token)).toMatchObject({ active: true });
+  // Who comes back begins anew.
+  const { token } = await world.issue({ appId, userId });
+  expect(await world.validate(token)).toMatchObject({ active: true, subject: userId });
+}, 120_000);
+
+test('an erasure is told to those who may ask for one in its tenant', async () => {
+  const other = await openWorld(stack);
+  const { erasureId } = await erase('nobody');
+  expect(await outcomeOf(other.operator.revocation.getErasure({ erasureId }))).toBe('NotFound ERASURE_UNKNOWN');
+  expect(await outcomeOf(erase('ada', { ...other, operator: world.operator }))).toBe(
+    'PermissionDenied CALLER_NOT_ALLOWED',
+  );
+  await untilErased(erasureId);
+}, 120_000);
