@@ -1,8 +1,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { type KeyRing, referenceMethod } from '@touchstone/token-methods';
+import type { TenantHandles } from '@touchstone/core';
+import { referenceMethod } from '@touchstone/token-methods';
 import pg from 'pg';
 import { fieldsOf, insertColumns, recordFields } from '../../packages/store-postgres/src/token-rows.ts';
-import { installationKeys } from '../harness/installation-keys.ts';
+import { installationKeys, openHandles } from '../harness/installation-keys.ts';
 import type { Holder, SeedSource } from './seed.ts';
 import { claimsOf, userIdOf } from './users.ts';
 
@@ -36,17 +37,19 @@ interface Birth {
 }
 
 async function work(task: SeedTask): Promise<void> {
-  const keys = await installationKeys(task);
-  const method = referenceMethod(keys);
+  const method = referenceMethod(await installationKeys(task));
   const client = new pg.Client({ connectionString: task.adminUrl, application_name: 'bench seed' });
   await client.connect();
   const tenants = task.holders.map(({ tenantId }) => tenantId);
   const found = await client.query<{ tenant: string; version: number }>(versionsStatement, [tenants]);
   const versions = new Map(found.rows.map(({ tenant, version }) => [tenant, version]));
+  const handles = new Map<string, TenantHandles>();
+  await using installation = await openHandles(task);
+  for (const tenantId of new Set(tenants)) handles.set(tenantId, await installation.of(tenantId));
   for (let done = 0; done < task.count; done += batchRows) {
     const { rows: births } = await client.query<Birth>(drawStatement, [Math.min(batchRows, task.count - done)]);
     const first = task.first + done;
-    const minted = births.map((birth, index) => mint(task, { keys, method, versions }, first + index, birth));
+    const minted = births.map((birth, index) => mint(task, { handles, method, versions }, first + index, birth));
     await client.query(insertStatement, [JSON.stringify(minted.map(({ record }) => fieldsOf(record)))]);
     parentPort?.postMessage({ first, tokens: minted.map(({ token }) => token) } satisfies SeedBatch);
   }
@@ -54,14 +57,14 @@ async function work(task: SeedTask): Promise<void> {
 }
 
 interface Minting {
-  readonly keys: KeyRing;
+  readonly handles: ReadonlyMap<string, TenantHandles>;
   readonly method: ReturnType<typeof referenceMethod>;
   readonly versions: ReadonlyMap<string, number>;
 }
 
 function mint(
   { holders, users }: SeedTask,
-  { keys, method, versions }: Minting,
+  { handles, method, versions }: Minting,
   turn: number,
   { sequence, now }: Birth,
 ) {
@@ -73,7 +76,7 @@ function mint(
     tokenClass: 'token',
     tenantId,
     appId,
-    userHandle: keys.handles.handleOf(tenantId, userId),
+    userHandle: handles.get(tenantId)?.handleOf(userId) ?? null,
     consentId: null,
     audience,
     scopes,

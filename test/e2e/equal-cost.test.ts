@@ -69,7 +69,7 @@ async function openObservedValidator() {
     presence,
     cache: new TokenCache(follower, 1),
     releases: releaseReader(observedDatabase, keys.mac),
-    handles: keys.handles,
+    handles: { of: () => Promise.reject(new Error('the resource server has no sector')) },
     proofs: { ...proofVerifier, ...proofTaker(observedDatabase) },
     uses: new Uses(),
   };

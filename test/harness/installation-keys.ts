@@ -1,11 +1,13 @@
+import type { UserHandles } from '@touchstone/core';
 import type { Stack } from '@touchstone/local-stack';
-import { dataKeyStore, openDatabase } from '@touchstone/store-postgres';
+import { dataKeyStore, openDatabase, tenantKeyReader } from '@touchstone/store-postgres';
 import {
   DataKeys,
   fileKeyEncryption,
   type KeyRing,
   openInstallationKeys,
   readMasterKeyFile,
+  userHandles,
 } from '@touchstone/token-methods';
 
 /** Where the keys of an installation are. */
@@ -22,6 +24,18 @@ export async function withDataKeys<Result>(
   await using database = openDatabase({ url: adminUrl, applicationName: 'test keys', connectionsMax: 1 });
   const encryption = fileKeyEncryption(await readMasterKeyFile(masterKeyFile));
   return await work(new DataKeys(dataKeyStore(database), [encryption]));
+}
+
+/** The handles of users, as the services of an installation make them. */
+export async function openHandles({
+  adminUrl,
+  masterKeyFile,
+}: InstallationKeysSource): Promise<UserHandles & AsyncDisposable> {
+  const database = openDatabase({ url: adminUrl, applicationName: 'test handles', connectionsMax: 1 });
+  const encryption = fileKeyEncryption(await readMasterKeyFile(masterKeyFile));
+  const dataKeys = new DataKeys(dataKeyStore(database), [encryption]);
+  const handles = userHandles(await openInstallationKeys(dataKeys), dataKeys, tenantKeyReader(database));
+  return { ...handles, [Symbol.asyncDispose]: () => database[Symbol.asyncDispose]() };
 }
 
 /** The keys of an installation, as its services have them. */

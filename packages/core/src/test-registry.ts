@@ -1,3 +1,4 @@
+import type { UserHandles } from './issue/ports.ts';
 import { defaultPolicy } from './policy/policy.ts';
 import { indexed } from './policy/rule-index.ts';
 import type { Registration, Registry, Stored } from './register/ports.ts';
@@ -97,7 +98,12 @@ export class TestRegistry implements Registry {
   }
 }
 
-export const handles = {
-  handleOf: (tenantId: string, userId: string) => `handle of ${tenantId} ${userId}`,
-  pseudonymOf: (tenantId: string, sector: string, userId: string) => `${sector}'s name of ${tenantId} ${userId}`,
+const handleOf = (tenantId: string, userId: string): string => `handle of ${tenantId} ${userId}`;
+
+export const handles: UserHandles = {
+  ofCaller: handleOf,
+  of: (tenantId) => ({
+    handleOf: (userId) => handleOf(tenantId, userId),
+    pseudonymOf: (sector, userId) => `${sector}'s name of ${tenantId} ${userId}`,
+  }),
 };

@@ -6,9 +6,10 @@ import {
   initialiseHistory,
   openDatabase,
   revocationWriter,
+  tenantKeyReader,
   tokenWriter,
 } from '@touchstone/store-postgres';
-import { createInstallationKeys, DataKeys, referenceMethod } from '@touchstone/token-methods';
+import { createInstallationKeys, DataKeys, referenceMethod, userHandles } from '@touchstone/token-methods';
 import { type KeyEncryptionConfig, openKeyEncryptions } from './key-encryptions.ts';
 
 export interface BootstrapOptions {
@@ -27,12 +28,13 @@ export async function bootstrapOperator(
 ): Promise<IssuedCredential> {
   const encryptions = await openKeyEncryptions(keyConfig);
   await using database = openDatabase({ url: databaseUrl, applicationName: 'touchstone bootstrap', connectionsMax: 2 });
-  const keys = await createInstallationKeys(new DataKeys(dataKeyStore(database), encryptions));
+  const dataKeys = new DataKeys(dataKeyStore(database), encryptions);
+  const keys = await createInstallationKeys(dataKeys);
   const chain = new Chain(keys.mac, revisionCodec);
   await initialiseHistory(database, chain);
   return await bootstrap(command, {
     methods: tokenMethods([referenceMethod(keys)]),
-    handles: keys.handles,
+    handles: userHandles(keys, dataKeys, tenantKeyReader(database)),
     tokens: tokenWriter(database, 'bootstrap', auditCodec),
     revocations: revocationWriter(database, { chain, codec: auditCodec, instanceId: 'bootstrap' }),
     log: bootstrapLog(database),

@@ -12,6 +12,7 @@ import {
   StoreUnavailable,
   systemClock,
   type TokenMethods,
+  type UserHandles,
 } from '@touchstone/core';
 import { kafkaRevisionSource, revisionCodec } from '@touchstone/events';
 import {
@@ -22,6 +23,7 @@ import {
   openDatabase,
   postgresRevisionSource,
   recordReader,
+  tenantKeyReader,
 } from '@touchstone/store-postgres';
 import {
   type ConsentKeys,
@@ -31,6 +33,7 @@ import {
   noSigner,
   openInstallationKeys,
   openMethods,
+  userHandles,
 } from '@touchstone/token-methods';
 import { type KeyEncryptionConfig, openKeyEncryptions } from './key-encryptions.ts';
 import { type ReplicaLog, type ReplicaRuntime, replicaLog } from './replica-log.ts';
@@ -54,6 +57,7 @@ export interface Replica extends AsyncDisposable {
   readonly keys: KeyRing;
   readonly dataKeys: DataKeys;
   readonly consentKeys: ConsentKeys;
+  readonly handles: UserHandles;
   readonly chain: Chain;
   /** To open tokens with; they sign none. */
   readonly methods: TokenMethods;
@@ -109,6 +113,7 @@ export async function openReplica(service: string, config: ReplicaConfig, runtim
     keys,
     dataKeys,
     consentKeys: byConsent,
+    handles: userHandles(keys, dataKeys, tenantKeyReader(database)),
     chain,
     methods,
     follower,

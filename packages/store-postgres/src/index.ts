@@ -21,6 +21,7 @@ export * from './revision-source.ts';
 export { revocationReader } from './revocation-rows.ts';
 export { revocationWriter } from './revocation-writer.ts';
 export { publicKeyReader, signingKeyStore } from './signing-keys.ts';
+export { tenantKeyReader } from './tenant-keys.ts';
 export { tokenCounter } from './token-counter.ts';
 export * from './token-writer.ts';
 export { useReader, useWriter } from './uses.ts';

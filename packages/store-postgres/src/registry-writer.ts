@@ -11,6 +11,7 @@ import {
   type RegistryWriter,
   registeredId,
   TenantUnknown,
+  type WrappedKey,
 } from '@touchstone/core';
 import { insertEvents } from './audit-writer.ts';
 import { type Database, type Query, StatementRefused, uniqueViolation } from './database.ts';
@@ -26,6 +27,8 @@ interface Change {
   readonly registered: Registered;
   /** Of the version that is replaced; null: the entry is new. */
   readonly replaces: string | null;
+  /** Of a new tenant. */
+  readonly tenantKey: WrappedKey | null;
   readonly event: AuditEvent;
 }
 
@@ -41,14 +44,14 @@ export function registryWriter(
 ): RegistryWriter {
   const outbox = new OutboxWriter(instanceId, codec);
 
-  const write = inTurn(async ({ registered, replaces, event }: Change): Promise<Changed> => {
+  const write = inTurn(async ({ registered, replaces, tenantKey, event }: Change): Promise<Changed> => {
     const row = rowOf(registered, mac);
     const { head } = await outbox.writing(() =>
       database.transaction(async (query) => {
         // Before the tenant, as everybody takes them.
         const isShown = registered.what === 'resource_server' && replaces !== null;
         const release = isShown ? composeRelease(await lockHistory(query, [], chain), row.id, chain) : null;
-        if (replaces === null) await insert(query, row);
+        if (replaces === null) await insert(query, row, tenantKey);
         else await replace(query, row, replaces);
         if (release) await advanceHistory(query, release);
         await insertEvents(query, outbox, [event], release?.recordedAt ?? Date.now());
@@ -59,15 +62,15 @@ export function registryWriter(
   });
 
   return {
-    async create(registered, event) {
+    async create(registered, event, tenantKey) {
       try {
-        return (await write({ registered, replaces: null, event })).etag;
+        return (await write({ registered, replaces: null, tenantKey, event })).etag;
       } catch (error) {
         const isTaken = error instanceof StatementRefused && error.sqlState === uniqueViolation;
         throw isTaken ? new AlreadyExists(registered.what) : error;
       }
     },
-    replace: (registered, replaces, event) => write({ registered, replaces, event }),
+    replace: (registered, replaces, event) => write({ registered, replaces, tenantKey: null, event }),
   };
 }
 
@@ -86,13 +89,20 @@ function rowOf({ what, entry }: Registered, mac: Mac): EntryRow {
 }
 
 /** @throws TenantUnknown, Disabled */
-async function insert(query: Query, { what, id, tenantId, text, etag }: EntryRow): Promise<void> {
+async function insert(
+  query: Query,
+  { what, id, tenantId, text, etag }: EntryRow,
+  tenantKey: WrappedKey | null,
+): Promise<void> {
   const { table, id: column } = tables[what];
   if (what !== 'tenant') await raiseVersion(query, tenantId);
   const columns = what === 'tenant' ? column : `${column}, tenant_id`;
   const values = what === 'tenant' ? [text, etag, id] : [text, etag, id, tenantId];
   const places = what === 'tenant' ? '$3' : '$3, $4';
   await query({ text: `insert into ${table} (entry, mac, ${columns}) values ($1, $2, ${places})`, values });
+  if (!tenantKey) return;
+  const keyText = 'insert into tenant_key (tenant_id, data_key_id, wrapped) values ($1, $2, $3)';
+  await query({ text: keyText, values: [id, tenantKey.dataKeyId, tenantKey.wrapped] });
 }
 
 /** @throws EtagStale, TenantUnknown, Disabled */

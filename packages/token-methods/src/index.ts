@@ -14,6 +14,7 @@ export * from './keys/master-key-file.ts';
 export * from './keys/rewrap.ts';
 export * from './keys/signers.ts';
 export * from './keys/signing-keys.ts';
+export * from './keys/tenant-keys.ts';
 export * from './methods.ts';
 export * from './reference/answer-seal.ts';
 export * from './reference/reference.ts';

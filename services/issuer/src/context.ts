@@ -38,6 +38,7 @@ import {
   proofVerifier,
   signers,
   signingKeyMaker,
+  tenantKeyMaker,
 } from '@touchstone/token-methods';
 import type { IssuerConfig } from './config.ts';
 import { startJobs } from './jobs.ts';
@@ -63,8 +64,7 @@ const exchangeUri = (issuer: string): string =>
 export async function openContext(config: IssuerConfig, runtime: ServiceRuntime): Promise<IssuerContext> {
   await using opening = new AsyncDisposableStack();
   const replica = opening.use(await openReplica('issuer', config, runtime));
-  const { database, keys, dataKeys, consentKeys, chain, records, follower, instanceId } = replica;
-  const { handles } = keys;
+  const { database, keys, dataKeys, consentKeys, handles, chain, records, follower, instanceId } = replica;
   const stored = { mac: keys.mac, codec: auditCodec, instanceId };
   const registered = registry(database, keys.mac);
   const consents = consentStore(database, stored);
@@ -108,6 +108,7 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
       revocations,
       entries: registryWriter(database, { ...stored, chain }),
       encryptionKeys,
+      tenantKeys: tenantKeyMaker(dataKeys),
     },
     deciding: {
       registry: registered,

@@ -27,7 +27,7 @@ export interface RevocationContext extends AsyncDisposable {
 export async function openContext(config: RevocationConfig, runtime: ServiceRuntime): Promise<RevocationContext> {
   await using opening = new AsyncDisposableStack();
   const replica = opening.use(await openReplica('revocation', config, runtime));
-  const { database, keys, chain, methods, records, follower, instanceId } = replica;
+  const { database, keys, handles, chain, methods, records, follower, instanceId } = replica;
   const revocations = revocationWriter(database, { chain, codec: auditCodec, instanceId });
   const entries = registry(database, keys.mac);
   const consents = consentReader(database, keys.mac);
@@ -38,14 +38,14 @@ export async function openContext(config: RevocationConfig, runtime: ServiceRunt
     revoking: { methods, records, revocations, follower },
     revokingMany: {
       registry: entries,
-      handles: keys.handles,
+      handles,
       consents,
       signingKeys: publicKeyReader(database, keys.mac),
       revocations,
     },
     erasing: {
       registry: entries,
-      handles: keys.handles,
+      handles,
       consents,
       revocations,
       erasures: erasureStore(database, instanceId, auditCodec),

@@ -32,7 +32,7 @@ export async function openContext(config: ValidatorConfig, runtime: ServiceRunti
       follower,
       presence,
       releases: releaseReader(database, keys.mac),
-      handles: keys.handles,
+      handles: replica.handles,
       proofs: { ...proofVerifier, ...proofTaker(database) },
       uses,
     },

@@ -41,6 +41,7 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'table scope_use': 'select',
     'table signing_key': 'insert select update(activated_at,retired_at,state)',
     'table tenant': 'insert select update(disabled_revision,entry,mac,registry_version)',
+    'table tenant_key': 'insert select',
     'table token': 'insert select',
     'table token partition': 'insert select',
     'table watermark': 'insert select update',
@@ -60,6 +61,7 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'table resource_server': 'select',
     'table revision': 'select',
     'table scope_use': 'insert select update',
+    'table tenant_key': 'select',
     'table token': 'select',
     'table token partition': 'select',
     'table watermark': 'select',
@@ -91,6 +93,7 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'table signing_key':
       'select(activated_at,algorithm,created_at,disabled_revision,mac,public_jwk,retired_at,signing_key_id,state,tenant_id) update(disabled_revision)',
     'table tenant': 'select update(registry_version)',
+    'table tenant_key': 'select',
     'table token': 'select',
     'table token partition': 'select',
     'table watermark': 'insert select update',

@@ -4,7 +4,7 @@ import { consentKeys, type DataKey, type DataKeys } from '@touchstone/token-meth
 import type pg from 'pg';
 import type { Canary } from '../../harness/canary.ts';
 
-/** What lies wrapped in the database, unwrapped: data keys, the private halves of signing keys, the keys of consents. */
+/** What lies wrapped in the database, unwrapped: data keys, private halves of signing keys, keys of tenants and consents. */
 export async function storedKeys(superuser: pg.Client, dataKeys: DataKeys): Promise<Canary[]> {
   const canaries: Canary[] = [];
   for (const { data_key_id: id, purpose } of await rowsOf(superuser, 'data_key')) {
@@ -13,6 +13,10 @@ export async function storedKeys(superuser: pg.Client, dataKeys: DataKeys): Prom
   for (const { signing_key_id: id, data_key_id, wrapped, algorithm } of await rowsOf(superuser, 'signing_key')) {
     const pem = (await dataKeyOf(dataKeys, data_key_id)).unwrap(wrapped, `signing key ${id}`);
     canaries.push(...privateParts(must(pem).toString(), `a private key (${algorithm}) ${id}`));
+  }
+  for (const { tenant_id: id, data_key_id, wrapped } of await rowsOf(superuser, 'tenant_key')) {
+    const value = must((await dataKeyOf(dataKeys, data_key_id)).unwrap(wrapped, `tenant ${id}`));
+    canaries.push({ name: `the key of a tenant ${id}`, value });
   }
   const opener = consentKeys(dataKeys);
   for (const { consent_id: id, data_key_id: dataKeyId, wrapped } of await rowsOf(superuser, 'consent_key')) {
@@ -28,6 +32,7 @@ interface Row {
   readonly signing_key_id: string;
   readonly algorithm: string;
   readonly consent_id: string;
+  readonly tenant_id: string;
   readonly wrapped: Buffer;
 }
 

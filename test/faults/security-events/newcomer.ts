@@ -1,16 +1,16 @@
-import { Chain, decide, Follower, systemClock, tokenIdOf, tokenMethods } from '@touchstone/core';
+import { Chain, decide, Follower, systemClock, type TenantHandles, tokenIdOf, tokenMethods } from '@touchstone/core';
 import { revisionCodec } from '@touchstone/events';
 import type { Stack } from '@touchstone/local-stack';
 import { historyReader, openDatabase, recordReader } from '@touchstone/store-postgres';
 import { referenceMethod } from '@touchstone/token-methods';
 import { quiet } from '../../harness/database.ts';
-import { keysOf } from '../../harness/installation-keys.ts';
+import { keysOf, openHandles } from '../../harness/installation-keys.ts';
 import type { Held } from './held.ts';
 
 /** One who has the keys and reads the database, and remembers nothing. */
 export interface Newcomer extends AsyncDisposable {
   tokenIdOf(text: string): string;
-  handleOf(tenantId: string, userId: string): string;
+  handlesOf(tenantId: string): Promise<TenantHandles>;
   /** Whether it is honoured by what the database says now, whoever may ask. */
   honours(held: Held): Promise<boolean>;
 }
@@ -27,7 +27,11 @@ export async function openNewcomer(stack: Stack): Promise<Newcomer> {
   };
   return {
     tokenIdOf: (text) => tokenIdOf(locate(text).located.key),
-    handleOf: keys.handles.handleOf,
+    async handlesOf(tenantId) {
+      const { postgres, masterKeyFile } = stack;
+      await using handles = await openHandles({ adminUrl: postgres.adminUrl, masterKeyFile });
+      return await handles.of(tenantId);
+    },
     async honours({ text, audience }) {
       const { method, located } = locate(text);
       const { watermarks, databaseNow } = await Follower.start(historyReader(database), chain, systemClock, quiet);

@@ -25,7 +25,7 @@ const userId = 'ada';
 
 export async function openScene(
   stack: SharedStack,
-  { tokenIdOf, handleOf }: Pick<Newcomer, 'tokenIdOf' | 'handleOf'>,
+  { tokenIdOf, handlesOf }: Pick<Newcomer, 'tokenIdOf' | 'handlesOf'>,
 ): Promise<Scene> {
   const [own, foreign] = await Promise.all([openWorld(stack), openWorld(stack)]);
   const { tenantId, audience } = own;
@@ -87,7 +87,7 @@ export async function openScene(
     acting,
     held,
     tokenIdOf: (kind) => tokenIdOf(held[kind].text),
-    handleOf: (one) => handleOf(tenantId, one),
+    handleOf: (await handlesOf(tenantId)).handleOf,
     async issueAfterwards() {
       const identity = await credential(identityNamed('afterwards'), 'tokens:issue', acting.registry);
       const api = await credential(apiOf(audience), 'tokens:validate', acting.registry);

@@ -58,7 +58,7 @@ export async function bootstrap(command: BootstrapCommand, ports: BootstrapPorts
 /** An operator may have been homed in one tenant before and in several now, or the other way round. */
 async function cutOffFormer(principal: Principal, { handles, revocations }: BootstrapPorts): Promise<void> {
   for (const tenantId of new Set([platformTenantId, ...principal.tenantIds])) {
-    const target: CutTarget = { kind: 'user', key: handles.handleOf(tenantId, principalSubject(principal)) };
+    const target: CutTarget = { kind: 'user', key: handles.ofCaller(tenantId, principalSubject(principal)) };
     await revocations.write({
       revocationId: newRevocationId(),
       target,

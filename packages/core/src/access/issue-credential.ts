@@ -152,7 +152,7 @@ export async function writeCredential(
       tokenClass: 'credential',
       tenantId,
       appId: principal.kind === 'app' ? principal.name : null,
-      userHandle: ports.handles.handleOf(tenantId, principalSubject(principal)),
+      userHandle: ports.handles.ofCaller(tenantId, principalSubject(principal)),
       consentId: null,
       audience: touchstoneAudience,
       scopes: [...new Set(scopes)],
@@ -172,3 +172,6 @@ export async function writeCredential(
 
 /** What a credential's user handle is made from. */
 export const principalSubject = ({ kind, name }: Pick<Principal, 'kind' | 'name'>): string => `${kind}:${name}`;
+
+export const isPrincipalSubject = (text: string): boolean =>
+  text.includes(':') && Object.hasOwn(scopesOfKind, text.slice(0, text.indexOf(':')));

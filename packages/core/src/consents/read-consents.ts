@@ -55,7 +55,8 @@ export async function listConsents(
 ): Promise<ConsentsPage> {
   authorise(act);
   requireTenant(act.caller, tenantId);
-  const found = await ports.consents.list(ports.handles.handleOf(tenantId, userId), after, pageSize + 1);
+  const { handleOf } = await ports.handles.of(tenantId);
+  const found = await ports.consents.list(handleOf(userId), after, pageSize + 1);
   const page = found.slice(0, pageSize);
   return {
     consents: await see(page, ports),

@@ -50,7 +50,7 @@ export async function recordConsent(
   requireScope(act.caller, 'consents:write');
   requireTenant(act.caller, tenantId);
   await checkGrants(command, ports.registry);
-  const userHandle = ports.handles.handleOf(tenantId, userId);
+  const userHandle = (await ports.handles.of(tenantId)).handleOf(userId);
   const consentId = newConsentId();
   const key = await ports.consentKeys.create(consentId);
   const recorded = await ports.consents.record(

@@ -41,7 +41,7 @@ export async function eraseUser(
   authorise(act);
   requireTenant(act.caller, tenantId);
   if (!(await registry.read('tenant', tenantId))) throw new TenantUnknown();
-  const userHandle = handles.handleOf(tenantId, userId);
+  const userHandle = (await handles.of(tenantId)).handleOf(userId);
   for (let after = ''; ; ) {
     const page = await consents.list(userHandle, after, pageSize);
     const intents = page.map(({ consent }) =>

@@ -25,6 +25,7 @@ import { decide, type Proven } from '../validate/decide.ts';
 import { decideWithProof, type Presented, type PresentedProof, type ProofPorts } from '../validate/proof.ts';
 import { consentAgeOf, requireKnown } from './decide-grant.ts';
 import { ancestorOf, type IssuedToken, type IssuePorts, issuedFrom, tokenIssued } from './issue-token.ts';
+import type { TenantHandles } from './ports.ts';
 import { countOnce } from './rates.ts';
 import { recordRefusal } from './record-refusal.ts';
 
@@ -233,7 +234,7 @@ async function write(
       issuedAt: now,
       expiresAt: decideEnd(command, opened, now, ttl),
     },
-    secretsFor(act, command, opened, { source, target }, ports),
+    secretsFor(act, command, opened, { source, target }, await ports.handles.of(parent.tenantId)),
   );
   const inserted = await ports.tokens.insert(record, tokenIssued(act, record, ''), act.signal);
   return inserted ? issuedFrom(token, record, [], ports.follower) : null;
@@ -270,7 +271,7 @@ function secretsFor(
   { method }: ExchangeCommand,
   { userId, claims, actors = [] }: Opened,
   { source, target }: Edge,
-  { handles }: ExchangePorts,
+  handles: TenantHandles,
 ): Secrets {
   const isServer = caller.kind === 'resource_server';
   const secrets = { userId, claims, principal: null, actors: isServer ? [caller.name, ...actors] : actors };

@@ -35,6 +35,7 @@ import type {
   RateLimiter,
   RefreshUse,
   Room,
+  TenantHandles,
   TokenWriter,
   UsedBefore,
   UserHandles,
@@ -142,7 +143,7 @@ export async function findConsent(
   { tenantId, appId, userId, consentId }: IssueCommand,
   ports: Pick<IssuePorts, 'consents' | 'handles' | 'follower'>,
 ): Promise<Given> {
-  const userHandle = userId === null ? null : ports.handles.handleOf(tenantId, userId);
+  const userHandle = userId === null ? null : (await ports.handles.of(tenantId)).handleOf(userId);
   const given = consentId === null ? null : await ports.consents.findWithKey(consentId);
   const { consent } = given ?? {};
   if (!given || consent?.tenantId !== tenantId || consent.appId !== appId || consent.userHandle !== userHandle) {
@@ -175,7 +176,8 @@ export async function issueUnderLatest(
     const given = command.consentId === null ? null : await findConsent(command, ports);
     const grant = grantOrStale(registration, command, given, attempt > 1);
     if (grant) await count(registration);
-    const issued = grant && (await write(act, command, { registration, given, grant, renewal }, ports));
+    const handles = await ports.handles.of(command.tenantId);
+    const issued = grant && (await write(act, command, { registration, given, grant, renewal, handles }, ports));
     if (issued) return issued;
     ports.registry.forget(command.tenantId);
   }
@@ -203,6 +205,7 @@ interface Decided {
   readonly grant: Granted;
   /** Null: nothing is renewed. */
   readonly renewal: Renewal | null;
+  readonly handles: TenantHandles;
 }
 
 async function write(
@@ -261,7 +264,7 @@ export const issuedFrom = (
 async function mintRefresh(
   act: Act,
   command: IssueCommand,
-  { registration, given, grant, renewal }: Decided,
+  { registration, given, grant, renewal, handles }: Decided,
   ports: IssuePorts,
 ): Promise<{ readonly token: NewToken; readonly issued: IssuedRefresh; readonly root: Ancestor }> {
   const { refresh: policy } = registration.app as App;
@@ -282,7 +285,7 @@ async function mintRefresh(
   const { token, record } = await ports.methods.mint(
     'reference',
     {
-      ...draftOf(command, registration.version, ports),
+      ...draftOf(command, registration.version, handles),
       audience: refreshAudience,
       // The app that presents it authenticates itself.
       confirmation: null,
@@ -338,13 +341,13 @@ export const ancestorOf = (record: TokenRecord, expiresAt: number): Ancestor => 
 const draftOf = (
   { tenantId, appId, userId, usage, consentId, confirmation }: IssueCommand,
   policyVersion: number,
-  ports: IssuePorts,
+  handles: TenantHandles,
 ) =>
   ({
     tokenClass: 'token',
     tenantId,
     appId,
-    userHandle: userId === null ? null : ports.handles.handleOf(tenantId, userId),
+    userHandle: userId === null ? null : handles.handleOf(userId),
     consentId,
     usage,
     policyVersion,
@@ -353,19 +356,19 @@ const draftOf = (
 
 function mint(
   command: IssueCommand,
-  { registration: { version, resourceServer }, given, grant }: Decided,
+  { registration: { version, resourceServer }, given, grant, handles }: Decided,
   lineage: readonly Ancestor[],
   { sequence, now, expiresAt }: Birth & { readonly expiresAt: number },
   ports: IssuePorts,
 ): Promise<MintedToken> {
   const { userId, audience, method } = command;
   const secrets = { userId, claims: command.claims, principal: null };
-  const draft = { ...draftOf(command, version, ports), audience, scopes: grant.scopes, lineage };
+  const draft = { ...draftOf(command, version, handles), audience, scopes: grant.scopes, lineage };
   return ports.methods.mint(
     method,
     { ...draft, sequence, issuedAt: now, expiresAt },
     // Who can read it sees no more than its audience may.
-    method === 'signed' && resourceServer ? readableBy(resourceServer, secrets, ports.handles) : secrets,
+    method === 'signed' && resourceServer ? readableBy(resourceServer, secrets, handles) : secrets,
     given?.key ?? null,
   );
 }

@@ -90,10 +90,18 @@ export interface AuditWriter {
   record(event: AuditEvent): Promise<void>;
 }
 
-/** Stands for users where nobody may see who they are. */
+/** Stands for users where nobody may see who they are. Each tenant has a key of its own for that. */
 export interface UserHandles {
-  /** A keyed hash of the user id under the tenant's key. */
-  handleOf(tenantId: string, userId: string): string;
+  /** Those of a tenant: at once, where its key is known. @throws TenantUnknown where it has none any more, StoreUnavailable */
+  of(tenantId: string): TenantHandles | Promise<TenantHandles>;
+  /** A caller's, by its `principalSubject`: a credential may be made before its tenant is. */
+  ofCaller(tenantId: string, subject: string): string;
+}
+
+/** Stands for a tenant's users. */
+export interface TenantHandles {
+  /** A keyed hash of the user id; of a caller's `principalSubject`, the caller's. */
+  handleOf(userId: string): string;
   /** What a sector is told instead of the user id: the same each time, and nothing that another sector could match. */
-  pseudonymOf(tenantId: string, sector: string, userId: string): string;
+  pseudonymOf(sector: string, userId: string): string;
 }

@@ -19,9 +19,9 @@ export interface StoredDataKey {
 
 /**
  * What a data key is for. `installation`: all that is derived; there is one. `signing`: private keys. `consent`: the keys
- * of consents, of a period.
+ * of consents, of a period. `tenant`: the keys of tenants.
  */
-export type DataKeyPurpose = 'installation' | 'signing' | 'consent';
+export type DataKeyPurpose = 'installation' | 'signing' | 'consent' | 'tenant';
 
 /** Keeps data keys. */
 export interface DataKeyStore {
@@ -82,6 +82,18 @@ export interface SigningKeyMaker {
 export interface PublicKeyReader {
   /** Null where there is none. @throws StoreUnavailable */
   findPublic(keyId: string): Promise<PublicSigningKey | null>;
+}
+
+/** Makes the keys of tenants, under which their users' handles are made. */
+export interface TenantKeyMaker {
+  /** @throws StoreUnavailable */
+  create(tenantId: string): Promise<WrappedKey>;
+}
+
+/** Reads the keys of tenants. */
+export interface TenantKeyReader {
+  /** Null where there is none, or none any more. @throws StoreUnavailable */
+  find(tenantId: string): Promise<WrappedKey | null>;
 }
 
 /** Public keys that resource servers have registered, to be encrypted to. */

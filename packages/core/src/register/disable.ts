@@ -64,7 +64,7 @@ function credentialsOf(
 ): RevocationIntent['cuts'][number] {
   const target: CutTarget =
     what === 'resource_server'
-      ? { kind: 'user', key: handles.handleOf(tenantId, principalSubject({ kind: what, name: id })) }
+      ? { kind: 'user', key: handles.ofCaller(tenantId, principalSubject({ kind: what, name: id })) }
       : { kind: what, key: id };
   return { ...target, tokenClass: 'credential' };
 }

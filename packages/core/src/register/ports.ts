@@ -1,4 +1,5 @@
 import type { AuditEvent } from '../audit/audit-event.ts';
+import type { WrappedKey } from '../keys/ports.ts';
 import type { IndexedPolicy } from '../policy/rule-index.ts';
 import type { Head } from '../revisions/revision.ts';
 import type { App, Entries, Registered, RegisteredKind, ResourceServer, Tenant } from './registration.ts';
@@ -51,8 +52,12 @@ export interface Registry {
 
 /** Changes the registry: an entry and its event, or neither; and the version of the tenant rises. */
 export interface RegistryWriter {
-  /** Returns the etag. @throws AlreadyExists, TenantUnknown, Disabled, StoreUnavailable */
-  create(registered: Registered, event: AuditEvent): Promise<string>;
+  /**
+   * Returns the etag.
+   * @param tenantKey of a tenant: its key, which is kept with it.
+   * @throws AlreadyExists, TenantUnknown, Disabled, StoreUnavailable
+   */
+  create(registered: Registered, event: AuditEvent, tenantKey: WrappedKey | null): Promise<string>;
   /**
    * What a resource server is shown takes a revision, which validators hear of.
    * @param etag of the version that is replaced.

@@ -3,7 +3,7 @@ import { platformTenantId } from '../access/home.ts';
 import { refreshAudience, requireKind, requireScope, requireTenant, touchstoneAudience } from '../access/rights.ts';
 import { type AuditEvent, actorOf } from '../audit/audit-event.ts';
 import { AudienceUnknown, Disabled, EtagStale, InvalidField, ScopeNotAllowed } from '../errors.ts';
-import type { EncryptionKeys } from '../keys/ports.ts';
+import type { EncryptionKeys, TenantKeyMaker } from '../keys/ports.ts';
 import type { Head } from '../revisions/revision.ts';
 import type { Registration, Registry, RegistryWriter } from './ports.ts';
 import { type App, type Registered, type RegisteredKind, type ResourceServer, registeredId } from './registration.ts';
@@ -13,6 +13,7 @@ export interface RegisterPorts {
   readonly registry: Registry;
   readonly entries: RegistryWriter;
   readonly encryptionKeys: EncryptionKeys;
+  readonly tenantKeys: TenantKeyMaker;
 }
 
 /**
@@ -28,7 +29,8 @@ export async function createEntry(act: Act, registered: Registered, ports: Regis
     throw new InvalidField(field, 'must be another name: this one is taken');
   }
   await check(registered, ports);
-  const etag = await ports.entries.create(registered, changeOf(act, registered, 'created'));
+  const tenantKey = what === 'tenant' ? await ports.tenantKeys.create(entry.tenantId) : null;
+  const etag = await ports.entries.create(registered, changeOf(act, registered, 'created'), tenantKey);
   ports.registry.forget(entry.tenantId);
   return etag;
 }

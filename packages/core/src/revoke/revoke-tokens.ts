@@ -102,7 +102,7 @@ async function resolve(
     case 'user': {
       const { tenantId, userId } = target;
       requireTenant(act.caller, tenantId);
-      return { kind: 'user', key: handles.handleOf(tenantId, userId), tenantId };
+      return { kind: 'user', key: (await handles.of(tenantId)).handleOf(userId), tenantId };
     }
     case 'app':
       return { kind: 'app', key: target.appId, tenantId: await ownerOf(act, target.appId, registry) };
@@ -119,7 +119,7 @@ async function resolve(
     case 'app_user': {
       const { appId, userId } = target;
       const tenantId = await ownerOf(act, appId, registry);
-      return { kind: 'app_user', key: appUserKey(appId, handles.handleOf(tenantId, userId)), tenantId };
+      return { kind: 'app_user', key: appUserKey(appId, (await handles.of(tenantId)).handleOf(userId)), tenantId };
     }
   }
 }

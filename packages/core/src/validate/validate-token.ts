@@ -1,7 +1,7 @@
 import type { Act } from '../access/act.ts';
 import { actsIn, requireKind, requireScope } from '../access/rights.ts';
 import { CallerNotAllowed, StoreUnavailable } from '../errors.ts';
-import type { UserHandles } from '../issue/ports.ts';
+import type { TenantHandles, UserHandles } from '../issue/ports.ts';
 import { released, subjectOf } from '../register/released.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Head } from '../revisions/revision.ts';
@@ -44,7 +44,7 @@ export interface ValidatePorts extends ProofPorts {
   readonly follower: Follower;
   readonly presence: Presence;
   readonly releases: ReleaseReader;
-  readonly handles: Pick<UserHandles, 'pseudonymOf'>;
+  readonly handles: Pick<UserHandles, 'of'>;
   readonly uses: Uses;
 }
 
@@ -89,7 +89,9 @@ async function validateShowing(
   commands: readonly ValidateCommand[],
   ports: ValidatePorts,
 ): Promise<(Validation | Error)[]> {
-  const call: Call = { act, ports, release, recollection: recollect(ports) };
+  const [tenantId = ''] = act.caller.tenantIds;
+  const pseudonyms = release.pairwiseSector === null ? noPseudonyms : await ports.handles.of(tenantId);
+  const call: Call = { act, ports, release, pseudonyms, recollection: recollect(ports) };
   const begun = commands.map((command) => orError(() => begin(call, command)));
   const settled = begun.some((one) => one instanceof Promise) ? await Promise.all(begun.map(orErrorLater)) : begun;
   const unread = settled.filter((one) => 'located' in one);
@@ -102,12 +104,20 @@ async function validateShowing(
     : (outcomes as (Validation | Error)[]);
 }
 
+/** Where nobody is told any. */
+const noPseudonyms = {
+  pseudonymOf: (): never => {
+    throw new Error('the resource server has no sector');
+  },
+};
+
 /** What the commands of one call share. */
 interface Call {
   readonly act: Act;
   readonly ports: ValidatePorts;
   /** What the caller is shown. */
   readonly release: Release;
+  readonly pseudonyms: Pick<TenantHandles, 'pseudonymOf'>;
   readonly recollection: Recollection;
 }
 
@@ -245,7 +255,7 @@ type AsRead = Pick<RecordsAsOf, 'now' | 'head'>;
 
 /** @param known the token, where it is remembered. */
 function answer(
-  { act, release, ports }: Call,
+  { act, release, pseudonyms, ports }: Call,
   { requiredScopes }: ValidateCommand,
   decision: Decision,
   { now, head }: AsRead,
@@ -264,7 +274,7 @@ function answer(
     tokenId: idOf(record),
     tenantId: record.tenantId,
     appId: record.appId,
-    subject: subjectOf(record.tenantId, opened.userId, release, ports.handles) ?? record.appId,
+    subject: subjectOf(opened.userId, release, pseudonyms) ?? record.appId,
     scopes: opened.scopes,
     expiresAt: opened.expiresAt,
     claims: released(opened.claims, release.claims),

@@ -1,5 +1,5 @@
 import { hkdfSync } from 'node:crypto';
-import { encodeBase62, type Mac, StoreUnavailable, type UserHandles } from '@touchstone/core';
+import { encodeBase62, type Mac, StoreUnavailable, type TenantHandles } from '@touchstone/core';
 import type { DataKeys } from './data-keys.ts';
 import { hmac } from './hmac.ts';
 
@@ -10,7 +10,8 @@ export const currentKeyId = 1;
 export interface KeyRing {
   /** For the chain of revisions, the watermarks and the registry's entries. */
   readonly mac: Mac;
-  readonly handles: UserHandles;
+  /** @param tenantKey 32 bytes; none for the installation's own tenant. */
+  handlesOf(tenantId: string, tenantKey: Uint8Array): TenantHandles;
   /** The secrets of one token, from what identifies it, its random part included. */
   tokenKeys(identifying: Uint8Array): TokenKeys;
   /** 32 bytes: the key that the content of an ENCRYPTED token is encrypted under. */
@@ -34,17 +35,22 @@ export function openKeyRing(installation: Uint8Array): KeyRing {
   const derive = (purpose: string, algorithm: 'sha256' | 'sha512' = 'sha256') =>
     hmac(algorithm, new Uint8Array(hkdfSync('sha256', installation, '', `touchstone ${purpose}`, 32)));
   const integrity = derive('integrity v1');
-  const userHandle = derive('user handle v1');
-  const pseudonym = derive('pseudonym v1');
+  const userHandle = derive('user handle v2');
+  const pseudonym = derive('pseudonym v2');
   const tokenKeys = derive('token keys v2', 'sha512');
   const contentKey = derive('content key v1');
   const macaroonKey = derive('macaroon key v1');
   return {
     mac: (...parts) => integrity(delimited(parts)).toString('hex'),
-    handles: {
-      handleOf: (tenantId, userId) => encodeBase62(userHandle(delimited([tenantId, userId])).subarray(0, 16)),
-      pseudonymOf: (tenantId, sector, userId) =>
-        encodeBase62(pseudonym(delimited([tenantId, sector, userId])).subarray(0, 20)),
+    handlesOf(tenantId, tenantKey) {
+      // Neither key is enough without the other.
+      const ofTenant = (derived: (data: Uint8Array) => Buffer) =>
+        hmac('sha256', derived(delimited([tenantId, tenantKey])));
+      const [own, told] = [ofTenant(userHandle), ofTenant(pseudonym)];
+      return {
+        handleOf: (userId) => encodeBase62(own(Buffer.from(userId)).subarray(0, 16)),
+        pseudonymOf: (sector, userId) => encodeBase62(told(delimited([sector, userId])).subarray(0, 20)),
+      };
     },
     tokenKeys(identifying) {
       // One pseudo-random function's output, cut into parts that are independent of one another.

@@ -31,10 +31,15 @@ test('a file that others may read, one that is absent and one that is no key are
 
 test('a user has another handle in each tenant and installation, and the same one each time', () => {
   const [ours, theirs] = [openKeyRing(Buffer.alloc(32, 1)), openKeyRing(Buffer.alloc(32, 2))];
-  const handle = ours.handles.handleOf('acme', 'ada');
-  expect(ours.handles.handleOf('acme', 'ada')).toBe(handle);
-  expect(ours.handles.handleOf('other', 'ada')).not.toBe(handle);
-  expect(theirs.handles.handleOf('acme', 'ada')).not.toBe(handle);
+  const [key, otherKey] = [Buffer.alloc(32, 3), Buffer.alloc(32, 4)];
+  const handle = ours.handlesOf('acme', key).handleOf('ada');
+  expect(ours.handlesOf('acme', key).handleOf('ada')).toBe(handle);
+  expect(ours.handlesOf('other', key).handleOf('ada')).not.toBe(handle);
+  expect(theirs.handlesOf('acme', key).handleOf('ada')).not.toBe(handle);
+  // Neither key is enough without the other.
+  expect(ours.handlesOf('acme', otherKey).handleOf('ada')).not.toBe(handle);
+  expect(ours.handlesOf('acme', Buffer.alloc(0)).handleOf('ada')).not.toBe(handle);
+  const { pseudonymOf } = ours.handlesOf('acme', key);
   // Where one part ends and the next begins counts.
-  expect(ours.handles.handleOf('ac', 'meada')).not.toBe(handle);
+  expect(pseudonymOf('shop', 'ada')).not.toBe(pseudonymOf('shopa', 'da'));
 });
