@@ -543,6 +543,11 @@ describe('the registry names the field at fault', () => {
     ['a grant of a wildcard', 'app.grants[0].scopes[1]', () => grant(['orders:read', 'orders:*']), 'orders:*'],
     ['a grant of a scope with a control character', 'app.grants[0].scopes[0]', () => grant(['orders:read\0'])],
     ['a ttl of an app above 90 days', 'app.token_ttl_max', () => app({ tokenTtlMax: year })],
+    [
+      'two grants for one audience',
+      'app.grants',
+      () => app({ grants: Array.from({ length: 2 }, () => ({ audience: world.audience, scopes: ['orders:read'] })) }),
+    ],
     ['no resource server', 'resource_server', () => operator.registry.createResourceServer({})],
     ['the audience of Touchstone itself', 'resource_server.audience', () => server({ audience: 'touchstone' })],
     ['an audience in capitals', 'resource_server.audience', () => server({ audience: canary }), canary],

@@ -31,7 +31,8 @@ const columnsOf = (what: RegisteredKind, alias: string): string =>
 const columnsCount = 5;
 
 const findStatement = `
-  select t.registry_version, (select max(p.version) from policy p where p.tenant_id = t.tenant_id),
+  select t.registry_version, (select json_build_array(p.version, p.mac) from policy p where p.tenant_id = t.tenant_id
+           order by p.version desc limit 1),
          ${columnsOf('tenant', 't')}, ${columnsOf('app', 'a')}, ${columnsOf('resource_server', 'r')}
     from tenant t
     left join app a on a.app_id = $2 and a.tenant_id = t.tenant_id
@@ -82,7 +83,7 @@ const unknownRegistration: Registration = {
 /** The registry; what it finds is remembered until it is told to forget. */
 export function registry(database: Database, mac: Mac): Registry {
   const remembered = new LRUCache<string, Map<string, Registration>>({ max: rememberedMax });
-  const policies = new LRUCache<string, IndexedPolicy>({ max: rememberedMax });
+  const policies = new LRUCache<string, Promise<IndexedPolicy>>({ max: rememberedMax });
 
   function remember(tenantId: string, key: string, registration: Registration): void {
     const ofTenant = remembered.get(tenantId) ?? new Map<string, Registration>();
@@ -90,14 +91,26 @@ export function registry(database: Database, mac: Mac): Registry {
     remembered.set(tenantId, ofTenant.set(key, registration));
   }
 
-  /** A version never changes, so it is read once. @param version null: nobody has made any. */
-  async function policyAt(tenantId: string, version: number | null): Promise<IndexedPolicy> {
-    const known = policies.get(tenantId);
-    if (known && known.version === (version ?? 0)) return known;
-    const made = version === null ? null : await readPolicy(database, mac, tenantId, version);
-    const policy = indexed(made?.policy ?? defaultPolicy(tenantId));
-    policies.set(tenantId, policy);
-    return policy;
+  /**
+   * A version never changes, so it is read once - by its mac: a database that was put back may come to the same number with
+   * other rules. @param latest null: nobody has made any.
+   */
+  function policyAt(tenantId: string, latest: readonly [version: number, mac: string] | null): Promise<IndexedPolicy> {
+    const [version, policyMac] = latest ?? [null, ''];
+    const key = `${tenantId} ${policyMac}`;
+    const known = policies.get(key);
+    if (known) return known;
+    const read = readIndexed(tenantId, version);
+    policies.set(key, read);
+    read.catch(() => policies.delete(key));
+    return read;
+  }
+
+  /** One that is gone meanwhile allows nothing. */
+  async function readIndexed(tenantId: string, version: number | null): Promise<IndexedPolicy> {
+    if (version === null) return indexed(defaultPolicy(tenantId));
+    const made = await readPolicy(database, mac, tenantId, version);
+    return indexed(made?.policy ?? { tenantId, version, rules: [] });
   }
 
   return {
@@ -111,8 +124,8 @@ export function registry(database: Database, mac: Mac): Registry {
         values: [tenantId, appId, audience],
       });
       if (!row) return unknownRegistration;
-      const [, policyVersion] = row as [number, number | null];
-      const registration = registrationOf(mac, row, await policyAt(tenantId, policyVersion));
+      const [, latest] = row as [number, [number, string] | null];
+      const registration = registrationOf(mac, row, await policyAt(tenantId, latest));
       if (registration.app && registration.resourceServer) remember(tenantId, key, registration);
       return registration;
     },
@@ -132,8 +145,11 @@ export function registry(database: Database, mac: Mac): Registry {
       const { table, id } = tables[what];
       const text = `select ${columnsOf(what, 'e')} from ${table} e
                      where e.tenant_id = any($1) and e.${id} > $2 order by e.${id} limit $3`;
-      const rows = await database.query({ name: `list ${what}`, text, values: [tenantIds, after, limit] });
-      return rows.map((row) => storedOf(what, row, mac)).filter((stored) => stored !== null);
+      const rows = await database.query({ name: `list ${what}`, text, values: [tenantIds, after, limit + 1] });
+      const page = rows.slice(0, limit);
+      const entries = page.map((row) => storedOf(what, row, mac)).filter((stored) => stored !== null);
+      // By what is there, not by what was written under our key: else one that was not would end the list.
+      return { entries, next: rows.length > limit ? ((page.at(-1)?.[0] as string) ?? null) : null };
     },
   };
 }

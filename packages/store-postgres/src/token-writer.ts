@@ -57,7 +57,8 @@ class Stale extends Error {
 /** Issues: concurrent requests are gathered into one statement, and each is answered after its commit. */
 export function tokenWriter(database: Database, instanceId: string, codec: AuditCodec): TokenWriter {
   const single = new OutboxWriter(instanceId, codec);
-  const together = new OutboxWriter(instanceId, codec);
+  // Who waits for room keeps nobody else waiting.
+  const together = { plain: new OutboxWriter(instanceId, codec), roomy: new OutboxWriter(instanceId, codec) };
 
   async function insertAll(
     insertions: readonly NewToken[],
@@ -98,13 +99,14 @@ export function tokenWriter(database: Database, instanceId: string, codec: Audit
   const insert = gather<NewToken, boolean>(insertEach, { batchMax: 500, lanes: 1, waitingMax: 20_000 });
 
   async function writeTogether({ tokens, use, room }: Together): Promise<boolean | UsedBefore> {
+    const writer = room ? together.roomy : together.plain;
     try {
-      const { outcome } = await together.writing(() =>
+      const { outcome } = await writer.writing(() =>
         database.transaction(async (query) => {
           const before = use && (await takeUse(query, use));
           if (before) return { outcome: before, written: 0 };
           if (room) await takeRoom(query, tokens.at(-1) as NewToken, room);
-          const { written } = await insertAll(tokens, query, together);
+          const { written } = await insertAll(tokens, query, writer);
           if (written < tokens.length) throw new Stale();
           return { outcome: true, written };
         }),
@@ -115,15 +117,18 @@ export function tokenWriter(database: Database, instanceId: string, codec: Audit
       throw error;
     }
   }
-  const insertTogether = gather<Together, boolean | UsedBefore>(
-    async ([one]) => [await writeTogether(one as Together)],
-    { batchMax: 1, lanes: 1, waitingMax: 20_000 },
-  );
+  const laneOf = () =>
+    gather<Together, boolean | UsedBefore>(async ([one]) => [await writeTogether(one as Together)], {
+      batchMax: 1,
+      lanes: 1,
+      waitingMax: 20_000,
+    });
+  const lanes = { plain: laneOf(), roomy: laneOf() };
 
   return {
     draw: (signal) => draw(null, signal),
     insert: (record, event, signal) => insert({ record, event }, signal),
-    insertTogether: (tokens, use, room) => insertTogether({ tokens, use, room }),
+    insertTogether: (tokens, use, room, signal) => (room ? lanes.roomy : lanes.plain)({ tokens, use, room }, signal),
   };
 }
 
@@ -137,15 +142,16 @@ const lockStatement = 'select pg_advisory_xact_lock(hashtextextended($1, 0))';
 const aliveStatement = `
   select ${recordJson} from live_token l join token t on t.expiry_day = l.expiry_day and t.id = l.id
    where l.app_id = $1 and l.user_handle = $2 and l.expires_at > clock_timestamp()
+     and t.tenant_id = $3 and t.token_class = 'token' and t.app_id = l.app_id and coalesce(t.user_handle, '') = l.user_handle
    order by t.sequence`;
 const roomStatement = `
   insert into live_token (expiry_day, id, app_id, user_handle, expires_at) values ($1, $2, $3, $4, $5)`;
 
 /** One after the other, of those who want it for the same app and user. @throws TooManyTokens */
 async function takeRoom(query: Query, { record }: NewToken, { max, isAlive, end }: Room): Promise<void> {
-  const { key, appId, userHandle, expiresAt } = record;
+  const { key, tenantId, appId, userHandle, expiresAt } = record;
   await query({ text: lockStatement, values: [JSON.stringify([appId, userHandle])] });
-  const rows = await query({ text: aliveStatement, values: [appId, userHandle ?? ''] });
+  const rows = await query({ text: aliveStatement, values: [appId, userHandle ?? '', tenantId] });
   const alive = rows.map(([values]) => recordOf(values as unknown[])).filter(isAlive);
   if (alive.length >= max && !end) throw new TooManyTokens(max);
   if (alive.length >= max) await end?.(alive.slice(0, alive.length - max + 1));

@@ -227,7 +227,7 @@ async function write(
   const answer: IssuedToken = family ? { ...issued, refresh: family.issued } : issued;
   const tokens = [...(family ? [family.token] : []), { record, event }];
   const use = decided.renewal?.use(answer) ?? null;
-  const written = await ports.tokens.insertTogether(tokens, use, roomFor(act, liveTokens, ports));
+  const written = await ports.tokens.insertTogether(tokens, use, roomFor(act, liveTokens, ports), act.signal);
   if (typeof written === 'object') return written;
   return written ? answer : null;
 }

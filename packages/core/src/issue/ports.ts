@@ -56,7 +56,12 @@ export interface TokenWriter {
    * nothing is stored, and that use returned.
    * @throws TooManyTokens where there is no room, StoreUnavailable
    */
-  insertTogether(tokens: readonly NewToken[], use: RefreshUse | null, room: Room | null): Promise<boolean | UsedBefore>;
+  insertTogether(
+    tokens: readonly NewToken[],
+    use: RefreshUse | null,
+    room: Room | null,
+    signal?: Signal,
+  ): Promise<boolean | UsedBefore>;
 }
 
 /** The last of the tokens needs room among those of its app and user. */

@@ -27,7 +27,8 @@ const wanted: fc.Arbitrary<Wanted> = fc.record({
   confirmation: fc.option(fc.constantFrom({ key: 'k' }, { certificate: 'c' })),
   consentAge: fc.option(fc.nat(2_000)),
 });
-const sorted = ({ excess }: Granted) => excess.map((one) => JSON.stringify(one)).sort();
+/** Whose cap it is named after depends on which came first. */
+const sorted = ({ excess }: Granted) => excess.map(({ what, asked }) => `${what} ${asked}`).sort();
 
 test('one more cap never widens, wherever it stands; so one less never narrows', () => {
   fc.assert(
@@ -108,4 +109,21 @@ test.each<[string, Cap, Partial<Wanted>, string, object]>([
   const asked: Wanted = { scopes: ['read'], ttl: null, method: 'reference', confirmation: null, consentAge: null };
   const refusal = refusalOf(within([one], { ...asked, ...over }), 'refuse');
   expect(refusal).toMatchObject({ code, metadata: expect.objectContaining(metadata) });
+});
+
+test('each thing is told of once, however many caps it is beyond', () => {
+  const many: Cap[] = Array.from({ length: 1_000 }, (_, i) => ({
+    by: `rule ${i}`,
+    scopes: new Set(['read']),
+    ttlMax: 1_000 - i,
+    methods: ['split'],
+    confirmations: ['key'],
+    consentAgeMax: 1_000 - i,
+  }));
+  const scopes = Array.from({ length: 64 }, (_, i) => `s${i}`);
+  const asked: Wanted = { scopes, ttl: 5_000, method: 'reference', confirmation: null, consentAge: 5_000 };
+  const { excess } = within([{ by: 'policy', scopes: new Set(['read']), parts: () => many }], asked);
+  expect(excess).toHaveLength(64 + 4);
+  expect(excess).toContainEqual({ by: 'rule 999', what: 'ttl', asked: '5000', allowed: '1' });
+  expect(excess).toContainEqual({ by: 'rule 0', what: 'scope', asked: 's63', allowed: '' });
 });

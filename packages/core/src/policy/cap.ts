@@ -48,7 +48,7 @@ export interface Granted {
   readonly scopes: readonly string[];
   /** Seconds. */
   readonly ttl: number;
-  /** In no order that means anything: by what, by whose cap. */
+  /** Each thing once, with one of the caps that it is beyond: of limits in numbers the least. */
   readonly excess: readonly Excess[];
   /** How many may be alive at once, this one included; null: any number. */
   readonly liveTokens: LiveTokensLimit | null;
@@ -70,36 +70,51 @@ export function within(caps: readonly Cap[], asked: Wanted): Granted {
 function withinEach(caps: readonly Cap[], asked: Wanted): Granted {
   const excess: Excess[] = [];
   const scopes = [...new Set(asked.scopes)].filter((scope) => {
-    const before = excess.length;
-    for (const { by, scopes: allowed } of caps) {
-      if (allowed && !allowed.has(scope)) excess.push({ by, what: 'scope', asked: scope, allowed: '' });
-    }
-    return excess.length === before;
+    const beyond = caps.find((cap) => cap.scopes && !cap.scopes.has(scope));
+    if (beyond) excess.push({ by: beyond.by, what: 'scope', asked: scope, allowed: '' });
+    return !beyond;
   });
-  let ttl = asked.ttl ?? ttlDefault;
-  for (const cap of caps) {
-    if (cap.ofScope !== undefined && !asked.scopes.includes(cap.ofScope)) continue;
-    if (cap.ttlMax != null && asked.ttl !== null && asked.ttl > cap.ttlMax) {
-      excess.push({ by: cap.by, what: 'ttl', asked: String(asked.ttl), allowed: String(cap.ttlMax) });
-    }
-    ttl = Math.min(ttl, cap.ttlMax ?? ttl);
-    pushOthers(excess, cap, asked);
+  const applying = caps.filter(({ ofScope }) => ofScope === undefined || asked.scopes.includes(ofScope));
+  const shortest = leastOf(applying, ({ ttlMax }) => ttlMax);
+  if (shortest && asked.ttl !== null && asked.ttl > shortest.value) {
+    excess.push({ by: shortest.by, what: 'ttl', asked: String(asked.ttl), allowed: String(shortest.value) });
   }
-  return { scopes, ttl, excess, liveTokens: strictest(caps.map(({ liveTokens }) => liveTokens ?? null)) };
+  pushOthers(excess, applying, asked);
+  return {
+    scopes,
+    ttl: Math.min(asked.ttl ?? ttlDefault, shortest?.value ?? Infinity),
+    excess,
+    liveTokens: strictest(caps.map(({ liveTokens }) => liveTokens ?? null)),
+  };
 }
 
 /** What there is no less of to be had: beyond one of these there is nothing. */
-function pushOthers(excess: Excess[], { by, methods, confirmations, consentAgeMax }: Cap, asked: Wanted): void {
-  if (methods && !methods.includes(asked.method)) {
-    excess.push({ by, what: 'method', asked: asked.method, allowed: methods.join(' ') });
+function pushOthers(excess: Excess[], caps: readonly Cap[], { method, confirmation, consentAge }: Wanted): void {
+  const ofMethod = caps.find(({ methods }) => methods && !methods.includes(method));
+  if (ofMethod) {
+    excess.push({ by: ofMethod.by, what: 'method', asked: method, allowed: (ofMethod.methods ?? []).join(' ') });
   }
-  if (confirmations) {
-    const kind = asked.confirmation && confirmationKind(asked.confirmation);
-    if (!kind || !confirmations.includes(kind)) {
-      excess.push({ by, what: 'confirmation', asked: kind ?? 'none', allowed: confirmations.join(' ') });
-    }
+  const kind = confirmation && confirmationKind(confirmation);
+  const ofBinding = caps.find(({ confirmations }) => confirmations && !(kind && confirmations.includes(kind)));
+  if (ofBinding) {
+    const allowed = (ofBinding.confirmations ?? []).join(' ');
+    excess.push({ by: ofBinding.by, what: 'confirmation', asked: kind ?? 'none', allowed });
   }
-  if (consentAgeMax != null && asked.consentAge !== null && asked.consentAge > consentAgeMax) {
-    excess.push({ by, what: 'consent', asked: String(asked.consentAge), allowed: String(consentAgeMax) });
+  const youngest = leastOf(caps, ({ consentAgeMax }) => consentAgeMax);
+  if (youngest && consentAge !== null && consentAge > youngest.value) {
+    excess.push({ by: youngest.by, what: 'consent', asked: String(consentAge), allowed: String(youngest.value) });
   }
+}
+
+/** The cap that says the least; null: none says anything. */
+function leastOf(
+  caps: readonly Cap[],
+  numberOf: (cap: Cap) => number | null | undefined,
+): { readonly by: string; readonly value: number } | null {
+  let least: { readonly by: string; readonly value: number } | null = null;
+  for (const cap of caps) {
+    const value = numberOf(cap);
+    if (value != null && value < (least?.value ?? Infinity)) least = { by: cap.by, value };
+  }
+  return least;
 }

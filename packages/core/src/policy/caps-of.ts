@@ -52,7 +52,11 @@ export const capOfApp = ({ app, resourceServer }: Complete) => ({
 function capOfPolicy(registration: Complete, usage: Usage): Cap {
   const { rules, limits } = rulesAbout(registration, usage);
   if (rules.length === 0) return { by: 'policy, of which no rule is about this', scopes: new Set() };
-  const parts = () => rules.map((rule) => capOfLimits(`rule ${rule.ruleId}`, rule.limits, registration));
+  let remembered: readonly Cap[] | undefined;
+  const parts = () => {
+    remembered ??= rules.map((rule) => capOfLimits(`rule ${rule.ruleId}`, rule.limits, registration));
+    return remembered;
+  };
   return { ...capOfLimits('policy', limits, registration), parts };
 }
 

@@ -55,6 +55,7 @@ export async function updatePolicy(
   if (new Set(read.rules.map(({ ruleId }) => ruleId)).size < read.rules.length) {
     throw new InvalidField('policy.rules', 'must each have an id of their own');
   }
+  requireOfUsualSize(read);
   const policy = { ...read, version: read.version + 1 };
   const next = { policy, recordedBy: act.caller.name, reason };
   const recordedAt = await policies.write(next, {
@@ -88,6 +89,20 @@ export async function rollbackPolicy(
   const earlier = toVersion === 0 ? unmade(tenantId) : await ports.policies.read(tenantId, toVersion);
   if (!earlier) throw new PolicyUnknown();
   return updatePolicy(act, { ...earlier.policy, version }, reason, ports);
+}
+
+/** Each value of a dimension has a set of rules. */
+const valuesMax = 10_000;
+
+/** @throws InvalidField */
+export function requireOfUsualSize({ rules }: Policy): void {
+  const values = rules.reduce(
+    (sum, { match }) => sum + (match.audience?.length ?? 0) + (match.environment?.length ?? 0),
+    0,
+  );
+  if (values > valuesMax) {
+    throw new InvalidField('policy.rules', `must name at most ${valuesMax} audiences and environments, all together`);
+  }
 }
 
 const unmade = (tenantId: string): PolicyVersion => ({

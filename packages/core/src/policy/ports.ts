@@ -1,3 +1,4 @@
+import type { Signal } from '../access/act.ts';
 import type { AuditEvent } from '../audit/audit-event.ts';
 import type { ConfirmationKind } from '../tokens/confirmation.ts';
 import type { TokenMethodName, Usage } from '../tokens/token-record.ts';
@@ -27,20 +28,24 @@ export interface PolicyStore {
   write(next: Omit<PolicyVersion, 'recordedAt'>, event: AuditEvent): Promise<number>;
 }
 
-/** Tokens that are alike to a policy, and how many there are. */
-export interface AlikeTokens {
+/** What tokens of an app, for a resource server and a usage, may have at most. */
+export interface TokenLimits {
   readonly appId: string;
   readonly audience: string;
   readonly usage: Usage;
   readonly scopes: readonly string[];
-  readonly method: TokenMethodName;
-  readonly confirmation: ConfirmationKind | null;
   /** Seconds, from their issue to their end. */
-  readonly ttl: number;
-  readonly count: number;
+  readonly ttlMax: number;
+  readonly methods: readonly TokenMethodName[];
+  /** Null: they need not be bound to anything. */
+  readonly confirmations: readonly ConfirmationKind[] | null;
 }
 
 export interface TokenCounter {
-  /** A tenant's tokens that have not expired, revoked ones included. @throws StoreUnavailable */
-  countAlike(tenantId: string): Promise<readonly AlikeTokens[]>;
+  /**
+   * Of a tenant's tokens that have not expired, revoked ones included, those that have more than one of the limits allows:
+   * how many for each, in order.
+   * @throws StoreUnavailable, Overloaded
+   */
+  countBeyond(tenantId: string, limits: readonly TokenLimits[], signal?: Signal): Promise<readonly number[]>;
 }

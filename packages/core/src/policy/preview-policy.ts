@@ -1,14 +1,15 @@
 import type { Act } from '../access/act.ts';
 import { requireKind, requireScope, requireTenant } from '../access/rights.ts';
 import { TenantUnknown } from '../errors.ts';
-import type { Registry } from '../register/ports.ts';
-import { type Entries, type RegisteredKind, registeredId, type Tenant } from '../register/registration.ts';
-import type { Confirmation, ConfirmationKind } from '../tokens/confirmation.ts';
+import type { EntriesPage, Registry } from '../register/ports.ts';
+import type { Entries, RegisteredKind, ResourceServer, Tenant } from '../register/registration.ts';
+import type { ConfirmationKind } from '../tokens/confirmation.ts';
 import type { TokenMethodName, Usage } from '../tokens/token-record.ts';
-import { type Cap, within } from './cap.ts';
+import type { Cap } from './cap.ts';
 import { type Complete, capOfApp, capsBesideApp } from './caps-of.ts';
+import { requireOfUsualSize } from './policies.ts';
 import { defaultPolicy, type Policy } from './policy.ts';
-import type { AlikeTokens, PolicyStore, TokenCounter } from './ports.ts';
+import type { PolicyStore, TokenCounter } from './ports.ts';
 import { type IndexedPolicy, indexed } from './rule-index.ts';
 
 export interface PreviewPorts {
@@ -42,80 +43,94 @@ export interface GrantChange {
 }
 
 export interface Preview {
+  /** The first ones. */
   readonly changes: readonly GrantChange[];
+  /** How many there are. */
+  readonly changesCount: number;
   readonly liveTokens: number;
 }
 
 const usages: readonly Usage[] = ['interactive', 'batch', 'automation', 'test'];
 
+/** How many changes are told. */
+const changesMax = 1_000;
+/** After so many a turn of the event loop goes to others. */
+const grantsAtOnce = 100;
+
 /**
  * What a policy would change, of what apps may have and of the tokens that they have.
- * @throws CallerNotAllowed, TenantUnknown, StoreUnavailable
+ * @throws CallerNotAllowed, InvalidField, TenantUnknown, StoreUnavailable, Overloaded
  */
 export async function previewPolicy(
-  { caller }: Act,
+  act: Act,
   policy: Policy,
   { registry, policies, tokenCounter }: PreviewPorts,
 ): Promise<Preview> {
   const { tenantId } = policy;
-  requireKind(caller, 'operator');
-  requireScope(caller, 'registry:read');
-  requireTenant(caller, tenantId);
+  requireKind(act.caller, 'operator');
+  requireScope(act.caller, 'registry:read');
+  requireTenant(act.caller, tenantId);
+  requireOfUsualSize(policy);
   const tenant = await registry.read('tenant', tenantId);
   if (!tenant) throw new TenantUnknown();
   const current = indexed((await policies.read(tenantId, null))?.policy ?? defaultPolicy(tenantId));
   const next = indexed(policy);
-  const grants = await grantsIn(tenant.entry, registry);
-  const excessive = countExcessive(await tokenCounter.countAlike(tenantId), grants, next);
-  const changes = grants.flatMap((grant) =>
-    usages.flatMap((usage): GrantChange[] => {
-      const before = limitsOf(capsUnder(grant, usage, current));
-      const after = limitsOf(capsUnder(grant, usage, next));
-      if (JSON.stringify(before) === JSON.stringify(after)) return [];
-      const [appId, audience] = [grant.app.appId, grant.resourceServer.audience];
-      return [{ appId, audience, usage, before, after, liveTokens: excessive.get(keyOf(appId, audience, usage)) ?? 0 }];
-    }),
-  );
-  return { changes, liveTokens: [...excessive.values()].reduce((sum, count) => sum + count, 0) };
+  const looked: Change[] = [];
+  let count = 0;
+  for await (const grant of grantsIn(tenant.entry, registry)) {
+    if (++count % grantsAtOnce === 0) await new Promise(setImmediate);
+    looked.push(...usages.map((usage) => changeOf(grant, usage, current, next)));
+  }
+  const limits = looked.map(({ appId, audience, usage, after }) => ({ appId, audience, usage, ...after }));
+  const beyond = await tokenCounter.countBeyond(tenantId, limits, act.signal);
+  const changes = looked
+    .map((change, at) => ({ ...change, liveTokens: beyond[at] ?? 0 }))
+    .filter(({ before, after }) => JSON.stringify(before) !== JSON.stringify(after));
+  return {
+    changes: changes.slice(0, changesMax),
+    changesCount: changes.length,
+    liveTokens: beyond.reduce((sum, tokens) => sum + tokens, 0),
+  };
 }
 
 type Grant = Pick<Complete, 'tenant' | 'app' | 'resourceServer'>;
+type Change = Omit<GrantChange, 'liveTokens'>;
 
-/** Every app with every resource server that it may ask for something at; what is disabled has nothing to lose. */
-async function grantsIn(tenant: Tenant, registry: Registry): Promise<Grant[]> {
-  const apps = await listAll('app', tenant.tenantId, registry);
-  const servers = new Map(
-    (await listAll('resource_server', tenant.tenantId, registry)).map((server) => [server.audience, server]),
-  );
-  return apps.flatMap((app) =>
-    app.grants.flatMap(({ audience }) => {
-      const resourceServer = servers.get(audience);
-      return resourceServer ? [{ tenant, app, resourceServer }] : [];
-    }),
-  );
+function changeOf(grant: Grant, usage: Usage, current: IndexedPolicy, next: IndexedPolicy): Change {
+  const limitsUnder = (policy: IndexedPolicy): GrantLimits => {
+    const registration: Complete = { ...grant, policy, disabled: new Set(), version: 0 };
+    return limitsOf([...capsBesideApp(registration, usage), capOfApp(registration)]);
+  };
+  const [appId, audience] = [grant.app.appId, grant.resourceServer.audience];
+  return { appId, audience, usage, before: limitsUnder(current), after: limitsUnder(next) };
 }
 
-const pageSize = 500;
-
-async function listAll<Kind extends RegisteredKind>(
-  what: Kind,
-  tenantId: string,
-  registry: Registry,
-): Promise<Entries[Kind][]> {
-  const all: Entries[Kind][] = [];
-  for (let after = ''; ; ) {
-    const page = await registry.list(what, [tenantId], after, pageSize);
-    all.push(...page.filter(({ disabled }) => !disabled).map(({ entry }) => entry));
-    const last = page.at(-1);
-    if (!last || page.length < pageSize) return all;
-    after = registeredId(what, last.entry);
+/** Every app with every resource server that it may ask for something at; what is disabled has nothing to lose. */
+async function* grantsIn(tenant: Tenant, registry: Registry): AsyncGenerator<Grant> {
+  const servers = new Map<string, ResourceServer>();
+  for await (const server of listAll('resource_server', tenant.tenantId, registry))
+    servers.set(server.audience, server);
+  for await (const app of listAll('app', tenant.tenantId, registry)) {
+    for (const { audience } of app.grants) {
+      const resourceServer = servers.get(audience);
+      if (resourceServer) yield { tenant, app, resourceServer };
+    }
   }
 }
 
-const capsUnder = (grant: Grant, usage: Usage, policy: IndexedPolicy): readonly Cap[] => {
-  const registration: Complete = { ...grant, policy, disabled: new Set(), version: 0 };
-  return [...capsBesideApp(registration, usage), capOfApp(registration)];
-};
+const pageSize = 100;
+
+async function* listAll<Kind extends RegisteredKind>(
+  what: Kind,
+  tenantId: string,
+  registry: Registry,
+): AsyncGenerator<Entries[Kind]> {
+  for (let after: string | null = ''; after !== null; ) {
+    const page: EntriesPage<Kind> = await registry.list(what, [tenantId], after, pageSize);
+    for (const { entry, disabled } of page.entries) if (!disabled) yield entry;
+    after = page.next;
+  }
+}
 
 /** All caps as one, but for those that go by a scope: they are the same under any policy. */
 function limitsOf(caps: readonly Cap[]): GrantLimits {
@@ -123,7 +138,8 @@ function limitsOf(caps: readonly Cap[]): GrantLimits {
     sets.length === 0 ? null : sets.reduce((some, others) => some.filter((one) => others.includes(one)));
   const said = <Value>(values: readonly (Value | null | undefined)[]): Value[] =>
     values.filter((value) => value != null);
-  const scopes = common(said(caps.map((cap) => cap.scopes)).map((some) => [...some])) ?? [];
+  const [first = new Set<string>(), ...others] = said(caps.map((cap) => cap.scopes));
+  const scopes = [...first].filter((scope) => others.every((some) => some.has(scope)));
   const methods = common(said(caps.map((cap) => cap.methods))) ?? [];
   const confirmations = common(said(caps.map((cap) => cap.confirmations)));
   const isPossible = methods.length > 0 && confirmations?.length !== 0;
@@ -136,34 +152,3 @@ function limitsOf(caps: readonly Cap[]): GrantLimits {
     consentAgeMax: consentAges.length > 0 ? Math.min(...consentAges) : null,
   };
 }
-
-const keyOf = (appId: string, audience: string, usage: Usage): string => JSON.stringify([appId, audience, usage]);
-
-/** How many tokens there are, by app, audience and usage, of which the policy would not grant everything. */
-function countExcessive(
-  tokens: readonly AlikeTokens[],
-  grants: readonly Grant[],
-  policy: IndexedPolicy,
-): ReadonlyMap<string, number> {
-  const byKey = new Map<string, readonly Cap[]>(
-    grants.flatMap((grant) =>
-      usages.map((usage): [string, readonly Cap[]] => [
-        keyOf(grant.app.appId, grant.resourceServer.audience, usage),
-        capsUnder(grant, usage, policy),
-      ]),
-    ),
-  );
-  const counts = new Map<string, number>();
-  for (const { appId, audience, usage, count, confirmation, ...token } of tokens) {
-    const key = keyOf(appId, audience, usage);
-    const caps = byKey.get(key);
-    const wanted = { ...token, confirmation: confirmation && boundTo[confirmation], consentAge: null };
-    if (caps && within(caps, wanted).excess.length > 0) counts.set(key, (counts.get(key) ?? 0) + count);
-  }
-  return counts;
-}
-
-const boundTo: Readonly<Record<ConfirmationKind, Confirmation>> = {
-  certificate: { certificate: '' },
-  key: { key: '' },
-};

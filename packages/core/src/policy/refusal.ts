@@ -17,10 +17,8 @@ const order: readonly Excess['what'][] = ['method', 'confirmation', 'consent', '
 /** Why nothing is granted; null: something is. */
 export function refusalOf(granted: Granted, onExcess: OnExcess): TouchstoneError | null {
   const refused = onExcess === 'refuse' ? granted.excess : granted.excess.filter((one) => isVital(one, granted));
-  const first = order.map((what) => refused.filter((one) => one.what === what)).find((some) => some.length > 0);
-  if (!first) return null;
-  // Of the limits on a life the shortest: to keep to another would be refused again.
-  return errorOf(first.reduce((least, one) => (Number(one.allowed) < Number(least.allowed) ? one : least)));
+  const first = order.map((what) => refused.find((one) => one.what === what)).find((one) => one !== undefined);
+  return first ? errorOf(first) : null;
 }
 
 /** Whether nothing is left without it: there is no less of a method, or of a consent; and no scope, no token. */

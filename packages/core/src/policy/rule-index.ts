@@ -75,20 +75,21 @@ export class RuleIndex {
 }
 
 function columnOf(rules: readonly Rule[], dimension: keyof Dimensions): Column {
-  const values = new Set(rules.flatMap(({ match }) => match[dimension] ?? []));
-  const setOf = (isIn: (rule: Rule) => boolean): RuleSet => {
-    const set = new Uint32Array(Math.ceil(rules.length / bitsOfWord));
-    rules.forEach((rule, at) => {
-      if (isIn(rule)) (set[at >>> 5] as number) |= 1 << (at & 31);
-    });
-    return set;
-  };
-  const isAbout = (value: string) => (rule: Rule) => {
-    const about: readonly string[] | null = rule.match[dimension];
-    return about === null || about.includes(value);
-  };
-  return {
-    byValue: new Map([...values].map((value) => [value, setOf(isAbout(value))])),
-    others: setOf((rule) => rule.match[dimension] === null),
-  };
+  const others = new Uint32Array(Math.ceil(rules.length / bitsOfWord));
+  rules.forEach(({ match }, at) => {
+    if (match[dimension] === null) add(others, at);
+  });
+  const byValue = new Map<string, RuleSet>();
+  rules.forEach(({ match }, at) => {
+    for (const value of match[dimension] ?? []) {
+      const set = byValue.get(value) ?? others.slice();
+      byValue.set(value, set);
+      add(set, at);
+    }
+  });
+  return { byValue, others };
+}
+
+function add(set: RuleSet, at: number): void {
+  (set[at >>> 5] as number) |= 1 << (at & 31);
 }

@@ -44,8 +44,8 @@ export async function listUnusedScopes(
   requireKind(caller, 'operator');
   requireScope(caller, 'registry:read');
   requireTenant(caller, tenantId);
-  const found = await registry.list('app', [tenantId], after, pageSize + 1);
-  const apps = found.slice(0, pageSize).map(({ entry }) => entry);
+  const { entries, next } = await registry.list('app', [tenantId], after, pageSize);
+  const apps = entries.map(({ entry }) => entry);
   const used = new Map(
     (await uses.scopesUsed(apps.map(({ appId }) => appId))).map((use) => [keyOf(use), use.lastUsedAt]),
   );
@@ -57,7 +57,7 @@ export async function listUnusedScopes(
         .filter(({ lastUsedAt }) => lastUsedAt === null || lastUsedAt < since),
     ),
   );
-  return { unused, next: found.length > pageSize ? (apps.at(-1)?.appId ?? null) : null };
+  return { unused, next };
 }
 
 const keyOf = ({ appId, audience, scope }: GrantedScope): string => JSON.stringify([appId, audience, scope]);

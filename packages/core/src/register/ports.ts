@@ -47,7 +47,13 @@ export interface Registry {
     tenantIds: readonly string[],
     after: string,
     limit: number,
-  ): Promise<readonly Stored<Entries[Kind]>[]>;
+  ): Promise<EntriesPage<Kind>>;
+}
+
+export interface EntriesPage<Kind extends RegisteredKind> {
+  readonly entries: readonly Stored<Entries[Kind]>[];
+  /** What the next page comes after; null: there is none. */
+  readonly next: string | null;
 }
 
 /** Changes the registry: an entry and its event, or neither; and the version of the tenant rises. */

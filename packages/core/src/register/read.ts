@@ -1,7 +1,7 @@
 import type { Act } from '../access/act.ts';
 import { actsIn, requireKind, requireScope, requireTenant } from '../access/rights.ts';
-import type { Registry, Stored } from './ports.ts';
-import { type Entries, type RegisteredKind, registeredId } from './registration.ts';
+import type { EntriesPage, Registry, Stored } from './ports.ts';
+import type { Entries, RegisteredKind } from './registration.ts';
 import { unknownEntry } from './unknown-entry.ts';
 
 /** @throws CallerNotAllowed, TenantUnknown, AppUnknown, AudienceUnknown, StoreUnavailable */
@@ -26,12 +26,6 @@ export interface ListEntriesCommand<Kind extends RegisteredKind> {
   readonly after: string;
 }
 
-export interface EntriesPage<Kind extends RegisteredKind> {
-  readonly entries: readonly Stored<Entries[Kind]>[];
-  /** What the next page comes after; null: there is none. */
-  readonly next: string | null;
-}
-
 /** @throws CallerNotAllowed, StoreUnavailable */
 export async function listEntries<Kind extends RegisteredKind>(
   act: Act,
@@ -40,11 +34,7 @@ export async function listEntries<Kind extends RegisteredKind>(
 ): Promise<EntriesPage<Kind>> {
   authorise(act);
   if (tenantId !== null) requireTenant(act.caller, tenantId);
-  const tenantIds = tenantId === null ? act.caller.tenantIds : [tenantId];
-  const found = await registry.list(what, tenantIds, after, pageSize + 1);
-  const entries = found.slice(0, pageSize);
-  const last = entries.at(-1);
-  return { entries, next: last && found.length > pageSize ? registeredId(what, last.entry) : null };
+  return registry.list(what, tenantId === null ? act.caller.tenantIds : [tenantId], after, pageSize);
 }
 
 function authorise({ caller }: Act): void {

@@ -92,7 +92,16 @@ async function check({ what, entry }: Registered, ports: RegisterPorts): Promise
   if (what === 'resource_server') await checkResourceServer(entry, ports);
 }
 
+/** Of an app, all together: lists tell of them entry by entry. */
+const scopesMax = 2_000;
+
 async function checkApp({ appId, tenantId, grants }: App, registry: Registry): Promise<void> {
+  if (new Set(grants.map(({ audience }) => audience)).size < grants.length) {
+    throw new InvalidField('app.grants', 'must each be for another audience');
+  }
+  if (grants.reduce((sum, { scopes }) => sum + scopes.length, 0) > scopesMax) {
+    throw new InvalidField('app.grants', `must have at most ${scopesMax} scopes, all together`);
+  }
   for (const { audience, scopes } of grants) requireScopes(await registry.find(tenantId, appId, audience), scopes);
 }
 

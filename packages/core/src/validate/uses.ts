@@ -13,38 +13,41 @@ export interface UseWriter {
 /** More than that many are not told apart: they are noted more often. */
 const notedMax = 200_000;
 
+/** How many are written at once. */
+const writtenAtOnce = 5_000;
+
 /** Notes what is used, once a period each: it is about days that anybody asks. */
 export class Uses {
   #noted = new Set<string>();
-  #pending: Use[] = [];
+  #pending = new Map<string, Use>();
 
   /** What a token was honoured for. */
   note({ appId, consentId, audience }: TokenRecord, scopes: readonly string[]): void {
     for (const scope of scopes) {
-      if (appId !== null && this.#isNew(`${appId} ${audience} ${scope}`)) {
-        this.#pending.push({ kind: 'scope', appId, audience, scope });
-      }
+      const key = `${appId} ${audience} ${scope}`;
+      if (appId !== null && !this.#noted.has(key)) this.#add(key, { kind: 'scope', appId, audience, scope });
     }
-    if (consentId !== null && this.#isNew(consentId)) this.#pending.push({ kind: 'consent', consentId });
+    if (consentId !== null && !this.#noted.has(consentId)) this.#add(consentId, { kind: 'consent', consentId });
   }
 
-  #isNew(key: string): boolean {
-    if (this.#noted.has(key)) return false;
+  #add(key: string, use: Use): void {
     if (this.#noted.size >= notedMax) this.#noted.clear();
     this.#noted.add(key);
-    return true;
+    this.#pending.set(key, use);
   }
 
   /** Writes what has been noted. What can't be written is noted anew when it is used again. */
   async flush(writer: UseWriter): Promise<void> {
-    const uses = this.#pending;
-    if (uses.length === 0) return;
-    this.#pending = [];
-    try {
-      await writer.write(uses);
-    } catch (error) {
-      this.#noted.clear();
-      throw error;
+    const pending = [...this.#pending];
+    this.#pending = new Map();
+    for (let first = 0; first < pending.length; first += writtenAtOnce) {
+      const some = pending.slice(first, first + writtenAtOnce);
+      try {
+        await writer.write(some.map(([, use]) => use));
+      } catch (error) {
+        for (const [key] of pending.slice(first)) this.#noted.delete(key);
+        throw error;
+      }
     }
   }
 

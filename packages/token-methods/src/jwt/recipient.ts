@@ -14,14 +14,25 @@ function algorithmOf({ kty, crv = '' }: JWK): 'ECDH-ES' | 'RSA-OAEP-256' {
 /**
  * A signed token, encrypted to its audience's own key (RFC 7519 section 11.2): nobody on the way reads it.
  * @param recipient a public key as a JWK, as JSON.
+ * @param named what can be read of it all the same (RFC 7519 section 5.3), so that it can be taken back.
  * @throws where it is not one that can be encrypted to.
  */
-export async function encryptTo(recipient: string, jws: string): Promise<string> {
+export async function encryptTo(
+  recipient: string,
+  jws: string,
+  named: { readonly jti: string; readonly tag: string } | null,
+): Promise<string> {
   const jwk: JWK = JSON.parse(recipient);
   const alg = algorithmOf(jwk);
   if (!isPublic(jwk)) throw new Error('the key is not public');
   return new CompactEncrypt(Buffer.from(jws))
-    .setProtectedHeader({ alg, enc: 'A256GCM', cty: 'JWT', ...(jwk.kid === undefined ? {} : { kid: jwk.kid }) })
+    .setProtectedHeader({
+      alg,
+      enc: 'A256GCM',
+      cty: 'JWT',
+      ...(jwk.kid === undefined ? {} : { kid: jwk.kid }),
+      ...named,
+    })
     .encrypt(await importJWK(jwk, alg));
 }
 
@@ -29,7 +40,7 @@ export async function encryptTo(recipient: string, jws: string): Promise<string>
 export const encryptionKeys: EncryptionKeys = {
   async isUsable(jwk) {
     try {
-      await encryptTo(jwk, '');
+      await encryptTo(jwk, '', null);
       return true;
     } catch {
       return false;

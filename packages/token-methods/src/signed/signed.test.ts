@@ -121,7 +121,9 @@ const attacks: Readonly<Record<string, Attack>> = {
   'no signature': ({ parts }) => `${parts[0]}.${parts[1]}.`,
   'no third part': ({ parts }) => `${parts[0]}.${parts[1]}`,
   'a fourth part': ({ token }) => `${token}.`,
-  'a fifth part': ({ token }) => `${token}..`,
+  'a sixth part': ({ token }) => `${token}...`,
+  'a header that names it, as one has that is encrypted': ({ header, payload }) =>
+    `${encodePart({ ...header, jti: payload.jti })}.a.b.c.d`,
   'HS256 by the public key as PEM': async (known) => signedByHmac(known, await exportSPKI(known.publicKey)),
   'HS256 by the public key as PEM, cut': async (known) =>
     signedByHmac(known, (await exportSPKI(known.publicKey)).trim()),

@@ -20,6 +20,8 @@ import { hashOfString, openRecordOf, sealedRecord } from '../opaque/record.ts';
 
 /** Stands in for the letter that opaque strings have. */
 const letter = 'j';
+/** Of a JWE in compact form (RFC 7516 section 7.1). */
+const jweParts = 5;
 /** What every JWT begins with: `{"` in base64url. */
 const prefix = 'eyJ';
 
@@ -51,8 +53,10 @@ export function signedMethod(keys: KeyRing, signing: Signers, issuer: string): T
       const { tag, seal } = secretsOf(key);
       const signer = await signing.signer(draft.tenantId, draft.policyVersion);
       const payload = payloadOf(draft, secrets, issuer, tokenIdOf(key));
-      const jws = await signPayload(payload, signer, { tag: tag.toString('base64url') });
-      const token = secrets.recipient ? await encryptTo(secrets.recipient, jws) : jws;
+      const header = { tag: tag.toString('base64url') };
+      const jws = await signPayload(payload, signer, header);
+      const named = { jti: payload.jti, ...header };
+      const token = secrets.recipient ? await encryptTo(secrets.recipient, jws, named) : jws;
       const authorisation = { ...draft, key, method: 'signed', signingKeyId: signer.keyId } as const;
       // What it calls its user may be a pseudonym.
       const hidden = [hashOfString(jws), secrets.userId];
@@ -60,7 +64,10 @@ export function signedMethod(keys: KeyRing, signing: Signers, issuer: string): T
     },
 
     locate(token) {
-      const [header, payload] = token.split('.', 2).map(parsePart);
+      const [first = '', second = '', ...others] = token.split('.', jweParts + 1);
+      const header = parsePart(first);
+      // One that is encrypted to its audience is named in its header: it can't be opened here, but taken back.
+      const payload = others.length + 2 === jweParts ? header : parsePart(second);
       if (typeof payload?.jti !== 'string' || typeof header?.tag !== 'string') return null;
       const key = parseTokenId(payload.jti);
       if (!key) return null;

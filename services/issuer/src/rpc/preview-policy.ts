@@ -11,7 +11,7 @@ import { required } from './required.ts';
 export const previewPolicyHandler =
   ({ deciding }: IssuerContext): UnaryHandler<typeof RegistryService.method.previewPolicy> =>
   async ({ policy }, { act }) => {
-    const { changes, liveTokens } = await previewPolicy(act, toPolicy(required(policy)), deciding);
+    const { changes, changesCount, liveTokens } = await previewPolicy(act, toPolicy(required(policy)), deciding);
     return {
       changes: changes.map((change) => ({
         appId: change.appId,
@@ -22,6 +22,7 @@ export const previewPolicyHandler =
         liveTokens: BigInt(change.liveTokens),
       })),
       liveTokens: BigInt(liveTokens),
+      changesCount,
     };
   };
 

@@ -1,0 +1,138 @@
+import {
+  AlreadyExists,
+  type App,
+  type AuditEvent,
+  defaultPolicy,
+  type EntriesPage,
+  EtagStale,
+  type PolicyVersion,
+  type Registered,
+} from '@touchstone/core';
+import { auditCodec } from '@touchstone/events';
+import { policyStore, registry, registryWriter } from '@touchstone/store-postgres';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
+import { unique } from '../harness/world.ts';
+import { actor } from './minted.ts';
+
+let store: TestDatabase;
+beforeAll(async () => {
+  store = await openTestDatabase();
+});
+afterAll(() => store?.[Symbol.asyncDispose]());
+
+const options = () => ({ mac: store.keys.mac, codec: auditCodec, instanceId: unique('test'), chain: store.chain });
+const openRegistry = () => registry(store.database, store.keys.mac);
+const eventOf = (tenantId: string): AuditEvent => ({
+  tenantId,
+  actor,
+  act: { type: 'registry_changed', what: 'app', id: '', change: 'created', reason: '' },
+});
+const sql = (text: string, ...values: unknown[]) => store.database.query({ text, values });
+
+async function addTenant(): Promise<string> {
+  const tenantId = unique('tenant');
+  const entry = {
+    tenantId,
+    displayName: '',
+    tokenTtlMax: 3_600,
+    tokensPerMinuteMax: null,
+    firstPartyWithoutConsent: true,
+  };
+  const writer = registryWriter(store.database, options());
+  await writer.create({ what: 'tenant', entry }, eventOf(tenantId), null);
+  return tenantId;
+}
+
+const appOf = (tenantId: string, appId: string): App => ({
+  appId,
+  tenantId,
+  displayName: '',
+  clientType: 'web',
+  hostingType: 'first_party',
+  grants: [],
+  methods: ['reference'],
+  refresh: null,
+  environment: 'production',
+  tokensPerMinuteMax: null,
+  tokenTtlMax: null,
+});
+
+async function addApps(tenantId: string, ...ids: readonly string[]): Promise<void> {
+  const writer = registryWriter(store.database, options());
+  for (const id of ids) await writer.create({ what: 'app', entry: appOf(tenantId, id) }, eventOf(tenantId), null);
+}
+
+test('an entry that was not written under our key is not there, and ends no list', async () => {
+  const tenantId = await addTenant();
+  const ids = ['a', 'b', 'c', 'd', 'e'].map((name) => `${tenantId}-${name}`);
+  await addApps(tenantId, ...ids);
+  await sql('update app set mac = $2 where app_id = $1', ids[1], 'made up');
+  await sql('update app set entry = (select entry from app where app_id = $2) where app_id = $1', ids[3], ids[0]);
+  expect(await openRegistry().read('app', ids[1] as string)).toBeNull();
+  expect(await openRegistry().read('app', ids[3] as string)).toBeNull();
+  const listed: string[] = [];
+  for (let after: string | null = ''; after !== null; ) {
+    const page: EntriesPage<'app'> = await openRegistry().list('app', [tenantId], after, 2);
+    listed.push(...page.entries.map(({ entry }) => entry.appId));
+    after = page.next;
+  }
+  expect(listed).toEqual([ids[0], ids[2], ids[4]]);
+});
+
+test('an entry has one name, and is replaced in the version that was read only', async () => {
+  const tenantId = await addTenant();
+  const appId = unique('app');
+  await addApps(tenantId, appId);
+  await expect(addApps(tenantId, appId)).rejects.toThrow(AlreadyExists);
+  const writer = registryWriter(store.database, options());
+  const { etag = '' } = (await openRegistry().read('app', appId)) ?? {};
+  const renamed: Registered = { what: 'app', entry: { ...appOf(tenantId, appId), displayName: 'new' } };
+  await writer.replace(renamed, etag, eventOf(tenantId));
+  await expect(writer.replace(renamed, etag, eventOf(tenantId))).rejects.toThrow(EtagStale);
+  expect(await openRegistry().read('app', appId)).toMatchObject({ entry: { displayName: 'new' } });
+});
+
+async function writePolicy(tenantId: string, version: number, ruleId: string): Promise<void> {
+  const [rule] = defaultPolicy(tenantId).rules;
+  if (!rule) throw new Error('there is no rule');
+  const next: Omit<PolicyVersion, 'recordedAt'> = {
+    policy: { tenantId, version, rules: [{ ...rule, ruleId }] },
+    recordedBy: 'test',
+    reason: '',
+  };
+  await policyStore(store.database, options()).write(next, eventOf(tenantId));
+}
+
+const about = {
+  clientType: 'web',
+  hostingType: 'first_party',
+  usage: 'test',
+  audience: 's',
+  environment: 'production',
+} as const;
+
+test('a policy is written once for each version, and one that was not written under our key allows nothing', async () => {
+  const tenantId = await addTenant();
+  const rulesOf = async (entries = openRegistry()) =>
+    (await entries.find(tenantId, '', '')).policy.rules.about(about).rules.map(({ ruleId }) => ruleId);
+  expect(await rulesOf()).toEqual(['default']);
+  await writePolicy(tenantId, 1, 'first');
+  expect(await rulesOf()).toEqual(['first']);
+  await expect(writePolicy(tenantId, 1, 'again')).rejects.toThrow(EtagStale);
+  await sql('update policy set entry = replace(entry, $2, $3) where tenant_id = $1', tenantId, 'first', 'other');
+  expect(await rulesOf()).toEqual([]);
+});
+
+test('a database that was put back and comes to the same version with other rules is not taken for what it was', async () => {
+  const tenantId = await addTenant();
+  await writePolicy(tenantId, 1, 'lost');
+  const entries = openRegistry();
+  const rules = async () =>
+    (await entries.find(tenantId, '', '')).policy.rules.about(about).rules.map(({ ruleId }) => ruleId);
+  expect(await rules()).toEqual(['lost']);
+  await sql('delete from policy where tenant_id = $1', tenantId);
+  await writePolicy(tenantId, 1, 'kept');
+  entries.forget(tenantId);
+  expect(await rules()).toEqual(['kept']);
+});
