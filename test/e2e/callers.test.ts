@@ -618,6 +618,18 @@ const erasureRows: readonly Row[] = [
     {},
   ],
   [
+    'RevocationService.EraseTenant',
+    'of its tenant, which lives',
+    ({ revocation }) => revocation.eraseTenant({ tenantId: own.tenantId }),
+    revokers('FailedPrecondition NOT_DISABLED'),
+  ],
+  [
+    'RevocationService.EraseTenant',
+    'of another tenant',
+    ({ revocation }) => revocation.eraseTenant({ tenantId: foreign.tenantId }),
+    {},
+  ],
+  [
     'RevocationService.GetErasure',
     'of its tenant',
     async ({ revocation }) => {

@@ -1,7 +1,7 @@
 import { TokenMethod } from '@touchstone/contracts';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
-import { clientsOf, openWorld, unique, type World } from '../harness/world.ts';
+import { bootstrapped, clientsOf, openWorld, unique, type World } from '../harness/world.ts';
 import { outcomeOf } from './support-outcome.ts';
 
 const stack = inject('stack');
@@ -87,4 +87,42 @@ test('an erasure is told to those who may ask for one in its tenant', async () =
     'PermissionDenied CALLER_NOT_ALLOWED',
   );
   await untilErased(erasureId);
+}, 120_000);
+
+test('of a tenant that is erased nothing is left but its name, and handles that nobody can make again', async () => {
+  const own = await openWorld(stack);
+  const { tenantId } = own;
+  const eraseTenant = () => own.operator.revocation.eraseTenant({ tenantId, reason: 'the contract has ended' });
+  const consentId = await own.consent();
+  const methods = [TokenMethod.REFERENCE, TokenMethod.SIGNED];
+  const appId = await own.addApp({ methods });
+  const { token } = await own.issue({ appId, method: TokenMethod.SIGNED });
+  await own.issue({ consentId });
+  await own.operator.registry.updatePolicy({ policy: { tenantId, rules: [{ ruleId: 'some', liveTokensMax: 5 }] } });
+  await own.issue();
+  expect(await outcomeOf(eraseTenant())).toBe('FailedPrecondition NOT_DISABLED');
+  const operator = await bootstrapped(stack, [tenantId, world.tenantId]);
+  await operator.registry.disableTenant({ tenantId });
+
+  const { erasureId } = await operator.revocation.eraseTenant({ tenantId, reason: 'the contract has ended' });
+  await vi.waitUntil(async () => (await operator.revocation.getErasure({ erasureId })).erasedAt, {
+    timeout: 60_000,
+    interval: 500,
+  });
+  const left = await tablesWith(tenantId);
+  // A credential that was made afterwards is of the one who asks.
+  expect([...mayKeep, 'tenant', 'token']).toEqual(expect.arrayContaining(left));
+  for (const text of [appId, own.audience, consentId]) {
+    expect(mayKeep).toEqual(expect.arrayContaining(await tablesWith(text)));
+  }
+  const { rows } = await superuser.query(`select entry, mac from tenant where tenant_id = $1`, [tenantId]);
+  expect(rows).toEqual([{ entry: '', mac: '' }]);
+  for (const table of ['tenant_key', 'signing_key', 'policy', 'app', 'resource_server', 'consent']) {
+    const found = await superuser.query(`select 1 from ${table} where tenant_id = $1`, [tenantId]);
+    expect([table, found.rowCount]).toEqual([table, 0]);
+  }
+  expect(await outcomeOf(operator.registry.createTenant({ tenant: { tenantId } }))).toBe(
+    'AlreadyExists ALREADY_EXISTS',
+  );
+  expect(token).toMatch(/^eyJ/);
 }, 120_000);

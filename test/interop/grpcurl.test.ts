@@ -39,7 +39,7 @@ describe.skipIf(grpcurl === null)('grpcurl, with nothing but an address', () => 
     [
       'revocation',
       'RevocationService',
-      ['EraseUser', 'GetErasure', 'GetRevocation', 'RevokeToken', 'RevokeTokens', 'WatchRevocation'],
+      ['EraseTenant', 'EraseUser', 'GetErasure', 'GetRevocation', 'RevokeToken', 'RevokeTokens', 'WatchRevocation'],
     ],
   ])('lists the RPCs of the %s', async (name, service, rpcs) => {
     const { output } = await grpcurl([stack[name], 'list', `touchstone.v1.${service}`]);

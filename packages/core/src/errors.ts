@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'disabled'
   | 'policy_unknown'
   | 'erasure_unknown'
+  | 'not_disabled'
   | 'scope_not_allowed'
   | 'ttl_too_long'
   | 'method_not_allowed'
@@ -195,6 +196,13 @@ export class RevisionUnknown extends TouchstoneError {
     super('must be a revision as a response gave it, of the history that is in force', {
       field: 'consistency.at_least_revision',
     });
+  }
+}
+
+export class NotDisabled extends TouchstoneError {
+  readonly code = 'not_disabled';
+  constructor(what: 'tenant') {
+    super(`the ${what} must be disabled first`, { what });
   }
 }
 

@@ -9,7 +9,7 @@ export * from './clock.ts';
 export * from './consents/ports.ts';
 export * from './consents/read-consents.ts';
 export * from './consents/record-consent.ts';
-export * from './erase/erase-user.ts';
+export * from './erase/erase.ts';
 export * from './erase/ports.ts';
 export * from './errors.ts';
 export * from './gather.ts';

@@ -10,7 +10,7 @@ create table erasure (
 create index on erasure (requested_at) where erased_at is null;
 
 grant select, insert on erasure to touchstone_revocation;
-grant select (erasure_id, user_handle, requested_at, erased_at), update (erased_at) on erasure to touchstone_upkeep;
+grant select, update (erased_at) on erasure to touchstone_upkeep;
 grant select (consent_id, user_handle), delete on consent to touchstone_upkeep;
 grant select (consent_id), delete on consent_key, consent_use to touchstone_upkeep;
 grant select (user_handle) on live_token to touchstone_upkeep;

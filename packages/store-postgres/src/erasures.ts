@@ -29,7 +29,7 @@ export function erasureStore(database: Database, instanceId: string, codec: Audi
           from erasure where erasure_id = $1`;
       const [row] = await database.query({ name: 'erasure', text, values: [erasureId] });
       if (!row) return null;
-      const [tenantId, userHandle, requestedAt, erasedAt] = row as [string, string, number, number | null];
+      const [tenantId, userHandle, requestedAt, erasedAt] = row as [string, string | null, number, number | null];
       return { erasureId, tenantId, userHandle, requestedAt, erasedAt };
     },
   };
@@ -39,7 +39,7 @@ export function erasureStore(database: Database, instanceId: string, codec: Audi
 const pauseSeconds = 10;
 const erasedAtOnce = 1_000;
 const dueStatement = `
-  select erasure_id, user_handle from erasure
+  select erasure_id, tenant_id, user_handle from erasure
    where erased_at is null and requested_at < now() - interval '1 second' * ${pauseSeconds}
    order by requested_at limit ${erasedAtOnce}`;
 const partitionsStatement = `select c.oid::regclass::text from pg_inherits i join pg_class c on c.oid = i.inhrelid
@@ -49,11 +49,12 @@ const timeout = '600s';
 /** The advisory lock that lets one replica erase at a time. */
 const erasureLock = 7_003_004;
 
-/** Deletes what is kept of users who are to be erased. For the role touchstone_upkeep. Returns how many. @throws StoreUnavailable */
+/** Deletes what is to be erased. For the role touchstone_upkeep. Returns how many users and tenants. @throws StoreUnavailable */
 export async function eraseDue(database: Database): Promise<number> {
-  const due = await database.query({ text: dueStatement });
+  const due = (await database.query({ text: dueStatement })) as [string, string, string | null][];
   if (due.length === 0) return 0;
-  const [ids, handles] = [due.map(([id]) => id), due.map(([, handle]) => handle)];
+  const handles = due.map(([, , handle]) => handle).filter((handle) => handle !== null);
+  const tenantIds = due.filter(([, , handle]) => handle === null).map(([, tenantId]) => tenantId);
   const client = await database.connect();
   try {
     const [lock] = await run(client, { text: 'select pg_try_advisory_lock($1)', values: [erasureLock] });
@@ -61,18 +62,36 @@ export async function eraseDue(database: Database): Promise<number> {
     await run(client, { text: `set statement_timeout = '${timeout}'` });
     for (const [partition] of await run(client, { text: partitionsStatement })) {
       const text = `
-        with gone as (delete from ${partition} where user_handle = any($1) and token_class = 'token' returning id)
+        with gone as (
+          delete from ${partition}
+           where user_handle = any($1) and token_class = 'token' or tenant_id = any($2) returning id
+        )
         delete from refresh_use where id in (select id from gone)`;
-      await run(client, { text, values: [handles] });
+      await run(client, { text, values: [handles, tenantIds] });
     }
-    await run(client, { text: 'delete from live_token where user_handle = any($1)', values: [handles] });
-    for (const table of ['consent_use', 'consent_key', 'consent']) {
-      const text = `delete from ${table} where consent_id in (select consent_id from consent where user_handle = any($1))`;
-      await run(client, { text, values: [handles] });
-    }
-    await run(client, { text: 'update erasure set erased_at = now() where erasure_id = any($1)', values: [ids] });
+    for (const text of deletions) await run(client, { text, values: [handles, tenantIds] });
+    for (const text of tenantDeletions) await run(client, { text, values: [tenantIds] });
+    const text = 'update erasure set erased_at = now() where erasure_id = any($1)';
+    await run(client, { text, values: [due.map(([id]) => id)] });
     return due.length;
   } finally {
     await client.end();
   }
 }
+
+const consentsGone = 'select consent_id from consent where user_handle = any($1) or tenant_id = any($2)';
+/** What refers to something goes before it. */
+const deletions = [
+  'delete from live_token where user_handle = any($1) or app_id in (select app_id from app where tenant_id = any($2))',
+  ...['consent_use', 'consent_key', 'consent'].map(
+    (table) => `delete from ${table} where consent_id in (${consentsGone})`,
+  ),
+];
+/** The row of a tenant stays, and says nothing: its name is not to be had again. */
+const tenantDeletions = [
+  'delete from scope_use where app_id in (select app_id from app where tenant_id = any($1))',
+  ...['policy', 'signing_key', 'tenant_key', 'resource_server', 'app'].map(
+    (table) => `delete from ${table} where tenant_id = any($1)`,
+  ),
+  `update tenant set entry = '', mac = '' where tenant_id = any($1)`,
+];

@@ -61,9 +61,9 @@ async function keepUp(config: RevocationConfig, { logger }: ServiceRuntime, sign
     signal,
     async () => {
       const erased = await eraseDue(database);
-      if (erased > 0) logger.info({ erased }, 'users have been erased');
+      if (erased > 0) logger.info({ erased }, 'users or tenants have been erased');
     },
-    (error) => logger.warn({ why: String(error) }, 'users could not be erased; it is tried again'),
+    (error) => logger.warn({ why: String(error) }, 'what is to be erased could not be; it is tried again'),
   );
   await Promise.all([keepingUp, erasing]);
 }

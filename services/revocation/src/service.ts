@@ -2,6 +2,7 @@ import { RevocationService } from '@touchstone/contracts';
 import { route, type Service } from '@touchstone/service-kit';
 import { type RevocationConfig, readConfig } from './config.ts';
 import { openContext, type RevocationContext } from './context.ts';
+import { eraseTenantHandler } from './rpc/erase-tenant.ts';
 import { eraseUserHandler } from './rpc/erase-user.ts';
 import { getErasureHandler } from './rpc/get-erasure.ts';
 import { getRevocationHandler } from './rpc/get-revocation.ts';
@@ -20,6 +21,7 @@ export const revocation: Service<RevocationConfig, RevocationContext> = {
       revokeTokens: revokeTokensHandler(context),
       getRevocation: getRevocationHandler(context),
       eraseUser: eraseUserHandler(context),
+      eraseTenant: eraseTenantHandler(context),
       getErasure: getErasureHandler(context),
       watchRevocation: watchRevocationHandler(context),
     }),

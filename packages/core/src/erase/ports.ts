@@ -1,10 +1,11 @@
 import type { AuditEvent } from '../audit/audit-event.ts';
 
-/** What is kept of a user, and is to go. */
+/** What is kept of a user, or of a whole tenant, and is to go. */
 export interface Erasure {
   readonly erasureId: string;
   readonly tenantId: string;
-  readonly userHandle: string;
+  /** Null: the whole tenant. */
+  readonly userHandle: string | null;
   /** Milliseconds since 1970, by the database's clock. */
   readonly requestedAt: number;
   /** When nothing was left; null: not yet. */

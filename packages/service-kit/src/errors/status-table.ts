@@ -22,6 +22,7 @@ const statusOf: Readonly<Record<ErrorCode, readonly [Status, ErrorReason]>> = {
   etag_stale: [Status.ABORTED, ErrorReason.ETAG_STALE],
   confirmation_required: [Status.PERMISSION_DENIED, ErrorReason.CONFIRMATION_REQUIRED],
   consent_too_old: [Status.FAILED_PRECONDITION, ErrorReason.CONSENT_TOO_OLD],
+  not_disabled: [Status.FAILED_PRECONDITION, ErrorReason.NOT_DISABLED],
   erasure_unknown: [Status.NOT_FOUND, ErrorReason.ERASURE_UNKNOWN],
   policy_unknown: [Status.NOT_FOUND, ErrorReason.POLICY_UNKNOWN],
   token_unknown: [Status.NOT_FOUND, ErrorReason.TOKEN_UNKNOWN],

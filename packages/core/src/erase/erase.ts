@@ -2,7 +2,7 @@ import type { Act } from '../access/act.ts';
 import { actsIn, requireKind, requireScope, requireTenant } from '../access/rights.ts';
 import { actorOf } from '../audit/audit-event.ts';
 import type { ConsentStore } from '../consents/ports.ts';
-import { ErasureUnknown, TenantUnknown } from '../errors.ts';
+import { ErasureUnknown, NotDisabled, TenantUnknown } from '../errors.ts';
 import type { UserHandles } from '../issue/ports.ts';
 import { drawRandom } from '../random.ts';
 import type { Registry } from '../register/ports.ts';
@@ -53,7 +53,7 @@ export async function eraseUser(
     after = last.consent.consentId;
   }
   const { head } = await revocations.write(intentFor(act, tenantId, { kind: 'user', key: userHandle }, reason));
-  const erasureId = `era_${encodeBase62(drawRandom(15))}`;
+  const erasureId = newErasureId();
   await erasures.request(
     { erasureId, tenantId, userHandle },
     {
@@ -64,6 +64,34 @@ export async function eraseUser(
   );
   return { erasureId, head };
 }
+
+/**
+ * Has all rows of a tenant deleted that has been disabled, and the key with them that its users' handles are made under.
+ * @throws CallerNotAllowed, TenantUnknown, NotDisabled, StoreUnavailable
+ */
+export async function eraseTenant(
+  act: Act,
+  { tenantId, reason }: { readonly tenantId: string; readonly reason: string },
+  { registry, erasures }: Pick<ErasePorts, 'registry' | 'erasures'>,
+): Promise<{ readonly erasureId: string }> {
+  authorise(act);
+  requireTenant(act.caller, tenantId);
+  const found = await registry.read('tenant', tenantId);
+  if (!found) throw new TenantUnknown();
+  if (!found.disabled) throw new NotDisabled('tenant');
+  const erasureId = newErasureId();
+  await erasures.request(
+    { erasureId, tenantId, userHandle: null },
+    {
+      tenantId,
+      actor: actorOf(act),
+      act: { type: 'registry_changed', what: 'tenant', id: tenantId, change: 'erased', reason },
+    },
+  );
+  return { erasureId };
+}
+
+const newErasureId = (): string => `era_${encodeBase62(drawRandom(15))}`;
 
 /** @throws CallerNotAllowed, ErasureUnknown, StoreUnavailable */
 export async function getErasure(
