@@ -1,6 +1,7 @@
 export * from './access/act.ts';
 export * from './access/authenticate.ts';
 export * from './access/bootstrap.ts';
+export * from './access/client-name.ts';
 export * from './access/home.ts';
 export * from './access/issue-credential.ts';
 export * from './access/rights.ts';

@@ -5,6 +5,7 @@ export * from './dpop/proof-verifier.ts';
 export * from './encrypted/encrypted.ts';
 export { encryptionKeys } from './jwt/recipient.ts';
 export * from './keys/aws-kms-key-encryption.ts';
+export * from './keys/caller-keys.ts';
 export * from './keys/consent-keys.ts';
 export * from './keys/data-keys.ts';
 export * from './keys/file-key-encryption.ts';
