@@ -1,5 +1,6 @@
 export * from './access/act.ts';
 export * from './access/authenticate.ts';
+export * from './access/authenticate-client.ts';
 export * from './access/bootstrap.ts';
 export * from './access/client-name.ts';
 export * from './access/home.ts';

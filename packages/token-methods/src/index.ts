@@ -1,3 +1,4 @@
+export * from './assertion/assertion-verifier.ts';
 export * from './attenuable/attenuable.ts';
 export * from './attenuable/attenuate.ts';
 export * from './consent-key/consent-key.ts';
