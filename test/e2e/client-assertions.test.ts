@@ -9,6 +9,7 @@ import {
   type ResourceServer,
   type Tenant,
 } from '@touchstone/contracts';
+import { openDatabase } from '@touchstone/store-postgres';
 import { exportSPKI, importJWK } from 'jose';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import type { SharedStack } from '../harness/shared-stack.ts';
@@ -201,6 +202,35 @@ test.each<[string, ClientKind, (world: World) => Promise<unknown>]>([
   expect(await outcomeOf(issuer.batchIssueTokens({ requests: [world.request({ userId: '', claims: {} })] }))).toBe(
     stranger,
   );
+});
+
+test('who can write to the database can neither add a key nor revive a client', async () => {
+  await using database = openDatabase({ url: stack.adminUrl, applicationName: 'test', connectionsMax: 1 });
+  const { world, key, client } = await newClient();
+  const [own, other] = [clientsAsserting(stack, client, key), await openClientKey('other')];
+  const forged = clientsAsserting(stack, client, other);
+  const [row] = await database.query({
+    text: 'select entry from resource_server where audience = $1',
+    values: [world.audience],
+  });
+  const entry = JSON.parse(row?.[0] as string);
+  const put = (text: object) =>
+    database.query({
+      text: 'update resource_server set entry = $2 where audience = $1',
+      values: [world.audience, JSON.stringify(text)],
+    });
+  await put({ ...entry, identities: [...entry.identities, { jwk: other.jwk, scopes: ['tokens:validate'] }] });
+  // What was not written under our key counts as not there.
+  for (const clients of [own, forged]) expect(await outcomeOf(validate(clients, world))).toBe(stranger);
+  await put(entry);
+  expect(await outcomeOf(validate(own, world))).toBe('ok');
+  await world.operator.registry.disableResourceServer({ audience: world.audience });
+  await database.query({
+    text: 'update resource_server set disabled_revision = null where audience = $1',
+    values: [world.audience],
+  });
+  await new Promise((resolve) => setTimeout(resolve, 1_050));
+  expect(await outcomeOf(validate(own, world))).toBe(stranger);
 });
 
 describe('who may register them', () => {

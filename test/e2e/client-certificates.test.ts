@@ -174,6 +174,50 @@ test.each<[string, (options: object) => ReturnType<typeof createConnectTransport
   expect(await outcomeOf(validate(at(authority.issue('other'))))).toBe(stranger);
 });
 
+test('a session that is taken up again is by the certificate that it began with, and without one by nobody', async () => {
+  const headers = `touchstone-client: ${api()}\r\ncontent-type: application/json\r\nconnection: close\r\n`;
+  const body = JSON.stringify(asked(own));
+  const path = '/touchstone.v1.ValidatorService/ValidateToken';
+  const request = `POST ${path} HTTP/1.1\r\nhost: x\r\n${headers}content-length: ${body.length}\r\n\r\n${body}`;
+  const post = (shown: Certificate | null, session?: Buffer) =>
+    new Promise<{ status: string; session: Buffer; resumed: boolean }>((resolve, reject) => {
+      const [port, ca] = [Number(stack.http.validator.split(':').at(-1)), servers.pem];
+      let [answer, next, resumed] = ['', Buffer.alloc(0), false];
+      const socket = connect(
+        {
+          host: '127.0.0.1',
+          port,
+          ca,
+          ...(session ? { session } : {}),
+          ...(shown ? { cert: shown.pem, key: shown.key } : {}),
+        },
+        () => {
+          resumed = socket.isSessionReused();
+          socket.write(request);
+        },
+      );
+      socket.on('session', (bytes) => {
+        next = bytes;
+      });
+      socket.on('data', (bytes) => {
+        answer += bytes;
+      });
+      socket.on('error', reject);
+      socket.on('close', () => resolve({ status: answer.slice(9, 12), session: next, resumed }));
+    });
+  const first = await post(certificate);
+  expect(first).toMatchObject({ status: '200', resumed: false });
+  expect(await post(null, first.session)).toMatchObject({ status: '200', resumed: true });
+  const nobody = await post(null);
+  expect(nobody).toMatchObject({ status: '401', resumed: false });
+  expect(await post(null, nobody.session)).toMatchObject({ status: '401', resumed: true });
+  const unknown = await post(authority.issue('other'));
+  expect(await post(certificate, unknown.session)).toMatchObject({ status: '401', resumed: true });
+  using others = openAuthority('clients');
+  const other = await post(others.issue('orders', [`URI:${spiffeId}`]));
+  expect(await post(certificate, other.session)).toMatchObject({ status: '401', resumed: true });
+});
+
 test('neither port speaks plain text any more', async () => {
   const [host, port] = stack.validator.split(':') as [string, string];
   await expect(validate(clientsSending(stack, async () => ({})))).rejects.toThrow();

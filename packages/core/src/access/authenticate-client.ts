@@ -165,7 +165,7 @@ export function clientAuthenticator({ clients, assertions, follower, clock }: Cl
   }
 
   function certified(client: Client, { sha256, spiffeId, expiresAt }: ShownCertificate): Caller {
-    if (expiresAt <= follower.databaseNow) throw new CallerUnknown();
+    if (!(expiresAt > follower.databaseNow)) throw new CallerUnknown();
     const [, caller] = callerBy(client, (one) =>
       'certificate' in one ? one.certificate === sha256 : 'spiffeId' in one && one.spiffeId === spiffeId,
     );

@@ -203,8 +203,7 @@ class GrpcCall implements IncomingCall {
 
   /** grpc-js tells of certificates that were verified, and of no others. */
   certificate(): ShownCertificate | null {
-    const certificate = this.#call.getAuthContext()?.sslPeerCertificate;
-    return certificate ? shownCertificate(certificate) : null;
+    return shownCertificate(this.#call.getAuthContext()?.sslPeerCertificate);
   }
 
   onCancel(listener: () => void): void {

@@ -209,7 +209,7 @@ const admittedKey = createContextKey<Admitted | null>(null);
 /** The certificate of the connection, for whoever wants it. */
 const certificateKey = createContextKey<() => ShownCertificate | null>(() => null);
 
-/** Whether it was verified only the socket tells. */
+/** Whether it was verified only the socket tells: of a session that is taken up again also where there is none. */
 function certificateOf(socket: Socket): ShownCertificate | null {
   return socket instanceof TLSSocket && socket.authorized ? shownCertificate(socket.getPeerCertificate()) : null;
 }

@@ -53,12 +53,16 @@ export const tlsOptions = ({ certificate, key, clientCa }: Tls) => ({
   ...(clientCa === undefined ? {} : { ca: clientCa }),
 });
 
-/** What a certificate shows; it has been verified. */
-export const shownCertificate = ({ fingerprint256, subjectaltname, valid_to }: PeerCertificate): ShownCertificate => ({
-  sha256: Buffer.from(fingerprint256.replaceAll(':', ''), 'hex').toString('base64url'),
-  spiffeId: spiffeIdIn(subjectaltname ?? ''),
-  expiresAt: Date.parse(valid_to),
-});
+/** What a certificate shows, which has been verified; null where there is none, of which Node makes an object too. */
+export function shownCertificate(certificate: PeerCertificate | undefined): ShownCertificate | null {
+  if (!certificate?.raw) return null;
+  const { fingerprint256, subjectaltname, valid_to } = certificate;
+  return {
+    sha256: Buffer.from(fingerprint256.replaceAll(':', ''), 'hex').toString('base64url'),
+    spiffeId: spiffeIdIn(subjectaltname ?? ''),
+    expiresAt: Date.parse(valid_to),
+  };
+}
 
 const spiffeStart = 'URI:spiffe://';
 
