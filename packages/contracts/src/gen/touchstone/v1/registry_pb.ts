@@ -2750,6 +2750,9 @@ export const ConfirmationKindSchema: GenEnum<ConfirmationKind> = /*@__PURE__*/
  * Disable RPCs are idempotent. Disabling is for good; once it returns, nothing is issued any more and a fully consistent
  * validation refuses what was, credentials included.
  *
+ * What callers show in place of credentials (`CallerIdentity`) is as good as those: to change it by a Create or an Update RPC
+ * takes `credentials:issue`, too, and CREDENTIAL_NOT_ALLOWED tells of scopes that they may not have.
+ *
  * @generated from service touchstone.v1.RegistryService
  */
 export const RegistryService: GenService<{
