@@ -73,7 +73,9 @@ export class InvalidField extends TouchstoneError {
 export class CallerUnknown extends TouchstoneError {
   readonly code = 'caller_unknown';
   constructor() {
-    super('send a credential that is honoured, as the metadata "authorization: Bearer <credential>"');
+    super(
+      'send a credential or an assertion that is honoured, as the metadata "authorization: Bearer <credential>", or a registered certificate and the metadata "touchstone-client"',
+    );
   }
 }
 

@@ -5,6 +5,7 @@ import {
   authenticator,
   Chain,
   type ConsistentRecords,
+  clientAuthenticator,
   consistentRecords,
   Follower,
   Presence,
@@ -16,7 +17,9 @@ import {
 } from '@touchstone/core';
 import { kafkaRevisionSource, revisionCodec } from '@touchstone/events';
 import {
+  assertionTaker,
   census,
+  clientReader,
   type Database,
   dataKeyStore,
   historyReader,
@@ -26,6 +29,7 @@ import {
   tenantKeyReader,
 } from '@touchstone/store-postgres';
 import {
+  assertionVerifier,
   type ConsentKeys,
   consentKeys,
   DataKeys,
@@ -105,7 +109,13 @@ export async function openReplica(service: string, config: ReplicaConfig, runtim
   const byConsent = consentKeys(dataKeys);
   const methods = openMethods({ keys, signing: noSigner, consentKeys: byConsent, issuer: '' });
   const records = consistentRecords(recordReader(database), follower, { batchMax: 500, lanes: 2, waitingMax: 20_000 });
-  const authenticate = authenticator({ methods, records, follower });
+  const clients = clientAuthenticator({
+    clients: clientReader(database, keys.mac),
+    assertions: { ...assertionVerifier, ...assertionTaker(database) },
+    follower,
+    clock: systemClock,
+  });
+  const authenticate = authenticator({ methods, records, follower, clients });
   const resources = opening.move();
   return {
     instanceId,

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import type { DescMethodUnary } from '@bufbuild/protobuf';
 import { ValidatorService } from '@touchstone/contracts';
-import { type Caller, CallerUnknown } from '@touchstone/core';
+import { type Caller, CallerUnknown, type Shown } from '@touchstone/core';
 import { pino } from 'pino';
 import type { UnaryHandler } from './call/handler.ts';
 import { endpoint } from './call/pipeline.ts';
@@ -39,8 +39,8 @@ export async function startTestService(work: () => Promise<object> = async () =>
     return work();
   }) as unknown as UnaryHandler<DescMethodUnary>;
   const honoured = new Set([credential]);
-  const authenticate = async (shown: string) => {
-    if (!honoured.has(shown)) throw new CallerUnknown();
+  const authenticate = async (shown: Shown) => {
+    if (typeof shown !== 'string' || !honoured.has(shown)) throw new CallerUnknown();
     return caller;
   };
   const pipeline = { authenticate: () => authenticate, events: callEvents(logger, metrics) };

@@ -1,6 +1,7 @@
 export * from './audit-writer.ts';
 export * from './bootstrap-log.ts';
 export * from './census.ts';
+export { clientReader } from './client-reader.ts';
 export { consentReader, consentStore } from './consents.ts';
 export { dataKeyRewrapper, dataKeyStore } from './data-keys.ts';
 export { type Database, type DatabaseOptions, openDatabase } from './database.ts';
@@ -12,7 +13,7 @@ export * from './outbox.ts';
 export { type OutboxBacklog, readOutboxBacklog } from './outbox-backlog.ts';
 export { type UpkeepDone, upkeep } from './partitions.ts';
 export { policyStore } from './policies.ts';
-export { proofTaker } from './proof-taker.ts';
+export { assertionTaker, proofTaker } from './proof-taker.ts';
 export { rateLimiter } from './rate-limiter.ts';
 export * from './record-reader.ts';
 export { registry, releaseReader } from './registry.ts';

@@ -1,23 +1,31 @@
-import { gather, type ProofTaker, type TakenProof } from '@touchstone/core';
+import { type AssertionTaker, gather, type ProofTaker, type TakenAssertion } from '@touchstone/core';
 import type { Database } from './database.ts';
 
-/** Milliseconds either way between when a proof says it was made and the database's clock. */
+/** Milliseconds either way between when a DPoP proof says it was made and the database's clock. */
 const window = 60_000;
 
 /** In one order, so that two who take the same ones at once don't wait for each other. */
 const takeStatement = `
   insert into dpop_proof (hash, expires_at)
-  select p.hash, to_timestamp((p.issued_at + ${window}) / 1000.0)
-    from json_to_recordset($1) as p (hash bytea, issued_at bigint)
-   where abs(extract(epoch from now()) * 1000 - p.issued_at) <= ${window}
+  select p.hash, to_timestamp(p.good_until / 1000.0)
+    from json_to_recordset($1) as p (hash bytea, good_from bigint, good_until bigint)
+   where extract(epoch from now()) * 1000 between p.good_from and p.good_until
    order by p.hash
   on conflict do nothing
   returning encode(hash, 'hex')`;
 
-/** Takes proofs, gathered; each is answered once that is safe wherever a commit must be. */
+/** Takes DPoP proofs. */
 export function proofTaker(database: Database): ProofTaker {
-  async function takeAll(proofs: readonly TakenProof[]): Promise<boolean[]> {
-    const fields = proofs.map(({ hash, issuedAt }) => ({ hash: `\\x${hash}`, issued_at: issuedAt }));
+  const { take } = assertionTaker(database);
+  return {
+    take: ({ hash, issuedAt }, signal) => take({ hash, from: issuedAt - window, until: issuedAt + window }, signal),
+  };
+}
+
+/** Takes what is good once, gathered; each is answered once that is safe wherever a commit must be. */
+export function assertionTaker(database: Database): AssertionTaker {
+  async function takeAll(proofs: readonly TakenAssertion[]): Promise<boolean[]> {
+    const fields = proofs.map(({ hash, from, until }) => ({ hash: `\\x${hash}`, good_from: from, good_until: until }));
     const rows = await database.write({ name: 'take', text: takeStatement, values: [JSON.stringify(fields)] });
     const taken = new Set(rows.map(([hash]) => hash));
     // Of two alike in one batch the first has it.
@@ -44,7 +52,7 @@ const deleteStatement = `
   select count(*) from deleted`;
 
 /**
- * Deletes the proofs that would not be fresh any more. For the role touchstone_upkeep.
+ * Deletes the proofs and assertions that would not be fresh any more. For the role touchstone_upkeep.
  *
  * @param wallNow milliseconds since 1970: what only the database's clock takes for spent is kept, for that may be set back.
  */

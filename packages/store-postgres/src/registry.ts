@@ -26,7 +26,7 @@ export const tables = {
 } as const satisfies Record<RegisteredKind, object>;
 
 /** As `storedOf` reads them. */
-const columnsOf = (what: RegisteredKind, alias: string): string =>
+export const columnsOf = (what: RegisteredKind, alias: string): string =>
   `${alias}.${tables[what].id}, ${alias}.tenant_id, ${alias}.entry, ${alias}.mac, ${alias}.disabled_revision is not null`;
 const columnsCount = 5;
 
@@ -47,7 +47,7 @@ export const macOf = (mac: Mac, what: RegisteredKind, id: string, tenantId: stri
   mac(what, JSON.stringify([id, tenantId, text]));
 
 /** Null where there is no entry, or one that was not written under our key. */
-function storedOf<Kind extends RegisteredKind>(what: Kind, row: Row, mac: Mac): Stored<Entries[Kind]> | null {
+export function storedOf<Kind extends RegisteredKind>(what: Kind, row: Row, mac: Mac): Stored<Entries[Kind]> | null {
   const [id, tenantId, text, etag, disabled] = row as [string, string, string | null, string, boolean];
   if (text === null || macOf(mac, what, id, tenantId, text) !== etag) return null;
   return { entry: JSON.parse(text), etag, disabled };

@@ -1,3 +1,4 @@
+export * from './assertion/assertion-verifier.ts';
 export * from './attenuable/attenuable.ts';
 export * from './attenuable/attenuate.ts';
 export * from './consent-key/consent-key.ts';
@@ -5,6 +6,7 @@ export * from './dpop/proof-verifier.ts';
 export * from './encrypted/encrypted.ts';
 export { encryptionKeys } from './jwt/recipient.ts';
 export * from './keys/aws-kms-key-encryption.ts';
+export * from './keys/caller-keys.ts';
 export * from './keys/consent-keys.ts';
 export * from './keys/data-keys.ts';
 export * from './keys/file-key-encryption.ts';

@@ -33,6 +33,7 @@ import {
 } from '@touchstone/store-postgres';
 import {
   answerSeal,
+  callerKeys,
   encryptionKeys,
   openMethods,
   proofVerifier,
@@ -109,6 +110,7 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
       entries: registryWriter(database, { ...stored, chain }),
       encryptionKeys,
       tenantKeys: tenantKeyMaker(dataKeys),
+      callerKeys,
     },
     deciding: {
       registry: registered,

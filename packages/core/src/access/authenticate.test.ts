@@ -7,6 +7,7 @@ import { record } from '../test-record.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import type { Principal } from './act.ts';
 import { authenticator } from './authenticate.ts';
+import type { ClientAuthenticator } from './authenticate-client.ts';
 import { touchstoneAudience } from './rights.ts';
 
 const principal: Principal = { kind: 'operator', name: 'ops', tenantIds: ['t1'] };
@@ -20,6 +21,9 @@ const draft = record({
 const mint = (over: Partial<TokenRecord> = {}, who: Principal | null = principal) =>
   plainMethod.mint({ ...draft, ...over }, { userId: null, claims: {}, principal: who });
 
+/** What shows no credential is for the tests of authenticate-client.ts. */
+const noClients = {} as ClientAuthenticator;
+
 async function open() {
   const [history, clock] = [new History(), new TestClock()];
   const follower = await Follower.start(history, chain, clock, quiet);
@@ -30,6 +34,7 @@ async function open() {
   const authenticateNow = authenticator({
     methods,
     follower,
+    clients: noClients,
     async records(keys) {
       database.reads++;
       if (history.away) throw new StoreUnavailable();

@@ -6,10 +6,11 @@ import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import type { ConsistentRecords } from '../validate/consistent-records.ts';
 import { decide } from '../validate/decide.ts';
 import type { Caller } from './act.ts';
+import type { CertifiedClient, ClientAuthenticator } from './authenticate-client.ts';
 import { touchstoneAudience } from './rights.ts';
 
-/** A caller's credential is judged on what was true at most this many milliseconds ago. */
-const stalenessMax = 1_000;
+/** A caller is judged on what was true at most this many milliseconds ago. */
+export const stalenessMax = 1_000;
 /** How many credentials are remembered, those used last. */
 const rememberedMax = 20_000;
 
@@ -24,19 +25,27 @@ export interface AuthenticatePorts {
   readonly methods: TokenMethods;
   readonly records: ConsistentRecords;
   readonly follower: Follower;
+  readonly clients: ClientAuthenticator;
 }
 
+/** What a call shows of who calls: a bearer token, which is a credential or an assertion (RFC 7523), or a certificate. */
+export type Shown = string | CertifiedClient;
+
 /**
- * Who presents this credential: at once where the database need not be asked.
- * @throws CallerUnknown, StoreUnavailable, in either way.
+ * Who shows this: at once where the database need not be asked.
+ * @param admitted the caller, where the very same call has shown it before: what is good once was taken then.
+ * @throws CallerUnknown, StoreUnavailable, Overloaded, in either way.
  */
-export type Authenticate = (credential: string) => Caller | Promise<Caller>;
+export type Authenticate = (shown: Shown, admitted?: Caller) => Caller | Promise<Caller>;
+
+/** How every JWT begins, and no credential does: `{"` in base64url. */
+const jwtStart = 'eyJ';
 
 /**
  * Authenticates callers by the same decision as any token. Their records are remembered, which is safe because all that
  * can revoke them is in the watermarks; those are proven to be at most a second old, or the database is asked first.
  */
-export function authenticator({ methods, records, follower }: AuthenticatePorts): Authenticate {
+export function authenticator({ methods, records, follower, clients }: AuthenticatePorts): Authenticate {
   const remembered = new LRUCache<string, Remembered>({ max: rememberedMax });
   let generation = follower.generation;
 
@@ -72,7 +81,9 @@ export function authenticator({ methods, records, follower }: AuthenticatePorts)
     return caller;
   }
 
-  return (credential) => {
+  return (credential, admitted) => {
+    if (typeof credential !== 'string') return clients.byCertificate(credential);
+    if (credential.startsWith(jwtStart)) return clients.byAssertion(credential, admitted);
     const known = follower.age > stalenessMax ? undefined : recall(credential);
     return known ? requireHonoured(known, follower) : ask(credential);
   };

@@ -102,6 +102,12 @@ export interface EncryptionKeys {
   isUsable(jwk: string): Promise<boolean>;
 }
 
+/** Public keys of callers, by which they show who they are. */
+export interface CallerKeys {
+  /** The `kid` of a key that signatures of callers can be verified with, as a JWK in JSON; null where it is not one. */
+  keyIdOf(jwk: string): Promise<string | null>;
+}
+
 export interface Rotation {
   readonly tenantId: string;
   /** Rotates only where this key is the active one; null: where there is none; absent: in any case. */

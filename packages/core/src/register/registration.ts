@@ -3,6 +3,21 @@ import type { TokenMethodName } from '../tokens/token-record.ts';
 export type ClientType = 'service' | 'web' | 'native' | 'browser' | 'partner';
 export type HostingType = 'first_party' | 'customer_cloud' | 'partner_cloud' | 'on_premises' | 'end_user_device';
 
+/**
+ * What a caller shows in place of a credential: that it has the private half of this key, a JWK (RFC 7517) in JSON, or a
+ * certificate: this one, by its SHA-256 in base64url, or any with this SPIFFE id.
+ */
+export type CallerProof = { readonly jwk: string } | { readonly certificate: string } | { readonly spiffeId: string };
+
+/** How a caller shows who it is, in place of a credential, and what it may do then. */
+export type CallerIdentity = CallerProof & { readonly scopes: readonly string[] };
+
+/** A tenant's service that knows its users, and shows who it is without a credential. */
+export interface IdentityService {
+  readonly name: string;
+  readonly identities: readonly CallerIdentity[];
+}
+
 /** An organisation. */
 export interface Tenant {
   readonly tenantId: string;
@@ -13,6 +28,8 @@ export interface Tenant {
   readonly tokensPerMinuteMax: number | null;
   /** Whether its first-party apps get tokens for users without their consent. */
   readonly firstPartyWithoutConsent: boolean;
+  /** Absent: none. */
+  readonly identityServices?: readonly IdentityService[];
 }
 
 /** What an app may ask for at one resource server. */
@@ -48,6 +65,8 @@ export interface App {
   readonly tokensPerMinuteMax: number | null;
   /** Seconds; null: the tenant's. */
   readonly tokenTtlMax: number | null;
+  /** How it shows who it is, in place of a credential. Absent: not at all. */
+  readonly identities?: readonly CallerIdentity[];
 }
 
 /** How much harm a scope does in the wrong hands. */
@@ -86,6 +105,8 @@ export interface ResourceServer {
   readonly owners: readonly string[];
   /** Seconds; null: the tenant's. */
   readonly tokenTtlMax: number | null;
+  /** How it shows who it is, in place of a credential. Absent: not at all. */
+  readonly identities?: readonly CallerIdentity[];
 }
 
 /** What can be registered, by its kind. */

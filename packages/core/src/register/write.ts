@@ -3,8 +3,9 @@ import { platformTenantId } from '../access/home.ts';
 import { refreshAudience, requireKind, requireScope, requireTenant, touchstoneAudience } from '../access/rights.ts';
 import { type AuditEvent, actorOf } from '../audit/audit-event.ts';
 import { AudienceUnknown, Disabled, EtagStale, InvalidField, ScopeNotAllowed } from '../errors.ts';
-import type { EncryptionKeys, TenantKeyMaker } from '../keys/ports.ts';
+import type { CallerKeys, EncryptionKeys, TenantKeyMaker } from '../keys/ports.ts';
 import type { Head } from '../revisions/revision.ts';
+import { checkIdentities } from './check-identities.ts';
 import type { Registration, Registry, RegistryWriter } from './ports.ts';
 import { type App, type Registered, type RegisteredKind, type ResourceServer, registeredId } from './registration.ts';
 import { unknownEntry } from './unknown-entry.ts';
@@ -14,12 +15,13 @@ export interface RegisterPorts {
   readonly entries: RegistryWriter;
   readonly encryptionKeys: EncryptionKeys;
   readonly tenantKeys: TenantKeyMaker;
+  readonly callerKeys: CallerKeys;
 }
 
 /**
  * Registers an entry. Returns its etag.
- * @throws CallerNotAllowed, InvalidField, AudienceUnknown, ScopeNotAllowed, AlreadyExists, TenantUnknown, Disabled,
- *   StoreUnavailable
+ * @throws CallerNotAllowed, InvalidField, AudienceUnknown, ScopeNotAllowed, CredentialNotAllowed, AlreadyExists,
+ *   TenantUnknown, Disabled, StoreUnavailable
  */
 export async function createEntry(act: Act, registered: Registered, ports: RegisterPorts): Promise<string> {
   const { what, entry } = registered;
@@ -29,6 +31,7 @@ export async function createEntry(act: Act, registered: Registered, ports: Regis
     throw new InvalidField(field, 'must be another name: this one is taken');
   }
   await check(registered, ports);
+  await checkIdentities(act, registered, null, ports.callerKeys);
   const tenantKey = what === 'tenant' ? await ports.tenantKeys.create(entry.tenantId) : null;
   const etag = await ports.entries.create(registered, changeOf(act, registered, 'created'), tenantKey);
   ports.registry.forget(entry.tenantId);
@@ -46,8 +49,8 @@ const reserved: Readonly<Record<RegisteredKind, { readonly field: string; readon
  * Replaces an entry by another version of it. Once this resolves, nothing is issued that it does not allow, and a fully
  * consistent validation shows no more of a token than it says.
  * @param etag of the version that it replaces.
- * @throws CallerNotAllowed, InvalidField, AudienceUnknown, ScopeNotAllowed, AppUnknown, TenantUnknown, Disabled, EtagStale,
- *   StoreUnavailable
+ * @throws CallerNotAllowed, InvalidField, AudienceUnknown, ScopeNotAllowed, CredentialNotAllowed, AppUnknown, TenantUnknown,
+ *   Disabled, EtagStale, StoreUnavailable
  */
 export async function updateEntry(
   act: Act,
@@ -62,6 +65,7 @@ export async function updateEntry(
   if (found.disabled) throw new Disabled(what);
   if (found.etag !== etag) throw new EtagStale();
   await check(registered, ports);
+  await checkIdentities(act, registered, { what, entry: found.entry } as Registered, ports.callerKeys);
   const written = await ports.entries.replace(registered, etag, changeOf(act, registered, 'updated'));
   ports.registry.forget(entry.tenantId);
   return written;

@@ -8,7 +8,7 @@ import {
   StoreUnavailable,
   type TouchstoneError,
 } from '@touchstone/core';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { CallRecord } from '../telemetry/call-events.ts';
 import { caller } from '../test-service.ts';
 import type { CallContext } from './handler.ts';
@@ -55,6 +55,7 @@ function serve(
       peer: 'peer',
       deadline: Number.POSITIVE_INFINITY,
       header: (name) => (name === 'authorization' ? 'Bearer x' : undefined),
+      certificate: () => null,
       onCancel() {},
       ...over,
     });
@@ -121,6 +122,41 @@ test.each<[string, (caller: Caller) => Authenticate, (error: Error) => Authentic
     'caller_unknown',
   ]);
   expect(scopeless.handled() + stranger.handled()).toBe(0);
+});
+
+test('a call is by whom its bearer token is for; without one, by whom it names, if there is a certificate', async () => {
+  const asked: unknown[] = [];
+  const authenticate: Authenticate = (shown) => {
+    asked.push(shown);
+    return caller;
+  };
+  const { call } = serve(undefined, { authenticate });
+  const shown = { sha256: 'x', spiffeId: null, expiresAt: 1 };
+  const named = (headers: Readonly<Record<string, string>>) => (name: string) => headers[name];
+  const client = { 'touchstone-client': 'app:orders-app' };
+  await call({ header: named(client), certificate: () => shown });
+  await call({ header: named({ ...client, authorization: 'Bearer y' }), certificate: () => shown });
+  expect(asked).toEqual([{ client: 'app:orders-app', certificate: shown }, 'y']);
+  for (const over of [
+    { header: named(client) },
+    { header: named({}), certificate: () => shown },
+    { header: named({ ...client, authorization: 'Basic y' }), certificate: () => shown },
+  ]) {
+    await expect(call(over)).rejects.toMatchObject({ code: 'caller_unknown' });
+  }
+  expect(asked).toHaveLength(2);
+});
+
+test('a message that comes slowly is asked again whose it is, and by whom its call was admitted', async () => {
+  const asked: unknown[] = [];
+  const authenticate: Authenticate = (_shown, admitted) => {
+    asked.push(admitted);
+    return caller;
+  };
+  const { call } = serve(undefined, { authenticate });
+  using _clock = vi.spyOn(performance, 'now').mockReturnValueOnce(0).mockReturnValueOnce(1_001);
+  await call();
+  expect(asked).toEqual([undefined, caller]);
 });
 
 test('what a known caller is refused before the handler is told once, and before the caller; of strangers nothing is', async () => {

@@ -15,7 +15,9 @@ import {
   CallerNotAllowed,
   CallerUnknown,
   Cancelled,
+  type CertifiedClient,
   DeadlineExceeded,
+  type ShownCertificate,
   StoreUnavailable,
   type TouchstoneError,
 } from '@touchstone/core';
@@ -33,6 +35,8 @@ export interface IncomingCall {
   readonly deadline: number;
   /** Metadata by its name in lower case. */
   header(name: string): string | undefined;
+  /** The client's certificate, where the connection has one that was verified. */
+  certificate(): ShownCertificate | null;
   /** Calls the listener when the caller has gone. */
   onCancel(listener: () => void): void;
 }
@@ -136,7 +140,7 @@ export function endpoint<Method extends DescMethod>(
       const request = requireMessage(read);
       // Messages can come slowly: who may call now is not who could when the call began.
       if (performance.now() - admitted.started > admissionMilliseconds) {
-        requireOneOf(scopes, await callerOf(admitted.call, authenticate()));
+        requireOneOf(scopes, await callerOf(admitted.call, authenticate(), admitted.caller));
       }
       requireTime(admitted.call);
       if (admitted.signal.aborted) throw new Cancelled();
@@ -231,12 +235,24 @@ const nobody = () => {};
 
 const notReady = () => new StoreUnavailable(new Error('the service is not ready'));
 
-/** Credentials come as bearer tokens (RFC 6750 section 2.1). Other ways to authenticate are chosen here. */
-function callerOf(call: IncomingCall, authenticate: Authenticate | null): Caller | Promise<Caller> {
+/**
+ * Credentials and assertions come as bearer tokens (RFC 6750 section 2.1). A call without one is by the client that it names,
+ * if the connection's certificate shows that.
+ * @param admitted whom the call was admitted for, where it was.
+ */
+function callerOf(call: IncomingCall, authenticate: Authenticate | null, admitted?: Caller): Caller | Promise<Caller> {
   if (!authenticate) throw notReady();
   const authorization = call.header('authorization');
-  if (authorization?.slice(0, 7).toLowerCase() !== 'bearer ') throw new CallerUnknown();
-  return authenticate(authorization.slice(7));
+  if (authorization === undefined) return authenticate(certifiedClientOf(call));
+  if (authorization.slice(0, 7).toLowerCase() !== 'bearer ') throw new CallerUnknown();
+  return authenticate(authorization.slice(7), admitted);
+}
+
+function certifiedClientOf(call: IncomingCall): CertifiedClient {
+  const client = call.header('touchstone-client');
+  const certificate = client === undefined ? null : call.certificate();
+  if (client === undefined || !certificate) throw new CallerUnknown();
+  return { client, certificate };
 }
 
 function requireTime({ deadline }: IncomingCall): void {

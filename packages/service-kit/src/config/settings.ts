@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { choicesMissed, keySettings } from './key-settings.ts';
+import { tlsSettings } from './tls-settings.ts';
 
 /** The environment can't be used: a line for each variable, with what would be right and never its value. */
 export class SettingsWrong extends Error {
@@ -54,6 +55,7 @@ export const commonSettings = <Name extends string>(service: Name, grpcPort: num
         1_000,
         'After this long without a commit to the census nothing is answered.',
       ),
+      ...tlsSettings,
       MESSAGE_BYTES_MAX: wholeNumber(4_194_304, 1_024, 'The largest request, in bytes.'),
       DRAIN_MILLISECONDS: wholeNumber(0, 0, 'How long to go on serving after having told that it stops.'),
       STOP_MILLISECONDS: wholeNumber(10_000, 0, 'How long calls in flight may take to end when it stops.'),

@@ -16,11 +16,13 @@ import {
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
+import type { ShownCertificate } from '@touchstone/core';
 import { NoMessage } from '../call/no-message.ts';
 import type { Endpoint, IncomingCall } from '../call/pipeline.ts';
 import { statusDetailsOf } from '../errors/error-details.ts';
 import { failureOf } from '../errors/status-table.ts';
 import { PortTaken } from '../lifecycle/port-taken.ts';
+import { shownCertificate, type Tls, tlsOptions } from '../lifecycle/tls.ts';
 import { asBuffer } from './definition.ts';
 import { promptStatus } from './prompt-status.ts';
 
@@ -55,12 +57,23 @@ export function createGrpcServer(messageBytesMax: number): Server {
   });
 }
 
-/** Listens. @returns the port. @throws PortTaken */
-export function listen(server: Server, { host, port, portSetting }: Listener): Promise<number> {
+/** TLS as grpc-js takes it, which has no way of its own to ask for certificates that need not be there. */
+class TlsCredentials extends ServerCredentials {
+  constructor(tls: Tls) {
+    super(tlsOptions(tls), {});
+  }
+
+  _equals(other: ServerCredentials): boolean {
+    return this === other;
+  }
+}
+
+/** Listens. @param tls null: plain text. @returns the port. @throws PortTaken */
+export function listen(server: Server, { host, port, portSetting }: Listener, tls: Tls | null): Promise<number> {
   return new Promise((resolve, reject) => {
     server.bindAsync(
       host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
-      ServerCredentials.createInsecure(),
+      tls ? new TlsCredentials(tls) : ServerCredentials.createInsecure(),
       (error, bound) => {
         if (error) reject(new PortTaken(port, portSetting, error));
         else resolve(bound);
@@ -169,7 +182,8 @@ function statusOf(error: unknown): Partial<StatusObject> {
 }
 
 /** What calls of all kinds have. */
-type ServerCall = Pick<ServerUnaryCall<Buffer, Uint8Array>, 'getPeer' | 'getDeadline' | 'metadata'> & EventEmitter;
+type ServerCall = Pick<ServerUnaryCall<Buffer, Uint8Array>, 'getPeer' | 'getDeadline' | 'getAuthContext' | 'metadata'> &
+  EventEmitter;
 
 class GrpcCall implements IncomingCall {
   readonly #call: ServerCall;
@@ -185,6 +199,11 @@ class GrpcCall implements IncomingCall {
 
   header(name: string): string | undefined {
     return this.#call.metadata.get(name)[0] as string | undefined;
+  }
+
+  /** grpc-js tells of certificates that were verified, and of no others. */
+  certificate(): ShownCertificate | null {
+    return shownCertificate(this.#call.getAuthContext()?.sslPeerCertificate);
   }
 
   onCancel(listener: () => void): void {

@@ -1,5 +1,8 @@
 import { hash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { type DescMethod, fromBinary, type Message } from '@bufbuild/protobuf';
 import {
   Code,
@@ -10,6 +13,7 @@ import {
   type HandlerContext,
 } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
+import type { ShownCertificate } from '@touchstone/core';
 import { NoMessage } from '../call/no-message.ts';
 import type { Admitted, Endpoint } from '../call/pipeline.ts';
 import { errorDetailsOf } from '../errors/error-details.ts';
@@ -17,6 +21,7 @@ import { failureOf } from '../errors/status-table.ts';
 import type { Listener, MountedService } from '../grpc/server.ts';
 import { PortTaken } from '../lifecycle/port-taken.ts';
 import type { Readiness } from '../lifecycle/readiness.ts';
+import { shownCertificate, type Tls, tlsOptions } from '../lifecycle/tls.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Document, PageOf } from './page.ts';
 
@@ -26,6 +31,8 @@ export interface HttpEdgeOptions {
   readonly metrics: Metrics;
   readonly messageBytesMax: number;
   readonly page: PageOf;
+  /** Null: plain text. */
+  readonly tls: Tls | null;
 }
 
 /** The HTTP server, and how it ends. */
@@ -42,13 +49,17 @@ export function createHttpEdge({
   metrics,
   messageBytesMax,
   page: pageOf,
+  tls,
 }: HttpEdgeOptions): HttpEdge {
   const rpc = connectNodeAdapter({
     routes: (router) => {
       for (const { service, endpoints } of mounted) router.service(service, implementationOf(endpoints));
     },
     readMaxBytes: messageBytesMax,
-    contextValues: ({ socket }) => createContextValues().set(peerKey, `${socket.remoteAddress}:${socket.remotePort}`),
+    contextValues: ({ socket }) =>
+      createContextValues()
+        .set(peerKey, `${socket.remoteAddress}:${socket.remotePort}`)
+        .set(certificateKey, () => certificateOf(socket)),
     requestGate: admitting(new Map(mounted.flatMap(({ endpoints }) => endpoints))),
     grpc: false,
   });
@@ -68,7 +79,7 @@ export function createHttpEdge({
     ],
   ]);
   const open = new Set<ServerResponse>();
-  const server = createServer((request: IncomingMessage, response: ServerResponse) => {
+  const respond = (request: IncomingMessage, response: ServerResponse): void => {
     open.add(response);
     if (!server.listening) response.shouldKeepAlive = false;
     response.once('close', () => {
@@ -87,7 +98,8 @@ export function createHttpEdge({
     } else {
       response.writeHead(405, { allow: 'GET, HEAD' }).end();
     }
-  });
+  };
+  const server: Server = tls ? createTlsServer(tlsOptions(tls), respond) : createServer(respond);
   // Slow senders must not hold connections for ever.
   server.headersTimeout = 10_000;
   server.requestTimeout = 30_000;
@@ -163,6 +175,7 @@ const admitting = (endpoints: ReadonlyMap<DescMethod, Endpoint>) => async (conte
       peer: values.get(peerKey),
       deadline: timeout === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeout,
       header: (name) => requestHeader.get(name) ?? undefined,
+      certificate: values.get(certificateKey),
       onCancel: (listener) => signal.addEventListener('abort', listener, { once: true }),
     }),
   ).catch(asConnectError);
@@ -192,6 +205,14 @@ const isUnreadable = (reason: unknown): boolean =>
 
 /** Null once it has been taken up. */
 const admittedKey = createContextKey<Admitted | null>(null);
+
+/** The certificate of the connection, for whoever wants it. */
+const certificateKey = createContextKey<() => ShownCertificate | null>(() => null);
+
+/** Whether it was verified only the socket tells: of a session that is taken up again also where there is none. */
+function certificateOf(socket: Socket): ShownCertificate | null {
+  return socket instanceof TLSSocket && socket.authorized ? shownCertificate(socket.getPeerCertificate()) : null;
+}
 
 /** The address that the call came from; what a header says of it, any caller can write. */
 const peerKey = createContextKey('');

@@ -9,6 +9,7 @@ import { createHttpEdge, listenHttp } from '../http/edge.ts';
 import type { PageOf } from '../http/page.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Readiness } from './readiness.ts';
+import { readTls } from './tls.ts';
 
 /** The servers of a service, both listening. */
 export interface Servers {
@@ -18,7 +19,7 @@ export interface Servers {
   stop(drainMilliseconds: number): Promise<void>;
 }
 
-/** Both servers listen, or neither does. @throws PortTaken */
+/** Both servers listen, or neither does. @throws PortTaken, SettingsWrong */
 export async function startServers(
   { name, services }: { readonly name: string; readonly services: readonly DescService[] },
   mounted: readonly MountedService[],
@@ -32,13 +33,14 @@ export async function startServers(
     port: config[`${prefix}_${kind}_PORT`] as number,
   });
   const messageBytesMax = config.MESSAGE_BYTES_MAX;
+  const tls = readTls(config);
   const grpc = createGrpcServer(messageBytesMax);
   const streams = openStreams();
   const inFlight = { count: 0 };
   for (const one of mounted) mount(grpc, one, inFlight);
   addHealth(grpc, services, readiness, streams);
   addReflection(grpc, services, streams);
-  const http = createHttpEdge({ mounted, readiness, metrics, messageBytesMax, page });
+  const http = createHttpEdge({ mounted, readiness, metrics, messageBytesMax, page, tls });
 
   async function stop(drainMilliseconds: number): Promise<void> {
     readiness.set('stopping', 'the service is stopping');
@@ -54,7 +56,7 @@ export async function startServers(
   }
 
   try {
-    const grpcPort = await listen(grpc, listener('GRPC'));
+    const grpcPort = await listen(grpc, listener('GRPC'), tls);
     const httpPort = await listenHttp(http.server, listener('HTTP'));
     return { grpcPort, httpPort, stop };
   } catch (error) {

@@ -2,22 +2,14 @@ import { hash } from 'node:crypto';
 import type { DpopProof, ProofVerifier, VerifiedProof } from '@touchstone/core';
 import { calculateJwkThumbprint, compactVerify, decodeProtectedHeader, importJWK, type JWK } from 'jose';
 import { isPublic } from '../keys/public-jwk.ts';
+import { isKeyOf } from '../keys/signature-keys.ts';
 import { normalisedUri } from './http-uri.ts';
 
 /** The media type of DPoP proofs. */
 const type = 'dpop+jwt';
 const jtiCharactersMax = 256;
-/** Of an RSA key's public exponent, in base64url: a long one makes a signature slow to verify. */
-const exponentCharactersMax = 6;
 /** Seconds since 1970: what is beyond is no date. */
 const issuedAtMax = 100_000_000_000;
-
-/** By its `alg`, what key a proof must be signed with: no symmetric one, and no algorithm by another name. */
-const keys: Readonly<Record<string, (jwk: JWK) => boolean>> = {
-  EdDSA: ({ kty, crv }) => kty === 'OKP' && crv === 'Ed25519',
-  ES256: ({ kty, crv }) => kty === 'EC' && crv === 'P-256',
-  RS256: ({ kty, e }) => kty === 'RSA' && typeof e === 'string' && e.length <= exponentCharactersMax,
-};
 
 /** Verifies DPoP proofs (RFC 9449 section 4.3). */
 export const proofVerifier: ProofVerifier = {
@@ -38,7 +30,7 @@ function keyOf(jwt: string): { alg: string; jwk: JWK } {
   const { typ, alg = '', jwk, crit } = decodeProtectedHeader(jwt);
   // Nothing that is critical is known here.
   if (typ !== type || crit !== undefined) throw new Error('it is no DPoP proof');
-  if (!jwk || !Object.hasOwn(keys, alg) || !keys[alg]?.(jwk)) throw new Error('it has no key of its algorithm');
+  if (!jwk || !isKeyOf(alg, jwk)) throw new Error('it has no key of its algorithm');
   if (!isPublic(jwk)) throw new Error('its key is not public');
   return { alg, jwk };
 }

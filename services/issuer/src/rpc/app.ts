@@ -1,6 +1,7 @@
 import type { MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import type { AppSchema, RefreshPolicySchema } from '@touchstone/contracts';
 import type { App, RefreshPolicy, Stored } from '@touchstone/core';
+import { fromCallerIdentity, toCallerIdentity } from './caller-identity.ts';
 import { fromSeconds, toSeconds } from './duration.ts';
 import { clientTypes, hostingTypes, methods } from './enums.ts';
 import { required } from './required.ts';
@@ -22,6 +23,7 @@ export const toApp = (message: MessageShape<typeof AppSchema>): App => ({
   environment: message.environment || environmentDefault,
   tokensPerMinuteMax: message.tokensPerMinuteMax || null,
   tokenTtlMax: toSeconds('app.token_ttl_max', message.tokenTtlMax),
+  identities: message.identities.map(toCallerIdentity),
 });
 
 export const fromApp = ({ entry, etag, disabled }: Stored<App>): MessageInitShape<typeof AppSchema> => ({
@@ -33,6 +35,7 @@ export const fromApp = ({ entry, etag, disabled }: Stored<App>): MessageInitShap
   refresh: fromRefreshPolicy(entry.refresh),
   tokensPerMinuteMax: entry.tokensPerMinuteMax ?? 0,
   tokenTtlMax: fromSeconds(entry.tokenTtlMax),
+  identities: (entry.identities ?? []).map(fromCallerIdentity),
   etag,
   disabled,
 });

@@ -1,6 +1,7 @@
 import type { MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import type { ResourceServerSchema, ScopeSchema } from '@touchstone/contracts';
 import type { ResourceServer, Scope, Stored } from '@touchstone/core';
+import { fromCallerIdentity, toCallerIdentity } from './caller-identity.ts';
 import { fromSeconds, toSeconds } from './duration.ts';
 import { sensitivities } from './enums.ts';
 
@@ -19,6 +20,7 @@ export const toResourceServer = (message: MessageShape<typeof ResourceServerSche
   })),
   owners: message.owners,
   tokenTtlMax: toSeconds('resource_server.token_ttl_max', message.tokenTtlMax),
+  identities: message.identities.map(toCallerIdentity),
 });
 
 const toScope = ({ name, description, sensitivity, tokenTtlMax }: MessageShape<typeof ScopeSchema>): Scope => ({
@@ -48,6 +50,7 @@ export const fromResourceServer = ({
   })),
   owners: [...entry.owners],
   tokenTtlMax: fromSeconds(entry.tokenTtlMax),
+  identities: (entry.identities ?? []).map(fromCallerIdentity),
   etag,
   disabled,
 });

@@ -449,7 +449,7 @@ export type Revocation = Message<"touchstone.v1.Revocation"> & {
   reason: string;
 
   /**
-   * Who: the token id of the acting credential.
+   * Who: the token id of the acting credential, or what the caller showed in its place, as the audit trail names it.
    *
    * @generated from field: string actor = 10;
    */

@@ -126,7 +126,8 @@ export type Actor = Message<"touchstone.events.v1.Actor"> & {
   name: string;
 
   /**
-   * The token id of the credential.
+   * What it showed: the token id of its credential; or, of what is registered in place of one, `key:<kid>`,
+   * `certificate:<SHA-256>` or the SPIFFE id.
    *
    * @generated from field: string credential_id = 3;
    */
