@@ -38,7 +38,7 @@ export const pauses: readonly Patch[] = [
   after(issueToken, 'const birth = await ports.tokens.draw(act.signal);', 'drawn'),
   before(
     issueToken,
-    'if (!family) return (await ports.tokens.insert(record, event, act.signal)) ? issued : null;',
+    'if (!family && !liveTokens) return (await ports.tokens.insert(record, event, act.signal)) ? issued : null;',
     'signed',
   ),
   before(
