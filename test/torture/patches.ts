@@ -119,6 +119,33 @@ export const guards: Readonly<Record<string, readonly Patch[]>> = {
       replace: 'where (true or w.policy_version = 0',
     },
   ],
+  'looks at what a token was derived from when it decides': [
+    {
+      file: 'packages/core/src/revisions/watermarks.ts',
+      find: "for (const ancestor of record.lineage) if (this.#covers('token', ancestor)) return true;",
+      replace: '',
+    },
+  ],
+  'keeps all that a token was derived from': [
+    {
+      file: exchangeToken,
+      find: 'lineage: [ancestorOf(parent, opened.expiresAt), ...parent.lineage],',
+      replace: 'lineage: [ancestorOf(parent, opened.expiresAt)],',
+    },
+  ],
+  'looks at the registry when it inserts what was exchanged': [
+    { file: exchangeToken, find: 'policyVersion: target.version,', replace: 'policyVersion: 0,' },
+  ],
+  'takes a refresh token once': [
+    { file: tokenWriter, find: 'const before = use && (await takeUse(query, use));', replace: 'const before = null;' },
+  ],
+  'ends the family of a refresh token that is used again': [
+    {
+      file: refreshToken,
+      find: "await ports.revocations.write(intentOfToken(act, record, 'a refresh token was used again'));",
+      replace: '',
+    },
+  ],
   'notices that a signing key has ended': [
     {
       file: 'packages/token-methods/src/keys/signing-keys.ts',
