@@ -61,8 +61,8 @@ const tenantsCount = 4;
 const calmMilliseconds = 3_000;
 /** Records are read so often: those that are lost when the database is put back tell nothing. */
 const readMilliseconds = 500;
-/** What has happened is judged so often; a run that is wrong ends then. */
-const judgeMilliseconds = 5_000;
+/** What has happened is judged so often; a run that is wrong ends then. One that is to be wrong is so soon. */
+const judgeMillisecondsOf = ({ guard }: TortureOptions): number => (guard === null ? 5_000 : 1_000);
 const preload = pathToFileURL(`${import.meta.dirname}/patching.ts`).href;
 
 /** Runs real services under load and faults, and judges every answer. */
@@ -94,7 +94,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   })();
   const judging = (async () => {
     while (!isOver()) {
-      await sleep(judgeMilliseconds);
+      await sleep(judgeMillisecondsOf(options));
       violations = judge(recorded.events, recorded.restores);
       onProgress(`${countsText(recorded.events)}; ${[...injected.values()].reduce((sum, n) => sum + n, 0)} faults`);
     }
