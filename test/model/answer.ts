@@ -1,8 +1,9 @@
 import { age, ageOf, databaseNow, hasReached, instantOf, questionOf } from './follower.ts';
-import { brokenBy, type Decision, isTarget, lineageOf } from './promises.ts';
+import { brokenBy, type Decision, isTarget, lineageOf, shownOf } from './promises.ts';
 import {
   type Configuration,
   type Exchange,
+  type Head,
   holds,
   type Invariant,
   infinite,
@@ -23,6 +24,13 @@ export function isCurrent(configuration: Configuration, state: State, validator:
 /** Answers from what is known here, or has the database asked. */
 export function begin(configuration: Configuration, next: State, mine: Validator, request: Request): Invariant | null {
   const { token, consistency } = request;
+  if (shownOf(configuration).length > 0 && request.release === null) {
+    const { release } = mine;
+    if (release && release.revision >= mine.releasedAt)
+      return begin(configuration, next, mine, { ...request, release });
+    mine.exchanges.push(exchangeOf('release', [request], next, mine));
+    return null;
+  }
   if (consistency === 'fully_consistent') return readLater(next, mine, request);
   if (isFreshEnough(configuration, next, mine, request)) return recall(configuration, next, mine, request);
   const isKnown = holds(mine.cached | mine.cachedAbsent, token);
@@ -40,11 +48,28 @@ function isFreshEnough(configuration: Configuration, state: State, mine: Validat
 /** From the cache, or else from the database. */
 export function recall(configuration: Configuration, next: State, mine: Validator, request: Request): Invariant | null {
   const { token } = request;
-  if (holds(mine.cachedAbsent, token)) return brokenBy(configuration, next, mine, request, 'unknown');
+  if (holds(mine.cachedAbsent, token)) return tell(configuration, next, mine, request, 'unknown');
   if (!holds(mine.cached, token)) return readLater(next, mine, request);
   const watermarks = configuration.guards.judgedAnew ? mine.watermarks : {};
   const now = configuration.guards.expiryOfCached ? databaseNow(configuration, next, mine) : 0;
-  return brokenBy(configuration, next, mine, request, decide(configuration, next, token, watermarks, now));
+  return tell(configuration, next, mine, request, decide(configuration, next, token, watermarks, now));
+}
+
+/** It is made anew where what it would show may have changed. @param unshown as `brokenBy` has it. */
+export function tell(
+  configuration: Configuration,
+  next: State,
+  mine: Validator,
+  request: Request,
+  decision: Decision,
+  unshown: Head = [],
+): Invariant | null {
+  const { guards } = configuration;
+  const { release } = request;
+  const isChanged = guards.releaseLookedAtAgain && release !== null && release.revision < mine.releasedAt;
+  const isOfAnother = guards.releaseOfThisHistory && release?.isOfThisGeneration === false;
+  if (isChanged || isOfAnother) return begin(configuration, next, mine, { ...request, release: null });
+  return brokenBy(configuration, next, mine, request, decision, unshown);
 }
 
 /** It is sent at once where nothing is under way: a request that waits is no better than one that comes later. */

@@ -14,6 +14,7 @@ const validator: ValidatorPlan = { startsLater: false, clocks: null };
 const all: RevocationPlan = { target: 'all', reach: 'issued' };
 const app: RevocationPlan = { target: 'app a', reach: 'issued' };
 const appDisabled: RevocationPlan = { target: 'app a', reach: 'forever' };
+const shown: RevocationPlan = { target: 'shown', reach: 'forever' };
 const first: RevocationPlan = { target: 'token 0', reach: 'forever' };
 
 const base: Configuration = {
@@ -73,6 +74,18 @@ export const configurations = {
     consistencies: ['max_staleness', 'fully_consistent'],
     timeMax: 4,
     ttl: 2,
+  },
+  'less is shown': {
+    ...base,
+    revocations: [shown, app],
+    consistencies: ['fully_consistent', 'at_least_revision'],
+    feed: true,
+  },
+  'less is shown from a cache': { ...base, revocations: [shown], consistencies: ['max_staleness'], timeMax: 3 },
+  'restored, less is shown': {
+    ...base,
+    revocations: [app, shown],
+    failover: 'restored',
   },
   'marks are forgotten': {
     ...base,
@@ -166,5 +179,7 @@ export const needed: Readonly<Record<Guard, readonly [ConfigurationName, Invaria
   beatCommitted: ['cut off', 7],
   fencedAtCall: ['cut off', 1],
   fencedAtAnswer: ['cut off', 7],
+  releaseLookedAtAgain: ['less is shown', 8],
+  releaseOfThisHistory: ['restored, less is shown', 8],
   writesHeldBack: ['cut off', 7],
 };

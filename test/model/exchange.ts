@@ -1,7 +1,7 @@
-import { decide, isCurrent, recall, sendBatch } from './answer.ts';
+import { begin, decide, isCurrent, recall, sendBatch, tell } from './answer.ts';
 import { canReach, settle } from './database.ts';
 import { absorb, databaseOf, hasReached } from './follower.ts';
-import { brokenBy } from './promises.ts';
+import { shownOf } from './promises.ts';
 import {
   type Answer,
   bit,
@@ -76,6 +76,7 @@ function receive(
   answer: Answer,
 ): Invariant | null {
   const question = exchange.question as Question;
+  if (exchange.kind === 'release') return beginShowing(configuration, next, mine, exchange, answer);
   if (configuration.fence !== null && exchange.kind !== 'beat' && isDisbelieved(configuration, mine, answer)) {
     // StoreUnavailable.
     end(mine, exchange);
@@ -100,6 +101,22 @@ function receive(
     mine.inForce = answer.server;
   }
   return firstBroken(exchange.requests, (request) => refreshed(configuration, next, mine, request));
+}
+
+/** What is shown has been read. */
+function beginShowing(
+  configuration: Configuration,
+  next: State,
+  mine: Validator,
+  exchange: Exchange,
+  { head }: Answer,
+): Invariant | null {
+  const { isOfThisGeneration } = exchange.question as Question;
+  const isNarrow = shownOf(configuration).some((index) => head.includes(index));
+  const release = { revision: head.length, isNarrow, isOfThisGeneration };
+  if (isOfThisGeneration) mine.release = release;
+  end(mine, exchange);
+  return firstBroken(exchange.requests, (request) => begin(configuration, next, mine, { ...request, release }));
 }
 
 const isDisbelieved = ({ guards }: Configuration, { inForce }: Validator, { server }: Answer): boolean =>
@@ -129,7 +146,7 @@ function conclude(configuration: Configuration, next: State, mine: Validator, ex
     const isHonoured = guards.judgedAnew || decision === 'active';
     if (isTaken && isFound && isHonoured) mine.cached |= bit(token);
     if (isTaken && !isFound && !guards.absenceForgotten) mine.cachedAbsent |= bit(token);
-    return brokenBy(configuration, next, mine, request, decision, mine.applied.slice(revision));
+    return tell(configuration, next, mine, request, decision, mine.applied.slice(revision));
   });
 }
 

@@ -1,3 +1,4 @@
+import { shownOf } from './promises.ts';
 import {
   type Answer,
   type Configuration,
@@ -7,6 +8,7 @@ import {
   type Instant,
   infinite,
   type Question,
+  type Request,
   type State,
   type Validator,
   type Watermarks,
@@ -51,6 +53,7 @@ export function apply(configuration: Configuration, next: State, validator: Vali
   const raised = configuration.guards.neverLowered ? Math.max(before, ceiling) : ceiling;
   validator.watermarks = { ...validator.watermarks, [target]: raised };
   validator.applied = sealed;
+  if (target === 'shown') validator.releasedAt = sealed.length;
 }
 
 function applyAll(configuration: Configuration, next: State, validator: Validator, head: Head): void {
@@ -118,11 +121,18 @@ function meet(configuration: Configuration, validator: Validator, server: number
 function raiseGeneration(validator: Validator): void {
   validator.cached = 0;
   validator.cachedAbsent = 0;
+  validator.release = null;
+  validator.waiting = validator.waiting.map(ofFormerGeneration);
+  validator.waitingForRefresh = validator.waitingForRefresh.map(ofFormerGeneration);
   for (const exchange of validator.exchanges) {
+    exchange.requests = exchange.requests.map(ofFormerGeneration);
     if (exchange.question) exchange.question = { ...exchange.question, isOfThisGeneration: false };
     if (exchange.read) exchange.read = { ...exchange.read, isOfThisGeneration: false };
   }
 }
+
+const ofFormerGeneration = (request: Request): Request =>
+  request.release ? { ...request, release: { ...request.release, isOfThisGeneration: false } } : request;
 
 function prove(validator: Validator, sentAt: Instant): void {
   if (!validator.provenAt || sentAt.monotonic > validator.provenAt.monotonic) validator.provenAt = sentAt;
@@ -147,7 +157,8 @@ export function sendLoad(next: State, validator: Validator): void {
 }
 
 /** What was asked for has come. */
-export function adopt({ guards }: Configuration, next: State, validator: Validator): void {
+export function adopt(configuration: Configuration, next: State, validator: Validator): void {
+  const { guards } = configuration;
   const { load: loaded, watermarks: before } = validator;
   if (!loaded) return;
   for (const exchange of validator.exchanges) {
@@ -157,6 +168,7 @@ export function adopt({ guards }: Configuration, next: State, validator: Validat
   validator.applied = loaded.head;
   validator.watermarks = guards.watermarksDropped ? loaded.watermarks : theHigher(before, loaded.watermarks);
   validator.load = null;
+  if (shownOf(configuration).length > 0) validator.releasedAt = loaded.head.length;
   if (validator.isUp) raiseGeneration(validator);
   validator.isUp = true;
   prove(validator, loaded.sentAt);

@@ -28,6 +28,8 @@ export const guards = {
   fencedAtCall: 'the fence is looked at when a call comes',
   fencedAtAnswer: 'the fence is looked at again before the answer',
   writesHeldBack: 'a promoted primary takes no writes until the fence has run out',
+  releaseLookedAtAgain: 'an answer that came with a change of what is shown is made again',
+  releaseOfThisHistory: 'what another history says is shown is not',
 } as const;
 
 export type Guard = keyof typeof guards;

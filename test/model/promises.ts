@@ -25,6 +25,10 @@ export function isTarget(configuration: Configuration, target: string, token: nu
   return target === 'all' || target === `token ${token}` || target === configuration.tokens[token]?.app;
 }
 
+/** The revisions that change what is shown. */
+export const shownOf = ({ revocations }: Configuration): number[] =>
+  [...revocations.keys()].filter((index) => revocations[index]?.target === 'shown');
+
 /**
  * Whether the revocation has taken the token back, as callers understand it: nothing here knows of watermarks. Of a token
  * that was being issued meanwhile the sequence decides.
@@ -58,6 +62,9 @@ export function requestOf(
     const { returnedAt } = state.revocations[index] as Revocation;
     return consistency === 'fully_consistent' || returnedAt < state.now - configuration.staleness;
   };
+  const isNarrowed = shownOf(configuration).some(
+    (index) => state.revocations[index]?.phase === 'returned' && counts(index),
+  );
   const isRevoked = state.revocations.some((_, index) => counts(index) && revokes(configuration, state, index, token));
   const unlessRevoked = hasExpired(configuration, state, token) ? 6 : null;
   return {
@@ -65,6 +72,8 @@ export function requestOf(
     consistency,
     revision,
     activeBreaks: isRevoked ? promiseOf[consistency] : unlessRevoked,
+    isNarrowed,
+    release: null,
     isIssued: state.tokens[token]?.phase === 'issued',
     server: state.primary.server,
   };
@@ -92,11 +101,16 @@ export function brokenBy(
   // Nothing is promised to whoever called before a restore: what was true then may be lost.
   if (configuration.failover === 'restored' && request.server !== state.primary.server) return null;
   const broken =
-    decision === 'active' ? request.activeBreaks : brokenByRefusal(configuration, state, request, decision, unshown);
+    decision === 'active'
+      ? brokenByHonouring(request)
+      : brokenByRefusal(configuration, state, request, decision, unshown);
   if (side === 'primary') return broken;
   const isContradicted = decision === 'active' && revokedByPromoted(configuration, state, request.token);
   return broken !== null || isContradicted ? 7 : null;
 }
+
+const brokenByHonouring = ({ activeBreaks, isNarrowed, release }: Request): Invariant | null =>
+  activeBreaks ?? (isNarrowed && !release?.isNarrow ? 8 : null);
 
 const revokedByPromoted = (configuration: Configuration, state: State, token: number): boolean =>
   state.revocations.some(({ server }, index) => server > 0 && revokes(configuration, state, index, token));

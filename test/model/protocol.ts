@@ -109,5 +109,7 @@ function validatorOf({ startsLater }: ValidatorPlan, primary: Database): Validat
     waiting: [],
     waitingForRefresh: [],
     exchanges: [],
+    release: null,
+    releasedAt: 0,
   };
 }

@@ -32,7 +32,7 @@ export interface TokenPlan {
   readonly parent: number | null;
 }
 
-/** The target is 'all', an app, or a token as `token 0`. */
+/** The target is 'all', an app, a token as `token 0`, or `shown`: nothing is revoked, but less is shown of what is honoured. */
 export interface RevocationPlan {
   readonly target: string;
   readonly reach: 'issued' | 'forever';
@@ -150,6 +150,19 @@ export interface Validator {
   waiting: readonly Request[];
   waitingForRefresh: readonly Request[];
   exchanges: Exchange[];
+
+  /** Null: not remembered. */
+  release: Release | null;
+  /** The latest revision that may have changed what is shown. */
+  releasedAt: number;
+}
+
+/** What is shown, as it was read. */
+export interface Release {
+  readonly revision: number;
+  /** Whether it is the lesser. */
+  readonly isNarrow: boolean;
+  readonly isOfThisGeneration: boolean;
 }
 
 export interface Request {
@@ -159,6 +172,10 @@ export interface Request {
   readonly revision: Head;
   /** The promise that the answer `active` breaks; null: none. */
   readonly activeBreaks: Invariant | null;
+  /** Whether no more than the lesser may be shown. */
+  readonly isNarrowed: boolean;
+  /** What the answer will show; null: not known yet, or there is nothing to change. */
+  readonly release: Release | null;
   /** Whether the token's issue had returned. */
   readonly isIssued: boolean;
   /** The server in force then. */
@@ -167,7 +184,7 @@ export interface Request {
 
 /** A question to the database and what came of it: askUntilCovered. */
 export interface Exchange {
-  kind: 'read' | 'refresh' | 'beat';
+  kind: 'read' | 'refresh' | 'beat' | 'release';
   requests: readonly Request[];
   /** When a beat was sent first. */
   begunAt: Instant | null;
@@ -213,6 +230,7 @@ export const invariants = {
   5: 'a token asked for after RevokeTokens returned is not touched by it',
   6: "nothing is honoured after its expiry by the database's clock",
   7: 'after a promotion no answer contradicts what the new primary committed',
+  8: 'no answer shows more than what is shown since a change that counts for it',
 } as const;
 
 export type Invariant = keyof typeof invariants;

@@ -1,9 +1,10 @@
 import type { Event } from './history.ts';
+import { lineageOf } from './lineage.ts';
 import type { Recorded } from './recorded.ts';
 
 /** How many there were of each kind. */
 export function countsOf({ events, rotations }: Recorded): Record<string, number> {
-  const methodOf = new Map(events.flatMap((event) => (event.type === 'issued' ? [[event.tokenId, event.method]] : [])));
+  const tokens = new Map(events.flatMap((event) => (event.type === 'issued' ? [[event.tokenId, event]] : [])));
   const counts: Record<string, number> = { 'rotated a signing key': rotations };
   const count = (kind: string) => {
     counts[kind] = (counts[kind] ?? 0) + 1;
@@ -13,6 +14,8 @@ export function countsOf({ events, rotations }: Recorded): Record<string, number
       case 'issued':
         count(`issued ${event.method}`);
         if (event.consentId !== null) count('issued under a consent');
+        if (event.method === 'refresh_token') break;
+        if (event.parentId !== null) count(`issued under ${(lineageOf(event, tokens)?.length ?? 0) - 1} ancestors`);
         if (event.sequence === null) count('issued, and the record not read');
         break;
       case 'revoked':
@@ -21,7 +24,8 @@ export function countsOf({ events, rotations }: Recorded): Record<string, number
       case 'answered': {
         const said = event.active ? 'active' : 'refused';
         count(`answered ${event.freshness.mode} ${said}`);
-        count(`answered of ${methodOf.get(event.tokenId)} ${said}`);
+        count(`answered of ${tokens.get(event.tokenId)?.method} ${said}`);
+        if (!event.by.includes(':')) count(`${event.by} ${said}`);
       }
     }
   }

@@ -11,6 +11,7 @@ export const levels = [
   'disabled_app',
   'consent',
   'signing_key',
+  'family',
 ] as const;
 export type Level = (typeof levels)[number];
 
@@ -20,14 +21,18 @@ export interface Interval {
   readonly end: number;
 }
 
-/** A token that IssueToken returned. Narrower copies of it are the same token. */
+/** A token that a call returned. Narrower copies of it are the same token. */
 export interface Issued extends Interval {
   readonly type: 'issued';
   readonly tokenId: string;
   readonly tenantId: string;
   readonly appId: string;
   readonly userId: string;
-  readonly method: TokenMethodName;
+  readonly method: TokenMethodName | 'refresh_token';
+  /** What it was derived from, and ends with: the token exchanged, or the first refresh token of its family; null: nothing. */
+  readonly parentId: string | null;
+  /** The resource server at which the app had to be granted what it allows; null: a resource server passed it on. */
+  readonly grantedAt: string | null;
   /** Null: none was named. */
   readonly consentId: string | null;
   /** Null: no key signed it; empty: one of its tenant's, and which is not known. */
@@ -36,22 +41,35 @@ export interface Issued extends Interval {
   readonly sequence: number | null;
 }
 
-/** What a revocation is about; empty where the level does not look at it. */
+/** What a revocation is about; empty where the level does not look at it. A family goes by its first refresh token. */
 export interface Target {
-  readonly level: Level;
+  /** A grant is taken from an app: nothing is issued by it any more, what was lives on. */
+  readonly level: Level | 'grant';
   readonly tenantId: string;
   readonly appId: string;
   readonly userId: string;
   readonly tokenId: string;
   readonly consentId: string;
   readonly signingKeyId: string;
+  readonly grantedAt: string;
 }
+
+/** All that a revocation can be about of a token. */
+export const targetOf = (issued: Issued): Omit<Target, 'level'> => ({
+  tokenId: issued.tokenId,
+  tenantId: issued.tenantId,
+  appId: issued.appId,
+  userId: issued.userId,
+  consentId: issued.consentId ?? '',
+  signingKeyId: issued.signingKeyId ?? '',
+  grantedAt: issued.grantedAt ?? '',
+});
 
 /** A revocation. One that failed may have happened all the same, at any time after its start. */
 export interface Revoked extends Interval {
   readonly type: 'revoked';
   readonly target: Target;
-  /** Its number; null where the call failed. */
+  /** Its number; infinite where that was not told; null where the call failed. */
   readonly revision: number | null;
 }
 
@@ -61,11 +79,12 @@ export type Freshness =
   | { readonly mode: 'bounded'; readonly milliseconds: number }
   | { readonly mode: 'revision'; readonly revision: number };
 
-/** What a validator answered. */
+/** What a validator answered; or an issuer, of which a token was to be made out of this one. */
 export interface Answered extends Interval {
   readonly type: 'answered';
   readonly tokenId: string;
-  readonly validator: string;
+  /** Who answered. */
+  readonly by: string;
   readonly freshness: Freshness;
   readonly active: boolean;
 }
@@ -81,7 +100,7 @@ export const fenceMilliseconds = 5_000;
 
 export type Event = Issued | Revoked | Answered;
 
-const levelsForGood: readonly Level[] = ['token', 'disabled_app', 'consent', 'signing_key'];
+const levelsForGood: readonly Target['level'][] = ['token', 'disabled_app', 'consent', 'signing_key', 'family'];
 
 /** Whether nothing of the target lives afterwards, however late it was issued. */
 export const isForGood = ({ level }: Target): boolean => levelsForGood.includes(level);

@@ -5,7 +5,6 @@ import {
   type Freshness,
   fenceMilliseconds,
   type Issued,
-  type Level,
   levels,
   type Restored,
   type Revoked,
@@ -22,6 +21,8 @@ const issued = (start: number, end: number, over: Partial<Issued> = {}): Issued 
   appId: 'a1',
   userId: 'u1',
   method: 'signed',
+  parentId: null,
+  grantedAt: 'g1',
   consentId: 'c1',
   signingKeyId: 's1',
   sequence: null,
@@ -30,7 +31,7 @@ const issued = (start: number, end: number, over: Partial<Issued> = {}): Issued 
 const revoked = (
   start: number,
   end: number,
-  level: Level,
+  level: Target['level'],
   over: Partial<Target> = {},
   revision: number | null = 1,
 ): Revoked => ({
@@ -46,6 +47,7 @@ const revoked = (
     userId: 'u1',
     consentId: 'c1',
     signingKeyId: 's1',
+    grantedAt: 'g1',
     ...over,
   },
 });
@@ -55,7 +57,7 @@ const answered = (start: number, end: number, active: boolean, freshness: Freshn
   start,
   end,
   tokenId: 'k1',
-  validator: 'v1',
+  by: 'v1',
   freshness,
   active,
 });
@@ -111,6 +113,7 @@ test('of others it says nothing', () => {
     revoked(2, 3, 'tenant', { tenantId: 't2' }),
     revoked(2, 3, 'consent', { consentId: 'c2' }),
     revoked(2, 3, 'signing_key', { signingKeyId: 's2' }),
+    revoked(2, 3, 'family', { tokenId: 'k2' }),
   ];
   expect(promises(issued(0, 1), ...others, answered(4, 5, true))).toEqual([]);
   expect(promises(issued(0, 1), ...others, answered(4, 5, false))).toEqual(['refused though nothing revokes it']);
@@ -199,6 +202,116 @@ describe('the sequence of a token that was under way while it was revoked', () =
       expect(promises(meanwhile(sequence), other(6, 7, 2), cut, answered(10, 11, false))).toEqual([]);
     }
   });
+});
+
+describe('a token that was derived from others', () => {
+  const other = { userId: 'u2', consentId: null, signingKeyId: null };
+  const root = issued(0, 1, { tokenId: 'k3', userId: 'u3', consentId: 'c3', signingKeyId: 's3' });
+  const parent = issued(2, 3, { ...other, tokenId: 'k2', parentId: 'k3' });
+  const child = (start: number, end: number) => issued(start, end, { ...other, parentId: 'k2' });
+  const taken = (start: number, end: number, active: boolean) => ({
+    ...answered(start, end, active),
+    tokenId: 'k2',
+    by: 'ExchangeToken',
+  });
+  const ofRoot = { tokenId: 'k3', userId: 'u3', consentId: 'c3', signingKeyId: 's3' };
+  const missed = 'active, full, after its revocation returned';
+
+  test.each(levels)('dies with each of them: %s', (level) => {
+    const cut = revoked(6, 7, level, ofRoot);
+    expect(promises(root, parent, child(4, 5), cut, answered(6.5, 8, true))).toEqual([]);
+    expect(promises(root, parent, child(4, 5), cut, answered(8, 9, false))).toEqual([]);
+    expect(promises(root, parent, child(4, 5), cut, answered(8, 9, true))).toEqual([missed]);
+    expect(promises(root, parent, child(4, 5), cut, answered(16.9, 18, true, bounded))).toEqual([]);
+    expect(promises(root, parent, child(4, 5), cut, answered(17.1, 18, true, bounded))).toHaveLength(1);
+  });
+
+  test('is shown with what it was derived from, up to what was revoked', () => {
+    const wrong = answered(8, 9, true);
+    for (const [tokenId, line] of [
+      ['k3', [root, parent]],
+      ['k2', [parent]],
+      ['k1', []],
+    ] as const) {
+      const history = [...line, child(4, 5), revoked(6, 7, 'token', { tokenId }), wrong];
+      expect(judge([root, parent, ...history])[0]?.history).toEqual(history);
+    }
+  });
+
+  test.each(levels)('dies, where it is made meanwhile, by the sequence of what it was made of: %s', (level) => {
+    const cut = revoked(6, 7, level, ofRoot);
+    expect(promises(root, parent, taken(5, 9, true), cut, child(5, 9), answered(10, 11, false))).toEqual([]);
+    expect(promises(root, parent, taken(5, 9, true), cut, child(5, 9), answered(10, 11, true))).toEqual([missed]);
+  });
+
+  test('is not made any more once one of them has been revoked', () => {
+    const cut = revoked(6, 7, 'user', ofRoot);
+    expect(promises(root, parent, cut, taken(8, 9, true), child(8, 9))).toEqual([missed]);
+    expect(promises(root, parent, cut, taken(8, 9, false))).toEqual([]);
+    expect(promises(root, parent, taken(8, 9, false))).toEqual(['refused though nothing revokes it']);
+  });
+
+  test('takes none of them with it', () => {
+    const cut = revoked(6, 7, 'token', { tokenId: 'k1' });
+    expect(promises(root, parent, child(4, 5), cut, taken(8, 9, true))).toEqual([]);
+    expect(promises(root, parent, child(4, 5), cut, taken(8, 9, false))).toHaveLength(1);
+  });
+
+  test('is refused with them, though it was asked for later than they were revoked', () => {
+    const cut = revoked(3.5, 3.6, 'user', ofRoot);
+    expect(promises(root, parent, cut, child(4, 5), answered(8, 9, false))).toEqual([]);
+  });
+
+  test('is not judged where one of them is not known', () => {
+    expect(promises(parent, child(4, 5), answered(8, 9, false))).toEqual([]);
+  });
+
+  test('was derived from the same where the database was put back', () => {
+    const restored: Restored = { backup: { start: 10, end: 12 }, putBack: { start: 20, end: 22 } };
+    const afterwards = (...events: Event[]) =>
+      judge([root, parent, ...events], [restored]).map(({ promise }) => promise);
+    const cut = revoked(6, 7, 'user', ofRoot);
+    expect(afterwards(child(4, 5), cut, answered(23, 24, true))).toEqual([missed]);
+    expect(afterwards(child(23, 24), answered(25, 26, true))).toEqual([]);
+    expect(afterwards(child(23, 24), cut, answered(25, 26, true))).toEqual([missed]);
+    expect(afterwards(child(23, 24), answered(25, 26, false))).toHaveLength(1);
+    expect(afterwards(child(13, 14), answered(23, 24, true))).toHaveLength(1);
+  });
+});
+
+describe('a grant that was taken from an app', () => {
+  const ungranted = revoked(2, 5, 'grant', {}, Number.POSITIVE_INFINITY);
+  const under = 'issued under a grant that was dead before';
+
+  test('is one that nothing is issued by any more', () => {
+    expect(promises(ungranted, issued(6, 7))).toEqual([under]);
+    expect(promises(ungranted, issued(3, 7))).toEqual([]);
+    expect(promises({ ...ungranted, revision: null }, issued(6, 7))).toEqual([]);
+    for (const over of [{ grantedAt: 'g2' }, { grantedAt: null }, { appId: 'a2' }]) {
+      expect(promises(ungranted, issued(6, 7, over))).toEqual([]);
+    }
+  });
+
+  test('takes nothing with it that was issued by it', () => {
+    expect(promises(issued(0, 1), ungranted, answered(6, 7, true))).toEqual([]);
+    expect(promises(issued(0, 1), ungranted, answered(6, 7, false))).toEqual(['refused though nothing revokes it']);
+  });
+
+  test('is the app’s again where the database was put back to before', () => {
+    const restored: Restored = { backup: { start: 10, end: 12 }, putBack: { start: 20, end: 22 } };
+    const token = issued(23, 24);
+    expect(judge([revoked(13, 14, 'grant'), token], [restored])).toEqual([]);
+    expect(judge([ungranted, token], [restored])).toHaveLength(1);
+  });
+});
+
+test('a refresh token is taken once', () => {
+  const token = issued(0, 1, { method: 'refresh_token' });
+  const [first, second] = [answered(2, 5, true), answered(3, 6, true)];
+  expect(promises(token, first, { ...second, active: false }, revoked(3, 6, 'family'))).toEqual([]);
+  expect(judge([token, first, second])).toEqual([
+    { promise: 'a refresh token was taken twice', history: [token, first, second] },
+  ]);
 });
 
 test('one that is issued meanwhile is decided once and for all, either way', () => {

@@ -1,11 +1,22 @@
 import { type Draw, drawsOf } from './draws.ts';
-import { type Answered, type Event, type Issued, isForGood, levels, type Restored, type Revoked } from './history.ts';
+import { type Answered, type Event, type Issued, isForGood, type Restored, type Revoked } from './history.ts';
+import { lineageOf } from './lineage.ts';
 import { historiesOf } from './restored.ts';
+import { RevokedIndex } from './revoked-index.ts';
 
 /** An answer that no promise allows, with the shortest history that shows it. */
 export interface Violation {
   readonly promise: string;
   readonly history: readonly Event[];
+}
+
+/** A revocation of a token, or of one that it was derived from. */
+interface Threat {
+  readonly revoked: Revoked;
+  /** The token, and what it was derived from, up to the one that is meant. */
+  readonly line: readonly Issued[];
+  /** When the sequence of the one that is meant was drawn. */
+  readonly drawn: Draw;
 }
 
 /**
@@ -15,7 +26,7 @@ export interface Violation {
  * put in an order needs no search (Gibbons and Korach, Testing Shared Memories, 1997, for registers in general): there is
  * an instant of its death that comes after the start of every answer `active` and of some revocation, and before the end
  * of every refusal and of every revocation that surely covers it - or there is none. The same for answers that may be
- * stale, only that their past counts back from the call.
+ * stale, only that their past counts back from the call. What covers a token covers whatever was derived from it.
  */
 export const judge = (events: readonly Event[], restores: readonly Restored[] = []): Violation[] =>
   historiesOf(events, restores).flatMap(judgeHistory);
@@ -27,73 +38,102 @@ function judgeHistory(events: readonly Event[]): Violation[] {
     ({ tokenId }) => tokenId,
   );
   const tokens = events.filter((event) => event.type === 'issued');
-  const drawOf = drawsOf(tokens);
-  return tokens.flatMap((token) =>
-    judgeToken(token, drawOf(token), revoked.of(token), answers.get(token.tokenId) ?? []),
-  );
+  const known = new Map(tokens.map((token) => [token.tokenId, token]));
+  const tellerOf = drawsOf(tokens);
+  return tokens.flatMap((token) => {
+    const line = lineageOf(token, known);
+    // What is not known of one is not known of what was derived from it.
+    if (!line) return [];
+    const threats = line.flatMap((member, i) => {
+      const drawn = soundDraw(tellerOf(member), member);
+      return revoked.of(member).map((one) => ({ revoked: one, line: line.slice(0, i + 1), drawn }));
+    });
+    return judgeToken(token, tellerOf(token), threats, revoked.ofGrant(token), answers.get(token.tokenId) ?? []);
+  });
 }
+
+const isInOrder = ({ after }: Draw, token: Issued): boolean => after.start <= token.end;
+
+/** What others tell counts for nothing where it can't be. */
+const soundDraw = (drawn: Draw, token: Issued): Draw =>
+  isInOrder(drawn, token) ? drawn : { after: token, before: token };
 
 function judgeToken(
   token: Issued,
-  drawn: Draw,
-  relevant: readonly Revoked[],
+  told: Draw,
+  threats: readonly Threat[],
+  grants: readonly Revoked[],
   answers: readonly Answered[],
 ): Violation[] {
   const violations: Violation[] = [];
   const found = (promise: string, ...history: readonly (Event | undefined)[]) => {
-    const told = new Set([token, ...history].filter((event) => event !== undefined));
-    violations.push({ promise, history: [...told].sort(byStart) });
+    const shown = new Set([token, ...history].filter((event) => event !== undefined));
+    violations.push({ promise, history: [...shown].sort(byStart) });
   };
 
-  const isInOrder = drawn.after.start <= token.end;
-  if (!isInOrder) found('its sequence is higher than that of one that was asked for later', drawn.after);
-  const draw = isInOrder ? drawn : { after: token, before: token };
-  const surely = relevant.filter((one) => isSure(one, token, draw));
-  const dead = surely.find((one) => isForGood(one.target) && one.end < draw.after.start);
+  if (!isInOrder(told, token)) found('its sequence is higher than that of one that was asked for later', told.after);
+  const draw = soundDraw(told, token);
+  const surely = threats.filter(isSure);
+  // What it was derived from may end meanwhile: it is refused then.
+  const own = surely.flatMap(({ line, revoked }) => (line.length === 1 && isForGood(revoked.target) ? revoked : []));
+  const gone = grants.filter(({ revision }) => revision !== null);
+  const dead = [...own, ...gone].find(({ end }) => end < draw.after.start);
   if (dead) found(`issued under a ${dead.target.level} that was dead before`, dead, draw.after);
+  const actives = answers.filter(({ active }) => active);
   const refusals = answers.filter(({ active, start }) => !active && start > token.end);
   // However fresh it was: what refused it had been committed by then.
   const firstRefusal = earliestEnd(refusals);
-  for (const answer of answers.filter(({ active }) => active)) {
+  for (const answer of actives) {
     const missed = missedBy(answer, surely);
     if (missed) {
       // Where it was under way meanwhile, another tells that it was covered.
-      const teller = isForGood(missed.target) || token.end < missed.start ? undefined : draw.before;
-      found(`active, ${answer.freshness.mode}, after its revocation returned`, missed, teller, answer);
+      const { revoked, line, drawn } = missed;
+      const isMeanwhile = !isForGood(revoked.target) && meantOf(missed).end >= revoked.start;
+      const teller = isMeanwhile ? drawn.before : undefined;
+      found(`active, ${answer.freshness.mode}, after its revocation returned`, ...line, revoked, teller, answer);
     }
     if (answer.freshness.mode === 'full' && firstRefusal && firstRefusal.end < answer.start) {
       found('active after it was refused', firstRefusal, answer);
     }
   }
   for (const refusal of refusals) {
-    const before = relevant.filter((one) => one.start < refusal.end);
+    const before = threats.filter(({ revoked }) => revoked.start < refusal.end);
     if (before.length === 0) found('refused though nothing revokes it', refusal);
-    else if (!before.some((one) => mayCover(one, draw))) {
-      found('refused by a revocation from before it was asked for', earliestEnd(before), draw.after, refusal);
+    else if (!before.some(mayCover)) {
+      const first = earliestEnd(before.map(({ revoked }) => revoked));
+      found('refused by a revocation from before it was asked for', first, draw.after, refusal);
     }
   }
+  if (token.method === 'refresh_token' && actives.length > 1) found('a refresh token was taken twice', ...actives);
   return violations;
 }
 
-/** Not one that failed, nor one that came back before the token's sequence was surely drawn, nor one of another's key. */
-const isSure = ({ target, revision, start }: Revoked, { signingKeyId }: Issued, { before }: Draw): boolean =>
-  revision !== null &&
-  (isForGood(target) || before.end < start) &&
-  (target.level !== 'signing_key' || target.signingKeyId === signingKeyId);
+/** The one of the line that the revocation is about. */
+const meantOf = ({ line }: Threat): Issued => line.at(-1) as Issued;
 
-/** A revocation that returned before the token's sequence was drawn does not touch it. */
-const mayCover = (one: Revoked, { after }: Draw): boolean =>
-  isForGood(one.target) || one.revision === null || one.end >= after.start;
+/** Not one that failed, nor one that came back before the sequence was surely drawn, nor one of another's key. */
+function isSure(threat: Threat): boolean {
+  const { target, revision, start } = threat.revoked;
+  return (
+    revision !== null &&
+    (isForGood(target) || threat.drawn.before.end < start) &&
+    (target.level !== 'signing_key' || target.signingKeyId === meantOf(threat).signingKeyId)
+  );
+}
+
+/** A revocation that returned before the sequence was drawn does not touch it. */
+const mayCover = ({ revoked, drawn }: Threat): boolean =>
+  isForGood(revoked.target) || revoked.revision === null || revoked.end >= drawn.after.start;
 
 /** A revocation that the answer had to know of. */
-function missedBy({ start, freshness }: Answered, surely: readonly Revoked[]): Revoked | undefined {
+function missedBy({ start, freshness }: Answered, surely: readonly Threat[]): Threat | undefined {
   switch (freshness.mode) {
     case 'full':
-      return surely.find(({ end }) => end < start);
+      return surely.find(({ revoked }) => revoked.end < start);
     case 'bounded':
-      return surely.find(({ end }) => end < start - freshness.milliseconds);
+      return surely.find(({ revoked }) => revoked.end < start - freshness.milliseconds);
     case 'revision':
-      return surely.find(({ revision }) => revision !== null && revision <= freshness.revision);
+      return surely.find(({ revoked: { revision } }) => revision !== null && revision <= freshness.revision);
   }
 }
 
@@ -101,45 +141,3 @@ const byStart = (a: Event, b: Event): number => a.start - b.start;
 
 const earliestEnd = <Some extends Event>(events: readonly Some[]): Some | undefined =>
   events.reduce<Some | undefined>((first, one) => (first && first.end <= one.end ? first : one), undefined);
-
-/** The revocations of a token, without looking at all there are. */
-class RevokedIndex {
-  readonly #byKey: Map<string, Revoked[]>;
-  readonly #signingKeysByTenant: Map<string, Revoked[]>;
-
-  constructor(revoked: readonly Revoked[]) {
-    this.#byKey = Map.groupBy(revoked, ({ target }) => keyOf(target));
-    const ofSigningKeys = revoked.filter(({ target }) => target.level === 'signing_key');
-    this.#signingKeysByTenant = Map.groupBy(ofSigningKeys, ({ target }) => target.tenantId);
-  }
-
-  /** With those of all keys that may have signed it. */
-  of({ tenantId, appId, userId, tokenId, consentId, signingKeyId }: Issued): Revoked[] {
-    const whole = { tenantId, appId, userId, tokenId, consentId: consentId ?? '', signingKeyId: signingKeyId ?? '' };
-    const ofKeys = signingKeyId === '' ? (this.#signingKeysByTenant.get(tenantId) ?? []) : [];
-    return [...levels.flatMap((level) => this.#byKey.get(keyOf({ level, ...whole })) ?? []), ...ofKeys];
-  }
-}
-
-/** What of a target its level looks at: of a token, what a revocation of that level must name to cover it. */
-function keyOf({ level, tenantId, appId, userId, tokenId, consentId, signingKeyId }: Revoked['target']): string {
-  switch (level) {
-    case 'all':
-      return level;
-    case 'token':
-      return `${level} ${tokenId}`;
-    case 'tenant':
-      return `${level} ${tenantId}`;
-    case 'user':
-      return `${level} ${tenantId} ${userId}`;
-    case 'app':
-    case 'disabled_app':
-      return `${level} ${appId}`;
-    case 'app_user':
-      return `${level} ${appId} ${userId}`;
-    case 'consent':
-      return `${level} ${consentId}`;
-    case 'signing_key':
-      return `${level} ${signingKeyId}`;
-  }
-}

@@ -75,11 +75,11 @@ function lineOf(event: Event): string {
     case 'revoked':
       return `${when}  revoked ${JSON.stringify(event.target)}, revision ${event.revision ?? 'not known'}`;
     case 'answered':
-      return `${when}  ${event.active ? 'ACTIVE' : 'refused'} ${JSON.stringify(event.freshness)} by ${event.validator}`;
+      return `${when}  ${event.active ? 'ACTIVE' : 'refused'} ${JSON.stringify(event.freshness)} ${event.tokenId} by ${event.by}`;
   }
 }
 
-function tokenText({ tokenId, sequence, consentId, signingKeyId }: Issued): string {
-  const known = Object.entries({ sequence, consentId, signingKeyId }).filter(([, value]) => value);
+function tokenText({ tokenId, parentId, sequence, consentId, signingKeyId }: Issued): string {
+  const known = Object.entries({ parentId, sequence, consentId, signingKeyId }).filter(([, value]) => value);
   return [tokenId, ...known.map(([name, value]) => `${name} ${value}`)].join(', ');
 }

@@ -24,6 +24,9 @@ const before = (file: string, find: string, pause: string): Patch => ({
 });
 
 const issueToken = 'packages/core/src/issue/issue-token.ts';
+const exchangeToken = 'packages/core/src/issue/exchange-token.ts';
+const refreshToken = 'packages/core/src/issue/refresh-token.ts';
+const tokenWriter = 'packages/store-postgres/src/token-writer.ts';
 const validateToken = 'packages/core/src/validate/validate-token.ts';
 const follower = 'packages/core/src/revisions/follower.ts';
 
@@ -38,9 +41,15 @@ export const pauses: readonly Patch[] = [
   after(issueToken, 'const birth = await ports.tokens.draw(act.signal);', 'drawn'),
   before(
     issueToken,
-    'if (!family) return (await ports.tokens.insert(record, event, act.signal)) ? issued : null;',
+    'if (!family && !liveTokens) return (await ports.tokens.insert(record, event, act.signal)) ? issued : null;',
     'signed',
   ),
+  after(exchangeToken, 'const parent = await findParent(act, command, ports);', 'parent read'),
+  after(exchangeToken, 'const consent = await findConsent(parent.record, ports);', 'its consent read'),
+  after(exchangeToken, 'const { sequence, now } = await ports.tokens.draw(act.signal);', 'drawn for a child'),
+  before(exchangeToken, 'const inserted = await ports.tokens.insert(', 'child signed'),
+  after(refreshToken, 'const honoured = await findHonoured(act, command, ports);', 'refresh token read'),
+  before(refreshToken, 'await ports.revocations.write(', 'used before'),
   before(
     'packages/store-postgres/src/database.ts',
     "await committed(client, () => client.query('commit'));",
@@ -78,7 +87,7 @@ export const guards: Readonly<Record<string, readonly Patch[]>> = {
   ],
   'draws the sequence after the request has come': [
     {
-      file: 'packages/store-postgres/src/token-writer.ts',
+      file: tokenWriter,
       find: 'draw: (signal) => draw(null, signal),',
       replace: `draw: () => {
         const kept = (globalThis.tortureKept ??= []);
@@ -89,14 +98,14 @@ export const guards: Readonly<Record<string, readonly Patch[]>> = {
   ],
   'answers once the token has been committed': [
     {
-      file: 'packages/store-postgres/src/token-writer.ts',
+      file: tokenWriter,
       find: 'insert: (record, event, signal) => insert({ record, event }, signal),',
       replace: 'insert: async (record, event) => { insert({ record, event }).catch(() => {}); return true; },',
     },
   ],
   'looks at the consent when it inserts': [
     {
-      file: 'packages/store-postgres/src/token-writer.ts',
+      file: tokenWriter,
       find: `
        and (w.consent_id is null
             or exists (select from consent c where c.consent_id = w.consent_id and c.disabled_revision is null))`,
@@ -105,9 +114,36 @@ export const guards: Readonly<Record<string, readonly Patch[]>> = {
   ],
   'looks at the registry when it inserts': [
     {
-      file: 'packages/store-postgres/src/token-writer.ts',
+      file: tokenWriter,
       find: 'where (w.policy_version = 0',
       replace: 'where (true or w.policy_version = 0',
+    },
+  ],
+  'looks at what a token was derived from when it decides': [
+    {
+      file: 'packages/core/src/revisions/watermarks.ts',
+      find: "for (const ancestor of record.lineage) if (this.#covers('token', ancestor)) return true;",
+      replace: '',
+    },
+  ],
+  'keeps all that a token was derived from': [
+    {
+      file: exchangeToken,
+      find: 'lineage: [ancestorOf(parent, opened.expiresAt), ...parent.lineage],',
+      replace: 'lineage: [ancestorOf(parent, opened.expiresAt)],',
+    },
+  ],
+  'looks at the registry when it inserts what was exchanged': [
+    { file: exchangeToken, find: 'policyVersion: target.version,', replace: 'policyVersion: 0,' },
+  ],
+  'takes a refresh token once': [
+    { file: tokenWriter, find: 'const before = use && (await takeUse(query, use));', replace: 'const before = null;' },
+  ],
+  'ends the family of a refresh token that is used again': [
+    {
+      file: refreshToken,
+      find: "await ports.revocations.write(intentOfToken(act, record, 'a refresh token was used again'));",
+      replace: '',
     },
   ],
   'notices that a signing key has ended': [

@@ -29,6 +29,7 @@ export function signingKeyIdOf(token: string, { method }: Pick<Issued, 'method'>
     case 'reference':
     case 'consent_key':
     case 'attenuable':
+    case 'refresh_token':
       return null;
   }
 }

@@ -1,231 +1,190 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ClientType, HostingType, TokenMethod, Usage } from '@touchstone/contracts';
-import type { TokenMethodName } from '@touchstone/core';
+import { ClientType, HostingType } from '@touchstone/contracts';
+import { ancestorsMax, type TokenMethodName } from '@touchstone/core';
 import { longLife } from '../harness/world.ts';
-import { type Arena, scopes, within } from './arena.ts';
-import { type Answered, type Freshness, type Issued, type Level, levels } from './history.ts';
-import { type Presented, presentedOf, signingKeyIdOf } from './presented.ts';
+import { type App, type Arena, grantsIn, within } from './arena.ts';
+import type { Hoard, Holder, Race } from './held.ts';
+import { levels, type Target, targetOf } from './history.ts';
+import { exchange, issue, methods, refresh } from './issuing.ts';
 import type { Random } from './random.ts';
-import { attempt, noteIssued, noteRevision, type Recorded } from './recorded.ts';
+import { attempt, type Recorded } from './recorded.ts';
 import { aKeyOf, randomName, revoke, rotate } from './revoking.ts';
+import { validate } from './validating.ts';
 
 const userIds = ['ada', 'bob', 'eve'];
-const methods: Readonly<Record<TokenMethodName, TokenMethod>> = {
-  reference: TokenMethod.REFERENCE,
-  encrypted: TokenMethod.ENCRYPTED,
-  consent_key: TokenMethod.CONSENT_KEY,
-  signed: TokenMethod.SIGNED,
-  split: TokenMethod.SPLIT,
-  attenuable: TokenMethod.ATTENUABLE,
-};
 const all = Object.keys(methods) as readonly TokenMethodName[];
 const withoutConsent = all.filter((name) => name !== 'consent_key');
 const signed: readonly TokenMethodName[] = ['encrypted', 'signed', 'split'];
-/** Of consents: no token outlives its own, whatever the clocks say. */
+/** Of consents: no token outlives its own, whatever the clocks say. And of families. */
 const longerLife = { seconds: 2n * longLife.seconds };
 /** In how many of the races the signing key is rotated. */
-const rotatingShareOf = (level: Level): number => (level === 'signing_key' ? 0.5 : 0.05);
+const rotatingShareOf = (level: Target['level']): number => (level === 'signing_key' ? 0.5 : 0.05);
 /** How many take a consent from before, be it one that has been withdrawn, and of how many. */
 const [earlierShare, earlierMax] = [0.1, 20];
-
-/** Whom a race is about. */
-interface Holder {
-  readonly appId: string;
-  readonly userId: string;
-  /** Null: there is none. */
-  readonly consentId: string | null;
-}
-
-/** A token, and the ways of presenting it. */
-interface Held {
-  readonly issued: Issued;
-  readonly presented: readonly Presented[];
-}
+/** In how many the tokens can be renewed. */
+const renewableShareOf = (level: Target['level']): number => (level === 'family' ? 1 : 0.3);
+/** In how many tokens are derived from others; how many before the revocation, and while it is under way, at most. */
+const [derivingShare, derivedMax, meanwhileMax] = [0.5, 4, 2];
+/** How many of the exchanges an app asks for. */
+const byAppShare = 0.4;
 
 /** What apps are registered with. */
-export const appSettings = { methods: Object.values(methods) };
+export const appSettings = { methods: Object.values(methods), refresh: { ttlMax: longerLife } };
+
+/** What apps call with. */
+export const credentialOf = (appId: string) => ({
+  principal: { case: 'app' as const, value: { appId } },
+  scopes: ['tokens:issue:self'],
+  ttl: longLife,
+});
 
 /**
- * One race: some tokens of one user, validated over and over in all modes while something that covers them is revoked,
- * and some more times afterwards.
+ * One race: some tokens of one user, validated over and over in all modes, and others derived from them, while something that
+ * covers them is revoked, and some more times afterwards.
  */
 export async function race(arena: Arena, random: Random, recorded: Recorded): Promise<void> {
-  const level = random.of(levels);
+  const level = random.of([...levels, 'grant'] as const);
   const holder = await holderFor(level, arena, random, recorded);
   if (!holder) return;
-  const tokens: Held[] = [];
-  const issueOne = async () => {
-    const one = await issue(arena, holder, methodFor(level, holder, random), random, recorded);
-    if (one) tokens.push(one);
+  const hoard: Hoard = { tokens: [], renewals: [] };
+  const its: Race = { arena, holder, hoard, random, recorded };
+  const isRenewable = random.next() < renewableShareOf(level);
+  const issueOne = () => issue(its, methodFor(level, holder, random), isRenewable);
+  const isDeriving = random.next() < derivingShare;
+  const deriveOne = async () => {
+    if (isDeriving) await derive(its);
   };
   await issueOne();
   let isOver = false;
   const validateOne = async () => {
-    if (tokens.length === 0) return sleep(5);
-    return validate(arena, random.of(tokens), random, recorded);
+    if (hoard.tokens.length === 0) return sleep(5);
+    return validate(random.of(hoard.tokens), random, recorded);
   };
   const validating = Array.from({ length: 3 }, async () => {
     while (!isOver) await validateOne();
   });
-  const meanwhile = [issueOne(), issueOne()];
+  for (let left = random.below(derivedMax + 1); left > 0; left--) await deriveOne();
+  const meanwhile = [issueOne(), issueOne(), ...Array.from({ length: random.below(meanwhileMax + 1) }, deriveOne)];
   await sleep(random.next() * 30);
-  await revokeOne(arena, level, holder, tokens, random, recorded);
-  await Promise.all([...meanwhile, issueOne(), sleep(random.next() * 50)]);
+  await revokeOne(its, level);
+  if (level === 'grant') await useGrant(its);
+  await Promise.all([...meanwhile, issueOne(), deriveOne(), sleep(random.next() * 50)]);
   for (let i = 0; i < 4; i++) await validateOne();
   isOver = true;
   await Promise.all(validating);
 }
 
 /** Null where there can be no race. */
-async function holderFor(level: Level, arena: Arena, random: Random, recorded: Recorded): Promise<Holder | null> {
-  const earlier = recorded.consents.filter(({ tenantId }) => tenantId === arena.tenantId).slice(-earlierMax);
-  if (level !== 'disabled_app' && earlier.length > 0 && random.next() < earlierShare) return random.of(earlier);
-  const userId = random.of(userIds);
-  const appId = level === 'disabled_app' ? await newApp(arena, random, recorded) : random.of(arena.appIds);
-  if (appId === null) return null;
-  const isConsenting = level === 'consent' || random.next() < 0.5;
-  const consentId = isConsenting ? await consent(arena, { appId, userId }, random, recorded) : null;
-  return level === 'consent' && consentId === null ? null : { appId, userId, consentId };
-}
-
-const methodFor = (level: Level, { consentId }: Holder, random: Random): TokenMethodName =>
-  random.of(level === 'signing_key' ? signed : consentId === null ? withoutConsent : all);
-
-async function revokeOne(
+async function holderFor(
+  level: Target['level'],
   arena: Arena,
-  level: Level,
-  { appId, userId, consentId }: Holder,
-  [first]: readonly Held[],
   random: Random,
   recorded: Recorded,
-): Promise<void> {
-  if (!first) return;
+): Promise<Holder | null> {
+  const earlier = recorded.consents.filter(({ tenantId }) => tenantId === arena.tenantId).slice(-earlierMax);
+  const isOfNew = level === 'disabled_app' || level === 'grant';
+  if (!isOfNew && earlier.length > 0 && random.next() < earlierShare) return random.of(earlier);
+  const userId = random.of(userIds);
+  const app = isOfNew ? await newApp(arena, random, recorded) : random.of(arena.apps);
+  if (app === null) return null;
+  const isConsenting = level === 'consent' || random.next() < 0.5;
+  const consentId = isConsenting ? await consent(arena, { app, userId }, random, recorded) : null;
+  return level === 'consent' && consentId === null ? null : { app, userId, consentId };
+}
+
+const methodFor = (level: Target['level'], { consentId }: Holder, random: Random): TokenMethodName =>
+  random.of(level === 'signing_key' ? signed : consentId === null ? withoutConsent : all);
+
+/** Makes a token out of one, or with a refresh token that has not been used. */
+async function derive(its: Race): Promise<void> {
+  const { arena, hoard, random } = its;
+  const unused = hoard.renewals.filter(({ uses }) => uses === 0);
+  if (unused.length > 0 && random.next() < 0.4) {
+    return refresh(its, random.of(unused));
+  }
+  const tokens = hoard.tokens.filter(({ depth, isBrief }) => depth < ancestorsMax && !isBrief);
+  // The latest one makes the longest lines.
+  const wanted = random.next() < 0.5 ? tokens.slice(-1) : tokens;
+  if (wanted.length === 0) return;
+  const one = random.of(wanted);
+  const how = { server: random.of([one.server, arena.back]), byApp: random.next() < byAppShare };
+  return exchange(its, one, how);
+}
+
+/** What the app may not do any more once it has lost its grant. */
+async function useGrant(its: Race): Promise<void> {
+  const { arena, hoard, random } = its;
+  const { front } = arena;
+  const tokens = hoard.tokens.filter(({ server, depth, isBrief }) => server === front && depth < 2 && !isBrief);
+  if (tokens.length === 0) return;
+  const how = { server: front, byApp: true };
+  const one = () => exchange(its, random.of(tokens), how);
+  await Promise.all([one(), one(), one()]);
+}
+
+async function revokeOne(its: Race, level: Target['level']): Promise<void> {
+  const { arena, hoard, random, recorded } = its;
+  const { tokens, renewals } = hoard;
+  if (tokens.length === 0) return;
+  if (level === 'family' && renewals.length > 0) return endFamily(its);
+  const { issued, presented } = random.of(tokens);
   const signingKeyId = level === 'signing_key' ? await aKeyOf(arena, random, recorded) : '';
   if (level === 'signing_key' && signingKeyId === '') return;
-  const { tokenId } = first.issued;
-  const target = { level, tenantId: arena.tenantId, appId, userId, tokenId, consentId: consentId ?? '', signingKeyId };
+  const target = { ...targetOf(issued), level, signingKeyId, grantedAt: arena.front.audience };
   const rotating = random.next() < rotatingShareOf(level) ? rotate(arena, random, recorded) : null;
-  await revoke(arena, target, random.of(first.presented), random, recorded);
+  await revoke(arena, target, random.of(presented).token, random, recorded);
   await rotating;
 }
 
-async function newApp({ registry, tenantId, audience }: Arena, random: Random, recorded: Recorded) {
+/** By using a refresh token more than once, or by revoking it. */
+async function endFamily(its: Race): Promise<void> {
+  const { arena, hoard, random, recorded } = its;
+  const renewal = random.of(hoard.renewals);
+  const { issued, token } = renewal;
+  if (random.next() < 0.3) {
+    const target = { ...targetOf(issued), level: 'family', tokenId: issued.parentId ?? issued.tokenId } as const;
+    return revoke(arena, target, token, random, recorded);
+  }
+  await Promise.all(Array.from({ length: 3 }, () => refresh(its, renewal)));
+}
+
+async function newApp(arena: Arena, random: Random, recorded: Recorded): Promise<App | null> {
+  const { registry, tenantId } = arena;
   const appId = randomName('app', random);
   const app = {
     appId,
     tenantId,
     clientType: ClientType.WEB,
     hostingType: HostingType.FIRST_PARTY,
-    grants: [{ audience, scopes }],
+    grants: grantsIn(arena),
     ...appSettings,
   };
-  return (await attempt(recorded, 'CreateApp', () => registry.createApp({ app }, within))) && appId;
+  if (!(await attempt(recorded, 'CreateApp', () => registry.createApp({ app }, within)))) return null;
+  const issued = await attempt(recorded, 'IssueCredential', () =>
+    registry.issueCredential(credentialOf(appId), within),
+  );
+  return issued && { appId, credential: issued.credential, isPassing: true };
 }
 
 /** @returns its id; null where it was not recorded. */
 async function consent(
-  { consents, tenantId, audience }: Arena,
-  { appId, userId }: Omit<Holder, 'consentId'>,
+  arena: Arena,
+  { app, userId }: Omit<Holder, 'consentId'>,
   random: Random,
   recorded: Recorded,
 ): Promise<string | null> {
+  const { tenantId } = arena;
   const request = {
     tenantId,
-    appId,
+    appId: app.appId,
     userId,
-    grants: [{ audience, scopes }],
+    grants: grantsIn(arena),
     ttl: longerLife,
     idempotencyKey: randomName('consent', random),
   };
-  const answer = await attempt(recorded, 'RecordConsent', () => random.of(consents).recordConsent(request, within));
-  const consentId = answer?.consent?.consentId;
+  const call = () => random.of(arena.consents).recordConsent(request, within);
+  const consentId = (await attempt(recorded, 'RecordConsent', call))?.consent?.consentId;
   if (consentId === undefined) return null;
-  recorded.consents.push({ tenantId, appId, userId, consentId });
+  recorded.consents.push({ tenantId, app, userId, consentId });
   return consentId;
-}
-
-async function issue(
-  { issuers, tenantId, audience }: Arena,
-  { appId, userId, consentId }: Holder,
-  method: TokenMethodName,
-  random: Random,
-  recorded: Recorded,
-): Promise<Held | null> {
-  const request = {
-    tenantId,
-    appId,
-    userId,
-    audience,
-    scopes,
-    usage: Usage.TEST,
-    ttl: longLife,
-    claims: { name: userId },
-    method: methods[method],
-    ...(consentId === null ? {} : { consentId }),
-  };
-  const start = performance.now();
-  const answer = await attempt(recorded, 'IssueToken', () => random.of(issuers).issueToken(request, within));
-  if (!answer) return null;
-  const end = performance.now();
-  const { token, tokenId } = answer;
-  const signingKeyId = signingKeyIdOf(token, { method });
-  const known = { tokenId, tenantId, appId, userId, method, consentId, signingKeyId, sequence: null };
-  const issued: Issued = { type: 'issued', start, end, ...known };
-  noteIssued(recorded, issued);
-  noteRevision(recorded, answer.revision);
-  return { issued, presented: presentedOf(token, issued, random) };
-}
-
-async function validate(
-  { validators, audience }: Arena,
-  { issued: { tokenId }, presented }: Held,
-  random: Random,
-  recorded: Recorded,
-): Promise<void> {
-  const { name, client } = random.of(validators);
-  const { freshness, consistency } = freshnessOf(random, recorded);
-  const request = {
-    ...random.of(presented),
-    audience,
-    requiredScopes: scopes,
-    consistency: { requirement: consistency },
-  };
-  const start = performance.now();
-  const answer = await attempt(recorded, 'ValidateToken', () => client.validateToken(request, within));
-  if (!answer) return;
-  const { active } = answer;
-  const answered: Answered = {
-    type: 'answered',
-    start,
-    end: performance.now(),
-    tokenId,
-    validator: name,
-    freshness,
-    active,
-  };
-  recorded.events.push(answered);
-  if (active && answer.tokenId !== tokenId) recorded.unexpected.push(`ValidateToken told another token's id`);
-  noteRevision(recorded, answer.revision);
-}
-
-function freshnessOf(random: Random, { latest }: Recorded) {
-  const choice = random.next();
-  if (choice < 0.4 || (choice > 0.8 && latest.number < 0)) {
-    return {
-      freshness: { mode: 'full' } satisfies Freshness,
-      consistency: { case: 'fullyConsistent', value: true } as const,
-    };
-  }
-  if (choice <= 0.8) {
-    const milliseconds = random.of([1, 20, 200, 2_000]);
-    const value = { seconds: BigInt(Math.floor(milliseconds / 1_000)), nanos: (milliseconds % 1_000) * 1e6 };
-    return {
-      freshness: { mode: 'bounded', milliseconds } satisfies Freshness,
-      consistency: { case: 'maxStaleness', value } as const,
-    };
-  }
-  return {
-    freshness: { mode: 'revision', revision: latest.number } satisfies Freshness,
-    consistency: { case: 'atLeastRevision', value: latest.text } as const,
-  };
 }

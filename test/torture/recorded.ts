@@ -1,12 +1,13 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import { ErrorInfoSchema } from '@touchstone/contracts/google-rpc';
 import { parseRevision } from '@touchstone/core';
+import type { App } from './arena.ts';
 import type { Event, Issued, Restored } from './history.ts';
 
 /** A consent that was recorded in the run, whatever has become of it. */
 export interface Consent {
   readonly tenantId: string;
-  readonly appId: string;
+  readonly app: App;
   readonly userId: string;
   readonly consentId: string;
 }
@@ -58,27 +59,51 @@ export function noteRevision(recorded: Recorded, text: string): number | null {
 
 const excused = [Code.Unavailable, Code.DeadlineExceeded, Code.Canceled, Code.Aborted];
 
-/** It was lost when the database was put back. */
-const isRevisionUnknown = (error: ConnectError): boolean =>
-  error.findDetails(ErrorInfoSchema).some(({ reason }) => reason === 'REVISION_UNKNOWN');
+/** What came of a call. */
+export interface Outcome<Answer> {
+  /** Null where it failed. */
+  readonly answer: Answer | null;
+  /** Why; empty where that is not told. */
+  readonly reason: string;
+  /** Whether it may have done its work all the same. */
+  readonly isUnknown: boolean;
+}
 
-/** Null where the call failed; whether it may have is noted. */
-export async function attempt<Answer>(
+/**
+ * A failure is noted, and whether it may be.
+ * @param mayEnd whether the app that it is for may be gone, or what it was granted.
+ */
+export async function outcomeOf<Answer>(
   recorded: Recorded,
   what: string,
   call: () => Promise<Answer>,
-): Promise<Answer | null> {
+  mayEnd = false,
+): Promise<Outcome<Answer>> {
   try {
-    return await call();
+    return { answer: await call(), reason: '', isUnknown: false };
   } catch (thrown) {
     const error = ConnectError.from(thrown);
+    const reason = error.findDetails(ErrorInfoSchema)[0]?.reason ?? '';
     const said = `${what}: ${Code[error.code]}`;
     recorded.failures.set(said, (recorded.failures.get(said) ?? 0) + 1);
     // An app that a race has disabled, a consent that it has withdrawn, a token that went with its tenant's: all are
     // answers, not faults.
-    const isAnswer = error.code === Code.FailedPrecondition || error.code === Code.NotFound;
-    if (recorded.restores.length > 0 && isRevisionUnknown(error)) recorded.latest = noRevision;
-    else if (!excused.includes(error.code) && !isAnswer) recorded.unexpected.push(`${said} ${error.rawMessage}`);
-    return null;
+    const answers = [
+      Code.FailedPrecondition,
+      Code.NotFound,
+      ...(mayEnd ? [Code.Unauthenticated, Code.PermissionDenied] : []),
+    ];
+    const isUnknown = excused.includes(error.code);
+    // It was lost when the database was put back.
+    if (recorded.restores.length > 0 && reason === 'REVISION_UNKNOWN') recorded.latest = noRevision;
+    else if (!isUnknown && !answers.includes(error.code)) recorded.unexpected.push(`${said} ${error.rawMessage}`);
+    return { answer: null, reason, isUnknown };
   }
 }
+
+/** Null where the call failed; whether it may have is noted. */
+export const attempt = async <Answer>(
+  recorded: Recorded,
+  what: string,
+  call: () => Promise<Answer>,
+): Promise<Answer | null> => (await outcomeOf(recorded, what, call)).answer;

@@ -6,7 +6,10 @@ import {
   isForGood,
   type Restored,
   type Revoked,
+  type Target,
+  targetOf,
 } from './history.ts';
+import { lineageOf } from './lineage.ts';
 
 /**
  * A database that is put back tells another history from then on: the one up to its backup, and what it goes on with. Each
@@ -57,18 +60,18 @@ const unknown = (event: Event): Event[] =>
   event.type === 'revoked' ? [{ ...event, revision: null, end: Number.POSITIVE_INFINITY }] : [];
 
 /** There is no such token any more: as if it had been revoked. */
-const lossOf = ({ tokenId, tenantId, appId, userId }: Issued, { start, end }: Restored['putBack']): Revoked => ({
+const lossOf = (issued: Issued, { start, end }: Restored['putBack']): Revoked => ({
   type: 'revoked',
   start,
   end,
-  target: { level: 'token', tokenId, tenantId, appId, userId, consentId: '', signingKeyId: '' },
+  target: { level: 'token', ...targetOf(issued) },
   revision: 0,
 });
 
 /** Without the tokens of which nothing more is said, and what was revoked before those that are left, unless for good. */
 function neededFor(rest: readonly Event[], events: readonly Event[]): Event[] {
-  const answered = new Set(rest.map((event) => (event.type === 'answered' ? event.tokenId : '')));
-  const needed = events.filter((event) => event.type !== 'issued' || answered.has(event.tokenId));
+  const said = saidOf(rest, events);
+  const needed = events.filter((event) => event.type !== 'issued' || said.has(event.tokenId));
   const first = needed.reduce(
     (least, { type, start }) => (type === 'issued' ? Math.min(least, start) : least),
     Infinity,
@@ -76,6 +79,18 @@ function neededFor(rest: readonly Event[], events: readonly Event[]): Event[] {
   return needed.filter((event) => event.end >= first || isOfLater(event));
 }
 
+/** The tokens that the rest tells of, and what they were derived from. */
+function saidOf(rest: readonly Event[], events: readonly Event[]): Set<string> {
+  const known = new Map(events.flatMap((event) => (event.type === 'issued' ? [[event.tokenId, event]] : [])));
+  const told = rest.flatMap((event) => {
+    if (event.type === 'revoked') return [];
+    return known.get((event.type === 'issued' ? event.parentId : event.tokenId) ?? '') ?? [];
+  });
+  return new Set(told.flatMap((token) => lineageOf(token, known) ?? []).map(({ tokenId }) => tokenId));
+}
+
 /** Whether it is about what is issued after it, too. */
 const isOfLater = (event: Event): boolean =>
-  event.type === 'revoked' && event.target.level !== 'token' && isForGood(event.target);
+  event.type === 'revoked' && !isOfOne(event.target) && (event.target.level === 'grant' || isForGood(event.target));
+
+const isOfOne = ({ level }: Target): boolean => level === 'token' || level === 'family';

@@ -2,31 +2,29 @@ import type { RevokeTokensResponse } from '@touchstone/contracts';
 import { SigningAlgorithm, SigningKeyState } from '@touchstone/contracts';
 import { type Arena, within } from './arena.ts';
 import type { Target } from './history.ts';
-import type { Presented } from './presented.ts';
 import type { Random } from './random.ts';
 import { attempt, noteRevision, type Recorded } from './recorded.ts';
 
-/** @param presented the target, where it is a token. */
+/** @param token the target, where it is a token; one of its refresh tokens, where it is a family. */
 export async function revoke(
   arena: Arena,
   target: Target,
-  presented: Presented,
+  token: string,
   random: Random,
   recorded: Recorded,
 ): Promise<void> {
   const start = performance.now();
-  const answer = await attempt(recorded, `Revoke ${target.level}`, () =>
-    revocationOf(arena, target, presented, random),
-  );
-  const revision = answer ? noteRevision(recorded, answer.revision) : null;
+  const answer = await attempt(recorded, `Revoke ${target.level}`, () => revocationOf(arena, target, token, random));
+  const told = answer ? noteRevision(recorded, answer.revision) : null;
+  const revision = answer && target.level === 'grant' ? Infinity : told;
   const end = answer ? performance.now() : Number.POSITIVE_INFINITY;
   recorded.events.push({ type: 'revoked', start, end, target, revision });
 }
 
 function revocationOf(
   { revocations, registry }: Arena,
-  { level, tenantId, appId, userId, tokenId, consentId, signingKeyId }: Target,
-  { token }: Presented,
+  { level, tenantId, appId, userId, tokenId, consentId, signingKeyId, grantedAt }: Target,
+  token: string,
   random: Random,
 ): Promise<Pick<RevokeTokensResponse, 'revision'>> {
   const client = random.of(revocations);
@@ -41,6 +39,8 @@ function revocationOf(
       ] as const);
       return client.revokeToken({ tokenOrId, reason: 'torture' }, within);
     }
+    case 'family':
+      return client.revokeToken({ tokenOrId: { case: 'token', value: token }, reason: 'torture' }, within);
     case 'user':
       return all({ target: { case: 'user', value: { tenantId, userId } } });
     case 'app_user':
@@ -55,9 +55,21 @@ function revocationOf(
       return all({ target: { case: 'signingKeyId', value: signingKeyId } });
     case 'all':
       return all({ target: { case: 'all', value: {} } });
+    case 'grant':
+      return ungrant(registry, appId, grantedAt);
     case 'disabled_app':
       return registry.disableApp({ appId }, within);
   }
+}
+
+/** No revision tells of it. */
+async function ungrant(registry: Arena['registry'], appId: string, audience: string): Promise<{ revision: string }> {
+  const { app } = await registry.getApp({ appId }, within);
+  if (app) {
+    app.grants = app.grants.filter((grant) => grant.audience !== audience);
+    await registry.updateApp({ app }, within);
+  }
+  return { revision: '' };
 }
 
 /** One of the tenant's keys, mostly the one that signs; empty where there is none, or it is not told. */

@@ -25,11 +25,18 @@ test('through faults of every kind no answer is wrong, and no call fails as none
   expect(report.unexpected).toEqual([]);
   // That it did something.
   const { counts, faults } = report;
-  for (const level of levels) expect(counts[`revoked ${level}`], level).toBeGreaterThan(20);
+  for (const level of [...levels, 'grant']) expect(counts[`revoked ${level}`], level).toBeGreaterThan(10);
   for (const method of ['reference', 'encrypted', 'consent_key', 'signed', 'split', 'attenuable']) {
     expect(counts[`issued ${method}`], method).toBeGreaterThan(20);
     expect(counts[`answered of ${method} active`], method).toBeGreaterThan(50);
     expect(counts[`answered of ${method} refused`], method).toBeGreaterThan(50);
+  }
+  for (const call of ['ExchangeToken', 'RefreshToken']) {
+    expect(counts[`${call} active`], call).toBeGreaterThan(50);
+    expect(counts[`${call} refused`], call).toBeGreaterThan(10);
+  }
+  for (const ancestors of [1, 2, 3, 4]) {
+    expect(counts[`issued under ${ancestors} ancestors`], `${ancestors}`).toBeGreaterThan(0);
   }
   for (const mode of ['full', 'bounded', 'revision']) {
     expect(counts[`answered ${mode} active`], mode).toBeGreaterThan(200);

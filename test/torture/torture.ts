@@ -1,5 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import { createClient } from '@connectrpc/connect';
+import { createGrpcTransport } from '@connectrpc/connect-node';
+
 import { ConsentService, IssuerService, RevocationService, ValidatorService } from '@touchstone/contracts';
 import {
   clientOf,
@@ -12,16 +15,17 @@ import {
   startKafka,
   startStack,
 } from '@touchstone/local-stack';
+import { addServer } from '../e2e/support-servers.ts';
 import { openDatabaseClock } from '../harness/database-clock.ts';
 import { clocksPreload } from '../harness/machine-clocks.ts';
 import { shared } from '../harness/shared-stack.ts';
 import { bootstrapped, longLife, openWorld, type World } from '../harness/world.ts';
-import type { Arena } from './arena.ts';
+import { type App, type Arena, grantsIn, type Server, scopes } from './arena.ts';
 import { countsOf, countsText } from './counts.ts';
 import { faults, type Replica, type Victims } from './faults.ts';
 import { fenceMilliseconds, type Restored } from './history.ts';
 import { judge, type Violation } from './judge.ts';
-import { appSettings, race } from './races.ts';
+import { appSettings, credentialOf, race } from './races.ts';
 import { type Random, seeded } from './random.ts';
 import { nothingRecorded } from './recorded.ts';
 import { readRecords } from './records.ts';
@@ -57,8 +61,8 @@ const tenantsCount = 4;
 const calmMilliseconds = 3_000;
 /** Records are read so often: those that are lost when the database is put back tell nothing. */
 const readMilliseconds = 500;
-/** What has happened is judged so often; a run that is wrong ends then. */
-const judgeMilliseconds = 5_000;
+/** What has happened is judged so often; a run that is wrong ends then. One that is to be wrong is so soon. */
+const judgeMillisecondsOf = ({ guard }: TortureOptions): number => (guard === null ? 5_000 : 1_000);
 const preload = pathToFileURL(`${import.meta.dirname}/patching.ts`).href;
 
 /** Runs real services under load and faults, and judges every answer. */
@@ -90,7 +94,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   })();
   const judging = (async () => {
     while (!isOver()) {
-      await sleep(judgeMilliseconds);
+      await sleep(judgeMillisecondsOf(options));
       violations = judge(recorded.events, recorded.restores);
       onProgress(`${countsText(recorded.events)}; ${[...injected.values()].reduce((sum, n) => sum + n, 0)} faults`);
     }
@@ -166,21 +170,42 @@ async function startVictims(
 
 async function openArena({ stack, replicas }: Victims): Promise<Arena> {
   const world: World = await openWorld(shared(stack), { tokenTtlMax: longLife });
-  const operator = await bootstrapped(shared(stack), [world.tenantId], ['tokens:revoke_all']);
-  const addresses = (name: ServiceName) =>
+  const { tenantId, audience } = world;
+  const operator = await bootstrapped(shared(stack), [tenantId], ['tokens:revoke_all']);
+  const { registry } = operator;
+  const addressesOf = (name: ServiceName) =>
     replicas.filter((one) => one.name === name).map(({ process }) => process.grpc);
-  return {
-    tenantId: world.tenantId,
-    audience: world.audience,
-    appIds: await Promise.all(Array.from({ length: 3 }, () => world.addApp(appSettings))),
-    issuers: addresses('issuer').map((grpc) => clientOf(IssuerService, grpc, world.identity.credential)),
-    consents: addresses('issuer').map((grpc) => clientOf(ConsentService, grpc, world.identity.credential)),
-    validators: addresses('validator').map((grpc) => ({
+  const issuersFor = (credential: string) =>
+    addressesOf('issuer').map((grpc) => clientOf(IssuerService, grpc, credential));
+  const serverFor = (credential: string, itsAudience: string): Server => ({
+    audience: itsAudience,
+    issuers: issuersFor(credential),
+    validators: addressesOf('validator').map((grpc) => ({
       name: grpc,
-      client: clientOf(ValidatorService, grpc, world.resourceServer.credential),
+      client: clientOf(ValidatorService, grpc, credential),
     })),
-    revocations: addresses('revocation').map((grpc) => clientOf(RevocationService, grpc, operator.credential)),
-    registry: operator.registry,
+  });
+  const back = serverFor(world.resourceServer.credential, audience);
+  const exchanges = [{ audience, scopes: scopes.map((name) => ({ from: name, to: name })) }];
+  const added = await addServer(shared(stack), world, { exchanges }, longLife);
+  const front = serverFor(added.clients.credential, added.audience);
+  const addApp = async (): Promise<App> => {
+    const appId = await world.addApp({ ...appSettings, grants: grantsIn({ front, back }) });
+    const { credential } = await registry.issueCredential(credentialOf(appId));
+    return { appId, credential, isPassing: false };
+  };
+  return {
+    tenantId,
+    front,
+    back,
+    apps: await Promise.all(Array.from({ length: 3 }, addApp)),
+    issuers: issuersFor(world.identity.credential),
+    consents: addressesOf('issuer').map((grpc) => clientOf(ConsentService, grpc, world.identity.credential)),
+    revocations: addressesOf('revocation').map((grpc) => clientOf(RevocationService, grpc, operator.credential)),
+    registry,
+    issuersOfApps: addressesOf('issuer').map((grpc) =>
+      createClient(IssuerService, createGrpcTransport({ baseUrl: `http://${grpc}` })),
+    ),
   };
 }
 

@@ -159,7 +159,7 @@ export function releaseReader(database: Database, mac: Mac): ReleaseReader {
   let generation = -1;
   const remembered = new Map<string, Release>();
 
-  async function read(audience: string): Promise<Release> {
+  async function read(audience: string, now: number): Promise<Release> {
     // One snapshot: the revision is that of what is read.
     const text = `select h.revision, ${columnsOf('resource_server', 'r')}
                     from history h left join resource_server r on r.audience = $1`;
@@ -168,7 +168,7 @@ export function releaseReader(database: Database, mac: Mac): ReleaseReader {
     const stored = storedOf('resource_server', entry, mac);
     const { releasedClaims = [], pairwiseSector = null } = stored?.entry ?? {};
     const release = { claims: releasedClaims, pairwiseSector, revision };
-    if (stored) remembered.set(audience, release);
+    if (stored && now === generation) remembered.set(audience, release);
     return release;
   }
 
@@ -177,7 +177,7 @@ export function releaseReader(database: Database, mac: Mac): ReleaseReader {
       if (now !== generation) remembered.clear();
       generation = now;
       const known = remembered.get(audience);
-      return known && known.revision >= revision ? known : read(audience);
+      return known && known.revision >= revision ? known : read(audience, now);
     },
   };
 }

@@ -34,6 +34,16 @@ test('starts from what is in force, without the revisions that led there', async
   expect(follower.watermarks.revokes(token('ada', 11))).toBe(false);
 });
 
+test('what came before it was loaded may have changed what anybody is shown; from then on it is known whose', async () => {
+  const history = new History();
+  for (let i = 1; i <= 3; i++) history.write('ada', i);
+  const follower = await follow(history);
+  expect(follower.releasedAt('s1')).toBe(3);
+  history.writeRelease('s1');
+  await follower.refresh();
+  expect([follower.releasedAt('s1'), follower.releasedAt('s2')]).toEqual([4, 3]);
+});
+
 test.each([
   ['a watermark is gone', (h: History) => h.marks.delete('ada')],
   ['a watermark has been lowered', (h: History) => h.marks.set('ada', { ...(h.marks.get('ada') as Mark), ceiling: 1 })],

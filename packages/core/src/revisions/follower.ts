@@ -41,6 +41,8 @@ export class Follower {
   #hashes = new Map<number, string>();
   /** The revision that last changed what a resource server is shown, of those applied here. */
   #releasedAt = new Map<string, number>();
+  /** The revision that the watermarks were loaded at: what came before it is not known one by one. */
+  #loadedAt = 0;
   #server: string | null = null;
   /** The server that took this replica's last commit, and how to make another; null: it makes none. */
   #inForce: { server: string; readonly commit: () => Promise<void> } | null = null;
@@ -98,9 +100,9 @@ export class Follower {
     return this.#watermarks;
   }
 
-  /** The revision that last changed what the resource server is shown; 0: none since this replica began. */
+  /** The latest revision that may have changed what the resource server is shown. */
   releasedAt(audience: string): number {
-    return this.#releasedAt.get(audience) ?? 0;
+    return this.#releasedAt.get(audience) ?? this.#loadedAt;
   }
 
   /** Milliseconds: everything that returned longer ago than this is known here. */
@@ -300,6 +302,7 @@ export class Follower {
     this.#applied = head;
     this.#hashes = new Map();
     this.#releasedAt = new Map();
+    this.#loadedAt = head.revision;
     this.#remember(head);
   }
 

@@ -71,11 +71,12 @@ export async function validateTokens(
   requireScope(act.caller, 'tokens:validate');
   const { releases, follower } = ports;
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {
-    const known = releases.releaseOf(act.caller.name, follower.releasedAt(act.caller.name), follower.generation);
+    const { generation } = follower;
+    const known = releases.releaseOf(act.caller.name, follower.releasedAt(act.caller.name), generation);
     const release = known instanceof Promise ? await known : known;
     const outcomes = await validateShowing(release, act, commands, ports);
-    // What the database told meanwhile may show less.
-    if (release.revision >= follower.releasedAt(act.caller.name)) return outcomes;
+    // What the database told meanwhile may show less; and of another history the release says nothing.
+    if (generation === follower.generation && release.revision >= follower.releasedAt(act.caller.name)) return outcomes;
   }
   throw new StoreUnavailable(new Error('what the resource server is shown does not stand still'));
 }
