@@ -116,7 +116,7 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
       registry: registered,
       policies: policyStore(database, stored),
       tokenCounter: tokenCounter(database),
-      uses: useReader(database),
+      uses,
     },
     credentials: { registry: registered, methods, handles, tokens, audit },
     consenting: { registry: registered, handles, consents, consentKeys, follower, uses },

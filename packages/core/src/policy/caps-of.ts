@@ -52,10 +52,10 @@ export const capOfApp = ({ app, resourceServer }: Complete) => ({
 function capOfPolicy(registration: Complete, usage: Usage): Cap {
   const { rules, limits } = rulesAbout(registration, usage);
   if (rules.length === 0) return { by: 'policy, of which no rule is about this', scopes: new Set() };
-  let remembered: readonly Cap[] | undefined;
+  let each: readonly Cap[] | undefined;
   const parts = () => {
-    remembered ??= rules.map((rule) => capOfLimits(`rule ${rule.ruleId}`, rule.limits, registration));
-    return remembered;
+    each ??= rules.map((rule) => capOfLimits(`rule ${rule.ruleId}`, rule.limits, registration));
+    return each;
   };
   return { ...capOfLimits('policy', limits, registration), parts };
 }
