@@ -47,5 +47,12 @@ export function requireTenant(caller: Caller, tenantId: string): void {
   }
 }
 
+/** @throws CallerNotAllowed unless it is an operator, whose credential has the scope and names the tenant. */
+export function requireOperator(caller: Caller, scope: string, tenantId: string): void {
+  requireKind(caller, 'operator');
+  requireScope(caller, scope);
+  requireTenant(caller, tenantId);
+}
+
 /** Whether the caller may act in the tenant. */
 export const actsIn = (caller: Caller, tenantId: string): boolean => caller.tenantIds.includes(tenantId);

@@ -1,16 +1,10 @@
 import type { Act } from '../access/act.ts';
 import { requireKind, requireScope, requireTenant } from '../access/rights.ts';
 import { actorOf } from '../audit/audit-event.ts';
-import {
-  AppUnknown,
-  AudienceUnknown,
-  Disabled,
-  IdempotencyKeyReused,
-  InvalidField,
-  ScopeNotAllowed,
-  TenantUnknown,
-} from '../errors.ts';
+import { IdempotencyKeyReused, InvalidField, ScopeNotAllowed } from '../errors.ts';
+import { requireKnown } from '../issue/decide-grant.ts';
 import type { UserHandles } from '../issue/ports.ts';
+import { scopesAt } from '../policy/caps-of.ts';
 import { drawRandom } from '../random.ts';
 import type { Registry } from '../register/ports.ts';
 import type { AppGrant } from '../register/registration.ts';
@@ -78,13 +72,9 @@ async function checkGrants({ tenantId, appId, grants }: RecordConsentCommand, re
   // What is remembered may be old, and a consent is for long.
   registry.forget(tenantId);
   for (const { audience, scopes } of grants) {
-    const { tenant, app, resourceServer, disabled } = await registry.find(tenantId, appId, audience);
-    if (!tenant) throw new TenantUnknown();
-    if (!app) throw new AppUnknown();
-    if (!resourceServer) throw new AudienceUnknown();
-    for (const what of disabled) throw new Disabled(what);
-    const permitted = app.grants.find((grant) => grant.audience === audience)?.scopes ?? [];
-    const missing = scopes.find((scope) => !permitted.includes(scope));
+    const { app } = requireKnown(await registry.find(tenantId, appId, audience));
+    const permitted = scopesAt(app.grants, audience);
+    const missing = scopes.find((scope) => !permitted.has(scope));
     if (missing !== undefined) throw new ScopeNotAllowed(missing, 'app');
   }
 }

@@ -1,14 +1,15 @@
 import type { Act } from '../access/act.ts';
-import { actsIn, requireKind, requireScope, requireTenant } from '../access/rights.ts';
+import { actsIn, requireKind, requireOperator, requireScope } from '../access/rights.ts';
 import { actorOf } from '../audit/audit-event.ts';
 import type { ConsentStore } from '../consents/ports.ts';
 import { ErasureUnknown, NotDisabled, TenantUnknown } from '../errors.ts';
 import type { UserHandles } from '../issue/ports.ts';
 import { drawRandom } from '../random.ts';
 import type { Registry } from '../register/ports.ts';
-import type { CutTarget, Head } from '../revisions/revision.ts';
-import type { RevocationIntent, RevocationWriter } from '../revoke/ports.ts';
+import type { Head } from '../revisions/revision.ts';
+import type { RevocationWriter } from '../revoke/ports.ts';
 import { newRevocationId } from '../revoke/revocation-id.ts';
+import { intentOfTarget } from '../revoke/revoke-tokens.ts';
 import { encodeBase62 } from '../tokens/base62.ts';
 import type { Erasure, ErasureStore } from './ports.ts';
 
@@ -38,21 +39,22 @@ export async function eraseUser(
   { tenantId, userId, reason }: EraseUserCommand,
   { registry, handles, consents, revocations, erasures }: ErasePorts,
 ): Promise<{ readonly erasureId: string; readonly head: Head }> {
-  authorise(act);
-  requireTenant(act.caller, tenantId);
+  requireOperator(act.caller, 'tokens:revoke', tenantId);
   if (!(await registry.read('tenant', tenantId))) throw new TenantUnknown();
   const userHandle = (await handles.of(tenantId)).handleOf(userId);
+  const why = { reason, includeCredentials: false };
   for (let after = ''; ; ) {
     const page = await consents.list(userHandle, after, pageSize);
-    const intents = page.map(({ consent }) =>
-      intentFor(act, tenantId, { kind: 'consent', key: consent.consentId }, reason),
-    );
-    await Promise.all(intents.map((intent) => revocations.write(intent)));
+    const ends = page.map(({ consent }) => ({ kind: 'consent', key: consent.consentId, tenantId }) as const);
+    await Promise.all(ends.map((end) => revocations.write(intentOfTarget(act, end, { ...why, idempotencyKey: null }))));
     const last = page.at(-1);
     if (!last || page.length < pageSize) break;
     after = last.consent.consentId;
   }
-  const { head } = await revocations.write(intentFor(act, tenantId, { kind: 'user', key: userHandle }, reason));
+  // A user may come back, and be erased again.
+  const user = { kind: 'user', key: userHandle, tenantId } as const;
+  const again = { ...why, idempotencyKey: newRevocationId() };
+  const { head } = await revocations.write(intentOfTarget(act, user, again));
   const erasureId = newErasureId();
   await erasures.request(
     { erasureId, tenantId, userHandle },
@@ -74,8 +76,7 @@ export async function eraseTenant(
   { tenantId, reason }: { readonly tenantId: string; readonly reason: string },
   { registry, erasures }: Pick<ErasePorts, 'registry' | 'erasures'>,
 ): Promise<{ readonly erasureId: string }> {
-  authorise(act);
-  requireTenant(act.caller, tenantId);
+  requireOperator(act.caller, 'tokens:revoke', tenantId);
   const found = await registry.read('tenant', tenantId);
   if (!found) throw new TenantUnknown();
   if (!found.disabled) throw new NotDisabled('tenant');
@@ -99,37 +100,9 @@ export async function getErasure(
   erasureId: string,
   { erasures }: Pick<ErasePorts, 'erasures'>,
 ): Promise<Erasure> {
-  authorise(act);
+  requireKind(act.caller, 'operator');
+  requireScope(act.caller, 'tokens:revoke');
   const found = await erasures.find(erasureId);
   if (!found || !actsIn(act.caller, found.tenantId)) throw new ErasureUnknown();
   return found;
-}
-
-/** A consent is dead for good; a user may come back. */
-function intentFor(
-  act: Act,
-  tenantId: string,
-  target: CutTarget & { readonly kind: 'consent' | 'user' },
-  reason: string,
-): RevocationIntent {
-  const ends = target.kind === 'consent';
-  return {
-    revocationId: newRevocationId(),
-    target,
-    tenantId,
-    cuts: [{ ...target, tokenClass: 'token' }],
-    reach: ends ? 'forever' : 'issued',
-    token: null,
-    disables: ends ? { what: 'consent', id: target.key } : null,
-    includeCredentials: false,
-    sparedTokenId: null,
-    reason,
-    actor: actorOf(act),
-    idempotencyKey: ends ? null : newRevocationId(),
-  };
-}
-
-function authorise({ caller }: Act): void {
-  requireKind(caller, 'operator');
-  requireScope(caller, 'tokens:revoke');
 }

@@ -1,5 +1,5 @@
 import type { Act } from '../access/act.ts';
-import { requireKind, requireScope, requireTenant } from '../access/rights.ts';
+import { requireOperator } from '../access/rights.ts';
 import type { Granted } from '../policy/cap.ts';
 import { rulesAbout } from '../policy/caps-of.ts';
 import { refusalOf } from '../policy/refusal.ts';
@@ -24,9 +24,7 @@ export async function explainGrant(
   command: IssueCommand,
   ports: Pick<IssuePorts, 'registry' | 'consents' | 'handles' | 'follower'>,
 ): Promise<Explanation> {
-  requireKind(caller, 'operator');
-  requireScope(caller, 'registry:read');
-  requireTenant(caller, command.tenantId);
+  requireOperator(caller, 'registry:read', command.tenantId);
   ports.registry.forget(command.tenantId);
   const registration = await ports.registry.find(command.tenantId, command.appId, command.audience);
   const consent = command.consentId === null ? null : await findConsent(command, ports);

@@ -1,5 +1,5 @@
 import type { Act } from '../access/act.ts';
-import { requireKind, requireScope, requireTenant } from '../access/rights.ts';
+import { requireOperator } from '../access/rights.ts';
 import { actorOf } from '../audit/audit-event.ts';
 import { Disabled, TenantUnknown } from '../errors.ts';
 import type { Registry } from '../register/ports.ts';
@@ -19,9 +19,7 @@ export async function listSigningKeys(
   tenantId: string,
   { registry, signingKeys, follower }: Omit<SigningKeyPorts, 'maker'>,
 ): Promise<readonly PublicSigningKey[]> {
-  requireKind(caller, 'operator');
-  requireScope(caller, 'registry:read');
-  requireTenant(caller, tenantId);
+  requireOperator(caller, 'registry:read', tenantId);
   if (!(await registry.read('tenant', tenantId))) throw new TenantUnknown();
   const keys = await signingKeys.listPublic(tenantId);
   return keys.map((key) => (isDead(key.keyId, follower) ? { ...key, state: 'revoked' } : key));
@@ -54,9 +52,7 @@ export async function rotateSigningKey(
   { tenantId, algorithm, reason }: RotateCommand,
   { registry, signingKeys, maker }: SigningKeyPorts,
 ): Promise<Rotated> {
-  requireKind(act.caller, 'operator');
-  requireScope(act.caller, 'registry:write');
-  requireTenant(act.caller, tenantId);
+  requireOperator(act.caller, 'registry:write', tenantId);
   const found = await registry.read('tenant', tenantId);
   if (!found) throw new TenantUnknown();
   if (found.disabled) throw new Disabled('tenant');

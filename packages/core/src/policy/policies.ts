@@ -1,5 +1,5 @@
 import type { Act } from '../access/act.ts';
-import { requireKind, requireScope, requireTenant } from '../access/rights.ts';
+import { requireOperator } from '../access/rights.ts';
 import { actorOf } from '../audit/audit-event.ts';
 import { InvalidField, PolicyUnknown, TenantUnknown } from '../errors.ts';
 import type { Registry } from '../register/ports.ts';
@@ -18,7 +18,7 @@ export async function getPolicy(
   version: number | null,
   { registry, policies }: PolicyPorts,
 ): Promise<PolicyVersion> {
-  authorise(act, 'registry:read', tenantId);
+  requireOperator(act.caller, 'registry:read', tenantId);
   const found = await policies.read(tenantId, version);
   if (found) return found;
   if (version !== null) throw new PolicyUnknown();
@@ -33,7 +33,7 @@ export async function listPolicyVersions(
   { before, pageSize }: { readonly before: number | null; readonly pageSize: number },
   { policies }: PolicyPorts,
 ): Promise<{ readonly versions: readonly PolicyVersion[]; readonly next: number | null }> {
-  authorise(act, 'registry:read', tenantId);
+  requireOperator(act.caller, 'registry:read', tenantId);
   const found = await policies.list(tenantId, before, pageSize + 1);
   const versions = found.slice(0, pageSize);
   return { versions, next: found.length > pageSize ? (versions.at(-1)?.policy.version ?? null) : null };
@@ -51,7 +51,7 @@ export async function updatePolicy(
   { registry, policies }: PolicyPorts,
 ): Promise<PolicyVersion> {
   const { tenantId } = read;
-  authorise(act, 'registry:write', tenantId);
+  requireOperator(act.caller, 'registry:write', tenantId);
   if (new Set(read.rules.map(({ ruleId }) => ruleId)).size < read.rules.length) {
     throw new InvalidField('policy.rules', 'must each have an id of their own');
   }
@@ -84,7 +84,7 @@ export async function rollbackPolicy(
   { tenantId, toVersion, version, reason }: RollbackCommand,
   ports: PolicyPorts,
 ): Promise<PolicyVersion> {
-  authorise(act, 'registry:write', tenantId);
+  requireOperator(act.caller, 'registry:write', tenantId);
   if (toVersion >= version) throw new InvalidField('to_version', 'must be an earlier version');
   const earlier = toVersion === 0 ? unmade(tenantId) : await ports.policies.read(tenantId, toVersion);
   if (!earlier) throw new PolicyUnknown();
@@ -111,9 +111,3 @@ const unmade = (tenantId: string): PolicyVersion => ({
   reason: '',
   recordedAt: 0,
 });
-
-function authorise({ caller }: Act, scope: 'registry:read' | 'registry:write', tenantId: string): void {
-  requireKind(caller, 'operator');
-  requireScope(caller, scope);
-  requireTenant(caller, tenantId);
-}

@@ -57,7 +57,7 @@ export interface Policy {
 }
 
 /** What is no limit. */
-const unlimited: Limits = {
+export const unlimited: Limits = {
   scopes: null,
   sensitivityMax: null,
   ttlMax: null,

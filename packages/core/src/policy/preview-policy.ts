@@ -1,5 +1,5 @@
 import type { Act } from '../access/act.ts';
-import { requireKind, requireScope, requireTenant } from '../access/rights.ts';
+import { requireOperator } from '../access/rights.ts';
 import { TenantUnknown } from '../errors.ts';
 import type { EntriesPage, Registry } from '../register/ports.ts';
 import type { Entries, RegisteredKind, ResourceServer, Tenant } from '../register/registration.ts';
@@ -8,7 +8,7 @@ import type { TokenMethodName, Usage } from '../tokens/token-record.ts';
 import type { Cap } from './cap.ts';
 import { type Complete, capOfApp, capsBesideApp } from './caps-of.ts';
 import { requireOfUsualSize } from './policies.ts';
-import { defaultPolicy, type Policy } from './policy.ts';
+import { commonLimits, defaultPolicy, type Limits, type Policy, unlimited } from './policy.ts';
 import type { PolicyStore, TokenCounter } from './ports.ts';
 import { type IndexedPolicy, indexed } from './rule-index.ts';
 
@@ -67,9 +67,7 @@ export async function previewPolicy(
   { registry, policies, tokenCounter }: PreviewPorts,
 ): Promise<Preview> {
   const { tenantId } = policy;
-  requireKind(act.caller, 'operator');
-  requireScope(act.caller, 'registry:read');
-  requireTenant(act.caller, tenantId);
+  requireOperator(act.caller, 'registry:read', tenantId);
   requireOfUsualSize(policy);
   const tenant = await registry.read('tenant', tenantId);
   if (!tenant) throw new TenantUnknown();
@@ -134,21 +132,16 @@ async function* listAll<Kind extends RegisteredKind>(
 
 /** All caps as one, but for those that go by a scope: they are the same under any policy. */
 function limitsOf(caps: readonly Cap[]): GrantLimits {
-  const common = <Value>(sets: readonly (readonly Value[])[]): readonly Value[] | null =>
-    sets.length === 0 ? null : sets.reduce((some, others) => some.filter((one) => others.includes(one)));
-  const said = <Value>(values: readonly (Value | null | undefined)[]): Value[] =>
-    values.filter((value) => value != null);
-  const [first = new Set<string>(), ...others] = said(caps.map((cap) => cap.scopes));
-  const scopes = [...first].filter((scope) => others.every((some) => some.has(scope)));
-  const methods = common(said(caps.map((cap) => cap.methods))) ?? [];
-  const confirmations = common(said(caps.map((cap) => cap.confirmations)));
-  const isPossible = methods.length > 0 && confirmations?.length !== 0;
-  const consentAges = said(caps.map(({ consentAgeMax }) => consentAgeMax));
+  const said = caps
+    .filter(({ ofScope }) => ofScope === undefined)
+    .map((cap): Limits => ({ ...unlimited, ...cap, scopes: cap.scopes ? [...cap.scopes] : null }));
+  const { scopes, ttlMax, methods, confirmations, consentAgeMax } = commonLimits(said);
+  const isPossible = methods?.length !== 0 && confirmations?.length !== 0;
   return {
-    scopes: isPossible ? scopes : [],
-    ttlMax: Math.min(...said(caps.filter(({ ofScope }) => ofScope === undefined).map(({ ttlMax }) => ttlMax))),
-    methods,
+    scopes: isPossible ? (scopes ?? []) : [],
+    ttlMax: ttlMax ?? 0,
+    methods: methods ?? [],
     confirmations,
-    consentAgeMax: consentAges.length > 0 ? Math.min(...consentAges) : null,
+    consentAgeMax,
   };
 }

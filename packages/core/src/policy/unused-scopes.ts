@@ -1,5 +1,5 @@
 import type { Act } from '../access/act.ts';
-import { requireKind, requireScope, requireTenant } from '../access/rights.ts';
+import { requireOperator } from '../access/rights.ts';
 import type { Registry } from '../register/ports.ts';
 
 /** A scope that an app may ask for at a resource server. */
@@ -41,9 +41,7 @@ export async function listUnusedScopes(
   { tenantId, since, pageSize, after }: UnusedScopesCommand,
   { registry, uses }: { readonly registry: Registry; readonly uses: UseReader },
 ): Promise<{ readonly unused: readonly UnusedScope[]; readonly next: string | null }> {
-  requireKind(caller, 'operator');
-  requireScope(caller, 'registry:read');
-  requireTenant(caller, tenantId);
+  requireOperator(caller, 'registry:read', tenantId);
   const { entries, next } = await registry.list('app', [tenantId], after, pageSize);
   const apps = entries.map(({ entry }) => entry);
   const used = new Map(

@@ -1,6 +1,6 @@
 import type { Act } from '../access/act.ts';
 import { platformTenantId } from '../access/home.ts';
-import { refreshAudience, requireKind, requireScope, requireTenant, touchstoneAudience } from '../access/rights.ts';
+import { refreshAudience, requireOperator, touchstoneAudience } from '../access/rights.ts';
 import { type AuditEvent, actorOf } from '../audit/audit-event.ts';
 import { AudienceUnknown, Disabled, EtagStale, InvalidField, ScopeNotAllowed } from '../errors.ts';
 import type { CallerKeys, EncryptionKeys, TenantKeyMaker } from '../keys/ports.ts';
@@ -25,7 +25,7 @@ export interface RegisterPorts {
  */
 export async function createEntry(act: Act, registered: Registered, ports: RegisterPorts): Promise<string> {
   const { what, entry } = registered;
-  authorise(act, entry.tenantId);
+  requireOperator(act.caller, 'registry:write', entry.tenantId);
   const { field, ids } = reserved[what];
   if (ids.includes(registeredId(what, entry))) {
     throw new InvalidField(field, 'must be another name: this one is taken');
@@ -59,7 +59,7 @@ export async function updateEntry(
   ports: RegisterPorts,
 ): Promise<{ readonly etag: string; readonly head: Head | null }> {
   const { what, entry } = registered;
-  authorise(act, entry.tenantId);
+  requireOperator(act.caller, 'registry:write', entry.tenantId);
   const found = await ports.registry.read(what, registeredId(what, entry));
   if (found?.entry.tenantId !== entry.tenantId) throw unknownEntry(what);
   if (found.disabled) throw new Disabled(what);
@@ -69,13 +69,6 @@ export async function updateEntry(
   const written = await ports.entries.replace(registered, etag, changeOf(act, registered, 'updated'));
   ports.registry.forget(entry.tenantId);
   return written;
-}
-
-/** @throws CallerNotAllowed */
-function authorise({ caller }: Act, tenantId: string): void {
-  requireKind(caller, 'operator');
-  requireScope(caller, 'registry:write');
-  requireTenant(caller, tenantId);
 }
 
 const changeOf = (act: Act, registered: Registered, change: 'created' | 'updated'): AuditEvent => ({

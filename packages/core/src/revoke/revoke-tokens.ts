@@ -8,7 +8,7 @@ import type { PublicKeyReader } from '../keys/ports.ts';
 import type { Registry } from '../register/ports.ts';
 import { appUserKey, type CutTarget } from '../revisions/revision.ts';
 import type { TokenClass } from '../tokens/token-record.ts';
-import type { Revocation, RevocationWriter } from './ports.ts';
+import type { Revocation, RevocationIntent, RevocationWriter } from './ports.ts';
 import { newRevocationId } from './revocation-id.ts';
 
 /** What is revoked, as callers name it. */
@@ -50,11 +50,22 @@ export async function revokeTokens(
   ports: RevokeTokensPorts,
 ): Promise<Revocation> {
   authorise(act, command);
-  const { kind, key, tenantId } = await resolve(act, command.target, ports);
-  const { includeCredentials, reason, idempotencyKey } = command;
+  return ports.revocations.write(intentOfTarget(act, await resolve(act, command.target, ports), command));
+}
+
+/** Takes back what a target has; a consent, or a signing key, ends with it. @param idempotencyKey null: told by the target. */
+export function intentOfTarget(
+  act: Act,
+  { kind, key, tenantId }: Resolved,
+  {
+    reason,
+    idempotencyKey,
+    includeCredentials,
+  }: Pick<RevocationIntent, 'reason' | 'idempotencyKey' | 'includeCredentials'>,
+): RevocationIntent {
   const ends = kind === 'consent' || kind === 'signing_key';
   const classes: readonly TokenClass[] = includeCredentials ? ['token', 'credential'] : ['token'];
-  return ports.revocations.write({
+  return {
     revocationId: newRevocationId(),
     target: { kind, key },
     tenantId,
@@ -69,7 +80,7 @@ export async function revokeTokens(
     reason,
     actor: actorOf(act),
     idempotencyKey,
-  });
+  };
 }
 
 function authorise({ caller }: Act, { target, includeCredentials }: RevokeTokensCommand): void {
