@@ -79,6 +79,16 @@ test('of a user who is erased nothing is honoured at once, and soon nothing is l
   expect(await world.validate(token)).toMatchObject({ active: true, subject: userId });
 }, 120_000);
 
+test('what a user gets who comes back before the rows are gone is not taken along', async () => {
+  const userId = unique('user');
+  const { erasureId } = await erase(userId);
+  const consentId = await world.consent({ userId });
+  const { token } = await world.issue({ userId, consentId });
+  await untilErased(erasureId);
+  expect(await world.validate(token)).toMatchObject({ active: true, subject: userId });
+  await world.issue({ userId, consentId });
+}, 120_000);
+
 test('an erasure is told to those who may ask for one in its tenant', async () => {
   const other = await openWorld(stack);
   const { erasureId } = await erase('nobody');

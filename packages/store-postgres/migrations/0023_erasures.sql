@@ -11,7 +11,7 @@ create index on erasure (requested_at) where erased_at is null;
 
 grant select, insert on erasure to touchstone_revocation;
 grant select, update (erased_at) on erasure to touchstone_upkeep;
-grant select (consent_id, user_handle), delete on consent to touchstone_upkeep;
+grant select (consent_id, user_handle, recorded_at), delete on consent to touchstone_upkeep;
 grant select (consent_id), delete on consent_key, consent_use to touchstone_upkeep;
-grant select (user_handle) on live_token to touchstone_upkeep;
+grant select (id) on live_token to touchstone_upkeep;
 grant select (id) on refresh_use to touchstone_upkeep;

@@ -39,7 +39,7 @@ export function erasureStore(database: Database, instanceId: string, codec: Audi
 const pauseSeconds = 10;
 const erasedAtOnce = 1_000;
 const dueStatement = `
-  select erasure_id, tenant_id, user_handle from erasure
+  select erasure_id from erasure
    where erased_at is null and requested_at < now() - interval '1 second' * ${pauseSeconds}
    order by requested_at limit ${erasedAtOnce}`;
 const partitionsStatement = `select c.oid::regclass::text from pg_inherits i join pg_class c on c.oid = i.inhrelid
@@ -51,47 +51,47 @@ const erasureLock = 7_003_004;
 
 /** Deletes what is to be erased. For the role touchstone_upkeep. Returns how many users and tenants. @throws StoreUnavailable */
 export async function eraseDue(database: Database): Promise<number> {
-  const due = (await database.query({ text: dueStatement })) as [string, string, string | null][];
+  const due = (await database.query({ text: dueStatement })).map(([id]) => id);
   if (due.length === 0) return 0;
-  const handles = due.map(([, , handle]) => handle).filter((handle) => handle !== null);
-  const tenantIds = due.filter(([, , handle]) => handle === null).map(([, tenantId]) => tenantId);
   const client = await database.connect();
   try {
     const [lock] = await run(client, { text: 'select pg_try_advisory_lock($1)', values: [erasureLock] });
     if (!lock?.[0]) return 0;
     await run(client, { text: `set statement_timeout = '${timeout}'` });
-    for (const [partition] of await run(client, { text: partitionsStatement })) {
-      const text = `
-        with gone as (
-          delete from ${partition}
-           where user_handle = any($1) and token_class = 'token' or tenant_id = any($2) returning id
-        )
-        delete from refresh_use where id in (select id from gone)`;
-      await run(client, { text, values: [handles, tenantIds] });
-    }
-    for (const text of deletions) await run(client, { text, values: [handles, tenantIds] });
-    for (const text of tenantDeletions) await run(client, { text, values: [tenantIds] });
-    const text = 'update erasure set erased_at = now() where erasure_id = any($1)';
-    await run(client, { text, values: [due.map(([id]) => id)] });
+    const partitions = await run(client, { text: partitionsStatement });
+    const statements = [...partitions.map(([partition]) => tokenDeletion(partition as string)), ...deletions];
+    for (const text of statements) await run(client, { text, values: [due] });
+    await run(client, { text: 'update erasure set erased_at = now() where erasure_id = any($1)', values: [due] });
     return due.length;
   } finally {
     await client.end();
   }
 }
 
-const consentsGone = 'select consent_id from consent where user_handle = any($1) or tenant_id = any($2)';
-/** What refers to something goes before it. */
+/** A user may come back: what is born after the erasure was asked for stays. */
+const tokenDeletion = (partition: string): string => `
+  with gone as (
+    delete from ${partition} t using erasure e
+     where e.erasure_id = any($1) and t.tenant_id = e.tenant_id
+       and (e.user_handle is null
+            or t.user_handle = e.user_handle and t.token_class = 'token' and t.issued_at <= e.requested_at)
+    returning t.id
+  ),
+  used as (delete from refresh_use where id in (select id from gone))
+  delete from live_token where id in (select id from gone)`;
+const consentsGone = `
+  select c.consent_id from consent c join erasure e using (tenant_id)
+   where e.erasure_id = any($1)
+     and (e.user_handle is null or c.user_handle = e.user_handle and c.recorded_at <= e.requested_at)`;
+const tenantsGone = 'select tenant_id from erasure where erasure_id = any($1) and user_handle is null';
+/** What refers to something goes before it. The row of a tenant stays, and says nothing: its name is not to be had again. */
 const deletions = [
-  'delete from live_token where user_handle = any($1) or app_id in (select app_id from app where tenant_id = any($2))',
   ...['consent_use', 'consent_key', 'consent'].map(
     (table) => `delete from ${table} where consent_id in (${consentsGone})`,
   ),
-];
-/** The row of a tenant stays, and says nothing: its name is not to be had again. */
-const tenantDeletions = [
-  'delete from scope_use where app_id in (select app_id from app where tenant_id = any($1))',
+  `delete from scope_use where app_id in (select app_id from app where tenant_id in (${tenantsGone}))`,
   ...['policy', 'signing_key', 'tenant_key', 'resource_server', 'app'].map(
-    (table) => `delete from ${table} where tenant_id = any($1)`,
+    (table) => `delete from ${table} where tenant_id in (${tenantsGone})`,
   ),
-  `update tenant set entry = '', mac = '' where tenant_id = any($1)`,
+  `update tenant set entry = '', mac = '' where tenant_id in (${tenantsGone})`,
 ];
