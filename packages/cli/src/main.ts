@@ -5,6 +5,7 @@ import { bootstrapCommand } from './commands/bootstrap.ts';
 import { destroyDataKeyCommand } from './commands/destroy-data-key.ts';
 import { masterKeyCommand } from './commands/master-key.ts';
 import { migrateCommand } from './commands/migrate.ts';
+import { replayRevocationsCommand } from './commands/replay-revocations.ts';
 import { rewrapKeysCommand } from './commands/rewrap-keys.ts';
 
 try {
@@ -13,6 +14,7 @@ try {
     .addCommand(masterKeyCommand)
     .addCommand(migrateCommand)
     .addCommand(bootstrapCommand)
+    .addCommand(replayRevocationsCommand)
     .addCommand(rewrapKeysCommand)
     .addCommand(destroyDataKeyCommand)
     .parseAsync();

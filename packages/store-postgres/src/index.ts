@@ -18,6 +18,7 @@ export { rateLimiter } from './rate-limiter.ts';
 export * from './record-reader.ts';
 export { registry, releaseReader } from './registry.ts';
 export { registryWriter } from './registry-writer.ts';
+export { restoredHistory } from './restored-history.ts';
 export * from './revision-source.ts';
 export { revocationReader } from './revocation-rows.ts';
 export { revocationWriter } from './revocation-writer.ts';
