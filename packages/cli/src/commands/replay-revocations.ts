@@ -3,14 +3,12 @@ import { replayLostRevocations } from '@touchstone/replica';
 import { readSettings } from '@touchstone/service-kit';
 import { Command } from 'commander';
 import { replaySettings } from '../settings.ts';
+import { teller } from '../teller.ts';
 
 interface Flags {
   readonly to?: string | undefined;
   readonly json: boolean;
 }
-
-/** Milliseconds between two lines of progress. */
-const tellMilliseconds = 1_000;
 
 export const replayRevocationsCommand = new Command('replay-revocations')
   .description(
@@ -56,14 +54,4 @@ function warn({ releases, foreign }: Replayed): void {
   for (const audience of releases) {
     console.error(`what ${audience} is shown was changed after the backup, and is as before again: change it anew`);
   }
-}
-
-/** Tells how far it is, now and then, and at the end. */
-function teller(): (line: string, isLast: boolean) => void {
-  let toldAt = performance.now();
-  return (line, isLast) => {
-    if (!isLast && performance.now() - toldAt < tellMilliseconds) return;
-    toldAt = performance.now();
-    console.error(line);
-  };
 }
