@@ -2,6 +2,7 @@ export * from './audit-writer.ts';
 export * from './bootstrap-log.ts';
 export * from './census.ts';
 export { clientReader } from './client-reader.ts';
+export { consentKeyMover } from './consent-key-mover.ts';
 export { consentReader, consentStore } from './consents.ts';
 export { dataKeyRewrapper, dataKeyStore } from './data-keys.ts';
 export { type Database, type DatabaseOptions, openDatabase } from './database.ts';
