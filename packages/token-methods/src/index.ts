@@ -1,6 +1,5 @@
 export * from './assertion/assertion-verifier.ts';
 export * from './attenuable/attenuable.ts';
-export * from './attenuable/attenuate.ts';
 export * from './consent-key/consent-key.ts';
 export * from './dpop/proof-verifier.ts';
 export * from './encrypted/encrypted.ts';
