@@ -280,6 +280,33 @@ describe.skipIf(!(await ownKafka('replayed-restore')))('with Kafka: a database t
     expect((await world.validate((await world.issue()).token)).active).toBe(true);
   });
 
+  test('is left as it is where the topic does not reach back to it, or no topic is given', async () => {
+    const { world } = own;
+    const tokens = await Promise.all(Array.from({ length: 3 }, () => world.issue()));
+    await backUp();
+    for (const { token } of tokens) {
+      await world.operator.revocation.revokeToken({ tokenOrId: { case: 'token', value: token }, reason: 'incident' });
+    }
+    await restore();
+    const before = await stateOf(world);
+    const admin = kafkaClient(own.stack.kafkaBrokers).admin();
+    await admin.connect();
+    const [end] = await admin.fetchTopicOffsets(topicNames.revocations);
+    const partitions = [{ partition: 0, offset: String(Number(end?.high) - 1) }];
+    await admin.deleteTopicRecords({ topic: topicNames.revocations, partitions });
+    await admin.disconnect();
+    const cut = replay();
+    expect(await cut.exited).toBe(1);
+    expect(cut.output()).toMatch(/does not lead on from it \(revision \d+ is missing, or was altered\)/);
+    const without = touchstone(['replay-revocations'], {
+      DATABASE_URL: own.postgres.adminUrl,
+      MASTER_KEY_FILE: own.stack.masterKeyFile,
+    });
+    expect(await without.exited).toBe(1);
+    expect(without.output()).toContain('KAFKA_BROKERS: must name brokers');
+    expect(await stateOf(world)).toEqual(before);
+  });
+
   async function onTrail(id: string): Promise<void> {
     await using topics = await openTopics(own.stack.kafkaBrokers);
     const found = await until('the replay is on the trail', () =>
