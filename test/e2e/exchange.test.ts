@@ -1,5 +1,5 @@
+import { attenuate } from '@touchstone/client';
 import { RefusalReason, TokenMethod } from '@touchstone/contracts';
-import { attenuate } from '@touchstone/token-methods';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { type Clients, clientsOf, openWorld, scopes, unique, type World } from '../harness/world.ts';
 import { failureOf } from './support-outcome.ts';

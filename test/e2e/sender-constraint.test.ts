@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { attenuate } from '@touchstone/client';
 import { type ConsistencySchema, type ProofSchema, RefusalReason, TokenMethod } from '@touchstone/contracts';
-import { attenuate } from '@touchstone/token-methods';
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { type Clients, clientsOf, openWorld, scopes, unique, type World } from '../harness/world.ts';

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { create, type DescService } from '@bufbuild/protobuf';
 import { type Client, createClient, type Interceptor } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
+import { assertions } from '@touchstone/client';
 import {
   type App,
   type CallerIdentity,
@@ -79,8 +80,10 @@ export function clientsSending(
 }
 
 /** The services, for a client that signs an assertion for each call. */
-export const clientsAsserting = (stack: SharedStack, client: string, key: ClientKey): Clients =>
-  clientsSending(stack, async () => ({ authorization: `Bearer ${await key.assertion(client)}` }));
+export function clientsAsserting(stack: SharedStack, client: string, { privateJwk, alg }: ClientKey): Clients {
+  const assertion = assertions(client, { ...JSON.parse(privateJwk), alg });
+  return clientsSending(stack, async () => ({ authorization: `Bearer ${await assertion()}` }));
+}
 
 /** The kinds of callers that can show who they are without a credential, with the scopes that each has here. */
 export const clientKinds = {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { attenuate } from '@touchstone/client';
 import {
   type ConsistencySchema,
   RefusalReason,
@@ -7,7 +8,6 @@ import {
   SigningKeyState,
   TokenMethod,
 } from '@touchstone/contracts';
-import { attenuate } from '@touchstone/token-methods';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { clientsOf, openWorld, unique, type World } from '../harness/world.ts';
 import { addAudience } from './support-callers.ts';

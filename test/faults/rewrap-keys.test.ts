@@ -1,4 +1,5 @@
 import { dirname, join } from 'node:path';
+import { TokenMethod } from '@touchstone/contracts';
 import { TestKms } from '@touchstone/token-methods/test-kms';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { numberOf, openAdmin } from './admin.ts';
@@ -127,15 +128,26 @@ test('a login that may not change data keys is told which one may', async () => 
   expect(command.output()).toContain('the login that migrates');
 });
 
-test('a data key is destroyed by the command once nothing is left that it wrapped', async () => {
+test('a data key is destroyed by the command once what it wrapped is moved, while tokens live on', async () => {
   const destroy = (id: string) => touchstone(['destroy-data-key', id], { DATABASE_URL: own.postgres.adminUrl });
-  const [{ id }] = (await admin.query(`select data_key_id as id from consent_key limit 1`)).rows;
+  const consentId = await fleet.consent();
+  const { token } = await fleet.calls.issue({ method: TokenMethod.CONSENT_KEY, consentId });
+  const keyOf = 'select data_key_id as id from consent_key where consent_id = $1';
+  const [{ id }] = (await admin.query(keyOf, [consentId])).rows;
   await beginPeriod();
   const refused = destroy(id);
   expect(await refused.exited).toBe(1);
-  expect(refused.output()).toContain('keys of consents, or signing keys, that it wrapped are still there');
-  await admin.query('delete from consent_key where data_key_id = $1', [id]);
+  expect(refused.output()).toContain('that it wrapped are still there; touchstone move-consent-keys moves those');
+  const environment = { ...former.current, DATABASE_URL: own.stack.databaseUrls.keys };
+  const moved = touchstone(['move-consent-keys', '--json'], environment);
+  expect(await moved.exited, moved.output()).toBe(0);
+  expect(JSON.parse(moved.output())).toMatchObject({ moved: expect.any(Number), unreadable: [] });
   const destroyed = destroy(id);
   expect(await destroyed.exited, destroyed.output()).toBe(0);
   expect(await numberOf(admin, 'select count(*) from data_key where data_key_id = $1', [id])).toBe(0);
+  // Also by who has never had the data key.
+  for (const name of names) await fleet.replace(name, former.current);
+  expect(await fleet.calls.validate(token)).toMatchObject({ active: true });
+  const again = await fleet.calls.issue({ method: TokenMethod.CONSENT_KEY, consentId });
+  expect(await fleet.calls.validate(again.token)).toMatchObject({ active: true });
 });

@@ -86,6 +86,15 @@ test('the first call of README.md works as it stands', async () => {
   expect(JSON.parse(stdout)).toMatchObject({ active: true, subject: 'ada' });
 });
 
+test('the TypeScript of README.md works as it stands', async () => {
+  const snippet = /```ts\n([\s\S]+?)```/.exec(readme)?.[1] ?? '';
+  const program = snippet.replace('./.touchstone', place.folder);
+  // As a module of this folder, which finds the packages.
+  const flags = ['--input-type=module-typescript', '--eval', program];
+  const { stdout } = await promisify(execFile)(process.execPath, flags, { cwd: import.meta.dirname });
+  expect(stdout).toBe('true ada\n');
+});
+
 test('each credential does what it is for', async () => {
   const { tenant_id: tenantId, app_id: appId, audience, scopes } = local;
   const request = { tenantId, appId, audience, scopes: [...scopes] };

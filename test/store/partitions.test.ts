@@ -14,7 +14,7 @@ const cleanup = new AsyncDisposableStack();
 
 let store: TestDatabase;
 /** A database as each of the services has it, by a login with no more than its role. */
-let as: Readonly<Record<ServiceRole, Database>>;
+let as: Readonly<Record<Exclude<ServiceRole, 'keys'>, Database>>;
 
 beforeAll(async () => {
   store = cleanup.use(await openTestDatabase());

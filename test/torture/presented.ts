@@ -1,4 +1,4 @@
-import { attenuate } from '@touchstone/token-methods';
+import { attenuate } from '@touchstone/client';
 import type { Issued } from './history.ts';
 import type { Random } from './random.ts';
 

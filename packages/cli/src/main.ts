@@ -5,6 +5,8 @@ import { bootstrapCommand } from './commands/bootstrap.ts';
 import { destroyDataKeyCommand } from './commands/destroy-data-key.ts';
 import { masterKeyCommand } from './commands/master-key.ts';
 import { migrateCommand } from './commands/migrate.ts';
+import { moveConsentKeysCommand } from './commands/move-consent-keys.ts';
+import { replayRevocationsCommand } from './commands/replay-revocations.ts';
 import { rewrapKeysCommand } from './commands/rewrap-keys.ts';
 
 try {
@@ -13,7 +15,9 @@ try {
     .addCommand(masterKeyCommand)
     .addCommand(migrateCommand)
     .addCommand(bootstrapCommand)
+    .addCommand(replayRevocationsCommand)
     .addCommand(rewrapKeysCommand)
+    .addCommand(moveConsentKeysCommand)
     .addCommand(destroyDataKeyCommand)
     .parseAsync();
 } catch (error) {

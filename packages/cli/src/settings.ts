@@ -1,4 +1,4 @@
-import { keySettings, secret } from '@touchstone/service-kit';
+import { brokerList, keySettings, secret, wholeNumber } from '@touchstone/service-kit';
 import { z } from 'zod';
 
 /** What `touchstone migrate` reads from its environment. */
@@ -8,3 +8,11 @@ export const databaseSettings = z.object({
 
 /** What `touchstone bootstrap` and `touchstone rewrap-keys` read from their environment. */
 export const keyedSettings = databaseSettings.extend(keySettings);
+
+/** What `touchstone replay-revocations` reads from its environment. */
+export const replaySettings = keyedSettings.extend({
+  KAFKA_BROKERS: brokerList
+    .refine((brokers) => brokers.length > 0, 'must name brokers: without the topic nothing is known of what was lost')
+    .describe('Kafka brokers, host:port, separated by commas.'),
+  FENCE_MILLISECONDS: wholeNumber(5_000, 1_000, 'As the services have it.'),
+});

@@ -1,6 +1,7 @@
 export * from './audit-codec.ts';
 export type { Delays } from './backoff.ts';
 export { type KafkaConnection, type Topics, topics } from './kafka/connection.ts';
+export { publishedRevisions } from './kafka/published-revisions.ts';
 export * from './kafka/publisher.ts';
 export * from './kafka/source.ts';
 export * from './kafka/topics.ts';

@@ -1,7 +1,7 @@
 import type { DescService } from '@bufbuild/protobuf';
-import { type Client, Code, ConnectError, createClient, type Interceptor } from '@connectrpc/connect';
-import { createGrpcTransport } from '@connectrpc/connect-node';
-import { ClientType, HostingType, RegistryService } from '@touchstone/contracts';
+import { type Client, Code, ConnectError } from '@connectrpc/connect';
+import { clientOf as clientAt } from '@touchstone/client';
+import { ClientType, HostingType, RegistryService, TokenMethod } from '@touchstone/contracts';
 import { scopesOfKind } from '@touchstone/core';
 
 /** The tenant that demonstrations and tests work in, and a credential for each kind of caller. */
@@ -34,17 +34,11 @@ export const demoOperator = {
 } as const;
 
 /** A client of one service for a caller with this credential. */
-export function clientOf<Service extends DescService>(
+export const clientOf = <Service extends DescService>(
   service: Service,
   grpc: string,
   credential: string,
-): Client<Service> {
-  const authenticate: Interceptor = (next) => (request) => {
-    request.header.set('authorization', `Bearer ${credential}`);
-    return next(request);
-  };
-  return createClient(service, createGrpcTransport({ baseUrl: `http://${grpc}`, interceptors: [authenticate] }));
-}
+): Client<Service> => clientAt(service, `http://${grpc}`, credential);
 
 /** Registers the tenant, where that has not been done, and makes a credential for each kind of caller. */
 export async function registerDemoTenant(issuerGrpc: string, operatorToken: string): Promise<DemoTenant> {
@@ -72,6 +66,7 @@ export async function registerDemoTenant(issuerGrpc: string, operatorToken: stri
         clientType: ClientType.WEB,
         hostingType: HostingType.FIRST_PARTY,
         grants: [{ audience, scopes }],
+        methods: [TokenMethod.REFERENCE, TokenMethod.ATTENUABLE],
       },
     }),
   );

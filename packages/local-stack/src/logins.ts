@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 
-/** The roles that are granted to logins, each with only the rights of its service. */
-const serviceRoles = ['issuer', 'validator', 'revocation', 'upkeep'] as const;
+/** The roles that are granted to logins, each with only the rights of its service or command. */
+const serviceRoles = ['issuer', 'validator', 'revocation', 'upkeep', 'keys'] as const;
 export type ServiceRole = (typeof serviceRoles)[number];
 
 /**

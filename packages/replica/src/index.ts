@@ -1,4 +1,5 @@
 export * from './bootstrap-operator.ts';
 export * from './key-encryptions.ts';
+export * from './replay-lost-revocations.ts';
 export * from './replica.ts';
 export * from './replica-log.ts';

@@ -10,6 +10,11 @@ export interface Replica {
   readonly build: string;
 }
 
+/** On another timeline than the one that is known, nothing is written until the fence has run out. @param fence its milliseconds. */
+export const promotedUpdate = (fence: string): string => `
+  update promotion set timeline = current_timeline(), writes_from = now() + ${fence} * interval '1 millisecond'
+   where timeline <> current_timeline() or writes_from > now() + ${fence} * interval '1 millisecond'`;
+
 const beatStatement = `
   with beat as (
     insert into census as c (instance_id, service, address, build, applied_revision, beat_at, answers_until)
@@ -18,10 +23,7 @@ const beatStatement = `
       set applied_revision = excluded.applied_revision, beat_at = excluded.beat_at,
           answers_until = excluded.answers_until, has_left = false
   ),
-  promoted as (
-    update promotion set timeline = current_timeline(), writes_from = now() + $6 * interval '1 millisecond'
-     where timeline <> current_timeline() or writes_from > now() + $6 * interval '1 millisecond'
-  )
+  promoted as (${promotedUpdate('$6')})
   ${tailSelect}`;
 
 /**

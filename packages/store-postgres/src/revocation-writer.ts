@@ -2,7 +2,9 @@ import {
   type AuditCodec,
   type Chain,
   type ComposedRevision,
+  type Cut,
   composeRevision,
+  type DisabledKind,
   gather,
   type LockedHistory,
   type Mark,
@@ -11,7 +13,7 @@ import {
   type RevocationWriter,
 } from '@touchstone/core';
 import { insertEvents } from './audit-writer.ts';
-import { type Database, type Query, type Row, StatementRefused } from './database.ts';
+import { type Database, type Query, type Row, type Statement, StatementRefused } from './database.ts';
 import { markColumns, markOf } from './history-rows.ts';
 import { OutboxWriter } from './outbox-rows.ts';
 import { versionRaised } from './registry.ts';
@@ -94,7 +96,10 @@ export async function lockHistory(
                     (extract(epoch from clock_timestamp()) * 1000)::bigint, (${lastPartitionSelect})
                from token_sequence`,
     }),
-    readMarks(query, intents),
+    readMarks(
+      query,
+      intents.flatMap((intent) => intent.cuts),
+    ),
     readByKey(query, intents),
     readByTarget(query, intents),
   ]);
@@ -103,21 +108,25 @@ export async function lockHistory(
   const [lastSequence, now, lastPartition] = reading as [number, number, number | null];
   // What somebody else has made up counts as not there.
   const earlier = [...byKey, ...byTarget].flatMap((row) => revocationOf(row, chain) ?? []);
-  return { head: { revision, hash }, digest, mac, lastSequence, now, lastPartition, marks: marks.map(markOf), earlier };
+  return { head: { revision, hash }, digest, mac, lastSequence, now, lastPartition, marks, earlier };
 }
 
 // Each looks into an index once a thing that is asked for, and `limit` holds the planner to it: the plan that it makes for
 // a join while the table is empty goes through the whole of it, and is kept when the table has grown.
 
-function readMarks(query: Query, intents: readonly RevocationIntent[]): Promise<Row[]> {
-  const cuts = intents.flatMap((intent) => intent.cuts);
-  return query({
+/** The marks of what these cut. */
+export async function readMarks(
+  query: Query,
+  cuts: readonly Pick<Cut, 'tokenClass' | 'kind' | 'key'>[],
+): Promise<Mark[]> {
+  const rows = await query({
     name: 'marks',
     text: `select w.* from unnest($1::text[], $2::text[], $3::text[]) as c (token_class, kind, key)
              cross join lateral (select ${markColumns} from watermark w
                where w.token_class = c.token_class and w.kind = c.kind and w.key = c.key limit 1) as w`,
     values: [cuts.map((c) => c.tokenClass), cuts.map((c) => c.kind), cuts.map((c) => c.key)],
   });
+  return rows.map(markOf);
 }
 
 async function readByKey(query: Query, intents: readonly RevocationIntent[]): Promise<Row[]> {
@@ -197,11 +206,11 @@ export async function advanceHistory(
 }
 
 /** A trigger, or a rule, can make a write vanish without an error. */
-function requireWritten(rows: readonly Row[], count: number): void {
+export function requireWritten(rows: readonly Row[], count: number): void {
   if (rows.length !== count) throw new Error('the database did not keep what was written');
 }
 
-async function raiseMarks(query: Query, marks: readonly Mark[]): Promise<Row[]> {
+export async function raiseMarks(query: Query, marks: readonly Mark[]): Promise<Row[]> {
   const fields = marks.map((mark) => ({
     token_class: mark.tokenClass,
     kind: mark.kind,
@@ -227,21 +236,30 @@ async function raiseMarks(query: Query, marks: readonly Mark[]): Promise<Row[]> 
 function disableEntries(query: Query, { intents, revision }: Write): Promise<Row[]>[] {
   return intents.flatMap(({ disables, tenantId }) => {
     if (!disables) return [];
-    const [table, column] = {
-      tenant: ['tenant', 'tenant_id'],
-      app: ['app', 'app_id'],
-      resource_server: ['resource_server', 'audience'],
-      consent: ['consent', 'consent_id'],
-      signing_key: ['signing_key', 'signing_key_id'],
-    }[disables.what] as [string, string];
-    const disabling = {
-      text: `update ${table} set disabled_revision = $1 where ${column} = $2 and disabled_revision is null`,
-      values: [revision.revision, disables.id],
-    };
+    const disabling = disablingOf(disables, revision.revision);
     const raising = { text: `update tenant set ${versionRaised} where tenant_id = $1`, values: [tenantId] };
-    const shredding = { text: 'delete from consent_key where consent_id = $1', values: [disables.id] };
     // Whoever inserts a token looks at its consent: the other tokens of the tenant need not be decided anew. Else the tenant
     // comes first, as it does for who rotates its keys: two who took the same rows in another order would wait for ever.
-    return (disables.what === 'consent' ? [disabling, shredding] : [raising, disabling]).map(query);
+    return (disables.what === 'consent' ? disabling : [raising, ...disabling]).map(query);
   });
+}
+
+/** What ends something for good, a consent together with its key. */
+export function disablingOf(
+  { what, id }: { readonly what: DisabledKind; readonly id: string },
+  revision: number,
+): Statement[] {
+  const [table, column] = {
+    tenant: ['tenant', 'tenant_id'],
+    app: ['app', 'app_id'],
+    resource_server: ['resource_server', 'audience'],
+    consent: ['consent', 'consent_id'],
+    signing_key: ['signing_key', 'signing_key_id'],
+  }[what] as [string, string];
+  const disabling = {
+    text: `update ${table} set disabled_revision = $1 where ${column} = $2 and disabled_revision is null`,
+    values: [revision, id],
+  };
+  const shredding = { text: 'delete from consent_key where consent_id = $1', values: [id] };
+  return what === 'consent' ? [disabling, shredding] : [disabling];
 }

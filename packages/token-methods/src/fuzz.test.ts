@@ -6,9 +6,9 @@
  */
 import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
+import { attenuate } from '@touchstone/client';
 import { type TokenMethodName, type TokenRecord, tokenCharactersMax } from '@touchstone/core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { attenuate } from './attenuable/attenuate.ts';
 import { openInstallation } from './test-methods.ts';
 import { draft, secrets, withChecksum } from './token-method.contract.ts';
 

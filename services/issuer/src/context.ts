@@ -111,6 +111,7 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
       encryptionKeys,
       tenantKeys: tenantKeyMaker(dataKeys),
       callerKeys,
+      follower,
     },
     deciding: {
       registry: registered,

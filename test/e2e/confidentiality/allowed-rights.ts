@@ -101,6 +101,15 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'table token partition': 'select',
     'table watermark': 'insert select update',
   },
+  // It has to open keys of consents, and sees nothing that they open.
+  keys: {
+    ...everybody,
+    role: 'touchstone_keys',
+    'schema touchstone': 'usage',
+    'table consent': 'select(consent_id,expires_at)',
+    'table consent_key': 'delete select update(data_key_id,wrapped)',
+    'table data_key': 'insert select',
+  },
   // Who may drop a partition has to own it, and the owner may do everything to it.
   upkeep: {
     ...everybody,

@@ -1,5 +1,5 @@
+import { attenuate } from '@touchstone/client';
 import { TokenMethod } from '@touchstone/contracts';
-import { attenuate } from '@touchstone/token-methods';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { edits, forgeries, methodEdits, type NamedRowAttack } from './attacks-on-rows.ts';
 import { judging, sideBySide } from './judging.ts';

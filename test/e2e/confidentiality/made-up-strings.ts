@@ -1,8 +1,8 @@
 import { createCipheriv, createHmac, randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import { attenuate } from '@touchstone/client';
 import { TokenMethod } from '@touchstone/contracts';
 import { decodeBase62, encodeBase62 } from '@touchstone/core';
-import { attenuate } from '@touchstone/token-methods';
 import { base64url, type OwnKey, partOf, signedBy } from './own-keys.ts';
 
 /** A token's row as a dump shows it. */

@@ -1,5 +1,5 @@
+import { attenuate } from '@touchstone/client';
 import { SigningAlgorithm, TokenMethod } from '@touchstone/contracts';
-import { attenuate } from '@touchstone/token-methods';
 import { unique } from '../../harness/world.ts';
 import { methods, namedMethods, outcomeOf } from './scene.ts';
 import type { Using } from './use-of-everything.ts';

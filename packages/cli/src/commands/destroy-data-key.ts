@@ -6,7 +6,7 @@ import { databaseSettings } from '../settings.ts';
 const refusals: Readonly<Record<Exclude<Destruction, 'destroyed'>, string>> = {
   absent: 'there is no such data key',
   current: 'it wraps what is new: it must wait until another one does',
-  used: 'keys of consents, or signing keys, that it wrapped are still there',
+  used: 'keys of consents, or signing keys, that it wrapped are still there; touchstone move-consent-keys moves those of consents',
 };
 
 export const destroyDataKeyCommand = new Command('destroy-data-key')

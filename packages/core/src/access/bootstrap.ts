@@ -1,4 +1,4 @@
-import type { AuditEvent } from '../audit/audit-event.ts';
+import type { Actor, AuditEvent } from '../audit/audit-event.ts';
 import { CredentialNotAllowed } from '../errors.ts';
 import type { CutTarget } from '../revisions/revision.ts';
 import type { RevocationWriter } from '../revoke/ports.ts';
@@ -70,18 +70,25 @@ async function cutOffFormer(principal: Principal, { handles, revocations }: Boot
       includeCredentials: true,
       sparedTokenId: null,
       reason: 'replaced by a new bootstrap',
-      actor,
+      actor: bootstrapActor,
       idempotencyKey: newRevocationId(),
     });
   }
 }
 
-const actor = { kind: 'bootstrap', name: 'bootstrap', credentialId: '', peer: '', traceId: '' } as const;
+/** Whoever has the database and the master key. */
+export const bootstrapActor = {
+  kind: 'bootstrap',
+  name: 'bootstrap',
+  credentialId: '',
+  peer: '',
+  traceId: '',
+} as const satisfies Actor;
 
 const bootstrapped =
   (name: string) =>
   (record: TokenRecord): AuditEvent => ({
     tenantId: record.tenantId,
-    actor,
+    actor: bootstrapActor,
     act: { type: 'token_issued', record, credentialFor: `operator:${name}` },
   });

@@ -36,9 +36,9 @@ export type AuditAct =
     }
   | {
       readonly type: 'registry_changed';
-      readonly what: DisabledKind | 'policy' | 'user';
+      readonly what: DisabledKind | 'policy' | 'user' | 'history';
       readonly id: string;
-      readonly change: 'created' | 'updated' | 'disabled' | 'activated' | 'erased';
+      readonly change: 'created' | 'updated' | 'disabled' | 'activated' | 'erased' | 'replayed';
       readonly reason: string;
     }
   | {

@@ -2,8 +2,9 @@ import type { Act } from '../access/act.ts';
 import { platformTenantId } from '../access/home.ts';
 import { refreshAudience, requireOperator, touchstoneAudience } from '../access/rights.ts';
 import { type AuditEvent, actorOf } from '../audit/audit-event.ts';
-import { AudienceUnknown, Disabled, EtagStale, InvalidField, ScopeNotAllowed } from '../errors.ts';
+import { AlreadyExists, AudienceUnknown, Disabled, EtagStale, InvalidField, ScopeNotAllowed } from '../errors.ts';
 import type { CallerKeys, EncryptionKeys, TenantKeyMaker } from '../keys/ports.ts';
+import type { Follower } from '../revisions/follower.ts';
 import type { Head } from '../revisions/revision.ts';
 import { checkIdentities } from './check-identities.ts';
 import type { Registration, Registry, RegistryWriter } from './ports.ts';
@@ -16,6 +17,7 @@ export interface RegisterPorts {
   readonly encryptionKeys: EncryptionKeys;
   readonly tenantKeys: TenantKeyMaker;
   readonly callerKeys: CallerKeys;
+  readonly follower: Pick<Follower, 'watermarks'>;
 }
 
 /**
@@ -30,6 +32,8 @@ export async function createEntry(act: Act, registered: Registered, ports: Regis
   if (ids.includes(registeredId(what, entry))) {
     throw new InvalidField(field, 'must be another name: this one is taken');
   }
+  // A database that was restored may have forgotten whose name it was; the history has not that nothing of it is honoured.
+  if (ports.follower.watermarks.isDead({ kind: what, key: registeredId(what, entry) })) throw new AlreadyExists(what);
   await check(registered, ports);
   await checkIdentities(act, registered, null, ports.callerKeys);
   const tenantKey = what === 'tenant' ? await ports.tenantKeys.create(entry.tenantId) : null;

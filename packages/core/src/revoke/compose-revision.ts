@@ -96,7 +96,8 @@ export function composeRelease(
   return { revision, recordedAt: locked.now, digest, mac: chain.sealHistory(revision, digest) };
 }
 
-function requireOurs({ head, digest, mac }: LockedHistory, chain: Chain): void {
+/** @throws StoreUnavailable */
+export function requireOurs({ head, digest, mac }: Pick<LockedHistory, 'head' | 'digest' | 'mac'>, chain: Chain): void {
   if (chain.sealHistory(head, digest) !== mac) {
     throw new StoreUnavailable(new Error('the history in the database was not written under this key'));
   }
@@ -162,8 +163,9 @@ function revocationOf(intent: RevocationIntent, revision: SealedRevision, locked
   };
 }
 
-function raiseAll(
-  locked: LockedHistory,
+/** The marks that cuts raise, and the digest at the next head. */
+export function raiseAll(
+  locked: Pick<LockedHistory, 'head' | 'digest' | 'marks'>,
   next: Head,
   cuts: readonly Cut[],
   chain: Chain,

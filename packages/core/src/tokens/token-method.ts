@@ -9,6 +9,7 @@ import {
   type TokenMethodName,
   type TokenRecord,
 } from './token-record.ts';
+import { tokenCharactersMax } from './token-strings.ts';
 
 export type JsonValue =
   | null
@@ -96,9 +97,6 @@ export interface TokenMethods {
   /** Null where the string is no token of ours. */
   locate(token: string): { readonly method: TokenMethod; readonly located: Located } | null;
 }
-
-/** What RPCs take; longer ones would not fit into the headers that they travel in either. */
-export const tokenCharactersMax = 8_192;
 
 /** The set of methods that an installation knows. */
 export function tokenMethods(methods: readonly TokenMethod[]): TokenMethods {

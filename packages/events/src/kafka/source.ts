@@ -2,7 +2,7 @@ import type { RevisionSource, SealedRevision } from '@touchstone/core';
 import { Backoff, pause } from '../backoff.ts';
 import { decodeRevisionEvent } from '../revision-event.ts';
 import { type KafkaConnection, topics } from './connection.ts';
-import { openPartitionEnd } from './partition-end.ts';
+import { openPartition } from './partition.ts';
 
 export interface KafkaSourceOptions extends KafkaConnection {
   readonly topic?: string;
@@ -64,12 +64,12 @@ async function follow(
   onTried: () => void,
 ): Promise<void> {
   const { log, topic } = options;
-  using end = await openPartitionEnd(options, topic, closing);
+  using partition = await openPartition(options, topic, 'end', closing);
   log('info', 'Kafka brings revisions', { topic });
   deliver('hint');
   onTried();
   while (!closing.aborted) {
-    const revisions = (await end.read()).map((value) => value && decodeRevisionEvent(value));
+    const revisions = (await partition.read()).map(({ value }) => value && decodeRevisionEvent(value));
     backoff.reset();
     for (const revision of revisions) if (revision) deliver(revision);
     const foreign = revisions.filter((revision) => !revision).length;

@@ -1,13 +1,22 @@
 import { createHmac, hash, randomBytes } from 'node:crypto';
-import { decodeBase62, encodeBase62, type Opened, type TokenRecord } from '@touchstone/core';
+import { type Attenuation, attenuate } from '@touchstone/client';
+import {
+  decodeBase62,
+  encodeBase62,
+  formatMacaroon,
+  formatOpaque,
+  type Macaroon,
+  type Opened,
+  parseMacaroon,
+  parseOpaque,
+  type TokenRecord,
+  withCaveat,
+} from '@touchstone/core';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openKeyRing } from '../keys/key-ring.ts';
-import { formatOpaque, parseOpaque } from '../opaque/opaque-string.ts';
 import { draft, secrets } from '../token-method.contract.ts';
 import { attenuableMethod } from './attenuable.ts';
-import { type Attenuation, attenuate } from './attenuate.ts';
-import { formatMacaroon, type Macaroon, parseMacaroon, withCaveat } from './macaroon.ts';
 
 const method = attenuableMethod(openKeyRing(randomBytes(32)));
 const request = hash('sha256', 'GET /orders', 'base64url');

@@ -1,7 +1,13 @@
 import { timingSafeEqual } from 'node:crypto';
 import {
+  type Caveat,
   drawRandom,
+  formatMacaroon,
   type Located,
+  macaroonLetter as letter,
+  macaroonSignature,
+  parseCaveat,
+  parseMacaroon,
   type Secrets,
   type TokenDraft,
   type TokenMethod,
@@ -10,8 +16,6 @@ import {
 import type { KeyRing } from '../keys/key-ring.ts';
 import { identify, newIdentity } from '../opaque/identity.ts';
 import { openRecord, sealedRecord } from '../opaque/record.ts';
-import { type Caveat, parseCaveat } from './caveats.ts';
-import { formatMacaroon, letter, parseMacaroon, signatureOf } from './macaroon.ts';
 
 const uniqueBytes = 32;
 
@@ -33,7 +37,7 @@ export function attenuableMethod(keys: KeyRing): TokenMethod {
 
     mint(draft: TokenDraft, { userId, claims }: Secrets) {
       const { key, identifying, secrets } = newIdentity(keys, letter, draft.expiresAt, drawRandom(uniqueBytes));
-      const signature = signatureOf(keys.macaroonKey(identifying), identifying, []);
+      const signature = macaroonSignature(keys.macaroonKey(identifying), identifying, []);
       const token = formatMacaroon({ identifying, tag: secrets.tag, caveats: [], signature });
       const authorisation = { ...draft, key, method: 'attenuable', signingKeyId: null } as const;
       return { token, record: sealedRecord(authorisation, token, secrets.seal, [userId, claims]) };
@@ -44,7 +48,7 @@ export function attenuableMethod(keys: KeyRing): TokenMethod {
       const macaroon = identity && parseMacaroon(token);
       if (!macaroon) return null;
       const { key, identifying, secrets } = identity;
-      const signature = signatureOf(keys.macaroonKey(identifying), identifying, macaroon.caveats);
+      const signature = macaroonSignature(keys.macaroonKey(identifying), identifying, macaroon.caveats);
       if (!timingSafeEqual(signature, macaroon.signature)) return null;
       const caveats = macaroon.caveats.map(parseCaveat);
       if (!caveats.every((caveat) => caveat !== null)) return null;

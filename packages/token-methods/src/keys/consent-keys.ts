@@ -10,18 +10,19 @@ export interface ConsentKeys {
   unwrap(consentId: string, key: WrappedKey): Promise<Buffer | null>;
 }
 
-const contextOf = (consentId: string): string => `consent ${consentId}`;
+/** What a consent's key is bound to. */
+export const consentContext = (consentId: string): string => `consent ${consentId}`;
 
 /** Nothing is kept unwrapped: that takes two microseconds, and the key must be there each time. */
 export function consentKeys(dataKeys: DataKeys): ConsentKeys {
   return {
     async create(consentId) {
       const dataKey = await dataKeys.current('consent');
-      return dataKey.wrap(randomBytes(32), contextOf(consentId));
+      return dataKey.wrap(randomBytes(32), consentContext(consentId));
     },
     async unwrap(consentId, { dataKeyId, wrapped }) {
       const dataKey = await dataKeys.find(dataKeyId);
-      return dataKey?.unwrap(wrapped, contextOf(consentId)) ?? null;
+      return dataKey?.unwrap(wrapped, consentContext(consentId)) ?? null;
     },
   };
 }

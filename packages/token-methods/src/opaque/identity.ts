@@ -1,7 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
-import { partitionOf, type TokenKey } from '@touchstone/core';
+import { formatOpaque, identifyingOf, parseOpaque, partitionOf, type TokenKey } from '@touchstone/core';
 import { currentKeyId, type KeyRing, type TokenKeys } from '../keys/key-ring.ts';
-import { formatOpaque, identifyingOf, parseOpaque } from './opaque-string.ts';
 
 /** What identifies a token, and the secrets that follow from it. */
 export interface Identity {

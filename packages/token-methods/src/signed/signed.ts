@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import {
   drawRandom,
+  identifyingOf,
   type Located,
   parseTokenId,
   partitionOf,
@@ -15,7 +16,6 @@ import { type AccessTokenPayload, openedBy, payloadOf, signPayload } from '../jw
 import { encryptTo } from '../jwt/recipient.ts';
 import { currentKeyId, type KeyRing } from '../keys/key-ring.ts';
 import type { Signers } from '../keys/signers.ts';
-import { identifyingOf } from '../opaque/opaque-string.ts';
 import { hashOfString, openRecordOf, sealedRecord } from '../opaque/record.ts';
 
 /** Stands in for the letter that opaque strings have. */

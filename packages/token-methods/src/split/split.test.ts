@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { decodeBase62, type SigningAlgorithm, type TokenRecord } from '@touchstone/core';
+import { decodeBase62, identifyingOf, type SigningAlgorithm, type TokenRecord } from '@touchstone/core';
 import { compactVerify } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { openKeyRing } from '../keys/key-ring.ts';
 import { formatIdentity, type Identity, identify } from '../opaque/identity.ts';
-import { identifyingOf } from '../opaque/opaque-string.ts';
 import { openRecord } from '../opaque/record.ts';
 import { decodePart } from '../test-jwt.ts';
 import { testSigning } from '../test-keys.ts';

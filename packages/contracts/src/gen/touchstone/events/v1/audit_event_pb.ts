@@ -346,20 +346,20 @@ export const TokensRevokedSchema: GenMessage<TokensRevoked> = /*@__PURE__*/
   messageDesc(file_touchstone_events_v1_audit_event, 4);
 
 /**
- * A tenant, an app, a resource server, a consent or a signing key was changed.
+ * A tenant, an app, a resource server, a consent or a signing key was changed; or the history, after a restore.
  *
  * @generated from message touchstone.events.v1.RegistryChanged
  */
 export type RegistryChanged = Message<"touchstone.events.v1.RegistryChanged"> & {
   /**
-   * What: tenant, app, resource_server, policy, consent, signing_key, user.
+   * What: tenant, app, resource_server, policy, consent, signing_key, user, history.
    *
    * @generated from field: string what = 1;
    */
   what: string;
 
   /**
-   * Which one: a policy by its version, a user by the keyed handle.
+   * Which one: a policy by its version, a user by the keyed handle, the history by the revision that it has come to.
    *
    * @generated from field: string id = 2;
    */
@@ -367,7 +367,7 @@ export type RegistryChanged = Message<"touchstone.events.v1.RegistryChanged"> & 
 
   /**
    * How: created, updated, disabled (a consent: withdrawn; a signing key: revoked); a signing key: activated; a
-   * user: erased.
+   * user: erased; the history: replayed, from the topic of revisions.
    *
    * @generated from field: string change = 3;
    */

@@ -2,10 +2,20 @@ import { type KafkaConnection, kafkaConfig } from './connection.ts';
 import { Cluster, createLogger } from './kafkajs-internals.ts';
 import { Sockets } from './sockets.ts';
 
-/** Reads a partition from what was its end when it was opened. */
-export interface PartitionEnd extends Disposable {
-  /** The values of the messages that came since the last call; waits a while for some. @throws when the reading broke. */
-  read(): Promise<readonly (Uint8Array | null)[]>;
+/** A message as it lies in a partition. */
+export interface PartitionMessage {
+  readonly offset: bigint;
+  readonly value: Uint8Array | null;
+}
+
+/** Reads a partition. */
+export interface Partition extends Disposable {
+  /** The offset after the last message there was when it was opened. */
+  readonly end: bigint;
+  /** The offset that is read next. */
+  readonly position: bigint;
+  /** The messages that follow those of the last call; waits a while for some. @throws when the reading broke. */
+  read(): Promise<readonly PartitionMessage[]>;
 }
 
 const partition = 0;
@@ -15,23 +25,29 @@ const maxBytes = 10 * 1024 * 1024;
 const isolationLevel = 0;
 
 /**
- * Opens the end of a topic's first partition, in no consumer group. Whatever goes wrong afterwards, a read throws, and it
- * is opened anew: that is also how changes of the cluster are followed.
+ * Opens a topic's first partition, in no consumer group. Whatever goes wrong afterwards, a read throws, and it is opened
+ * anew: that is also how changes of the cluster are followed.
  */
-export async function openPartitionEnd(
+export async function openPartition(
   connection: KafkaConnection,
   topic: string,
+  from: 'beginning' | 'end' | bigint,
   signal: AbortSignal,
-): Promise<PartitionEnd> {
+): Promise<Partition> {
   using opening = new DisposableStack();
   const sockets = opening.use(new Sockets());
   const onAbort = () => sockets[Symbol.dispose]();
   signal.addEventListener('abort', onAbort);
   opening.defer(() => signal.removeEventListener('abort', onAbort));
   const cluster = await connect(connection, sockets, topic);
-  const position = new Position(await endOf(cluster, topic));
+  const end = await offsetOf(cluster, topic, 'end');
+  const position = new Position(typeof from === 'bigint' ? from : await offsetOf(cluster, topic, from));
   const resources = opening.move();
   return {
+    end,
+    get position() {
+      return position.next;
+    },
     read: async () => position.advance(await fetch(cluster, topic, position.next)),
     [Symbol.dispose]: () => resources.dispose(),
   };
@@ -52,8 +68,9 @@ async function connect(connection: KafkaConnection, sockets: Sockets, topic: str
   return cluster;
 }
 
-async function endOf(cluster: Cluster, topic: string): Promise<bigint> {
-  const [found] = await cluster.fetchTopicsOffset([{ topic, partitions: [{ partition }], fromBeginning: false }]);
+async function offsetOf(cluster: Cluster, topic: string, of: 'beginning' | 'end'): Promise<bigint> {
+  const fromBeginning = of === 'beginning';
+  const [found] = await cluster.fetchTopicsOffset([{ topic, partitions: [{ partition }], fromBeginning }]);
   const offset = found?.partitions[0]?.offset;
   if (offset === undefined) throw new Error('the partition has no leader');
   return BigInt(offset);
@@ -82,16 +99,18 @@ async function fetch(cluster: Cluster, topic: string, from: bigint) {
 class Position {
   next: bigint;
 
-  constructor(end: bigint) {
-    this.next = end;
+  constructor(from: bigint) {
+    this.next = from;
   }
 
-  advance({ messages, highWatermark }: Fetched): (Uint8Array | null)[] {
+  advance({ messages, highWatermark }: Fetched): PartitionMessage[] {
     const fresh = messages.filter(({ offset }) => BigInt(offset) >= this.next);
     const last = fresh.at(-1);
     // Compacted away, or skipped otherwise: asking again would bring the same, at once.
     if (!last && BigInt(highWatermark) > this.next) throw new Error(`nothing can be read at ${this.next}`);
     if (last) this.next = BigInt(last.offset) + 1n;
-    return fresh.filter((message) => !message.isControlRecord).map((message) => message.value);
+    return fresh
+      .filter((message) => !message.isControlRecord)
+      .map(({ offset, value }) => ({ offset: BigInt(offset), value }));
   }
 }

@@ -1,15 +1,21 @@
 import { hash, randomBytes } from 'node:crypto';
-import { tokenCharactersMax } from '@touchstone/core';
+import {
+  formatMacaroon,
+  formatOpaque,
+  identifyingOf,
+  type Macaroon,
+  macaroonLetter,
+  macaroonSignature,
+  parseMacaroon,
+  tokenCharactersMax,
+} from '@touchstone/core/token-strings';
 import { expect, test } from 'vitest';
-import { openKeyRing } from '../keys/key-ring.ts';
-import { referenceMethod } from '../reference/reference.ts';
-import { draft, secrets } from '../token-method.contract.ts';
-import { attenuableMethod } from './attenuable.ts';
 import { type Attenuation, attenuate } from './attenuate.ts';
-import { type Macaroon, parseMacaroon } from './macaroon.ts';
 
-const keys = openKeyRing(randomBytes(32));
-const { token } = await attenuableMethod(keys).mint(draft, secrets, null);
+const [unique, tag] = [randomBytes(32), randomBytes(10)];
+const identifying = identifyingOf(macaroonLetter, 20_000, 1, unique);
+const signature = macaroonSignature(randomBytes(32), identifying, []);
+const token = formatMacaroon({ identifying, tag, caveats: [], signature });
 const request = hash('sha256', 'GET /orders', 'base64url');
 
 test('each narrowing is a caveat that its reader finds as it was given', () => {
@@ -48,7 +54,7 @@ test.each<[string, Attenuation]>([
 });
 
 test('nothing but an ATTENUABLE token can be narrowed', () => {
-  const reference = referenceMethod(keys).mint(draft, secrets).token;
+  const reference = formatOpaque(identifyingOf('r', 20_000, 1, unique), tag);
   const others = ['', 'tks_a', 'eyJhbGciOiJFZERTQSJ9.e30.', reference, token.slice(0, -1), `${token} `];
   for (const other of others) expect(() => attenuate(other, { request })).toThrow(RangeError);
 });

@@ -1,11 +1,13 @@
 import { isUtf8 } from 'node:buffer';
 import { createHmac } from 'node:crypto';
-import { decodeBase62, encodeBase62 } from '@touchstone/core';
-import { formatOpaque, parseOpaque } from '../opaque/opaque-string.ts';
+import { decodeBase62, encodeBase62 } from './base62.ts';
+import { formatOpaque, parseOpaque } from './opaque-string.ts';
 
-export const letter = 'a';
+/** The method's letter in the string. */
+export const macaroonLetter = 'a';
 const signatureBytes = 32;
 const lengthBytes = 2;
+/** More are not taken. */
 export const caveatsMax = 32;
 
 /**
@@ -23,9 +25,10 @@ const chained = (key: Uint8Array, message: Uint8Array | string): Buffer =>
   createHmac('sha256', key).update(message).digest();
 
 /** The signature of a macaroon with these caveats. @param rootKey nobody has it but who made the identifier. */
-export const signatureOf = (rootKey: Uint8Array, identifying: Uint8Array, caveats: readonly string[]): Buffer =>
+export const macaroonSignature = (rootKey: Uint8Array, identifying: Uint8Array, caveats: readonly string[]): Buffer =>
   caveats.reduce(chained, chained(rootKey, identifying));
 
+/** The token that its holder has. */
 export function formatMacaroon({ identifying, tag, caveats, signature }: Macaroon): string {
   const chunks = caveats.flatMap((caveat) => {
     const bytes = Buffer.from(caveat);
@@ -38,7 +41,7 @@ export function formatMacaroon({ identifying, tag, caveats, signature }: Macaroo
 
 /** Null unless the string has the form that `formatMacaroon` gives. Whoever parses it has yet to compare the signature. */
 export function parseMacaroon(token: string): Macaroon | null {
-  const parts = parseOpaque(letter, token);
+  const parts = parseOpaque(macaroonLetter, token);
   const bytes = parts && decodeBase62(parts.rest);
   if (!bytes || bytes.length < signatureBytes) return null;
   const end = bytes.length - signatureBytes;

@@ -1,6 +1,12 @@
-import { tokenCharactersMax } from '@touchstone/core';
-import { type Caveat, formatCaveat } from './caveats.ts';
-import { caveatsMax, formatMacaroon, parseMacaroon, withCaveat } from './macaroon.ts';
+import {
+  type Caveat,
+  caveatsMax,
+  formatCaveat,
+  formatMacaroon,
+  parseMacaroon,
+  tokenCharactersMax,
+  withCaveat,
+} from '@touchstone/core/token-strings';
 
 /** What a copy of a token is to be narrowed to. Each that is there narrows; none can widen. */
 export interface Attenuation {

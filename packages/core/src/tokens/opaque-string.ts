@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { decodeBase62, encodeBase62 } from '@touchstone/core';
+import { decodeBase62, encodeBase62 } from './base62.ts';
 
 /**
  * The string of an opaque token: `tks_`, the method's letter, what identifies it, what else the method puts into it (after

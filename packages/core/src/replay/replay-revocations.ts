@@ -1,0 +1,125 @@
+import type { Chain } from '../revisions/chain.ts';
+import type { Head, SealedRevision } from '../revisions/revision.ts';
+import type { RevisionName } from '../revisions/revision-text.ts';
+import { type LostRevision, LostRevisions } from './lost-revisions.ts';
+import { type PublishedRevisions, ReplayRefused, type RestoredHistory } from './ports.ts';
+
+export interface ReplayPorts {
+  readonly topic: PublishedRevisions;
+  readonly history: RestoredHistory;
+  readonly chain: Chain;
+}
+
+/** What is told while it goes on. */
+export interface ReplayEvents {
+  /** The topic is being read: so many of its messages, about. */
+  read(done: bigint, total: bigint): void;
+  /** What will be done, before anything is. */
+  found(lost: Replayed): void;
+  replayed(done: number, total: number): void;
+}
+
+export interface Replayed {
+  /** Where the history stands now. */
+  readonly head: Head;
+  /** How many revisions were appended. */
+  readonly revisions: number;
+  /** Resource servers of which it had been changed what they are shown: the revisions say that, and not how. */
+  readonly releases: readonly string[];
+  /** Messages on the topic that this installation did not write. */
+  readonly foreign: number;
+}
+
+/** Of contents, in one transaction: some thousand cuts. */
+const batchBytesMax = 262_144;
+
+/**
+ * Brings a restored database to where its history had come to, by what was published of that: the same revisions, with the
+ * same hashes. It may be interrupted at any point and started again. Before services are let at the database.
+ * @param to the last revision to replay, where the topic has several ends; null: its only end.
+ * @throws ReplayRefused, before anything is changed, where the topic does not lead on from the database's head.
+ * @throws KafkaUnavailable, StoreUnavailable
+ */
+export async function replayRevocations(
+  to: RevisionName | null,
+  { topic, history, chain }: ReplayPorts,
+  events: ReplayEvents,
+): Promise<Replayed> {
+  const head = await history.head();
+  const lost = new LostRevisions(head, chain);
+  let foreign = 0;
+  for await (const { messages, end } of topic.read(null)) {
+    for (const { offset, revision } of messages) if (!revision || !lost.offer(revision, offset)) foreign++;
+    events.read((messages.at(-1)?.offset ?? -1n) + 1n, end);
+  }
+  const way = await wayOf(lost, head, to, history);
+  const releases = [...new Set(way.flatMap((one) => one.releases))];
+  const { revision, hash } = way.at(-1) ?? head;
+  const replayed: Replayed = { head: { revision, hash }, revisions: way.length, releases, foreign };
+  events.found(replayed);
+  let done = 0;
+  for await (const batch of batchesOf(way, topic)) {
+    await history.append(batch);
+    done += batch.length;
+    events.replayed(done, way.length);
+  }
+  return replayed;
+}
+
+async function wayOf(
+  lost: LostRevisions,
+  head: Head,
+  to: RevisionName | null,
+  history: RestoredHistory,
+): Promise<readonly LostRevision[]> {
+  if (to && to.revision === head.revision && head.hash.startsWith(to.hashStart)) return [];
+  if (!lost.isEmpty) return lost.wayTo(to);
+  await requireSameHistory(lost, history);
+  return [];
+}
+
+/** A topic that ends before the database does proves that nothing is missing only if it is this history's. */
+async function requireSameHistory({ latestBefore }: LostRevisions, history: RestoredHistory): Promise<void> {
+  const { revision, hashes } = latestBefore;
+  if (revision === 0) {
+    throw new ReplayRefused(
+      'the topic holds no revision of this installation: check KAFKA_BROKERS, and the key; ' +
+        'where nothing has ever been revoked, there is nothing to replay',
+    );
+  }
+  const known = await history.hashOf(revision);
+  if (known === null || !hashes.includes(known)) {
+    throw new ReplayRefused(
+      `the topic ends with revision ${revision} of another history, which the database is not of`,
+    );
+  }
+}
+
+/** Reads them once more, in order. */
+async function* batchesOf(
+  way: readonly LostRevision[],
+  topic: PublishedRevisions,
+): AsyncGenerator<readonly SealedRevision[]> {
+  let batch: SealedRevision[] = [];
+  let bytes = 0;
+  let done = 0;
+  // Once, unless somebody has put them on the topic in another order.
+  for (let next = way[done]; next; next = way[done]) {
+    const before = done;
+    for await (const { messages } of topic.read(next.offset)) {
+      for (const { offset, revision } of messages) {
+        // By its place: another one may say that it has the same hash.
+        if (!revision || offset !== way[done]?.offset) continue;
+        done++;
+        batch.push(revision);
+        bytes += revision.content.length;
+        if (bytes < batchBytesMax) continue;
+        yield batch;
+        [batch, bytes] = [[], 0];
+      }
+    }
+    if (done === before)
+      throw new ReplayRefused(`revision ${next.revision} is not on the topic any more: start it again`);
+  }
+  if (batch.length > 0) yield batch;
+}

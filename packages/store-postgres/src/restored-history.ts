@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type AuditCodec,
+  type Chain,
+  composeReplay,
+  type Head,
+  type OpenedRevision,
+  openAll,
+  ReplayRefused,
+  type RestoredHistory,
+  requireOurs,
+} from '@touchstone/core';
+import { insertEvents } from './audit-writer.ts';
+import { promotedUpdate } from './census.ts';
+import type { Database, Query } from './database.ts';
+import { OutboxWriter } from './outbox-rows.ts';
+import { disablingOf, raiseMarks, readMarks, requireWritten } from './revocation-writer.ts';
+
+export interface RestoredHistoryOptions {
+  readonly chain: Chain;
+  readonly codec: AuditCodec;
+  /** That of the services. */
+  readonly fenceMilliseconds: number;
+}
+
+const headSelect = 'select revision, hash, digest, mac from history';
+
+/** A restored database, for the login that migrates: services' logins may not set the sequence. */
+export function restoredHistory(
+  database: Database,
+  { chain, codec, fenceMilliseconds }: RestoredHistoryOptions,
+): RestoredHistory {
+  const outbox = new OutboxWriter('replay', codec);
+  return {
+    async head() {
+      await requireAlone(database);
+      await untilSettled(database, fenceMilliseconds);
+      return (await readHead(database.query, headSelect, chain)).head;
+    },
+
+    async hashOf(revision) {
+      const text = 'select hash from revision where revision = $1';
+      const [row] = await database.query({ text, values: [revision] });
+      return (row?.[0] as string | undefined) ?? null;
+    },
+
+    async append(revisions) {
+      await requireAlone(database);
+      await outbox.writing(() =>
+        database.transaction(async (query) => {
+          const stand = await readHead(query, `${headSelect} for update`, chain);
+          const opened = openAll(stand.head, revisions, chain);
+          const cuts = opened.flatMap(({ content }) => content.cuts);
+          const composed = composeReplay({ ...stand, marks: await readMarks(query, cuts) }, opened, chain);
+          const { head, digest, mac, marks, disabled, ceiling, event } = composed;
+          const [revised, raised, advanced] = await Promise.all([
+            insertRevisions(query, opened),
+            raiseMarks(query, marks),
+            query({
+              text: 'update history set revision = $1, hash = $2, digest = $3, mac = $4 returning revision',
+              values: [head.revision, head.hash, digest, mac],
+            }),
+            // Before anything can be issued: this commits with the ceilings, or a number is left out for nothing.
+            query({
+              text: `select setval('token_sequence', greatest(last_value, $1)) from token_sequence where $1 > 0`,
+              values: [ceiling],
+            }),
+            // They come from the topic.
+            query({
+              text: 'update relay_position set revision = greatest(revision, $1)',
+              values: [head.revision],
+            }),
+            // Nobody remembers anything of the registry: its version can stay.
+            ...disabled.flatMap((one) => disablingOf(one, one.revision)).map(query),
+            insertEvents(query, outbox, [event], Date.now()),
+          ]);
+          requireWritten(revised, opened.length);
+          requireWritten(raised, marks.length);
+          requireWritten(advanced, 1);
+          return { written: 1 };
+        }),
+      );
+    },
+  };
+}
+
+interface Stand {
+  readonly head: Head;
+  readonly digest: string;
+  readonly mac: string;
+}
+
+async function readHead(query: Query, text: string, chain: Chain): Promise<Stand> {
+  const [row] = await query({ text });
+  if (!row) throw new Error('the history has not been initialised: this is no database that was restored');
+  const [revision, hash, digest, mac] = row as [number, string, string, string];
+  const stand = { head: { revision, hash }, digest, mac };
+  requireOurs(stand, chain);
+  return stand;
+}
+
+/** What they answer rests on a history that lacks what is to be replayed, and what they issue would be refused by it. */
+async function requireAlone(database: Database): Promise<void> {
+  const text = `
+    select distinct application_name from pg_stat_activity
+     where datname = current_database() and application_name ~ '^touchstone (issuer|validator|revocation|upkeep)$'`;
+  const connected = (await database.query({ text })).map(([name]) => name);
+  if (connected.length > 0) {
+    throw new ReplayRefused(`stop the services first: ${connected.join(', ')} is connected to the database`);
+  }
+}
+
+/** A database that was recovered to a point in time takes no revision until the fence has run out, as a promoted one. */
+async function untilSettled(database: Database, fenceMilliseconds: number): Promise<void> {
+  await database.write({ text: promotedUpdate('$1'), values: [fenceMilliseconds] });
+  const text = 'select writes_from <= now() from promotion';
+  while (!(await database.query({ text }))[0]?.[0]) await sleep(100);
+}
+
+function insertRevisions(query: Query, opened: readonly OpenedRevision[]) {
+  const fields = opened.map(({ sealed, content }) => ({
+    revision: sealed.revision,
+    previous_hash: sealed.previousHash,
+    content: `\\x${Buffer.from(sealed.content).toString('hex')}`,
+    hash: sealed.hash,
+    recorded_at: new Date(content.recordedAt),
+  }));
+  return query({
+    text: `insert into revision (revision, previous_hash, content, hash, recorded_at)
+           select * from json_to_recordset($1) as r (revision bigint, previous_hash text, content bytea, hash text,
+             recorded_at timestamptz) returning revision`,
+    values: [JSON.stringify(fields)],
+  });
+}
