@@ -6,13 +6,12 @@ import { actOf } from '../test-act.ts';
 import { censusIn, chain, History, quiet, TestClock } from '../test-history.ts';
 import { methods, plainMethod } from '../test-method.ts';
 import { TestProofs } from '../test-proofs.ts';
-import { record } from '../test-record.ts';
+import { record, recordsIn } from '../test-record.ts';
 import { handles } from '../test-registry.ts';
-import type { TokenKey } from '../tokens/token-key.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import type { Consistency } from './consistency.ts';
 import { consistentRecords } from './consistent-records.ts';
-import type { Release } from './ports.ts';
+import type { Release, WantedRecord } from './ports.ts';
 import { Presence } from './presence.ts';
 import { TokenCache } from './token-cache.ts';
 import { Uses } from './uses.ts';
@@ -30,9 +29,9 @@ async function open({ bytesMax = 1_000_000, fence = 5_000 } = {}) {
   const stored = new Map<string, TokenRecord>();
   const database = { reads: 0, replying: async () => {} };
   const reader = {
-    async read(keys: readonly TokenKey[], revision: number) {
+    async read(wanted: readonly WantedRecord[], revision: number) {
       database.reads++;
-      const records = keys.map(({ key }) => stored.get(key) ?? null);
+      const records = recordsIn(stored, wanted);
       const tail = await history.readAfter(revision);
       await database.replying();
       return { records, tail };
