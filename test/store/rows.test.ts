@@ -272,6 +272,20 @@ test("no token stands on another tenant's consent", async () => {
   expect(await tokens.insert(own, issuedEvent(own))).toBe(true);
 });
 
+test('what tokens of several tenants are compared with, and counted by, is of the tenants that are asked after', async () => {
+  const ask = (text: string, ...values: unknown[]) => as.issuer.query({ text, values });
+  expect(await ask('select tenant_id from registry_versions($1)', ['ours'])).toEqual([['ours']]);
+  const pairs = [
+    ['ours', 'theirs'],
+    [theirs.consentId, theirs.consentId],
+  ];
+  expect(await ask('select * from consents_given($1, $2)', ...pairs)).toEqual([['theirs', theirs.consentId]]);
+  const limit = { at: 0, app_id: 'app', audience: 'orders', usage: 'test', scopes: [], ttl_max: 0, methods: [] };
+  const counted = await ask('select tokens from tokens_beyond($1, $2)', 'theirs', JSON.stringify([limit]));
+  const text = `select count(*) from token where tenant_id = 'theirs' and token_class = 'token'`;
+  expect(counted).toEqual(await store.database.query({ text }));
+});
+
 test('what is revoked in one tenant ends nothing of another, whatever it names', async () => {
   const stored = { chain: store.chain, codec: auditCodec, instanceId: 'test' };
   const revocations = revocationWriter(as.issuer, stored);

@@ -71,7 +71,8 @@ async function open({ bytesMax = 1_000_000, fence = 5_000 } = {}) {
     proof: null,
     consistency,
   });
-  const ask = (token: string, consistency: Consistency) => validateToken(actOf(), commandOf(token, consistency), ports);
+  const ask = (token: string, consistency: Consistency, act = actOf()) =>
+    validateToken(act, commandOf(token, consistency), ports);
   const askAll = (tokens: readonly string[], consistency: Consistency) =>
     validateTokens(
       actOf(),
@@ -112,6 +113,14 @@ test('a revocation that returned longer ago than the staleness counts, one that 
   expect(await isActive(issued.token, stale(1_000))).toBe(true);
   expect(await isActive(issued.token, stale(999))).toBe(false);
   expect(await isActive(issued.token, stale(60_000))).toBe(false);
+});
+
+test('what is remembered of a token is known to nobody of another tenant', async () => {
+  const { ask, issue } = await open();
+  const { token } = issue();
+  expect(await ask(token, stale(1_000))).toMatchObject({ active: true });
+  const stranger = actOf({ tenantIds: ['t2'], scopes: ['tokens:validate', 'tokens:explain'] });
+  expect(await ask(token, stale(1_000), stranger)).toMatchObject({ active: false, reason: 'unknown' });
 });
 
 test('a revocation counts for fully consistent answers at once, whatever is remembered', async () => {
