@@ -274,6 +274,8 @@ const platformCredential = async (): Token => {
 const unknownTokenId = `tok_${'0'.repeat(26)}`;
 const nothing = async (): Token => ({ token: await unknownString(stack), tokenId: unknownTokenId });
 
+const unknownToAll = revokers(notFound('TOKEN'), { 'identity service': notFound('TOKEN'), app: notFound('TOKEN') });
+
 /** By the string, and by the id, of which an app can name none. */
 const tokenTargets: readonly (readonly [target: string, token: () => Token, byString: Outcomes, byId: Outcomes])[] = [
   [
@@ -292,20 +294,20 @@ const tokenTargets: readonly (readonly [target: string, token: () => Token, bySt
   [
     "another tenant's token",
     () => foreign.issue(),
-    {},
+    unknownToAll,
     revokers(notFound('TOKEN'), { 'identity service': notFound('TOKEN') }),
   ],
   ['another credential of the identity service', () => credentialIn(own), revokers('ok'), revokers('ok')],
   [
     "another tenant's credential",
     () => credentialIn(foreign),
-    {},
+    unknownToAll,
     revokers(notFound('TOKEN'), { 'identity service': notFound('TOKEN') }),
   ],
   [
     "another operator's credential, for several tenants",
     () => platformCredential(),
-    {},
+    unknownToAll,
     revokers(notFound('TOKEN'), { 'identity service': notFound('TOKEN') }),
   ],
   ['another credential of the app', () => credentialIn(own, 'app'), revokers('ok'), revokers('ok')],
@@ -318,7 +320,7 @@ const tokenTargets: readonly (readonly [target: string, token: () => Token, bySt
   [
     'a token that may be alive, without a record',
     nothing,
-    revokers(notFound('TOKEN'), { 'identity service': notFound('TOKEN'), app: notFound('TOKEN') }),
+    unknownToAll,
     revokers(notFound('TOKEN'), { 'identity service': notFound('TOKEN') }),
   ],
   [

@@ -95,7 +95,7 @@ test('Hydra issues 1574, 2046, 3784: what tokens took is given back once they ha
   await pass(20);
   expect(await expired()).toEqual([[0]]);
   const { records } = await store.records.read(
-    alive.map(({ key }) => key),
+    alive.map(({ key, tenantId }) => ({ key, tenantIds: [tenantId] })),
     0,
   );
   expect(records).toEqual(alive.map(asRead));

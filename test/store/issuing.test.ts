@@ -1,7 +1,7 @@
 import { type NewTokenRecord, partitionOf } from '@touchstone/core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
-import { asRead, issuedEvent, mint as mintFor } from './minted.ts';
+import { asRead, issuedEvent, mint as mintFor, wanted } from './minted.ts';
 
 let store: TestDatabase;
 beforeAll(async () => {
@@ -11,7 +11,7 @@ afterAll(() => store[Symbol.asyncDispose]());
 
 const mint = (over: Partial<NewTokenRecord> = {}) => mintFor(store, over);
 const insert = (record: NewTokenRecord) => store.tokens.insert(record, issuedEvent(record));
-const read = async (record: NewTokenRecord) => (await store.records.read([record.key], 0)).records[0];
+const read = async (record: NewTokenRecord) => (await store.records.read([wanted(record)], 0)).records[0];
 
 /** A consent with its key, as far as issuing looks at them. */
 async function addConsent(consentId: string, wrapped: Buffer): Promise<void> {
@@ -110,7 +110,8 @@ test('under a version of the registry that is no longer in force nothing is stor
 test('a read of a partition that does not exist finds nothing, and still tells the history', async () => {
   const known = await mint();
   await insert(known);
-  const { records, tail } = await store.records.read([{ partition: 60_000, key: 'a'.repeat(32) }, known.key], 0);
+  const nowhere = { key: { partition: 60_000, key: 'a'.repeat(32) }, tenantIds: ['acme'] };
+  const { records, tail } = await store.records.read([nowhere, wanted(known)], 0);
   expect(records).toEqual([null, asRead(known)]);
   expect(tail.head.revision).toBeGreaterThanOrEqual(0);
 });

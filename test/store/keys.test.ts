@@ -95,8 +95,8 @@ test('what is due is rotated, by whichever issuer comes first', async () => {
   const { active, next } = await rotate(tenantId);
   await sleep(5);
   await Promise.all([1, 2, 3].map(() => rotateDue(openSigningKeys(), openDataKeys(), 2)));
-  expect((await keys.findPublic(active.keyId))?.state).toBe('retired');
-  expect((await keys.findPublic(next.keyId))?.state).not.toBe('next');
+  expect((await keys.findPublic(active.keyId, [tenantId]))?.state).toBe('retired');
+  expect((await keys.findPublic(next.keyId, [tenantId]))?.state).not.toBe('next');
   expect(await rotateDue(keys, openDataKeys(), 3_600_000)).toBe(0);
 });
 
@@ -116,12 +116,12 @@ test('a key that was written under another key, or changed, is not there', async
       text: `update signing_key set ${column} = $1 where signing_key_id = $2`,
       values: [value, active.keyId],
     });
-  expect(await keys.findPublic(active.keyId)).not.toBeNull();
+  expect(await keys.findPublic(active.keyId, [mine])).not.toBeNull();
   await change('public_jwk', (stolen as NewSigningKey).publicJwk);
-  expect(await keys.findPublic(active.keyId)).toBeNull();
+  expect(await keys.findPublic(active.keyId, [mine])).toBeNull();
   await change('public_jwk', active.publicJwk);
   await change('tenant_id', await addTenant());
-  expect(await keys.findPublic(active.keyId)).toBeNull();
+  expect(await keys.findPublic(active.keyId, [mine])).toBeNull();
 });
 
 test('a revoked key signs no more and is not published; the next one takes its place, whatever is rotated meanwhile', async () => {
@@ -141,7 +141,7 @@ test('a revoked key signs no more and is not published; the next one takes its p
       rotate(tenantId),
       rotate(tenantId),
     ]);
-    expect((await keys.findPublic(keyId))?.state).toBe('revoked');
+    expect((await keys.findPublic(keyId, [tenantId]))?.state).toBe('revoked');
     expect((await keys.listPublished()).map((one) => one.keyId)).not.toContain(keyId);
   }
   const active = (await keys.active(tenantId)) ?? (await rotate(tenantId, null)).active;

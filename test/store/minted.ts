@@ -1,4 +1,4 @@
-import type { AuditEvent, NewTokenRecord, TokenRecord } from '@touchstone/core';
+import type { AuditEvent, NewTokenRecord, TokenRecord, WantedRecord } from '@touchstone/core';
 import type { TestDatabase } from '../harness/database.ts';
 
 /** Who does it all. */
@@ -29,6 +29,9 @@ export async function mint(
   } as const;
   return { ...method.mint(draft, { userId: 'ada', claims: {}, principal: null }).record, ...over };
 }
+
+/** The record, as its own tenant asks for it. */
+export const wanted = ({ key, tenantId }: NewTokenRecord): WantedRecord => ({ key, tenantIds: [tenantId] });
 
 /** The event that goes with the storing of a record. */
 export const issuedEvent = (record: NewTokenRecord): AuditEvent => ({

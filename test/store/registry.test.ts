@@ -69,8 +69,8 @@ test('an entry that was not written under our key is not there, and ends no list
   await addApps(tenantId, ...ids);
   await sql('update app set mac = $2 where app_id = $1', ids[1], 'made up');
   await sql('update app set entry = (select entry from app where app_id = $2) where app_id = $1', ids[3], ids[0]);
-  expect(await openRegistry().read('app', ids[1] as string)).toBeNull();
-  expect(await openRegistry().read('app', ids[3] as string)).toBeNull();
+  expect(await openRegistry().read('app', ids[1] as string, [tenantId])).toBeNull();
+  expect(await openRegistry().read('app', ids[3] as string, [tenantId])).toBeNull();
   const listed: string[] = [];
   for (let after: string | null = ''; after !== null; ) {
     const page: EntriesPage<'app'> = await openRegistry().list('app', [tenantId], after, 2);
@@ -86,11 +86,11 @@ test('an entry has one name, and is replaced in the version that was read only',
   await addApps(tenantId, appId);
   await expect(addApps(tenantId, appId)).rejects.toThrow(AlreadyExists);
   const writer = registryWriter(store.database, options());
-  const { etag = '' } = (await openRegistry().read('app', appId)) ?? {};
+  const { etag = '' } = (await openRegistry().read('app', appId, [tenantId])) ?? {};
   const renamed: Registered = { what: 'app', entry: { ...appOf(tenantId, appId), displayName: 'new' } };
   await writer.replace(renamed, etag, eventOf(tenantId));
   await expect(writer.replace(renamed, etag, eventOf(tenantId))).rejects.toThrow(EtagStale);
-  expect(await openRegistry().read('app', appId)).toMatchObject({ entry: { displayName: 'new' } });
+  expect(await openRegistry().read('app', appId, [tenantId])).toMatchObject({ entry: { displayName: 'new' } });
 });
 
 async function writePolicy(tenantId: string, version: number, ruleId: string): Promise<void> {

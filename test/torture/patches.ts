@@ -81,8 +81,8 @@ export const guards: Readonly<Record<string, readonly Patch[]>> = {
     withoutSources,
     {
       file: 'packages/core/src/validate/consistent-records.ts',
-      find: 'await follower.askUntilCovered(({ revision }) => reader.read(keys, revision));',
-      replace: 'await reader.read(keys, follower.applied.revision);',
+      find: 'await follower.askUntilCovered(({ revision }) => reader.read(wanted, revision));',
+      replace: 'await reader.read(wanted, follower.applied.revision);',
     },
   ],
   'draws the sequence after the request has come': [
@@ -108,8 +108,8 @@ export const guards: Readonly<Record<string, readonly Patch[]>> = {
       file: tokenWriter,
       find: `
        and (w.consent_id is null
-            or exists (select from consent c where c.consent_id = w.consent_id and c.disabled_revision is null))`,
-      replace: '',
+            or (w.tenant_id, w.consent_id) in (select g.tenant_id, g.consent_id from consents_given($5, $6) g))`,
+      replace: 'and $5::text[] is not null and $6::text[] is not null',
     },
   ],
   'looks at the registry when it inserts': [

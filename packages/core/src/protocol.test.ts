@@ -15,12 +15,12 @@ import type { Mark } from './revisions/watermarks.ts';
 import { composeRevision, targetText } from './revoke/compose-revision.ts';
 import type { Revocation, RevocationIntent } from './revoke/ports.ts';
 import { chain, quiet } from './test-history.ts';
-import { record } from './test-record.ts';
+import { record, recordsIn } from './test-record.ts';
 import { type TokenKey, tokenIdOf } from './tokens/token-key.ts';
 import { idOf, type TokenClass, type TokenRecord } from './tokens/token-record.ts';
 import { consistentRecords } from './validate/consistent-records.ts';
 import { decide } from './validate/decide.ts';
-import type { RecordReader } from './validate/ports.ts';
+import type { RecordReader, WantedRecord } from './validate/ports.ts';
 
 /**
  * The protocol of issuing, revoking and validating, with the code's own parts on a database in memory, under
@@ -99,9 +99,9 @@ class Database implements HistoryReader, RecordReader {
     return { head: this.head, missed: this.revisions.slice(revision, revision + 2), now: 0, server: '' };
   }
 
-  async read(keys: readonly TokenKey[], revision: number) {
+  async read(wanted: readonly WantedRecord[], revision: number) {
     await this.#step('send');
-    const records = keys.map(({ key }) => this.records.get(key) ?? null);
+    const records = recordsIn(this.records, wanted);
     const tail = await this.readAfter(revision);
     await this.#step('reply');
     return { records, tail };
@@ -245,9 +245,9 @@ test('under any interleaving a token is refused after a revocation that came aft
         const validate = async ([pick, steps]: readonly [number, number]) => {
           await wait(steps);
           const i = pick % tokens.length;
-          const { tokenClass, audience } = record(tokens[i]?.[0]);
+          const { tokenClass, tenantId, audience } = record(tokens[i]?.[0]);
           const start = tick();
-          const read = await records([keyOf(i)]);
+          const read = await records([{ key: keyOf(i), tenantIds: [tenantId] }]);
           const demand = { tokenClass, audience, scopes: ['read'], request: null, proof: null };
           const [found = null] = read.records;
           const opened = found && { ...secrets, scopes: found.scopes, expiresAt: found.expiresAt, requests: [] };

@@ -45,8 +45,13 @@ export class TestConsents implements ConsentStore {
     return (await this.find(consentId)) as ConsentAsOf;
   }
 
-  async list(userHandle: string, after: string | null, limit: number): Promise<readonly ConsentAsOf[]> {
-    const all = this.stored.filter((one) => one.userHandle === userHandle).reverse();
+  async list(
+    tenantId: string,
+    userHandle: string,
+    after: string | null,
+    limit: number,
+  ): Promise<readonly ConsentAsOf[]> {
+    const all = this.stored.filter((one) => one.tenantId === tenantId && one.userHandle === userHandle).reverse();
     const from = after === null ? 0 : all.findIndex((one) => one.consentId === after) + 1;
     const found = await Promise.all(all.slice(from, from + limit).map(({ consentId }) => this.find(consentId)));
     return found.filter((one) => one !== null);

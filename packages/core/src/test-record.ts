@@ -1,4 +1,5 @@
 import type { Ancestor, TokenRecord } from './tokens/token-record.ts';
+import { isFor, type WantedRecord } from './validate/ports.ts';
 
 /** Data for tests: a record of an ordinary token. */
 export const record = (over: Partial<TokenRecord> = {}): TokenRecord => ({
@@ -37,3 +38,13 @@ export const ancestor = (over: Partial<Ancestor> = {}): Ancestor => ({
   expiresAt: 1_000,
   ...over,
 });
+
+/** What a database that holds these tells of those that are wanted. */
+export const recordsIn = (
+  stored: ReadonlyMap<string, TokenRecord>,
+  wanted: readonly WantedRecord[],
+): (TokenRecord | null)[] =>
+  wanted.map((one) => {
+    const found = stored.get(one.key.key);
+    return found && isFor(one, found) ? found : null;
+  });

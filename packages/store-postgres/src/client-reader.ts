@@ -1,7 +1,7 @@
 import type { ClientEntry, ClientReader, Mac, Registered, RegisteredKind } from '@touchstone/core';
 import type { Database, Row } from './database.ts';
 import { tailColumnsCount, tailOf, tailSelect } from './history-rows.ts';
-import { columnsOf, storedOf, tables } from './registry.ts';
+import { storedOf } from './registry.ts';
 
 /** In the order of the statement's parameters, after the revision. */
 const kinds = ['tenant', 'app', 'resource_server'] as const satisfies readonly RegisteredKind[];
@@ -10,17 +10,11 @@ const kinds = ['tenant', 'app', 'resource_server'] as const satisfies readonly R
 const entryPart = 2;
 const noTail = `${entryPart}, ${Array.from({ length: tailColumnsCount - 1 }, () => 'null').join(', ')}`;
 
-/** The last column: whether the entry's tenant is disabled. */
-const entriesOf = (what: RegisteredKind, parameter: number): string => `
-  select ${noTail}, '${what}', ${columnsOf(what, 'e')}, t.disabled_revision is not null
-    from ${tables[what].table} e join tenant t on t.tenant_id = e.tenant_id
-   where e.${tables[what].id} = any($${parameter}::text[])`;
-
 /** Typed, for in a union it is the first select that gives the columns their types. */
-const readStatement = [
-  `select tail.*, null::text, null::text, null::text, null::text, null::text, null::boolean, null::boolean from (${tailSelect}) tail`,
-  ...kinds.map((what, i) => entriesOf(what, i + 2)),
-].join(' union all ');
+const readStatement = `
+  select tail.*, null::text, null::text, null::text, null::text, null::text, null::boolean, null::boolean from (${tailSelect}) tail
+  union all
+  select ${noTail}, e.* from client_entries($2, $3, $4) e`;
 
 /** Reads the entries of clients, in one snapshot with the history. */
 export function clientReader(database: Database, mac: Mac): ClientReader {

@@ -43,7 +43,7 @@ export function consentStore(database: Database, { mac, codec, instanceId }: Con
   // One at a time, for the sake of the events' count.
   const record = inTurn(async ({ consent, event }: Recording): Promise<ConsentAsOf> => {
     const { recorded } = await writer.writing(() =>
-      database.transaction(async (query) => {
+      database.of([consent.tenantId]).transaction(async (query) => {
         const inserted = await insert(query, consent, mac);
         if (inserted) await insertEvents(query, writer, [event], Date.now());
         const values = [consent.tenantId, consent.idempotencyKey];
@@ -59,8 +59,10 @@ export function consentStore(database: Database, { mac, codec, instanceId }: Con
   return {
     ...consentReader(database, mac),
 
-    async findWithKey(consentId) {
-      const [row] = await database.query({ name: 'consent and key', text: findWithKeyStatement, values: [consentId] });
+    async findWithKey(consentId, tenantId) {
+      const [row] = await database
+        .of([tenantId])
+        .query({ name: 'consent and key', text: findWithKeyStatement, values: [consentId] });
       const found = row ? consentOf(row, mac) : null;
       const [dataKeyId, wrapped] = (row?.slice(-2) ?? []) as [string | null, Buffer];
       const key: WrappedKey | null = dataKeyId === null ? null : { dataKeyId, wrapped };
@@ -74,13 +76,13 @@ export function consentStore(database: Database, { mac, codec, instanceId }: Con
 /** Consents by their id, and by their user. */
 export function consentReader(database: Database, mac: Mac): Pick<ConsentStore, 'find' | 'list'> {
   return {
-    async find(consentId) {
-      const [row] = await database.query({ name: 'consent', text: findStatement, values: [consentId] });
+    async find(consentId, tenantIds) {
+      const [row] = await database.of(tenantIds).query({ name: 'consent', text: findStatement, values: [consentId] });
       return row ? consentOf(row, mac) : null;
     },
 
-    async list(userHandle, after, limit) {
-      const rows = await database.query({
+    async list(tenantId, userHandle, after, limit) {
+      const rows = await database.of([tenantId]).query({
         name: 'consents of a user',
         text: `select ${columns} from consent c
                 where c.user_handle = $1

@@ -32,6 +32,17 @@ export interface Statement {
 /** Runs a statement and returns its rows as arrays. @throws StoreUnavailable, StatementRefused */
 export type Query = (statement: Statement) => Promise<Row[]>;
 
+/** The tenants whose rows are seen and written; `*`: all of them, where the database lets that be. */
+export type ActingFor = readonly string[] | '*';
+
+/** What is of tenants: of those that were named, and of no other. */
+export interface TenantRows {
+  /** Reads. */
+  readonly query: Query;
+  /** Commits what `work` did, or nothing of it. */
+  transaction<Result>(work: (query: Query) => Promise<Result>): Promise<Result>;
+}
+
 /** The server took the statement and refused it, by its SQLSTATE: a constraint, a missing table. Stays in this package. */
 export class StatementRefused extends Error {
   readonly sqlState: string;
@@ -45,12 +56,15 @@ export class StatementRefused extends Error {
 
 export const insufficientPrivilege = '42501';
 export const undefinedTable = '42P01';
+export const undefinedFunction = '42883';
 export const uniqueViolation = '23505';
 export const lockNotAvailable = '55P03';
 export const queryCanceled = '57014';
 export const objectNotInPrerequisiteState = '55000';
 
 export interface Database extends AsyncDisposable {
+  /** Without it nothing that is of a tenant is seen or written: see migration 0031. */
+  of(tenantIds: ActingFor): TenantRows;
   readonly query: Query;
   /** A statement that commits by itself. Once it resolves, what it wrote is safe wherever a commit must be. */
   readonly write: Query;
@@ -79,9 +93,14 @@ export function openDatabase({ url, applicationName, connectionsMax, onError }: 
   pool.on('error', () => undefined);
 
   return {
+    of: (tenantIds) => ({
+      query: (statement) => translated(() => readFor(pool, tenantIds, statement)),
+      transaction: (work) => translated(() => inTransaction(pool, work, actingFor('begin', tenantIds))),
+    }),
     query: (statement) => translated(() => run(pool, statement)),
     write: (statement) => translated(() => writeOnce(pool, statement)),
-    transaction: (work, mode) => translated(() => inTransaction(pool, work, mode)),
+    transaction: (work, mode) =>
+      translated(() => inTransaction(pool, work, mode ? `begin isolation level ${mode}` : 'begin')),
     connect: () =>
       translated(async () => {
         const client = new pg.Client({ ...settings, query_timeout: 0, keepAlive: true });
@@ -104,15 +123,35 @@ export async function run(client: pg.Pool | pg.ClientBase, { name, text, values 
   return (await client.query<unknown[]>(query)).rows;
 }
 
+/** Ends with the transaction that it begins. */
+const actingFor = (begin: string, tenantIds: ActingFor): string =>
+  `${begin}; set local touchstone.tenants = ${pg.escapeLiteral(JSON.stringify(tenantIds))}`;
+
+/** All is sent at once. Where the beginning failed, the statement sees nothing of any tenant. */
+async function readFor(pool: pg.Pool, tenantIds: ActingFor, statement: Statement): Promise<Row[]> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    const begun = client.query(actingFor('begin read only', tenantIds));
+    const [, rows] = await Promise.all([begun, run(client, statement), client.query('commit')]);
+    return rows;
+  } catch (error) {
+    if (!isSound(error)) broken = error as Error;
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
 async function inTransaction<Result>(
   pool: pg.Pool,
   work: (query: Query) => Promise<Result>,
-  mode: 'repeatable read' | undefined,
+  begin: string,
 ): Promise<Result> {
   const client = await pool.connect();
   let broken: Error | undefined;
   try {
-    await client.query(mode ? `begin isolation level ${mode}` : 'begin');
+    await client.query(begin);
     const result = await work((statement) => run(client, statement));
     await committed(client, () => client.query('commit'));
     return result;

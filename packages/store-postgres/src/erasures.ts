@@ -11,7 +11,7 @@ export function erasureStore(database: Database, instanceId: string, codec: Audi
   const request = inTurn(async ({ erasure, event }: { readonly erasure: Requested; readonly event: AuditEvent }) => {
     const text = 'insert into erasure (erasure_id, tenant_id, user_handle) values ($1, $2, $3)';
     await outbox.writing(() =>
-      database.transaction(async (query) => {
+      database.of([erasure.tenantId]).transaction(async (query) => {
         await query({ text, values: [erasure.erasureId, erasure.tenantId, erasure.userHandle] });
         await insertEvents(query, outbox, [event], Date.now());
         return { written: 1 };
@@ -22,12 +22,12 @@ export function erasureStore(database: Database, instanceId: string, codec: Audi
   return {
     request: (erasure, event) => request({ erasure, event }),
 
-    async find(erasureId) {
+    async find(erasureId, tenantIds) {
       const text = `
         select tenant_id, user_handle, (extract(epoch from requested_at) * 1000)::bigint,
                (extract(epoch from erased_at) * 1000)::bigint
           from erasure where erasure_id = $1`;
-      const [row] = await database.query({ name: 'erasure', text, values: [erasureId] });
+      const [row] = await database.of(tenantIds).query({ name: 'erasure', text, values: [erasureId] });
       if (!row) return null;
       const [tenantId, userHandle, requestedAt, erasedAt] = row as [string, string | null, number, number | null];
       return { erasureId, tenantId, userHandle, requestedAt, erasedAt };

@@ -114,7 +114,9 @@ async function drop(database: Database, { parent, name, isPending, isAttached }:
       const how = isPending ? 'finalize' : 'concurrently';
       await connection.query(`alter table touchstone.${parent} detach partition touchstone.${name} ${how}`);
     }
-    await connection.query(`drop table touchstone.${name}`);
+    // Both, or neither.
+    const reader = parent === 'token' ? `drop function if exists touchstone.${name}_records(text[], uuid[]);` : '';
+    await connection.query(`${reader} drop table touchstone.${name}`);
     return true;
   } catch (error) {
     if (inTheWay.includes((error as pg.DatabaseError).code ?? '')) return false;

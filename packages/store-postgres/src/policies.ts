@@ -24,7 +24,7 @@ export function policyStore(database: Database, { mac, codec, instanceId }: Poli
       const { tenantId, version } = next.policy;
       const text = JSON.stringify(next);
       const { recordedAt } = await outbox.writing(() =>
-        database.transaction(async (query) => {
+        database.of([tenantId]).transaction(async (query) => {
           await raiseVersion(query, tenantId);
           const [row] = await query({
             text: `insert into policy (tenant_id, version, entry, mac)
@@ -46,7 +46,9 @@ export function policyStore(database: Database, { mac, codec, instanceId }: Poli
     read: (tenantId, version) => readPolicy(database, mac, tenantId, version),
 
     async list(tenantId, before, limit) {
-      const rows = await database.query({ name: 'policies', text: listStatement, values: [tenantId, before, limit] });
+      const rows = await database
+        .of([tenantId])
+        .query({ name: 'policies', text: listStatement, values: [tenantId, before, limit] });
       return rows.map((row) => policyOf(row, mac));
     },
 

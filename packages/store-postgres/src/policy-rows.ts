@@ -31,6 +31,8 @@ export async function readPolicy(
   tenantId: string,
   version: number | null,
 ): Promise<PolicyVersion | null> {
-  const [row] = await database.query({ name: 'policy', text: readStatement, values: [tenantId, version] });
+  const [row] = await database
+    .of([tenantId])
+    .query({ name: 'policy', text: readStatement, values: [tenantId, version] });
   return row ? policyOf(row, mac) : null;
 }

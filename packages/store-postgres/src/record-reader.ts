@@ -1,32 +1,42 @@
-import type { RecordReader, RecordsRead, TokenKey, TokenRecord } from '@touchstone/core';
-import { type Database, type Row, StatementRefused, undefinedTable } from './database.ts';
+import { isFor, type RecordReader, type RecordsRead, type TokenRecord, type WantedRecord } from '@touchstone/core';
+import {
+  type Database,
+  type Query,
+  type Row,
+  StatementRefused,
+  undefinedFunction,
+  undefinedTable,
+} from './database.ts';
 import { tailColumnsCount, tailOf, tailSelect } from './history-rows.ts';
-import { recordJson, recordOf } from './token-rows.ts';
+import { recordOf } from './token-rows.ts';
 
 /**
  * Gathered reads: one statement, hence one snapshot, gives the records wanted, the head of the history and what came
- * after the revision that is known. Partitions are named directly, so that none but those wanted is planned or locked.
+ * after the revision that is known. Each partition is read by a function of its own, so that none but those wanted is planned
+ * or locked; it gives what is asked for by both tenant and id.
  */
 export function recordReader(database: Database): RecordReader {
   return {
-    async read(keys, revision) {
-      const byPartition = Map.groupBy(keys, (key) => key.partition);
+    async read(wanted, revision) {
+      const byPartition = Map.groupBy(wanted, ({ key }) => key.partition);
       try {
-        return await readFrom(database, byPartition, keys, revision);
+        return await readFrom(database, byPartition, wanted, revision);
       } catch (error) {
-        if (!(error instanceof StatementRefused && error.sqlState === undefinedTable)) throw error;
+        if (!(error instanceof StatementRefused && isMissing.includes(error.sqlState))) throw error;
         // A partition that is not there any more, or never was: a string made long ago, or by a stolen key.
-        return await readFrom(database, await existing(database, byPartition), keys, revision);
+        return await readFrom(database, await existing(database, byPartition), wanted, revision);
       }
     },
   };
 }
 
-type ByPartition = ReadonlyMap<number, readonly TokenKey[]>;
+const isMissing = [undefinedFunction, undefinedTable];
+
+type ByPartition = ReadonlyMap<number, readonly WantedRecord[]>;
 
 async function existing(database: Database, byPartition: ByPartition): Promise<ByPartition> {
   const rows = await database.query({
-    text: `select p from unnest($1::int[]) p where to_regclass('touchstone.token_' || p) is not null`,
+    text: `select p from unnest($1::int[]) p where to_regproc('touchstone.token_' || p || '_records') is not null`,
     values: [[...byPartition.keys()]],
   });
   return new Map([...byPartition].filter(([partition]) => rows.some(([found]) => found === partition)));
@@ -35,7 +45,7 @@ async function existing(database: Database, byPartition: ByPartition): Promise<B
 async function readFrom(
   database: Database,
   byPartition: ByPartition,
-  keys: readonly TokenKey[],
+  wanted: readonly WantedRecord[],
   revision: number,
 ): Promise<RecordsRead> {
   const partitions = [...byPartition.keys()].sort((a, b) => a - b);
@@ -43,29 +53,54 @@ async function readFrom(
     // A few combinations come again and again; a batch that is scattered wide is not worth remembering.
     ...(partitions.length <= 2 ? { name: `records ${partitions.join(' ')}` } : {}),
     text: statementFor(partitions),
-    values: [revision, ...partitions.map((partition) => byPartition.get(partition)?.map(({ key }) => key))],
+    values: [revision, ...partitions.flatMap((partition) => pairsOf(byPartition.get(partition) ?? []))],
   });
   const records = recordsByKey(rows);
-  return { records: keys.map(({ key }) => records.get(key) ?? null), tail: tailOf(rows) };
+  return { records: wanted.map((one) => found(records, one)), tail: tailOf(rows) };
 }
+
+/** Those that a transaction of somebody else's wants, in no order. */
+export async function recordsOf(query: Query, wanted: readonly WantedRecord[]): Promise<TokenRecord[]> {
+  if (wanted.length === 0) return [];
+  const byPartition = [...Map.groupBy(wanted, ({ key }) => key.partition)];
+  const text = byPartition.map(([partition], i) => `select ${call(partition, 2 * i + 1)}`).join(' union all ');
+  const rows = await query({ text, values: byPartition.flatMap(([, ofPartition]) => pairsOf(ofPartition)) });
+  return rows.flatMap(([records]) => (records as unknown[][] | null) ?? []).map(recordOf);
+}
+
+/** The tenants and the ids, pair by pair. */
+function pairsOf(wanted: readonly WantedRecord[]): [(string | null)[], string[]] {
+  const pairs = wanted.flatMap(({ key, tenantIds }) =>
+    (tenantIds ?? [null]).map((tenantId) => [tenantId, key.key] as const),
+  );
+  return [pairs.map(([tenantId]) => tenantId), pairs.map(([, key]) => key)];
+}
+
+const call = (partition: number, parameter: number): string =>
+  `token_${Math.trunc(partition)}_records($${parameter}::text[], $${parameter + 1}::uuid[])`;
 
 const noTail = `2, ${Array.from({ length: tailColumnsCount - 1 }, () => 'null').join(', ')}`;
 const statementFor = (partitions: readonly number[]): string =>
   [
     // Typed, for in a union it is the first select that gives the columns their types.
     `select tail.*, null::json from (${tailSelect}) tail`,
-    ...partitions.map(
-      (partition, i) =>
-        `select ${noTail}, ${recordJson} from token_${Math.trunc(partition)} t where t.id = any($${i + 2}::uuid[])`,
-    ),
+    ...partitions.map((partition, i) => `select ${noTail}, ${call(partition, 2 * i + 2)}`),
   ].join(' union all ');
 
 function recordsByKey(rows: readonly Row[]): Map<string, TokenRecord> {
   const records = new Map<string, TokenRecord>();
   for (const row of rows) {
     if (row[0] !== 2) continue;
-    const record = recordOf(row[tailColumnsCount] as unknown[]);
-    records.set(record.key.key, record);
+    for (const values of (row[tailColumnsCount] as unknown[][] | null) ?? []) {
+      const record = recordOf(values);
+      records.set(record.key.key, record);
+    }
   }
   return records;
+}
+
+/** Another of the same batch may have wanted it for another tenant. */
+function found(records: ReadonlyMap<string, TokenRecord>, wanted: WantedRecord): TokenRecord | null {
+  const record = records.get(wanted.key.key);
+  return record && isFor(wanted, record) ? record : null;
 }

@@ -47,7 +47,7 @@ export function registryWriter(
   const write = inTurn(async ({ registered, replaces, tenantKey, event }: Change): Promise<Changed> => {
     const row = rowOf(registered, mac);
     const { head } = await outbox.writing(() =>
-      database.transaction(async (query) => {
+      database.of([row.tenantId]).transaction(async (query) => {
         // Before the tenant, as everybody takes them.
         const isShown = registered.what === 'resource_server' && replaces !== null;
         const release = isShown ? composeRelease(await lockHistory(query, [], chain), row.id, chain) : null;

@@ -118,7 +118,7 @@ export function registry(database: Database, mac: Mac): Registry {
       const key = JSON.stringify([appId, audience]);
       const known = remembered.get(tenantId)?.get(key);
       if (known) return known;
-      const [row] = await database.query({
+      const [row] = await database.of([tenantId]).query({
         name: 'registration',
         text: findStatement,
         values: [tenantId, appId, audience],
@@ -134,10 +134,10 @@ export function registry(database: Database, mac: Mac): Registry {
       remembered.delete(tenantId);
     },
 
-    async read(what, id) {
+    async read(what, id, tenantIds) {
       const { table, id: column } = tables[what];
       const text = `select ${columnsOf(what, 'e')} from ${table} e where e.${column} = $1`;
-      const [row] = await database.query({ name: `read ${what}`, text, values: [id] });
+      const [row] = await database.of(tenantIds).query({ name: `read ${what}`, text, values: [id] });
       return row ? storedOf(what, row, mac) : null;
     },
 
@@ -145,7 +145,9 @@ export function registry(database: Database, mac: Mac): Registry {
       const { table, id } = tables[what];
       const text = `select ${columnsOf(what, 'e')} from ${table} e
                      where e.tenant_id = any($1) and e.${id} > $2 order by e.${id} limit $3`;
-      const rows = await database.query({ name: `list ${what}`, text, values: [tenantIds, after, limit + 1] });
+      const rows = await database
+        .of(tenantIds)
+        .query({ name: `list ${what}`, text, values: [tenantIds, after, limit + 1] });
       const page = rows.slice(0, limit);
       const entries = page.map((row) => storedOf(what, row, mac)).filter((stored) => stored !== null);
       // By what is there, not by what was written under our key: else one that was not would end the list.
@@ -159,11 +161,11 @@ export function releaseReader(database: Database, mac: Mac): ReleaseReader {
   let generation = -1;
   const remembered = new Map<string, Release>();
 
-  async function read(audience: string, now: number): Promise<Release> {
+  async function read(audience: string, tenantId: string, now: number): Promise<Release> {
     // One snapshot: the revision is that of what is read.
     const text = `select h.revision, ${columnsOf('resource_server', 'r')}
                     from history h left join resource_server r on r.audience = $1`;
-    const [row] = await database.query({ name: 'release', text, values: [audience] });
+    const [row] = await database.of([tenantId]).query({ name: 'release', text, values: [audience] });
     const [revision = 0, ...entry] = (row ?? []) as [number, ...unknown[]];
     const stored = storedOf('resource_server', entry, mac);
     const { releasedClaims = [], pairwiseSector = null } = stored?.entry ?? {};
@@ -173,11 +175,11 @@ export function releaseReader(database: Database, mac: Mac): ReleaseReader {
   }
 
   return {
-    releaseOf(audience, revision, now) {
+    releaseOf(audience, tenantId, revision, now) {
       if (now !== generation) remembered.clear();
       generation = now;
       const known = remembered.get(audience);
-      return known && known.revision >= revision ? known : read(audience, now);
+      return known && known.revision >= revision ? known : read(audience, tenantId, now);
     },
   };
 }

@@ -66,8 +66,8 @@ export const revocationFields = `
 export function revocationReader(database: Database, chain: Chain): RevocationReader {
   const text = `select ${revocationColumns} from revocation v join revision r using (revision) where v.revocation_id = $1`;
   return {
-    async find(revocationId) {
-      const [row] = await database.query({ name: 'revocation', text, values: [revocationId] });
+    async find(revocationId, tenantIds) {
+      const [row] = await database.of(tenantIds).query({ name: 'revocation', text, values: [revocationId] });
       return row ? revocationOf(row, chain) : null;
     },
   };

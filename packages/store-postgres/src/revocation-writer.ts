@@ -8,6 +8,7 @@ import {
   gather,
   type LockedHistory,
   type Mark,
+  platformTenantId,
   type Revocation,
   type RevocationIntent,
   type RevocationWriter,
@@ -43,7 +44,7 @@ export function revocationWriter(
 
   async function writeAll(intents: readonly RevocationIntent[]): Promise<readonly (Revocation | Error)[]> {
     const { outcomes } = await outbox.writing(() =>
-      database.transaction(async (query) => {
+      database.of(tenantsOf(intents)).transaction(async (query) => {
         const locked = await lockHistory(query, intents, chain);
         const composed = composeRevision(locked, intents, chain);
         if (composed.write) await writeRevision(query, composed.write, outbox, chain);
@@ -73,6 +74,11 @@ export function revocationWriter(
 
   return { write: (intent) => write(intent) };
 }
+
+/** What is about all tenants is the platform's own. */
+const tenantsOf = (intents: readonly RevocationIntent[]): string[] => [
+  ...new Set(intents.map(({ tenantId }) => tenantId ?? platformTenantId)),
+];
 
 /** By the index on names, from the end: a colon comes after the digits. */
 const lastPartitionSelect = `

@@ -13,7 +13,7 @@ import {
   type SigningKeyStore,
 } from '@touchstone/core';
 import { insertEvents } from './audit-writer.ts';
-import type { Database, Query, Row } from './database.ts';
+import type { ActingFor, Database, Query, Row } from './database.ts';
 import { OutboxWriter } from './outbox-rows.ts';
 import { versionRaised } from './registry.ts';
 
@@ -26,8 +26,8 @@ const publicColumns = `
 export function publicKeyReader(database: Database, mac: Mac): PublicKeyReader {
   const text = `select ${publicColumns} from signing_key k where k.signing_key_id = $1`;
   return {
-    async findPublic(keyId) {
-      const [row] = await database.query({ name: 'public key', text, values: [keyId] });
+    async findPublic(keyId, tenantIds) {
+      const [row] = await database.of(tenantIds).query({ name: 'public key', text, values: [keyId] });
       return row ? publicKeyOf(row, mac) : null;
     },
   };
@@ -51,9 +51,9 @@ export function signingKeyStore(
 ): SigningKeyStore {
   const writer = new OutboxWriter(instanceId, codec);
 
-  async function list(where: string, values: readonly unknown[]): Promise<PublicSigningKey[]> {
+  async function list(of: ActingFor, where: string, values: readonly unknown[]): Promise<PublicSigningKey[]> {
     const text = `select ${publicColumns} from signing_key k where ${where} order by k.created_at desc, k.signing_key_id`;
-    const rows = await database.query({ text, values });
+    const rows = await database.of(of).query({ text, values });
     return rows.map((row) => publicKeyOf(row, mac)).filter((key) => key !== null);
   }
 
@@ -61,7 +61,7 @@ export function signingKeyStore(
   const rotate = inTurn(async ({ rotation, eventOf }: Wanted): Promise<Rotated> => {
     const { tenantId, replaces, pair } = rotation;
     const { rotated } = await writer.writing(() =>
-      database.transaction(async (query) => {
+      database.of([tenantId]).transaction(async (query) => {
         // Who rotates at the same time waits here.
         await query({ text: 'select from tenant where tenant_id = $1 for no key update', values: [tenantId] });
         const { active, next } = await currentKeys(query, tenantId, mac);
@@ -87,22 +87,24 @@ export function signingKeyStore(
     async active(tenantId) {
       const text = `select ${publicColumns}, k.data_key_id, k.wrapped from signing_key k
                      where k.tenant_id = $1 and k.state = 'active' and k.disabled_revision is null`;
-      const [row] = await database.query({ name: 'active key', text, values: [tenantId] });
+      const [row] = await database.of([tenantId]).query({ name: 'active key', text, values: [tenantId] });
       const key = row ? publicKeyOf(row, mac) : null;
       const [dataKeyId, wrapped] = (row?.slice(-2) ?? []) as [string, Buffer];
       return key && ({ ...key, privateKey: { dataKeyId, wrapped } } satisfies SigningKey);
     },
 
-    listPublic: (tenantId) => list('k.tenant_id = $1', [tenantId]),
+    listPublic: (tenantId) => list([tenantId], 'k.tenant_id = $1', [tenantId]),
 
     listPublished: () =>
       list(
+        '*',
         `k.disabled_revision is null and (k.retired_at is null or k.retired_at > now() - $1 * interval '1 second')`,
         [platformTtlMax],
       ),
 
     listDue: (milliseconds) =>
       list(
+        '*',
         `k.state = 'active' and k.disabled_revision is null and k.activated_at < now() - $1 * interval '1 millisecond'`,
         [milliseconds],
       ),

@@ -12,34 +12,32 @@ import {
 } from '@touchstone/core';
 import { type Database, type Query, StatementRefused } from './database.ts';
 import { OutboxWriter, outboxFields } from './outbox-rows.ts';
-import { fieldsOf, insertColumns, recordFields, recordJson, recordOf } from './token-rows.ts';
+import { recordsOf } from './record-reader.ts';
+import { fieldsOf, insertColumns, recordFields } from './token-rows.ts';
 
 const drawStatement = `
   select nextval('token_sequence'), (extract(epoch from now()) * 1000)::bigint from generate_series(1, $1::int)`;
 
 /**
  * Inserts the rows whose tenant's registry still is at the version they were decided under - credentials, which no
- * registry decides, have version 0 - and whose consent has not been withdrawn, and an event for each of them. Returns the
- * ids that were inserted.
+ * registry decides, have version 0 - and whose consent has not been withdrawn, and an event for each of them. Returns their
+ * ids, each with how many were inserted. Nothing is read of the table, for nobody may.
  */
 const insertStatement = `
   with wanted as (select * from json_to_recordset($1) as r (${recordFields}, ${outboxFields})),
-  inserted as (
-    insert into token (${insertColumns})
-    select ${insertColumns} from wanted w
+  standing as (
+    select * from wanted w
      where (w.policy_version = 0
-            or w.policy_version = (select n.registry_version from tenant n where n.tenant_id = w.tenant_id))
+            or (w.tenant_id, w.policy_version) in (select v.tenant_id, v.version from registry_versions($4) v))
        and (w.consent_id is null
-            or exists (select from consent c where c.consent_id = w.consent_id and c.disabled_revision is null))
-    on conflict do nothing
-    returning id
+            or (w.tenant_id, w.consent_id) in (select g.tenant_id, g.consent_id from consents_given($5, $6) g))
   ),
+  inserted as (insert into token (${insertColumns}) select ${insertColumns} from standing returning 1),
   recorded as (
     insert into outbox (event_id, tenant_id, payload, occurred_at, writer, writer_sequence)
-    select w.event_id, w.tenant_id, w.payload, w.occurred_at, $2, $3 + row_number() over ()
-      from inserted join wanted w using (id)
+    select s.event_id, s.tenant_id, s.payload, s.occurred_at, $2, $3 + row_number() over () from standing s
   )
-  select id from inserted`;
+  select id, (select count(*) from inserted) from standing`;
 
 /** Taken once: who comes second waits for the first one's commit, and gets none. */
 const useStatement = `
@@ -69,8 +67,16 @@ export function tokenWriter(database: Database, instanceId: string, codec: Audit
       ...fieldsOf(record),
       ...writer.fieldsOf(event, record.issuedAt),
     }));
-    const values = [JSON.stringify(rows), writer.name, writer.count];
+    const decided = insertions.filter(({ record }) => record.policyVersion > 0);
+    const tenants = [...new Set(decided.map(({ record }) => record.tenantId))];
+    const given = insertions.filter(({ record }) => record.consentId !== null);
+    const consents = [given.map(({ record }) => record.tenantId), given.map(({ record }) => record.consentId)];
+    const values = [JSON.stringify(rows), writer.name, writer.count, tenants, ...consents];
     const inserted = await query({ name: 'issue', text: insertStatement, values });
+    // A trigger, or a rule, can make a write vanish without an error.
+    if (inserted.some(([, count]) => count !== inserted.length)) {
+      throw new StoreUnavailable(new Error('the database did not keep what was written'));
+    }
     return { ids: new Set(inserted.map(([id]) => (id as string).replaceAll('-', ''))), written: inserted.length };
   }
 
@@ -140,10 +146,7 @@ interface Together {
 
 const lockStatement = 'select pg_advisory_xact_lock(hashtextextended($1, 0))';
 const aliveStatement = `
-  select ${recordJson} from live_token l join token t on t.expiry_day = l.expiry_day and t.id = l.id
-   where l.app_id = $1 and l.user_handle = $2 and l.expires_at > clock_timestamp()
-     and t.tenant_id = $3 and t.token_class = 'token' and t.app_id = l.app_id and coalesce(t.user_handle, '') = l.user_handle
-   order by t.sequence`;
+  select expiry_day, id from live_token where app_id = $1 and user_handle = $2 and expires_at > clock_timestamp()`;
 const roomStatement = `
   insert into live_token (expiry_day, id, app_id, user_handle, expires_at) values ($1, $2, $3, $4, $5)`;
 
@@ -151,8 +154,14 @@ const roomStatement = `
 async function takeRoom(query: Query, { record }: NewToken, { max, isAlive, end }: Room): Promise<void> {
   const { key, tenantId, appId, userHandle, expiresAt } = record;
   await query({ text: lockStatement, values: [JSON.stringify([appId, userHandle])] });
-  const rows = await query({ text: aliveStatement, values: [appId, userHandle ?? '', tenantId] });
-  const alive = rows.map(([values]) => recordOf(values as unknown[])).filter(isAlive);
+  const rows = (await query({ text: aliveStatement, values: [appId, userHandle ?? ''] })) as [number, string][];
+  const kept = await recordsOf(
+    query,
+    rows.map(([partition, id]) => ({ key: { partition, key: id }, tenantIds: [tenantId] })),
+  );
+  const alive = kept
+    .filter((one) => one.tokenClass === 'token' && one.appId === appId && one.userHandle === userHandle && isAlive(one))
+    .sort((a, b) => a.sequence - b.sequence);
   if (alive.length >= max && !end) throw new TooManyTokens(max);
   if (alive.length >= max) await end?.(alive.slice(0, alive.length - max + 1));
   const values = [key.partition, key.key, appId, userHandle ?? '', new Date(expiresAt)];

@@ -41,8 +41,10 @@ const sequencesQuery = `
    where relnamespace = 'touchstone'::regnamespace and relkind = 'S' and has_sequence_privilege($1, oid, privilege)
    group by relname`;
 
+// Each partition of `token` has one that gives its records.
 const functionsQuery = `
-  select 'function ' || proname, 'execute' || case when prosecdef then ' security definer' else '' end
+  select distinct 'function ' || regexp_replace(proname, '^token_[0-9]+_', 'token '),
+         'execute' || case when prosecdef then ' security definer' else '' end
     from pg_proc where pronamespace = 'touchstone'::regnamespace and has_function_privilege($1, oid, 'EXECUTE')`;
 
 const schemasQuery = `

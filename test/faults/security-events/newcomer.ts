@@ -35,7 +35,9 @@ export async function openNewcomer(stack: Stack): Promise<Newcomer> {
     async honours({ text, audience }) {
       const { method, located } = locate(text);
       const { watermarks, databaseNow } = await Follower.start(historyReader(database), chain, systemClock, quiet);
-      const [record = null] = (await recordReader(database).read([located.key], 0)).records;
+      const ofWhom = { text: 'select tenant_id from token where id = $1', values: [located.key.key] };
+      const tenantIds = (await database.query(ofWhom)).map(([tenantId]) => tenantId as string);
+      const [record = null] = (await recordReader(database).read([{ key: located.key, tenantIds }], 0)).records;
       const tokenClass = audience === 'touchstone' ? 'credential' : 'token';
       const demand = { tokenClass, audience, scopes: record?.scopes ?? [], request: null, proof: null } as const;
       const opened = record && (await method.open(located, record));

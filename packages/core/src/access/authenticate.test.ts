@@ -3,7 +3,7 @@ import { CallerUnknown, StoreUnavailable } from '../errors.ts';
 import { Follower } from '../revisions/follower.ts';
 import { chain, History, quiet, TestClock } from '../test-history.ts';
 import { methods, plainMethod } from '../test-method.ts';
-import { record } from '../test-record.ts';
+import { record, recordsIn } from '../test-record.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import type { Principal } from './act.ts';
 import { authenticator } from './authenticate.ts';
@@ -35,11 +35,11 @@ async function open() {
     methods,
     follower,
     clients: noClients,
-    async records(keys) {
+    async records(wanted) {
       database.reads++;
       if (history.away) throw new StoreUnavailable();
       const { watermarks, generation } = follower;
-      const records = keys.map(({ key }) => stored.get(key) ?? null);
+      const records = recordsIn(stored, wanted);
       const asRead = { records, now: history.now, head: history.head, watermarks, generation };
       await database.answering();
       return asRead;

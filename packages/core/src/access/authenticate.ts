@@ -56,7 +56,7 @@ export function authenticator({ methods, records, follower, clients }: Authentic
     const {
       records: [record = null],
       generation: asRead,
-    } = await records([found.located.key]);
+    } = await records([{ key: found.located.key, tenantIds: null }]);
     const opened = record && (await found.method.open(found.located, record));
     if (asRead !== follower.generation) return null;
     return { record, opened, caller: record && opened && callerOf(record, opened) };

@@ -96,7 +96,7 @@ async function issueAuthorised(
 
 async function resolvePrincipal({ caller }: Act, asked: PrincipalRequest, registry: Registry): Promise<Principal> {
   if ('tenantIds' in asked) return asked;
-  const found = await registry.read(asked.kind, asked.name);
+  const found = await registry.read(asked.kind, asked.name, caller.tenantIds);
   if (!found || !caller.tenantIds.includes(found.entry.tenantId)) throw unknownEntry(asked.kind);
   if (found.disabled) throw new Disabled(asked.kind);
   return { ...asked, tenantIds: [found.entry.tenantId] };
@@ -105,7 +105,7 @@ async function resolvePrincipal({ caller }: Act, asked: PrincipalRequest, regist
 /** An operator may be made before its tenants are; what serves a tenant may not. @throws TenantUnknown, Disabled */
 async function requireTenants(tenantIds: readonly string[], registry: Registry): Promise<void> {
   for (const tenantId of tenantIds) {
-    const found = await registry.read('tenant', tenantId);
+    const found = await registry.read('tenant', tenantId, [tenantId]);
     if (!found) throw new TenantUnknown();
     if (found.disabled) throw new Disabled('tenant');
   }

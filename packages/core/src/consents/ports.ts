@@ -34,10 +34,10 @@ export interface NewConsent extends Omit<Consent, 'recordedAt' | 'expiresAt'> {
 
 /** Keeps consents. Each is kept with a keyed hash over it: one that somebody else made counts as not there. */
 export interface ConsentStore {
-  /** Never remembered. Null where there is none. @throws StoreUnavailable */
-  find(consentId: string): Promise<ConsentAsOf | null>;
+  /** Never remembered. Null where these tenants have none such. @throws StoreUnavailable */
+  find(consentId: string, tenantIds: readonly string[]): Promise<ConsentAsOf | null>;
   /** The consent with its key, null where that has been deleted. @throws StoreUnavailable */
-  findWithKey(consentId: string): Promise<(ConsentAsOf & { readonly key: WrappedKey | null }) | null>;
+  findWithKey(consentId: string, tenantId: string): Promise<(ConsentAsOf & { readonly key: WrappedKey | null }) | null>;
   /**
    * Stores the consent, its key and its event, or none of them. Where the idempotency key has been used, nothing is stored,
    * and the first consent returned.
@@ -49,7 +49,7 @@ export interface ConsentStore {
    * @param after the id of the last one that is known; empty: from the beginning.
    * @throws StoreUnavailable
    */
-  list(userHandle: string, after: string, limit: number): Promise<readonly ConsentAsOf[]>;
+  list(tenantId: string, userHandle: string, after: string, limit: number): Promise<readonly ConsentAsOf[]>;
 }
 
 /** Makes the keys of consents. */

@@ -27,7 +27,7 @@ export async function getConsent(
   ports: Pick<ReadConsentPorts, 'consents' | 'follower' | 'uses'>,
 ): Promise<ConsentSeen> {
   authorise(act);
-  const found = await ports.consents.find(consentId);
+  const found = await ports.consents.find(consentId, act.caller.tenantIds);
   if (!found || !actsIn(act.caller, found.consent.tenantId)) throw new ConsentUnknown();
   const [seen] = await see([found], ports);
   return seen as ConsentSeen;
@@ -56,7 +56,7 @@ export async function listConsents(
   authorise(act);
   requireTenant(act.caller, tenantId);
   const { handleOf } = await ports.handles.of(tenantId);
-  const found = await ports.consents.list(handleOf(userId), after, pageSize + 1);
+  const found = await ports.consents.list(tenantId, handleOf(userId), after, pageSize + 1);
   const page = found.slice(0, pageSize);
   return {
     consents: await see(page, ports),

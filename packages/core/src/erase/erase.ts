@@ -40,11 +40,11 @@ export async function eraseUser(
   { registry, handles, consents, revocations, erasures }: ErasePorts,
 ): Promise<{ readonly erasureId: string; readonly head: Head }> {
   requireOperator(act.caller, 'tokens:revoke', tenantId);
-  if (!(await registry.read('tenant', tenantId))) throw new TenantUnknown();
+  if (!(await registry.read('tenant', tenantId, [tenantId]))) throw new TenantUnknown();
   const userHandle = (await handles.of(tenantId)).handleOf(userId);
   const why = { reason, includeCredentials: false };
   for (let after = ''; ; ) {
-    const page = await consents.list(userHandle, after, pageSize);
+    const page = await consents.list(tenantId, userHandle, after, pageSize);
     const ends = page.map(({ consent }) => ({ kind: 'consent', key: consent.consentId, tenantId }) as const);
     await Promise.all(ends.map((end) => revocations.write(intentOfTarget(act, end, { ...why, idempotencyKey: null }))));
     const last = page.at(-1);
@@ -77,7 +77,7 @@ export async function eraseTenant(
   { registry, erasures }: Pick<ErasePorts, 'registry' | 'erasures'>,
 ): Promise<{ readonly erasureId: string }> {
   requireOperator(act.caller, 'tokens:revoke', tenantId);
-  const found = await registry.read('tenant', tenantId);
+  const found = await registry.read('tenant', tenantId, [tenantId]);
   if (!found) throw new TenantUnknown();
   if (!found.disabled) throw new NotDisabled('tenant');
   const erasureId = newErasureId();
@@ -102,7 +102,7 @@ export async function getErasure(
 ): Promise<Erasure> {
   requireKind(act.caller, 'operator');
   requireScope(act.caller, 'tokens:revoke');
-  const found = await erasures.find(erasureId);
+  const found = await erasures.find(erasureId, act.caller.tenantIds);
   if (!found || !actsIn(act.caller, found.tenantId)) throw new ErasureUnknown();
   return found;
 }

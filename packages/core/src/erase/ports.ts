@@ -16,6 +16,6 @@ export interface Erasure {
 export interface ErasureStore {
   /** Stores it and its event, or neither. @throws StoreUnavailable */
   request(erasure: Pick<Erasure, 'erasureId' | 'tenantId' | 'userHandle'>, event: AuditEvent): Promise<void>;
-  /** Null where there is none. @throws StoreUnavailable */
-  find(erasureId: string): Promise<Erasure | null>;
+  /** Null where these tenants have none such. @throws StoreUnavailable */
+  find(erasureId: string, tenantIds: readonly string[]): Promise<Erasure | null>;
 }

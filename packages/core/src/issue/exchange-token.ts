@@ -95,7 +95,7 @@ async function findParent(act: Act, command: ExchangeCommand, ports: ExchangePor
     records: [record = null],
     now,
     watermarks,
-  } = await ports.records([found.located.key], act.signal);
+  } = await ports.records([{ key: found.located.key, tenantIds: caller.tenantIds }], act.signal);
   const opened = record && !watermarks.revokes(record) ? await found.method.open(found.located, record) : null;
   const audience = caller.kind === 'resource_server' ? caller.name : (record?.audience ?? '');
   const demand = { tokenClass: 'token', audience, scopes: opened?.scopes ?? [], request } as const;
@@ -117,11 +117,11 @@ function proofOf({ caller }: Act, { proof }: ExchangeCommand, { uri }: ExchangeP
 
 /** What the user has permitted; null where there is nobody to ask. @throws ConsentEnded, StoreUnavailable */
 async function findConsent(
-  { consentId }: TokenRecord,
+  { consentId, tenantId }: TokenRecord,
   { consents, follower }: ExchangePorts,
 ): Promise<ConsentAsOf | null> {
   if (consentId === null) return null;
-  const given = await consents.findWithKey(consentId);
+  const given = await consents.findWithKey(consentId, tenantId);
   if (!given || withEnd(given, follower).isWithdrawn) throw new ConsentEnded();
   return given;
 }

@@ -144,7 +144,7 @@ export async function findConsent(
   ports: Pick<IssuePorts, 'consents' | 'handles' | 'follower'>,
 ): Promise<Given> {
   const userHandle = userId === null ? null : (await ports.handles.of(tenantId)).handleOf(userId);
-  const given = consentId === null ? null : await ports.consents.findWithKey(consentId);
+  const given = consentId === null ? null : await ports.consents.findWithKey(consentId, tenantId);
   const { consent } = given ?? {};
   if (!given || consent?.tenantId !== tenantId || consent.appId !== appId || consent.userHandle !== userHandle) {
     throw new ConsentUnknown();

@@ -86,7 +86,7 @@ async function findHonoured(act: Act, { token }: RefreshCommand, ports: RefreshP
     records: [record = null],
     now,
     watermarks,
-  } = await ports.records([located.key], act.signal);
+  } = await ports.records([{ key: located.key, tenantIds: act.caller.tenantIds }], act.signal);
   const opened = record && !watermarks.revokes(record) ? await method.open(located, record) : null;
   const demand = {
     tokenClass: 'token',

@@ -80,8 +80,8 @@ export interface SigningKeyMaker {
 
 /** Reads what is public of signing keys. Each is kept with a keyed hash over it: one that somebody else made counts as not there. */
 export interface PublicKeyReader {
-  /** Null where there is none. @throws StoreUnavailable */
-  findPublic(keyId: string): Promise<PublicSigningKey | null>;
+  /** Null where these tenants have none such. @throws StoreUnavailable */
+  findPublic(keyId: string, tenantIds: readonly string[]): Promise<PublicSigningKey | null>;
 }
 
 /** Makes the keys of tenants, under which their users' handles are made. */

@@ -20,7 +20,7 @@ export async function listSigningKeys(
   { registry, signingKeys, follower }: Omit<SigningKeyPorts, 'maker'>,
 ): Promise<readonly PublicSigningKey[]> {
   requireOperator(caller, 'registry:read', tenantId);
-  if (!(await registry.read('tenant', tenantId))) throw new TenantUnknown();
+  if (!(await registry.read('tenant', tenantId, [tenantId]))) throw new TenantUnknown();
   const keys = await signingKeys.listPublic(tenantId);
   return keys.map((key) => (isDead(key.keyId, follower) ? { ...key, state: 'revoked' } : key));
 }
@@ -53,7 +53,7 @@ export async function rotateSigningKey(
   { registry, signingKeys, maker }: SigningKeyPorts,
 ): Promise<Rotated> {
   requireOperator(act.caller, 'registry:write', tenantId);
-  const found = await registry.read('tenant', tenantId);
+  const found = await registry.read('tenant', tenantId, [tenantId]);
   if (!found) throw new TenantUnknown();
   if (found.disabled) throw new Disabled('tenant');
   const pair = await maker.makePair(tenantId, algorithm);

@@ -22,7 +22,7 @@ export async function getPolicy(
   const found = await policies.read(tenantId, version);
   if (found) return found;
   if (version !== null) throw new PolicyUnknown();
-  if (!(await registry.read('tenant', tenantId))) throw new TenantUnknown();
+  if (!(await registry.read('tenant', tenantId, [tenantId]))) throw new TenantUnknown();
   return unmade(tenantId);
 }
 

@@ -69,7 +69,7 @@ export async function previewPolicy(
   const { tenantId } = policy;
   requireOperator(act.caller, 'registry:read', tenantId);
   requireOfUsualSize(policy);
-  const tenant = await registry.read('tenant', tenantId);
+  const tenant = await registry.read('tenant', tenantId, [tenantId]);
   if (!tenant) throw new TenantUnknown();
   const current = indexed((await policies.read(tenantId, null))?.policy ?? defaultPolicy(tenantId));
   const next = indexed(policy);

@@ -34,7 +34,7 @@ export async function disable(
 ): Promise<Revocation> {
   requireKind(act.caller, 'operator');
   requireScope(act.caller, 'registry:write');
-  const found = await ports.registry.read(what, id);
+  const found = await ports.registry.read(what, id, act.caller.tenantIds);
   if (!found || !actsIn(act.caller, found.entry.tenantId)) throw unknownEntry(what);
   const { tenantId } = found.entry;
   const revocation = await ports.revocations.write({

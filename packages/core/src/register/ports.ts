@@ -35,8 +35,12 @@ export interface Registry {
   find(tenantId: string, appId: string, audience: string): Promise<Registration>;
   /** Forgets what is remembered of the tenant. */
   forget(tenantId: string): void;
-  /** Never remembered. Null where there is none. @throws StoreUnavailable */
-  read<Kind extends RegisteredKind>(what: Kind, id: string): Promise<Stored<Entries[Kind]> | null>;
+  /** Never remembered. Null where these tenants have none such. @throws StoreUnavailable */
+  read<Kind extends RegisteredKind>(
+    what: Kind,
+    id: string,
+    tenantIds: readonly string[],
+  ): Promise<Stored<Entries[Kind]> | null>;
   /**
    * Those of these tenants, in the order of their ids. Never remembered.
    * @param after the id of the last one that is known; empty: from the beginning.

@@ -12,7 +12,7 @@ export async function getEntry<Kind extends RegisteredKind>(
   registry: Registry,
 ): Promise<Stored<Entries[Kind]>> {
   authorise(act);
-  const found = await registry.read(what, id);
+  const found = await registry.read(what, id, act.caller.tenantIds);
   if (!found || !actsIn(act.caller, found.entry.tenantId)) throw unknownEntry(what);
   return found;
 }

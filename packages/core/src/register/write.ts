@@ -64,7 +64,7 @@ export async function updateEntry(
 ): Promise<{ readonly etag: string; readonly head: Head | null }> {
   const { what, entry } = registered;
   requireOperator(act.caller, 'registry:write', entry.tenantId);
-  const found = await ports.registry.read(what, registeredId(what, entry));
+  const found = await ports.registry.read(what, registeredId(what, entry), [entry.tenantId]);
   if (found?.entry.tenantId !== entry.tenantId) throw unknownEntry(what);
   if (found.disabled) throw new Disabled(what);
   if (found.etag !== etag) throw new EtagStale();

@@ -1,4 +1,5 @@
 import type { Act } from '../access/act.ts';
+import { platformTenantId } from '../access/home.ts';
 import { actsIn, requireKind } from '../access/rights.ts';
 import { RevocationUnknown } from '../errors.ts';
 import type { CensusReader, Progress, Revocation, RevocationReader } from './ports.ts';
@@ -21,10 +22,14 @@ export async function getRevocation(
   { revocations, census }: GetRevocationPorts,
 ): Promise<FollowedRevocation> {
   requireKind(act.caller, 'operator', 'identity_service');
-  const revocation = await revocations.find(revocationId);
+  const revocation = await revocations.find(revocationId, tenantsSeen(act));
   if (!revocation || !maySee(act, revocation)) throw new RevocationUnknown();
   return { revocation, progress: await census.progressOf(revocation.head.revision) };
 }
+
+/** What revokes the tokens of all tenants is the platform's own. */
+const tenantsSeen = ({ caller }: Act): readonly string[] =>
+  caller.scopes.includes('tokens:revoke_all') ? [...caller.tenantIds, platformTenantId] : caller.tenantIds;
 
 function maySee({ caller }: Act, { tenantId, target, includeCredentials }: Revocation): boolean {
   if (tenantId === null) return caller.scopes.includes('tokens:revoke_all');

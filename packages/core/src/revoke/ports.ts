@@ -62,8 +62,8 @@ export interface RevocationWriter {
 
 /** Reads revocations. */
 export interface RevocationReader {
-  /** Null where there is none. @throws StoreUnavailable */
-  find(revocationId: string): Promise<Revocation | null>;
+  /** Null where these tenants have none such; what revokes the tokens of all is the platform's own. @throws StoreUnavailable */
+  find(revocationId: string, tenantIds: readonly string[]): Promise<Revocation | null>;
 }
 
 /** A validator as the census lists it. */

@@ -1,11 +1,11 @@
 import type { Act } from '../access/act.ts';
 import { platformTenantId } from '../access/home.ts';
-import { actsIn, refreshAudience, requireKind } from '../access/rights.ts';
+import { refreshAudience, requireKind } from '../access/rights.ts';
 import { actorOf } from '../audit/audit-event.ts';
 import { CallerNotAllowed, InvalidField, TokenUnknown } from '../errors.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Head } from '../revisions/revision.ts';
-import { parseTokenId, partitionEnd, type TokenKey } from '../tokens/token-key.ts';
+import { parseTokenId, partitionEnd, type TokenKey, tokenIdOf } from '../tokens/token-key.ts';
 import type { TokenMethods } from '../tokens/token-method.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import type { ConsistentRecords } from '../validate/consistent-records.ts';
@@ -51,11 +51,10 @@ export async function revokeToken(
     records: [record = null],
     now,
     head,
-  } = await ports.records([key], act.signal);
-  if (byId && (!record || !reaches(act, record))) throw new TokenUnknown();
+  } = await ports.records([{ key, tenantIds: tenantsReached(act, key) }], act.signal);
   if (!record) {
     // We made it, and it may still be alive: that its record can't be found must not pass for its end.
-    if (now < partitionEnd(key.partition)) throw new TokenUnknown();
+    if (byId || now < partitionEnd(key.partition)) throw new TokenUnknown();
     return { revocationId: null, head };
   }
   if (!mayRevoke(act, record)) throw new CallerNotAllowed('this token is not for the caller to revoke');
@@ -68,16 +67,15 @@ function keyOf(tokenId: string): TokenKey {
   return key;
 }
 
-/** Whether the caller may know that there is such a token. */
-function reaches({ caller }: Act, record: TokenRecord): boolean {
+/** The tenants of whose tokens the caller may know: one of any other is unknown. */
+function tenantsReached({ caller }: Act, key: TokenKey): readonly string[] {
+  const own = caller.tenantIds.filter((tenantId) => tenantId !== platformTenantId);
   // Credentials that act in several tenants are at home in none of them: but everyone may give up their own.
-  if (record.tenantId !== platformTenantId) return actsIn(caller, record.tenantId);
-  return caller.scopes.includes('tokens:revoke_all') || idOf(record) === caller.credentialId;
+  const isOwn = tokenIdOf(key) === caller.credentialId;
+  return isOwn || caller.scopes.includes('tokens:revoke_all') ? [...own, platformTenantId] : own;
 }
 
-function mayRevoke(act: Act, record: TokenRecord): boolean {
-  const { caller } = act;
-  if (!reaches(act, record)) return false;
+function mayRevoke({ caller }: Act, record: TokenRecord): boolean {
   switch (caller.kind) {
     case 'operator':
       return caller.scopes.includes('tokens:revoke');

@@ -108,7 +108,7 @@ async function resolve(
       return { kind: 'all', key: '', tenantId: null };
     case 'tenant':
       requireTenant(act.caller, target.tenantId);
-      if (!(await registry.read('tenant', target.tenantId))) throw new TenantUnknown();
+      if (!(await registry.read('tenant', target.tenantId, [target.tenantId]))) throw new TenantUnknown();
       return { kind: 'tenant', key: target.tenantId, tenantId: target.tenantId };
     case 'user': {
       const { tenantId, userId } = target;
@@ -118,12 +118,12 @@ async function resolve(
     case 'app':
       return { kind: 'app', key: target.appId, tenantId: await ownerOf(act, target.appId, registry) };
     case 'consent': {
-      const found = await consents.find(target.consentId);
+      const found = await consents.find(target.consentId, act.caller.tenantIds);
       if (!found || !actsIn(act.caller, found.consent.tenantId)) throw new ConsentUnknown();
       return { kind: 'consent', key: target.consentId, tenantId: found.consent.tenantId };
     }
     case 'signing_key': {
-      const found = await signingKeys.findPublic(target.signingKeyId);
+      const found = await signingKeys.findPublic(target.signingKeyId, act.caller.tenantIds);
       if (!found || !actsIn(act.caller, found.tenantId)) throw new SigningKeyUnknown();
       return { kind: 'signing_key', key: found.keyId, tenantId: found.tenantId };
     }
@@ -137,7 +137,7 @@ async function resolve(
 
 /** Another tenant's app is as unknown as none. */
 async function ownerOf({ caller }: Act, appId: string, registry: Registry): Promise<string> {
-  const found = await registry.read('app', appId);
+  const found = await registry.read('app', appId, caller.tenantIds);
   if (!found || !actsIn(caller, found.entry.tenantId)) throw new AppUnknown();
   return found.entry.tenantId;
 }

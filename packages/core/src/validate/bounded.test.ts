@@ -6,13 +6,12 @@ import { actOf } from '../test-act.ts';
 import { censusIn, chain, History, quiet, TestClock } from '../test-history.ts';
 import { methods, plainMethod } from '../test-method.ts';
 import { TestProofs } from '../test-proofs.ts';
-import { record } from '../test-record.ts';
+import { record, recordsIn } from '../test-record.ts';
 import { handles } from '../test-registry.ts';
-import type { TokenKey } from '../tokens/token-key.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import type { Consistency } from './consistency.ts';
 import { consistentRecords } from './consistent-records.ts';
-import type { Release } from './ports.ts';
+import type { Release, WantedRecord } from './ports.ts';
 import { Presence } from './presence.ts';
 import { TokenCache } from './token-cache.ts';
 import { Uses } from './uses.ts';
@@ -30,9 +29,9 @@ async function open({ bytesMax = 1_000_000, fence = 5_000 } = {}) {
   const stored = new Map<string, TokenRecord>();
   const database = { reads: 0, replying: async () => {} };
   const reader = {
-    async read(keys: readonly TokenKey[], revision: number) {
+    async read(wanted: readonly WantedRecord[], revision: number) {
       database.reads++;
-      const records = keys.map(({ key }) => stored.get(key) ?? null);
+      const records = recordsIn(stored, wanted);
       const tail = await history.readAfter(revision);
       await database.replying();
       return { records, tail };
@@ -72,7 +71,8 @@ async function open({ bytesMax = 1_000_000, fence = 5_000 } = {}) {
     proof: null,
     consistency,
   });
-  const ask = (token: string, consistency: Consistency) => validateToken(actOf(), commandOf(token, consistency), ports);
+  const ask = (token: string, consistency: Consistency, act = actOf()) =>
+    validateToken(act, commandOf(token, consistency), ports);
   const askAll = (tokens: readonly string[], consistency: Consistency) =>
     validateTokens(
       actOf(),
@@ -113,6 +113,14 @@ test('a revocation that returned longer ago than the staleness counts, one that 
   expect(await isActive(issued.token, stale(1_000))).toBe(true);
   expect(await isActive(issued.token, stale(999))).toBe(false);
   expect(await isActive(issued.token, stale(60_000))).toBe(false);
+});
+
+test('what is remembered of a token is known to nobody of another tenant', async () => {
+  const { ask, issue } = await open();
+  const { token } = issue();
+  expect(await ask(token, stale(1_000))).toMatchObject({ active: true });
+  const stranger = actOf({ tenantIds: ['t2'], scopes: ['tokens:validate', 'tokens:explain'] });
+  expect(await ask(token, stale(1_000), stranger)).toMatchObject({ active: false, reason: 'unknown' });
 });
 
 test('a revocation counts for fully consistent answers at once, whatever is remembered', async () => {

@@ -3,13 +3,12 @@ import { type GatherLimits, gather } from '../gather.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Head } from '../revisions/revision.ts';
 import type { Watermarks } from '../revisions/watermarks.ts';
-import type { TokenKey } from '../tokens/token-key.ts';
 import type { TokenRecord } from '../tokens/token-record.ts';
-import type { RecordReader } from './ports.ts';
+import type { RecordReader, WantedRecord } from './ports.ts';
 
 /** Records as of one snapshot, with all revisions up to that snapshot applied to the follower's watermarks. */
 export interface RecordsAsOf {
-  /** One a key, in order; null where there is no such record. */
+  /** One for each that is wanted, in order; null where there is no such record. */
   readonly records: readonly (TokenRecord | null)[];
   /** The database's clock at the snapshot, milliseconds since 1970. */
   readonly now: number;
@@ -21,16 +20,16 @@ export interface RecordsAsOf {
 }
 
 /** @throws StoreUnavailable, Overloaded */
-export type ConsistentRecords = (keys: readonly TokenKey[], signal?: Signal) => Promise<RecordsAsOf>;
+export type ConsistentRecords = (wanted: readonly WantedRecord[], signal?: Signal) => Promise<RecordsAsOf>;
 
 /**
  * Fully consistent reads: gathered into one statement on the primary, whose snapshot is younger than every request in
  * it. Before anyone is answered the follower has applied all that this snapshot holds.
  */
 export function consistentRecords(reader: RecordReader, follower: Follower, limits: GatherLimits): ConsistentRecords {
-  async function readAll(requests: readonly (readonly TokenKey[])[]): Promise<RecordsAsOf[]> {
-    const keys = requests.flat();
-    const { records, tail } = await follower.askUntilCovered(({ revision }) => reader.read(keys, revision));
+  async function readAll(requests: readonly (readonly WantedRecord[])[]): Promise<RecordsAsOf[]> {
+    const wanted = requests.flat();
+    const { records, tail } = await follower.askUntilCovered(({ revision }) => reader.read(wanted, revision));
     const { watermarks, generation } = follower;
     const { now, head } = tail;
     let from = 0;
@@ -40,5 +39,5 @@ export function consistentRecords(reader: RecordReader, follower: Follower, limi
       return { records: mine, now, head, watermarks, generation };
     });
   }
-  return gather(readAll, limits, (keys) => keys.length);
+  return gather(readAll, limits, (wanted) => wanted.length);
 }

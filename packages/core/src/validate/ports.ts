@@ -4,9 +4,20 @@ import type { Head } from '../revisions/revision.ts';
 import type { TokenKey } from '../tokens/token-key.ts';
 import type { TokenRecord } from '../tokens/token-record.ts';
 
+/** A record that is wanted. */
+export interface WantedRecord {
+  readonly key: TokenKey;
+  /** Whose: a record of another tenant is as none. Null: anybody's, if it is a credential, for that tells whose it is. */
+  readonly tenantIds: readonly string[] | null;
+}
+
+/** Whether the record is one that is wanted. */
+export const isFor = ({ tenantIds }: WantedRecord, { tenantId, tokenClass }: TokenRecord): boolean =>
+  tenantIds === null ? tokenClass === 'credential' : tenantIds.includes(tenantId);
+
 /** What one statement on the primary said, from one snapshot. */
 export interface RecordsRead {
-  /** One a key, in order; null where there is no such record. */
+  /** One for each that is wanted, in order; null where there is no such record. */
   readonly records: readonly (TokenRecord | null)[];
   readonly tail: Tail;
 }
@@ -17,7 +28,7 @@ export interface RecordReader {
    * @param revision the tail is what follows it.
    * @throws StoreUnavailable
    */
-  read(keys: readonly TokenKey[], revision: number): Promise<RecordsRead>;
+  read(wanted: readonly WantedRecord[], revision: number): Promise<RecordsRead>;
 }
 
 /** What a resource server is shown. As long as it is remembered, the same object. */
@@ -34,10 +45,11 @@ export interface Release {
 export interface ReleaseReader {
   /**
    * At once where it has been read before, in the same history, at this revision or later.
+   * @param tenantId the resource server's: of another's nothing is shown.
    * @param generation the follower's.
    * @throws StoreUnavailable
    */
-  releaseOf(audience: string, revision: number, generation: number): Release | Promise<Release>;
+  releaseOf(audience: string, tenantId: string, revision: number, generation: number): Release | Promise<Release>;
 }
 
 /** This replica in the census. */

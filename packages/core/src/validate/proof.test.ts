@@ -6,13 +6,13 @@ import { actOf } from '../test-act.ts';
 import { censusIn, chain, History, quiet, TestClock } from '../test-history.ts';
 import { methods, plainMethod } from '../test-method.ts';
 import { dpopOf, TestProofs } from '../test-proofs.ts';
-import { record } from '../test-record.ts';
+import { record, recordsIn } from '../test-record.ts';
 import { handles } from '../test-registry.ts';
 import { type Confirmation, confirmationText } from '../tokens/confirmation.ts';
-import type { TokenKey } from '../tokens/token-key.ts';
 import type { TokenRecord } from '../tokens/token-record.ts';
 import type { Consistency } from './consistency.ts';
 import { consistentRecords } from './consistent-records.ts';
+import type { WantedRecord } from './ports.ts';
 import { Presence } from './presence.ts';
 import type { PresentedProof } from './proof.ts';
 import { TokenCache } from './token-cache.ts';
@@ -36,8 +36,8 @@ async function open() {
   await presence.beat();
   const stored = new Map<string, TokenRecord>();
   const reader = {
-    read: async (keys: readonly TokenKey[], revision: number) => ({
-      records: keys.map((one) => stored.get(one.key) ?? null),
+    read: async (wanted: readonly WantedRecord[], revision: number) => ({
+      records: recordsIn(stored, wanted),
       tail: await history.readAfter(revision),
     }),
   };

@@ -5,12 +5,11 @@ import { actOf } from '../test-act.ts';
 import { censusIn, chain, History, quiet, TestClock } from '../test-history.ts';
 import { methods, plainMethod } from '../test-method.ts';
 import { TestProofs } from '../test-proofs.ts';
-import { record } from '../test-record.ts';
+import { record, recordsIn } from '../test-record.ts';
 import { handles } from '../test-registry.ts';
-import type { TokenKey } from '../tokens/token-key.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import type { RefusalReason } from './decide.ts';
-import type { Release, ReleaseReader } from './ports.ts';
+import type { Release, ReleaseReader, WantedRecord } from './ports.ts';
 import { Presence } from './presence.ts';
 import { TokenCache } from './token-cache.ts';
 import { Uses } from './uses.ts';
@@ -54,12 +53,12 @@ async function open() {
     uses: new Uses(),
     releases: { releaseOf: async () => shown.release } as ReleaseReader,
     handles,
-    async records(keys: readonly TokenKey[]) {
+    async records(wanted: readonly WantedRecord[]) {
       database.reads++;
       clock.pass(database.milliseconds);
       if (database.away) throw new StoreUnavailable();
       const { watermarks, generation } = follower;
-      const records = keys.map(({ key }) => stored.get(key) ?? null);
+      const records = recordsIn(stored, wanted);
       return { records, now: database.now, head: history.head, watermarks, generation };
     },
   };
@@ -116,7 +115,7 @@ const refused: readonly (readonly [RefusalReason, 'open' | 'hidden', (at: Opened
   ['tampered', 'hidden', () => changed({ sealed: Buffer.alloc(0) })],
   ['audience_mismatch', 'hidden', () => mint({ audience: 's2' })],
   ['audience_mismatch', 'hidden', () => mint({ tokenClass: 'credential' })],
-  ['audience_mismatch', 'hidden', () => mint({ tenantId: 't2' })],
+  ['unknown', 'hidden', () => mint({ tenantId: 't2' })],
   ['audience_mismatch', 'hidden', () => mint({ appId: null })],
   ['expired', 'open', () => mint({ expiresAt: 0 })],
   ['scope_missing', 'open', () => mint({ scopes: ['write'] })],
@@ -187,18 +186,18 @@ test('what a revision says is shown no more is not, though it came with the answ
   const { ask, keep, shown, history, follower, ports } = await open();
   const token = keep(mint());
   const before = ports.records;
-  ports.records = async (keys) => {
-    const read = await before(keys);
+  ports.records = async (wanted) => {
+    const read = await before(wanted);
     if (history.revisions.length === 0) follower.offer(history.writeRelease('s1'));
     return read;
   };
   const asked = vi
     .spyOn(ports.releases, 'releaseOf')
-    .mockImplementation(async (_, revision) =>
+    .mockImplementation(async (_, _tenantId, revision) =>
       revision === 0 ? shown.release : { claims: ['email'], pairwiseSector: null, revision },
     );
   expect(claimsIn(await ask(token))).toEqual(['email']);
-  expect(asked.mock.calls.map(([, revision]) => revision)).toEqual([0, 1]);
+  expect(asked.mock.calls.map(([, , revision]) => revision)).toEqual([0, 1]);
 });
 
 test('what was shown in a history that has been replaced meanwhile is not', async () => {
@@ -207,17 +206,17 @@ test('what was shown in a history that has been replaced meanwhile is not', asyn
   history.write('u2', 1);
   await follower.refresh();
   const { generation } = follower;
-  vi.spyOn(ports.releases, 'releaseOf').mockImplementation(async (_, revision, now) =>
+  vi.spyOn(ports.releases, 'releaseOf').mockImplementation(async (_, _tenantId, revision, now) =>
     now === generation ? { ...shown.release, revision: 1 } : { claims: ['email'], pairwiseSector: null, revision },
   );
   const before = ports.records;
-  ports.records = async (keys) => {
+  ports.records = async (wanted) => {
     if (follower.generation === generation) {
       Object.assign(history, new History());
       history.writeRelease('s1');
       await follower.refresh();
     }
-    return before(keys);
+    return before(wanted);
   };
   expect(claimsIn(await ask(token))).toEqual(['email']);
 });

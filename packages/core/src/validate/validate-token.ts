@@ -70,9 +70,10 @@ export async function validateTokens(
   requireKind(act.caller, 'resource_server');
   requireScope(act.caller, 'tokens:validate');
   const { releases, follower } = ports;
+  const [tenantId = ''] = act.caller.tenantIds;
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {
     const { generation } = follower;
-    const known = releases.releaseOf(act.caller.name, follower.releasedAt(act.caller.name), generation);
+    const known = releases.releaseOf(act.caller.name, tenantId, follower.releasedAt(act.caller.name), generation);
     const release = known instanceof Promise ? await known : known;
     const outcomes = await validateShowing(release, act, commands, ports);
     // What the database told meanwhile may show less; and of another history the release says nothing.
@@ -166,7 +167,8 @@ const recallOrLocate = (call: Call, command: ValidateCommand): Validation | Unre
 /** Null where the token is not remembered. */
 function recall(call: Call, command: ValidateCommand): Validation | Promise<Validation> | null {
   const known = call.ports.cache.get(command.token);
-  if (!known) return null;
+  // Of another tenant's nothing is known, as in the database.
+  if (!known || !actsIn(call.act.caller, known.record.tenantId)) return null;
   const { watermarks, databaseNow } = call.recollection;
   const decision = decide(known.record, known.opened, watermarks, demandOf(command), databaseNow);
   if (stands(decision, command)) return answer(call, command, decision, call.recollection, known);
@@ -183,8 +185,9 @@ function locate({ methods, follower }: ValidatePorts, command: ValidateCommand):
 
 async function readAll(call: Call, unread: readonly Unread[]): Promise<(Validation | Error | Promise<Validation>)[]> {
   const { act, ports } = call;
-  const keys = unread.map(({ located }) => located.key);
-  const read = await ports.records(keys, act.signal);
+  const { tenantIds } = act.caller;
+  const wanted = unread.map(({ located }) => ({ key: located.key, tenantIds }));
+  const read = await ports.records(wanted, act.signal);
   const recordOf = (i: number) => read.records[i] ?? null;
   const opening = unread.map((one, i) => orError(() => open(one, recordOf(i), read)));
   const opened = opening.some((one) => one instanceof Promise) ? await Promise.all(opening.map(orErrorLater)) : opening;

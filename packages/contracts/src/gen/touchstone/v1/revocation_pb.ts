@@ -969,7 +969,8 @@ export const RevocationService: GenService<{
    * Idempotent: a token that is revoked already is revoked, with the revision of the first time. So is, as in RFC 7009, a
    * string that is no token of ours, or one of ours whose day is over: nothing is honoured. A string of ours that may
    * still be alive, and of which no record is found, is an error, TOKEN_UNKNOWN: success would say that it is refused from
-   * now on, which nobody can promise while its record may be hidden. So is an id that names nothing.
+   * now on, which nobody can promise while its record may be hidden. So is an id that names nothing, and a token of another
+   * tenant: nobody learns of it.
    * Errors: TOKEN_UNKNOWN, and those that any RPC has.
    *
    * @generated from rpc touchstone.v1.RevocationService.RevokeToken
