@@ -25,6 +25,7 @@ export * from './issue/refresh-token.ts';
 export * from './keys/ports.ts';
 export * from './keys/signing-keys.ts';
 export * from './policy/cap.ts';
+export * from './policy/holds.ts';
 export * from './policy/policies.ts';
 export * from './policy/policy.ts';
 export * from './policy/ports.ts';

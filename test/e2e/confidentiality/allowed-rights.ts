@@ -58,6 +58,7 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'table data_key': 'select',
     'table dpop_proof': 'insert select(hash)',
     'table history': 'select',
+    'table policy': 'select',
     'table promotion': 'select update',
     'table resource_server': 'select',
     'table revision': 'select',

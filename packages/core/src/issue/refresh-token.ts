@@ -95,7 +95,8 @@ async function findHonoured(act: Act, { token }: RefreshCommand, ports: RefreshP
     request: null,
     proof: null,
   } as const;
-  const decision = decide(record, opened, watermarks, demand, now);
+  // What it renews is decided anew, by the whole of the policy.
+  const decision = decide(record, opened, watermarks, demand, now, null);
   if (!decision.active || !actsIn(act.caller, decision.record.tenantId)) throw new TokenNotHonoured();
   const renewable = decision.opened.claims as unknown as Renewable;
   const { appId } = decision.record;
