@@ -32,6 +32,7 @@ export * from './policy/ports.ts';
 export * from './policy/preview-policy.ts';
 export { errorOf, type OnExcess } from './policy/refusal.ts';
 export * from './policy/rule-index.ts';
+export * from './policy/token-use.ts';
 export * from './policy/unused-scopes.ts';
 export * from './random.ts';
 export * from './register/disable.ts';

@@ -44,6 +44,7 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'table tenant_key': 'insert select',
     'table token': 'insert select',
     'table token partition': 'insert select',
+    'table token_use': 'select',
     'table watermark': 'insert select update',
   },
   validator: {
@@ -67,6 +68,7 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'table tenant_key': 'select',
     'table token': 'select',
     'table token partition': 'select',
+    'table token_use': 'insert select update',
     'table watermark': 'select',
   },
   revocation: {
@@ -133,5 +135,6 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'table tenant_key': 'delete select(tenant_id)',
     'table token': owned,
     'table token partition': owned,
+    'table token_use': 'delete select(expires_at,id)',
   },
 };
