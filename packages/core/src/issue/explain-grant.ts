@@ -30,7 +30,7 @@ export async function explainGrant(
   ports.registry.forget(command.tenantId);
   const registration = await ports.registry.find(command.tenantId, command.appId, command.audience);
   const consent = command.consentId === null ? null : await findConsent(command, ports);
-  const granted = evaluateGrant(registration, { ...command, forUser: command.userId !== null, consent });
+  const granted = evaluateGrant(registration, { ...command, forUser: command.userId !== null, consent, renewed: null });
   const known = requireKnown(registration);
   const held = capOfIssued(known, command.usage);
   const issued = { ...command, ttl: command.ttl ?? granted.ttl, consentAge: null };
