@@ -594,6 +594,12 @@ const policyRows: readonly Row[] = (
     registryReaders(outcome),
   ],
   [
+    'RegistryService.GetTokenUse',
+    target,
+    async ({ registry }) => registry.getTokenUse({ tokenId: (await world().issue()).tokenId }),
+    registryReaders(outcome === 'ok' ? 'ok' : notFound('TOKEN')),
+  ],
+  [
     'RegistryService.PreviewPolicy',
     target,
     ({ registry }) => registry.previewPolicy({ policy: { tenantId: world().tenantId } }),

@@ -58,6 +58,11 @@ test('of a user who is erased nothing is honoured at once, and soon nothing is l
   const handle = rows[0]?.user_handle as string;
   expect(await tablesWith(handle)).toEqual(expect.arrayContaining(['consent', 'token']));
   const other = await world.issue({ appId, userId: 'eve' });
+  const used = await superuser.query<{ id: string }>('select id from token where user_handle = $1', [handle]);
+  const ids = used.rows.map(({ id }) => id);
+  const usesLeft = async () => (await superuser.query('select from token_use where id = any($1)', [ids])).rowCount;
+  for (const { token } of tokens) await world.validate(token);
+  await vi.waitUntil(async () => (await usesLeft()) === tokens.length, { timeout: 15_000, interval: 200 });
 
   const { erasureId } = await erase(userId);
   for (const { token } of [...tokens, renewed]) expect(await world.validate(token)).toMatchObject({ active: false });
@@ -69,6 +74,7 @@ test('of a user who is erased nothing is honoured at once, and soon nothing is l
   await untilErased(erasureId);
   const left = await tablesWith(handle);
   expect(mayKeep).toEqual(expect.arrayContaining(left));
+  expect(await usesLeft()).toBe(0);
   expect(await tablesWith(userId)).toEqual([]);
   expect(mayKeep).toEqual(expect.arrayContaining(await tablesWith(consentId)));
   for (const { token } of [...tokens, renewed]) expect(await world.validate(token)).toMatchObject({ active: false });

@@ -1,4 +1,4 @@
-import { RefusalReason, TokenMethod } from '@touchstone/contracts';
+import { OnExcess, RefusalReason, TokenMethod } from '@touchstone/contracts';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { type Clients, clientsOf, openWorld, scopes, unique, type World } from '../harness/world.ts';
 import { failureOf } from './support-outcome.ts';
@@ -22,12 +22,12 @@ beforeAll(async () => {
   patient = await addApp({ ttlMax: month, grace: { seconds: 30n } });
 });
 
-async function addApp(refresh: Record<string, unknown>): Promise<Renewer> {
+async function addApp(refresh: Record<string, unknown>, own = world): Promise<Renewer> {
   const methods = [TokenMethod.REFERENCE, TokenMethod.SIGNED];
-  const appId = await world.addApp({ refresh, methods });
+  const appId = await own.addApp({ refresh, methods });
   const principal = { case: 'app', value: { appId } } as const;
   const ttl = { seconds: 3_600n };
-  const issued = await world.operator.registry.issueCredential({ principal, scopes: ['tokens:issue:self'], ttl });
+  const issued = await own.operator.registry.issueCredential({ principal, scopes: ['tokens:issue:self'], ttl });
   return { appId, clients: clientsOf(stack, issued.credential) };
 }
 
@@ -67,6 +67,50 @@ test('it may be narrower than the first, not wider, and the next one may be as w
   const narrow = await refresh(both.refreshToken, { scopes: ['orders:read'] });
   expect(narrow.scopes).toEqual(['orders:read']);
   expect((await refresh(narrow.refreshToken)).scopes).toEqual(scopes);
+});
+
+describe('where less is had by now', () => {
+  test('a renewal is refused, or cut down and told by whom; afterwards all is had again', async () => {
+    const own = await openWorld(stack);
+    const renewer = await addApp({ ttlMax: month }, own);
+    const { refreshToken } = await own.issue({ appId: renewer.appId, scopes, refreshable: true });
+    const { tenantId, operator } = own;
+    const short = { ruleId: 'short', scopes: { names: ['orders:read'] }, tokenTtlMax: { seconds: 60n } };
+    await operator.registry.updatePolicy({ policy: { tenantId, rules: [short] } });
+    const asked = { ttl: { seconds: 61n } };
+    expect(await failureOf(refresh(refreshToken, asked, renewer))).toMatchObject({ reason: 'SCOPE_NOT_ALLOWED' });
+    const cut = await refresh(refreshToken, { ...asked, onExcess: OnExcess.CUT_DOWN }, renewer);
+    expect(cut).toMatchObject({
+      scopes: ['orders:read'],
+      excess: [
+        { field: 'scopes', asked: 'orders:write', limitedBy: 'rule short' },
+        { field: 'ttl', asked: '61', allowed: '60', limitedBy: 'rule short' },
+      ],
+    });
+    await operator.registry.rollbackPolicy({ tenantId, toVersion: 0, version: 1 });
+    expect(await refresh(cut.refreshToken, {}, renewer)).toMatchObject({ scopes, excess: [] });
+  });
+
+  test('what the first token did not allow is left out, too; where nothing is left, all is refused', async () => {
+    const { refreshToken } = await issue(app, { scopes: ['orders:read'] });
+    const onExcess = OnExcess.CUT_DOWN;
+    const beyond = refresh(refreshToken, { scopes: ['orders:write'], onExcess });
+    expect(await failureOf(beyond)).toMatchObject({
+      reason: 'SCOPE_NOT_ALLOWED',
+      metadata: { limited_by: 'refresh token' },
+    });
+    expect(await refresh(refreshToken, { scopes, onExcess })).toMatchObject({
+      scopes: ['orders:read'],
+      excess: [{ asked: 'orders:write', limitedBy: 'refresh token' }],
+    });
+  });
+
+  test('a call that is repeated otherwise than it was is another use', async () => {
+    const { refreshToken } = await issue(patient);
+    await refresh(refreshToken, {}, patient);
+    const otherwise = refresh(refreshToken, { onExcess: OnExcess.CUT_DOWN }, patient);
+    expect(await failureOf(otherwise)).toMatchObject({ reason: 'REFRESH_TOKEN_REUSED' });
+  });
 });
 
 test('a refresh token that is used twice takes its whole family with it', async () => {

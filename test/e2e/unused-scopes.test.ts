@@ -1,6 +1,7 @@
 import { beforeAll, expect, inject, test, vi } from 'vitest';
 import { openWorld, scopes, type World } from '../harness/world.ts';
 import { addAudience } from './support-callers.ts';
+import { failureOf } from './support-outcome.ts';
 
 const stack = inject('stack');
 let world: World;
@@ -49,6 +50,30 @@ test('a consent tells when it was used last', async () => {
   expect(Math.abs(Number((await used())?.seconds) * 1_000 - Date.now())).toBeLessThan(60_000);
   const { consents } = await world.identity.consents.listConsents({ tenantId: world.tenantId, userId: 'ada' });
   expect(consents.find((one) => one.consentId === consentId)?.lastUsedAt).toEqual(await used());
+});
+
+test('a token tells when it was used last, to whoever may ask in its tenant', async () => {
+  const { registry } = world.operator;
+  const { token, tokenId, expiresAt } = await world.issue();
+  const unused = await registry.getTokenUse({ tokenId });
+  expect([unused.lastUsedAt, unused.expiresAt]).toEqual([undefined, expiresAt]);
+  await world.validate(token, 'orders:admin');
+  const before = Date.now();
+  await world.validate(token);
+  const used = async () => (await registry.getTokenUse({ tokenId })).lastUsedAt;
+  await vi.waitUntil(async () => (await used()) !== undefined, { timeout: 15_000, interval: 200 });
+  expect(Math.abs(Number((await used())?.seconds) * 1_000 - before)).toBeLessThan(15_000);
+  const other = await openWorld(stack);
+  const asking = other.operator.registry.getTokenUse({ tokenId });
+  expect(await failureOf(asking)).toMatchObject({ code: 'NotFound', reason: 'TOKEN_UNKNOWN' });
+  const credential = await registry.issueCredential({
+    principal: { case: 'resourceServer', value: { audience: world.audience } },
+    scopes: ['tokens:validate'],
+    ttl: { seconds: 60n },
+  });
+  const ofCredential = registry.getTokenUse({ tokenId: credential.tokenId });
+  expect(await failureOf(ofCredential)).toMatchObject({ reason: 'TOKEN_UNKNOWN' });
+  expect(await failureOf(registry.getTokenUse({ tokenId: 'tok_' }))).toMatchObject({ reason: 'INVALID_FIELD' });
 });
 
 test('they are told page by page, and none is left out', async () => {

@@ -69,7 +69,7 @@ async function record(ttl = 3_600, dataKeys = openDataKeys()): Promise<string> {
 
 /** A consent's key, in the open; null: it is gone. */
 async function keyOf(consentId: string): Promise<string | null> {
-  const found = await consents().findWithKey(consentId);
+  const found = await consents().findWithKey(consentId, tenantId);
   const key = found?.key ? await consentKeys(openDataKeys()).unwrap(consentId, found.key) : null;
   return key?.toString('hex') ?? null;
 }
@@ -186,7 +186,7 @@ test('what somebody else holds is left to the next look, without waiting for it'
     await client.query('begin');
     await client.query('select from consent_key where consent_id = $1 for update', [held]);
     const moving = move();
-    const wrappedBy = async (id: string) => (await consents().findWithKey(id))?.key?.dataKeyId;
+    const wrappedBy = async (id: string) => (await consents().findWithKey(id, tenantId))?.key?.dataKeyId;
     await expect.poll(() => wrappedBy(free)).not.toBe(old);
     expect(await wrappedBy(held)).toBe(old);
     await client.query('rollback');

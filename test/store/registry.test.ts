@@ -7,9 +7,10 @@ import {
   EtagStale,
   type PolicyVersion,
   type Registered,
+  type Rule,
 } from '@touchstone/core';
 import { auditCodec } from '@touchstone/events';
-import { policyStore, registry, registryWriter } from '@touchstone/store-postgres';
+import { policyStore, registry, registryWriter, releaseReader } from '@touchstone/store-postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
 import { unique } from '../harness/world.ts';
@@ -88,20 +89,20 @@ test('an entry has one name, and is replaced in the version that was read only',
   const writer = registryWriter(store.database, options());
   const { etag = '' } = (await openRegistry().read('app', appId, [tenantId])) ?? {};
   const renamed: Registered = { what: 'app', entry: { ...appOf(tenantId, appId), displayName: 'new' } };
-  await writer.replace(renamed, etag, eventOf(tenantId));
-  await expect(writer.replace(renamed, etag, eventOf(tenantId))).rejects.toThrow(EtagStale);
+  await writer.replace(renamed, etag, eventOf(tenantId), null);
+  await expect(writer.replace(renamed, etag, eventOf(tenantId), null)).rejects.toThrow(EtagStale);
   expect(await openRegistry().read('app', appId, [tenantId])).toMatchObject({ entry: { displayName: 'new' } });
 });
 
-async function writePolicy(tenantId: string, version: number, ruleId: string): Promise<void> {
+async function writePolicy(tenantId: string, version: number, ruleId: string, over: Partial<Rule> = {}): Promise<void> {
   const [rule] = defaultPolicy(tenantId).rules;
   if (!rule) throw new Error('there is no rule');
   const next: Omit<PolicyVersion, 'recordedAt'> = {
-    policy: { tenantId, version, rules: [{ ...rule, ruleId }] },
+    policy: { tenantId, version, rules: [{ ...rule, ruleId, ...over }] },
     recordedBy: 'test',
     reason: '',
   };
-  await policyStore(store.database, options()).write(next, eventOf(tenantId));
+  await policyStore(store.database, options()).write(next, eventOf(tenantId), null);
 }
 
 const about = {
@@ -121,7 +122,30 @@ test('a policy is written once for each version, and one that was not written un
   expect(await rulesOf()).toEqual(['first']);
   await expect(writePolicy(tenantId, 1, 'again')).rejects.toThrow(EtagStale);
   await sql('update policy set entry = replace(entry, $2, $3) where tenant_id = $1', tenantId, 'first', 'other');
-  expect(await rulesOf()).toEqual([]);
+  expect(await rulesOf()).toEqual(['nothing']);
+});
+
+test('what was not written under our key frees no token: neither a policy that holds something against it, nor an app', async () => {
+  const tenantId = await addTenant();
+  const appId = unique('app');
+  await addApps(tenantId, appId);
+  const token = { appId, audience: unique('api'), usage: 'test', scopes: ['read'], lineage: [] } as never;
+  const capNow = async () => {
+    const { holds } = await releaseReader(store.database, store.keys.mac).releaseOf(tenantId, 'nobody', 0, 0);
+    const [cap = null] = (await holds?.capsOf([token])) ?? [];
+    return cap && [...(cap.scopes ?? ['any'])];
+  };
+  expect(await capNow()).toBeNull();
+  await writePolicy(tenantId, 1, 'usual');
+  expect(await capNow()).toBeNull();
+  await writePolicy(tenantId, 2, 'held', { holdsForIssuedTokens: true });
+  expect(await capNow()).toEqual(['any']);
+  await sql('update app set entry = replace(entry, $2, $3) where app_id = $1', appId, 'first_party', 'on_premises');
+  expect(await capNow()).toEqual([]);
+  await sql('update app set entry = replace(entry, $3, $2) where app_id = $1', appId, 'first_party', 'on_premises');
+  expect(await capNow()).toEqual(['any']);
+  await sql('update policy set entry = replace(entry, $2, $3) where tenant_id = $1', tenantId, 'true', 'false');
+  expect(await capNow()).toEqual([]);
 });
 
 test('a database that was put back and comes to the same version with other rules is not taken for what it was', async () => {

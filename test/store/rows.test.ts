@@ -46,7 +46,13 @@ beforeAll(async () => {
   const urls = await makeLogins(store.postgres.adminUrl);
   const open = (role: ServiceRole) =>
     cleanup.use(openDatabase({ url: urls[role], applicationName: role, connectionsMax: 1 }));
-  as = { issuer: open('issuer'), validator: open('validator'), revocation: open('revocation'), upkeep: open('upkeep') };
+  as = {
+    issuer: open('issuer'),
+    validator: open('validator'),
+    revocation: open('revocation'),
+    upkeep: open('upkeep'),
+    keys: open('keys'),
+  };
   [ours, theirs] = [await openTenant('ours'), await openTenant('theirs')];
 });
 afterAll(() => cleanup[Symbol.asyncDispose]());
@@ -77,7 +83,7 @@ async function openTenant(id: string): Promise<Tenant> {
   await entries.create({ what: 'app', entry: appOf(id, appId) }, eventOf(id), null);
   await entries.create({ what: 'resource_server', entry: serverOf(id, audience) }, eventOf(id), null);
   const policy = { ...defaultPolicy(id), version: 1 };
-  await policyStore(as.issuer, stored).write({ policy, recordedBy: '', reason: '' }, eventOf(id));
+  await policyStore(as.issuer, stored).write({ policy, recordedBy: '', reason: '' }, eventOf(id), null);
   const { dataKeyId, wrapped } = tenantKey;
   await consentStore(as.issuer, stored).record(
     {

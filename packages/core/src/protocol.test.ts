@@ -251,7 +251,7 @@ test('under any interleaving a token is refused after a revocation that came aft
           const demand = { tokenClass, audience, scopes: ['read'], request: null, proof: null };
           const [found = null] = read.records;
           const opened = found && { ...secrets, scopes: found.scopes, expiresAt: found.expiresAt, requests: [] };
-          const { active } = decide(found, opened, read.watermarks, demand, 0);
+          const { active } = decide(found, opened, read.watermarks, demand, 0, null);
           answered.push({ start, end: tick(), key: keyOf(i).key, active });
         };
 

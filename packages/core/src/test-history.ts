@@ -4,7 +4,7 @@ import { StoreUnavailable } from './errors.ts';
 import { Chain } from './revisions/chain.ts';
 import type { FollowerEvents } from './revisions/follower.ts';
 import type { HistoryReader, Mac, RevisionCodec, Tail } from './revisions/ports.ts';
-import { type Cut, genesis, type Head, type SealedRevision } from './revisions/revision.ts';
+import { type Change, type Cut, genesis, type Head, type SealedRevision } from './revisions/revision.ts';
 import { type Mark, raise } from './revisions/watermarks.ts';
 import type { Census } from './validate/ports.ts';
 
@@ -62,7 +62,11 @@ export class History implements HistoryReader {
   }
 
   writeRelease(audience: string): SealedRevision {
-    const sealed = chain.next(this.head, { recordedAt: 0, cuts: [], releases: [audience] });
+    return this.writeChange({ releases: [audience] });
+  }
+
+  writeChange(change: Change): SealedRevision {
+    const sealed = chain.next(this.head, { recordedAt: 0, cuts: [], ...change });
     this.digest = chain.digestAfter(this, sealed, []);
     this.revisions.push(sealed);
     this.head = { revision: sealed.revision, hash: sealed.hash };

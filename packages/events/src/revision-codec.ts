@@ -39,12 +39,15 @@ const tokenClasses: Readonly<Record<TokenClass, wire.TokenClass>> = {
   credential: wire.TokenClass.CREDENTIAL,
 };
 
-function messageOf({ recordedAt, cuts, releases = [] }: RevisionContent): wire.RevisionContent {
-  if (cuts.length + releases.length === 0) throw new Unreadable('a revision says nothing');
+function messageOf({ recordedAt, cuts, releases = [], policies = [] }: RevisionContent): wire.RevisionContent {
+  if (cuts.length + releases.length + policies.length === 0) throw new Unreadable('a revision says nothing');
   const entries = [
     ...cuts.map((cut) => ({ entry: { case: 'cut' as const, value: cutMessageOf(cut) } })),
     ...releases.map((audience) => ({
-      entry: { case: 'releaseChange' as const, value: { audience: named(audience) } },
+      entry: { case: 'releaseChange' as const, value: { audience: named(audience, 'audience') } },
+    })),
+    ...policies.map((tenantId) => ({
+      entry: { case: 'policyChange' as const, value: { tenantId: named(tenantId, 'tenant_id') } },
     })),
   ];
   return create(wire.RevisionContentSchema, { recordedAt: timestampOf(recordedAt, 'recorded_at'), entries });
@@ -68,17 +71,24 @@ function contentOf(bytes: Uint8Array): RevisionContent {
   if (entries.length === 0) throw new Unreadable('a revision says nothing');
   const cuts: Cut[] = [];
   const releases: string[] = [];
+  const policies: string[] = [];
   for (const { entry } of entries) {
-    if (entry.case === 'releaseChange') releases.push(named(entry.value.audience));
+    if (entry.case === 'releaseChange') releases.push(named(entry.value.audience, 'audience'));
+    else if (entry.case === 'policyChange') policies.push(named(entry.value.tenantId, 'tenant_id'));
     else cuts.push(cutOf(entry));
   }
-  return { recordedAt: timeOf(recordedAt, 'recorded_at'), cuts, ...(releases.length > 0 ? { releases } : {}) };
+  return {
+    recordedAt: timeOf(recordedAt, 'recorded_at'),
+    cuts,
+    ...(releases.length > 0 ? { releases } : {}),
+    ...(policies.length > 0 ? { policies } : {}),
+  };
 }
 
-/** An audience that got lost must not pass for none. */
-function named(audience: string): string {
-  if (audience === '') throw new Unreadable('a change is of no resource server');
-  return wholeText(audience, 'audience');
+/** A name that got lost must not pass for none. */
+function named(name: string, field: string): string {
+  if (name === '') throw new Unreadable(`a change has no ${field}`);
+  return wholeText(name, field);
 }
 
 function cutOf(entry: wire.RevisionEntry['entry']): Cut {

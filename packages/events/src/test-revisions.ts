@@ -34,7 +34,8 @@ const anyCut: fc.Arbitrary<Cut> = fc
 export const anyContent: fc.Arbitrary<RevisionContent> = fc.record({
   recordedAt: time,
   cuts: fc.array(anyCut, { minLength: 1, maxLength: 5 }),
-  releases: fc.array(fc.string({ unit: 'grapheme', minLength: 1 }), { minLength: 1, maxLength: 3 }),
+  releases: fc.array(text, { minLength: 1, maxLength: 3 }),
+  policies: fc.array(text, { minLength: 1, maxLength: 3 }),
 });
 
 const hash = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes).toString('hex'));

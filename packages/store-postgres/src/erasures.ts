@@ -77,7 +77,8 @@ const tokenDeletion = (partition: string): string => `
             or t.user_handle = e.user_handle and t.token_class = 'token' and t.issued_at <= e.requested_at)
     returning t.id
   ),
-  used as (delete from refresh_use where id in (select id from gone))
+  renewed as (delete from refresh_use where id in (select id from gone)),
+  used as (delete from token_use where id in (select id from gone))
   delete from live_token where id in (select id from gone)`;
 const consentsGone = `
   select c.consent_id from consent c join erasure e using (tenant_id)

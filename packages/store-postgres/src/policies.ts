@@ -1,46 +1,61 @@
-import { type AuditCodec, type AuditEvent, EtagStale, inTurn, type Mac, type PolicyStore } from '@touchstone/core';
+import {
+  type AuditEvent,
+  type Change,
+  composeChange,
+  EtagStale,
+  inTurn,
+  type Mac,
+  type PolicyStore,
+  type PolicyWritten,
+} from '@touchstone/core';
 import { insertEvents } from './audit-writer.ts';
 import type { Database } from './database.ts';
 import { OutboxWriter } from './outbox-rows.ts';
 import { type KeptPolicy, policyColumns, policyMacOf, policyOf, readPolicy } from './policy-rows.ts';
 import { raiseVersion } from './registry-writer.ts';
+import { advanceHistory, lockHistory, type RevocationWriterOptions } from './revocation-writer.ts';
 
 const listStatement = `
   select ${policyColumns} from policy p
    where p.tenant_id = $1 and ($2::int is null or p.version < $2) order by p.version desc limit $3`;
 
-export interface PolicyStoreOptions {
+export interface PolicyStoreOptions extends RevocationWriterOptions {
   readonly mac: Mac;
-  readonly codec: AuditCodec;
-  readonly instanceId: string;
+}
+
+interface Writing {
+  readonly next: KeptPolicy;
+  readonly event: AuditEvent;
+  readonly change: Change | null;
 }
 
 /** Policies: every version that there was. */
-export function policyStore(database: Database, { mac, codec, instanceId }: PolicyStoreOptions): PolicyStore {
+export function policyStore(database: Database, { chain, mac, codec, instanceId }: PolicyStoreOptions): PolicyStore {
   const outbox = new OutboxWriter(instanceId, codec);
 
-  const write = inTurn(
-    async ({ next, event }: { readonly next: KeptPolicy; readonly event: AuditEvent }): Promise<number> => {
-      const { tenantId, version } = next.policy;
-      const text = JSON.stringify(next);
-      const { recordedAt } = await outbox.writing(() =>
-        database.of([tenantId]).transaction(async (query) => {
-          await raiseVersion(query, tenantId);
-          const [row] = await query({
-            text: `insert into policy (tenant_id, version, entry, mac)
+  const write = inTurn(async ({ next, event, change }: Writing): Promise<PolicyWritten> => {
+    const { tenantId, version } = next.policy;
+    const text = JSON.stringify(next);
+    const { recordedAt, head } = await outbox.writing(() =>
+      database.of([tenantId]).transaction(async (query) => {
+        // Before the tenant, as everybody takes them.
+        const revision = change && composeChange(await lockHistory(query, [], chain), change, chain);
+        await raiseVersion(query, tenantId);
+        const [row] = await query({
+          text: `insert into policy (tenant_id, version, entry, mac)
                  select $1, $2, $3, $4
                   where $2 - 1 = (select coalesce(max(version), 0) from policy where tenant_id = $1)
                  returning (extract(epoch from recorded_at) * 1000)::bigint`,
-            values: [tenantId, version, text, policyMacOf(mac, tenantId, version, text)],
-          });
-          if (!row) throw new EtagStale();
-          await insertEvents(query, outbox, [event], row[0] as number);
-          return { recordedAt: row[0] as number, written: 1 };
-        }),
-      );
-      return recordedAt;
-    },
-  );
+          values: [tenantId, version, text, policyMacOf(mac, tenantId, version, text)],
+        });
+        if (!row) throw new EtagStale();
+        if (revision) await advanceHistory(query, revision);
+        await insertEvents(query, outbox, [event], row[0] as number);
+        return { recordedAt: row[0] as number, head: revision?.revision ?? null, written: 1 };
+      }),
+    );
+    return { recordedAt, head };
+  });
 
   return {
     read: (tenantId, version) => readPolicy(database, mac, tenantId, version),
@@ -52,6 +67,6 @@ export function policyStore(database: Database, { mac, codec, instanceId }: Poli
       return rows.map((row) => policyOf(row, mac));
     },
 
-    write: (next, event) => write({ next, event }),
+    write: (next, event, change) => write({ next, event, change }),
   };
 }

@@ -1,4 +1,4 @@
-import type { Mac, PolicyVersion } from '@touchstone/core';
+import { type Mac, nothingAllowed, type PolicyVersion } from '@touchstone/core';
 import type { Database, Row } from './database.ts';
 
 export const policyColumns =
@@ -14,13 +14,13 @@ export type KeptPolicy = Omit<PolicyVersion, 'recordedAt'>;
 export const policyMacOf = (mac: Mac, tenantId: string, version: number, text: string): string =>
   mac('policy', JSON.stringify([tenantId, version, text]));
 
-/** One that was not written under our key allows nothing: no rule is about anything. */
+/** One that was not written under our key allows nothing. */
 export function policyOf(row: Row, mac: Mac): PolicyVersion {
   const [tenantId, version, text, storedMac, recordedAt] = row as [string, number, string, string, number];
   const isOurs = policyMacOf(mac, tenantId, version, text) === storedMac;
   const kept: KeptPolicy = isOurs
     ? JSON.parse(text)
-    : { policy: { tenantId, version, rules: [] }, recordedBy: '', reason: '' };
+    : { policy: { tenantId, version, rules: nothingAllowed }, recordedBy: '', reason: '' };
   return { ...kept, recordedAt };
 }
 

@@ -1,7 +1,8 @@
 import {
   AlreadyExists,
   type AuditEvent,
-  composeRelease,
+  type Change,
+  composeChange,
   Disabled,
   EtagStale,
   type Head,
@@ -23,16 +24,17 @@ export interface RegistryWriterOptions extends RevocationWriterOptions {
   readonly mac: Mac;
 }
 
-interface Change {
+interface Writing {
   readonly registered: Registered;
   /** Of the version that is replaced; null: the entry is new. */
   readonly replaces: string | null;
   /** Of a new tenant. */
   readonly tenantKey: WrappedKey | null;
   readonly event: AuditEvent;
+  readonly change: Change | null;
 }
 
-interface Changed {
+interface Written {
   readonly etag: string;
   readonly head: Head | null;
 }
@@ -44,18 +46,18 @@ export function registryWriter(
 ): RegistryWriter {
   const outbox = new OutboxWriter(instanceId, codec);
 
-  const write = inTurn(async ({ registered, replaces, tenantKey, event }: Change): Promise<Changed> => {
+  const write = inTurn(async (writing: Writing): Promise<Written> => {
+    const { registered, replaces, tenantKey, event, change } = writing;
     const row = rowOf(registered, mac);
     const { head } = await outbox.writing(() =>
       database.of([row.tenantId]).transaction(async (query) => {
         // Before the tenant, as everybody takes them.
-        const isShown = registered.what === 'resource_server' && replaces !== null;
-        const release = isShown ? composeRelease(await lockHistory(query, [], chain), row.id, chain) : null;
+        const revision = change && composeChange(await lockHistory(query, [], chain), change, chain);
         if (replaces === null) await insert(query, row, tenantKey);
         else await replace(query, row, replaces);
-        if (release) await advanceHistory(query, release);
-        await insertEvents(query, outbox, [event], release?.recordedAt ?? Date.now());
-        return { head: release?.revision ?? null, written: 1 };
+        if (revision) await advanceHistory(query, revision);
+        await insertEvents(query, outbox, [event], revision?.recordedAt ?? Date.now());
+        return { head: revision?.revision ?? null, written: 1 };
       }),
     );
     return { etag: row.etag, head };
@@ -64,13 +66,13 @@ export function registryWriter(
   return {
     async create(registered, event, tenantKey) {
       try {
-        return (await write({ registered, replaces: null, tenantKey, event })).etag;
+        return (await write({ registered, replaces: null, tenantKey, event, change: null })).etag;
       } catch (error) {
         const isTaken = error instanceof StatementRefused && error.sqlState === uniqueViolation;
         throw isTaken ? new AlreadyExists(registered.what) : error;
       }
     },
-    replace: (registered, replaces, event) => write({ registered, replaces, tenantKey: null, event }),
+    replace: (registered, replaces, event, change) => write({ registered, replaces, tenantKey: null, event, change }),
   };
 }
 

@@ -7,8 +7,6 @@ import {
   type RegisteredKind,
   type Registration,
   type Registry,
-  type Release,
-  type ReleaseReader,
   type Stored,
 } from '@touchstone/core';
 import { LRUCache } from 'lru-cache';
@@ -28,7 +26,7 @@ export const tables = {
 /** As `storedOf` reads them. */
 export const columnsOf = (what: RegisteredKind, alias: string): string =>
   `${alias}.${tables[what].id}, ${alias}.tenant_id, ${alias}.entry, ${alias}.mac, ${alias}.disabled_revision is not null`;
-const columnsCount = 5;
+export const columnsCount = 5;
 
 const findStatement = `
   select t.registry_version, (select json_build_array(p.version, p.mac) from policy p where p.tenant_id = t.tenant_id
@@ -152,34 +150,6 @@ export function registry(database: Database, mac: Mac): Registry {
       const entries = page.map((row) => storedOf(what, row, mac)).filter((stored) => stored !== null);
       // By what is there, not by what was written under our key: else one that was not would end the list.
       return { entries, next: rows.length > limit ? ((page.at(-1)?.[0] as string) ?? null) : null };
-    },
-  };
-}
-
-/** What resource servers are shown, remembered for as long as no revision has changed it. */
-export function releaseReader(database: Database, mac: Mac): ReleaseReader {
-  let generation = -1;
-  const remembered = new Map<string, Release>();
-
-  async function read(audience: string, tenantId: string, now: number): Promise<Release> {
-    // One snapshot: the revision is that of what is read.
-    const text = `select h.revision, ${columnsOf('resource_server', 'r')}
-                    from history h left join resource_server r on r.audience = $1`;
-    const [row] = await database.of([tenantId]).query({ name: 'release', text, values: [audience] });
-    const [revision = 0, ...entry] = (row ?? []) as [number, ...unknown[]];
-    const stored = storedOf('resource_server', entry, mac);
-    const { releasedClaims = [], pairwiseSector = null } = stored?.entry ?? {};
-    const release = { claims: releasedClaims, pairwiseSector, revision };
-    if (stored && now === generation) remembered.set(audience, release);
-    return release;
-  }
-
-  return {
-    releaseOf(audience, tenantId, revision, now) {
-      if (now !== generation) remembered.clear();
-      generation = now;
-      const known = remembered.get(audience);
-      return known && known.revision >= revision ? known : read(audience, tenantId, now);
     },
   };
 }

@@ -10,7 +10,14 @@ const writeConsents = `
   insert into consent_use (consent_id, last_used_at) select c, now() from unnest($1::text[]) c order by 1
   on conflict (consent_id) do update set last_used_at = excluded.last_used_at`;
 
-/** When what was granted was used last. */
+/** Only what is some minutes older: several validators may have noted the same. */
+const writeTokens = `
+  insert into token_use (id, expires_at, last_used_at)
+  select u.id, u.expires_at, now() from unnest($1::uuid[], $2::timestamptz[]) as u (id, expires_at) order by 1
+  on conflict (id) do update set last_used_at = excluded.last_used_at
+   where token_use.last_used_at < excluded.last_used_at - interval '5 minutes'`;
+
+/** When tokens, and what was granted, were used last. */
 export function useWriter(database: Database): UseWriter {
   return {
     // In the order of their keys: two validators that write the same rows in another order would wait for ever.
@@ -22,6 +29,11 @@ export function useWriter(database: Database): UseWriter {
         await database.query({ name: 'use scopes', text: writeScopes, values: [JSON.stringify(scopes)] });
       const consents = of('consent').map(({ consentId }) => consentId);
       if (consents.length > 0) await database.query({ name: 'use consents', text: writeConsents, values: [consents] });
+      const tokens = of('token');
+      if (tokens.length > 0) {
+        const ends = tokens.map(({ expiresAt }) => new Date(expiresAt));
+        await database.query({ name: 'use tokens', text: writeTokens, values: [tokens.map(({ key }) => key), ends] });
+      }
     },
   };
 }
@@ -40,6 +52,12 @@ export function useReader(database: Database): UseReader {
                       from consent_use where consent_id = any($1)`;
       const rows = await database.query({ name: 'consents used', text, values: [consentIds] });
       return new Map(rows as unknown as [string, number][]);
+    },
+
+    async tokenUsed(key) {
+      const text = 'select (extract(epoch from last_used_at) * 1000)::bigint from token_use where id = $1';
+      const [row] = await database.query({ name: 'token used', text, values: [key] });
+      return row ? (row[0] as number) : null;
     },
   };
 }

@@ -134,7 +134,7 @@ export function describeTokenMethod(name: string, open: (installation: Uint8Arra
       if (!opened) throw new Error('it does not open');
       const { tokenClass, audience } = draft;
       const asked = (scope: string, now: number, marks = new Watermarks()) =>
-        decide(record, opened, marks, { tokenClass, audience, scopes: [scope], request: null, proof: null }, now);
+        decide(record, opened, marks, { tokenClass, audience, scopes: [scope], request: null, proof: null }, now, null);
       const { scopes, expiresAt } = opened;
       for (const scope of [...draft.scopes, 'orders:admin']) {
         expect(asked(scope, expiresAt - 1).active, scope).toBe(scopes.includes(scope));

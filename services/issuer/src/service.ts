@@ -17,6 +17,7 @@ import { getConsentHandler } from './rpc/get-consent.ts';
 import { getPolicyHandler } from './rpc/get-policy.ts';
 import { getResourceServerHandler } from './rpc/get-resource-server.ts';
 import { getTenantHandler } from './rpc/get-tenant.ts';
+import { getTokenUseHandler } from './rpc/get-token-use.ts';
 import { issueCredentialHandler } from './rpc/issue-credential.ts';
 import { issueTokenHandler } from './rpc/issue-token.ts';
 import { listAppsHandler } from './rpc/list-apps.ts';
@@ -84,6 +85,7 @@ export const issuer: Service<IssuerConfig, IssuerContext> = {
         rollbackPolicy: rollbackPolicyHandler(context),
         updatePolicy: updatePolicyHandler(context),
         listUnusedScopes: listUnusedScopesHandler(context),
+        getTokenUse: getTokenUseHandler(context),
         issueCredential: issueCredentialHandler(context),
         listSigningKeys: listSigningKeysHandler(context),
         rotateSigningKey: rotateSigningKeyHandler(context),

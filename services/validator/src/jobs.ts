@@ -3,6 +3,7 @@ import type { ServiceRuntime } from '@touchstone/service-kit';
 
 const flushMilliseconds = 5_000;
 const periodMilliseconds = 3_600_000;
+const tokenPeriodMilliseconds = 300_000;
 
 /** Writes what was used, in the background: no validation waits for it. */
 export function startJobs(uses: Uses, writer: UseWriter, { logger }: ServiceRuntime): AsyncDisposable {
@@ -13,10 +14,12 @@ export function startJobs(uses: Uses, writer: UseWriter, { logger }: ServiceRunt
     underWay = underWay.then(flush);
   }, flushMilliseconds);
   const startingOver = setInterval(() => uses.startOver(), periodMilliseconds);
+  const startingTokensOver = setInterval(() => uses.startTokensOver(), tokenPeriodMilliseconds);
   return {
     async [Symbol.asyncDispose]() {
       clearInterval(flushing);
       clearInterval(startingOver);
+      clearInterval(startingTokensOver);
       await underWay.then(flush);
     },
   };

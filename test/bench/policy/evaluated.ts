@@ -100,6 +100,7 @@ const request = {
   forUser: false,
   refreshable: false,
   consent: null,
+  renewed: null,
   onExcess: 'refuse',
 } as const;
 

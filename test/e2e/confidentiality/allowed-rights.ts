@@ -48,6 +48,7 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'table tenant': 'insert select update(disabled_revision,entry,mac,registry_version)',
     'table tenant_key': 'insert select',
     'table token': 'insert',
+    'table token_use': 'select',
     'table watermark': 'insert select update',
   },
   validator: {
@@ -62,11 +63,13 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'table data_key': 'select',
     'table dpop_proof': 'insert select(hash)',
     'table history': 'select',
+    'table policy': 'select',
     'table promotion': 'select update',
     'table resource_server': 'select',
     'table revision': 'select',
     'table scope_use': 'insert select update',
     'table tenant_key': 'select',
+    'table token_use': 'insert select update',
     'table watermark': 'select',
   },
   revocation: {
@@ -145,5 +148,6 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'table tenant_key': 'delete select(tenant_id)',
     'table token': owned,
     'table token partition': owned,
+    'table token_use': 'delete select(expires_at,id)',
   },
 };

@@ -41,7 +41,7 @@ export async function openNewcomer(stack: Stack): Promise<Newcomer> {
       const tokenClass = audience === 'touchstone' ? 'credential' : 'token';
       const demand = { tokenClass, audience, scopes: record?.scopes ?? [], request: null, proof: null } as const;
       const opened = record && (await method.open(located, record));
-      return decide(record, opened, watermarks, demand, databaseNow).active;
+      return decide(record, opened, watermarks, demand, databaseNow, null).active;
     },
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   };

@@ -28,6 +28,7 @@ const request: GrantRequest = {
   forUser: false,
   refreshable: false,
   consent: null,
+  renewed: null,
   onExcess: 'refuse',
 };
 const decided = (over: Partial<GrantRequest> = {}, within: Partial<Registration> = {}) =>

@@ -30,6 +30,8 @@ export interface GrantRequest {
   readonly refreshable: boolean;
   /** What that user has permitted the app; null: nothing is named. */
   readonly consent: ConsentAsOf | null;
+  /** What may be renewed, all in all; null: nothing is renewed. */
+  readonly renewed: readonly string[] | null;
   readonly onExcess: OnExcess;
 }
 
@@ -51,12 +53,13 @@ export function decideGrant(registration: Registration, request: GrantRequest): 
  */
 export function evaluateGrant(registration: Registration, request: GrantRequest): Granted {
   const known = requireKnown(registration);
-  const { forUser, consent, refreshable, usage } = request;
+  const { forUser, consent, refreshable, renewed, usage } = request;
   if (refreshable && !(known.app.refresh && forUser)) throw new RefreshNotAllowed();
   if (forUser && !consent && !doesWithoutConsent(known.tenant, known.app)) throw new ConsentRequired();
   if (request.scopes.length === 0) throw new InvalidField('scopes', 'must name at least one');
   const caps = [...capsBesideApp(known, usage), capOfApp(known)];
   if (consent) caps.push(capOfConsent(consent.consent, request.audience));
+  if (renewed) caps.push({ by: 'refresh token', scopes: new Set(renewed) });
   return within(caps, { ...request, consentAge: consent && consentAgeOf(consent) });
 }
 

@@ -22,6 +22,7 @@ import type { Opened, Secrets } from '../tokens/token-method.ts';
 import { ancestorsMax, type TokenMethodName, type TokenRecord, type Usage } from '../tokens/token-record.ts';
 import type { ConsistentRecords } from '../validate/consistent-records.ts';
 import { decide, type Proven } from '../validate/decide.ts';
+import { type HeldPorts, heldAgainst } from '../validate/held.ts';
 import { decideWithProof, type Presented, type PresentedProof, type ProofPorts } from '../validate/proof.ts';
 import { consentAgeOf, requireKnown } from './decide-grant.ts';
 import { ancestorOf, type IssuedToken, type IssuePorts, issuedFrom, tokenIssued } from './issue-token.ts';
@@ -43,7 +44,7 @@ export interface ExchangeCommand extends Presented {
   readonly confirmation: Confirmation | null;
 }
 
-export interface ExchangePorts extends IssuePorts, ProofPorts {
+export interface ExchangePorts extends IssuePorts, ProofPorts, HeldPorts {
   readonly records: ConsistentRecords;
   /** The URI of the exchange itself: what the DPoP proof of an app must be for, by POST. */
   readonly uri: string;
@@ -100,7 +101,8 @@ async function findParent(act: Act, command: ExchangeCommand, ports: ExchangePor
   const audience = caller.kind === 'resource_server' ? caller.name : (record?.audience ?? '');
   const demand = { tokenClass: 'token', audience, scopes: opened?.scopes ?? [], request } as const;
   const presented = { token, proof: proofOf(act, command, ports) };
-  const decideOn = (proof: Proven | null) => decide(record, opened, watermarks, { ...demand, proof }, now);
+  const held = record && (await heldAgainst(record, ports));
+  const decideOn = (proof: Proven | null) => decide(record, opened, watermarks, { ...demand, proof }, now, held);
   // One request may lead to exchanges to several.
   const use = `exchange ${command.audience}`;
   const decision = await decideWithProof(presented, use, decideOn, ports, act.signal);

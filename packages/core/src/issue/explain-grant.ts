@@ -1,7 +1,7 @@
 import type { Act } from '../access/act.ts';
 import { requireOperator } from '../access/rights.ts';
-import type { Granted } from '../policy/cap.ts';
-import { rulesAbout } from '../policy/caps-of.ts';
+import { type Excess, type Granted, within } from '../policy/cap.ts';
+import { capOfIssued, rulesAbout } from '../policy/caps-of.ts';
 import { refusalOf } from '../policy/refusal.ts';
 import { evaluateGrant, requireKnown } from './decide-grant.ts';
 import { findConsent, type IssueCommand, type IssuePorts } from './issue-token.ts';
@@ -12,6 +12,8 @@ export interface Explanation extends Granted {
   /** The rules of the policy that are about it. */
   readonly ruleIds: readonly string[];
   readonly policyVersion: number;
+  /** Why such a token would be refused where it is there already: what is beyond rules that hold for issued tokens. */
+  readonly heldExcess: readonly Excess[];
 }
 
 /**
@@ -28,11 +30,15 @@ export async function explainGrant(
   ports.registry.forget(command.tenantId);
   const registration = await ports.registry.find(command.tenantId, command.appId, command.audience);
   const consent = command.consentId === null ? null : await findConsent(command, ports);
-  const granted = evaluateGrant(registration, { ...command, forUser: command.userId !== null, consent });
+  const granted = evaluateGrant(registration, { ...command, forUser: command.userId !== null, consent, renewed: null });
+  const known = requireKnown(registration);
+  const held = capOfIssued(known, command.usage);
+  const issued = { ...command, ttl: command.ttl ?? granted.ttl, consentAge: null };
   return {
     ...granted,
     isGranted: refusalOf(granted, command.onExcess) === null,
-    ruleIds: rulesAbout(requireKnown(registration), command.usage).rules.map(({ ruleId }) => ruleId),
+    ruleIds: rulesAbout(known, command.usage).rules.map(({ ruleId }) => ruleId),
     policyVersion: registration.policy.version,
+    heldExcess: held ? within([held], issued).excess : [],
   };
 }

@@ -27,7 +27,7 @@ import { type Confirmation, confirmationText } from '../tokens/confirmation.ts';
 import type { Claims, MintedToken, TokenMethods } from '../tokens/token-method.ts';
 import { type Ancestor, idOf, type TokenMethodName, type TokenRecord, type Usage } from '../tokens/token-record.ts';
 import { checkClaims } from './claims.ts';
-import { decideGrant } from './decide-grant.ts';
+import { decideGrant, type GrantRequest } from './decide-grant.ts';
 import type {
   AuditWriter,
   Birth,
@@ -174,7 +174,8 @@ export async function issueUnderLatest(
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {
     const registration = await ports.registry.find(command.tenantId, command.appId, command.audience);
     const given = command.consentId === null ? null : await findConsent(command, ports);
-    const grant = grantOrStale(registration, command, given, attempt > 1);
+    const request = { ...command, forUser: command.userId !== null, consent: given, renewed: renewal?.scopes ?? null };
+    const grant = grantOrStale(registration, request, attempt > 1);
     if (grant) await count(registration);
     const handles = await ports.handles.of(command.tenantId);
     const issued = grant && (await write(act, command, { registration, given, grant, renewal, handles }, ports));
@@ -184,14 +185,9 @@ export async function issueUnderLatest(
   throw new StoreUnavailable(new Error("the tenant's registry does not stand still"));
 }
 
-function grantOrStale(
-  registration: Registration,
-  command: IssueCommand,
-  consent: ConsentAsOf | null,
-  fresh: boolean,
-): Granted | null {
+function grantOrStale(registration: Registration, request: GrantRequest, fresh: boolean): Granted | null {
   try {
-    return decideGrant(registration, { ...command, forUser: command.userId !== null, consent });
+    return decideGrant(registration, request);
   } catch (error) {
     if (fresh) throw error;
     return null;

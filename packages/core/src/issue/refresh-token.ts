@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
 import type { Act } from '../access/act.ts';
 import { actsIn, refreshAudience, requireKind, requireScope } from '../access/rights.ts';
-import { RefreshTokenReused, ScopeNotAllowed, TokenNotHonoured } from '../errors.ts';
+import { RefreshTokenReused, TokenNotHonoured } from '../errors.ts';
+import type { OnExcess } from '../policy/refusal.ts';
 import { intentOfToken } from '../revoke/revoke-token.ts';
 import type { Located, Opened } from '../tokens/token-method.ts';
 import type { Ancestor, TokenRecord } from '../tokens/token-record.ts';
@@ -25,6 +26,7 @@ export interface RefreshCommand {
   readonly scopes: readonly string[];
   /** Seconds; null: as long as the limits allow, within reason. */
   readonly ttl: number | null;
+  readonly onExcess: OnExcess;
 }
 
 /** Keeps the answer to the use of a refresh token, so that only who has that token can be told it again. */
@@ -59,7 +61,7 @@ export async function refreshToken(act: Act, command: RefreshCommand, ports: Ref
     requireScope(act.caller, 'tokens:issue:self');
     const honoured = await findHonoured(act, command, ports);
     const { located, record, renewable, root } = honoured;
-    const request = hash('sha256', JSON.stringify([command.scopes, command.ttl]));
+    const request = hash('sha256', JSON.stringify([command.scopes, command.ttl, command.onExcess]));
     const renewal: Renewal = {
       root,
       scopes: renewable.scopes,
@@ -95,7 +97,8 @@ async function findHonoured(act: Act, { token }: RefreshCommand, ports: RefreshP
     request: null,
     proof: null,
   } as const;
-  const decision = decide(record, opened, watermarks, demand, now);
+  // What it renews is decided anew, by the whole of the policy.
+  const decision = decide(record, opened, watermarks, demand, now, null);
   if (!decision.active || !actsIn(act.caller, decision.record.tenantId)) throw new TokenNotHonoured();
   const renewable = decision.opened.claims as unknown as Renewable;
   const { appId } = decision.record;
@@ -107,17 +110,17 @@ async function findHonoured(act: Act, { token }: RefreshCommand, ports: RefreshP
 /** The first refresh token of the family. */
 const rootOf = (record: TokenRecord): Ancestor => record.lineage.at(-1) ?? ancestorOf(record, record.expiresAt);
 
-function issueCommandOf({ record, opened, renewable }: Honoured, { scopes, ttl }: RefreshCommand): IssueCommand {
-  const wanted = scopes.length > 0 ? scopes : renewable.scopes;
-  const beyond = wanted.find((scope) => !renewable.scopes.includes(scope));
-  if (beyond !== undefined) throw new ScopeNotAllowed(beyond, 'refresh token');
+function issueCommandOf(
+  { record, opened, renewable }: Honoured,
+  { scopes, ttl, onExcess }: RefreshCommand,
+): IssueCommand {
   const { audience, method, usage, claims } = renewable;
   return {
     tenantId: record.tenantId,
     appId: record.appId,
     userId: opened.userId,
     audience,
-    scopes: wanted,
+    scopes: scopes.length > 0 ? scopes : renewable.scopes,
     ttl,
     method,
     usage,
@@ -125,7 +128,7 @@ function issueCommandOf({ record, opened, renewable }: Honoured, { scopes, ttl }
     consentId: record.consentId,
     confirmation: renewable.confirmation,
     refreshable: true,
-    onExcess: 'refuse',
+    onExcess,
   };
 }
 

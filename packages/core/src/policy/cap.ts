@@ -1,5 +1,5 @@
-import { type Confirmation, type ConfirmationKind, confirmationKind } from '../tokens/confirmation.ts';
-import type { TokenMethodName } from '../tokens/token-record.ts';
+import { type Confirmation, type ConfirmationKind, confirmationKind, confirmationOf } from '../tokens/confirmation.ts';
+import type { TokenMethodName, TokenRecord } from '../tokens/token-record.ts';
 import { type LiveTokensLimit, strictest } from './policy.ts';
 
 /** One limit among all that apply: what is granted is within each of them. What it says nothing of, it does not limit. */
@@ -65,6 +65,16 @@ export function within(caps: readonly Cap[], asked: Wanted): Granted {
     caps.flatMap((cap) => cap.parts?.() ?? [cap]),
     asked,
   );
+}
+
+/**
+ * Whether a token that is there was granted more than a cap allows. How old its consent was, and how many others were alive,
+ * its record does not tell: caps on these hold for the issue alone.
+ */
+export function isBeyond(cap: Cap, { scopes, issuedAt, expiresAt, method, confirmation }: TokenRecord): boolean {
+  const ttl = Math.floor((expiresAt - issuedAt) / 1_000);
+  const bound = confirmation === null ? null : confirmationOf(confirmation);
+  return withinEach([cap], { scopes, ttl, method, confirmation: bound, consentAge: null }).excess.length > 0;
 }
 
 function withinEach(caps: readonly Cap[], asked: Wanted): Granted {

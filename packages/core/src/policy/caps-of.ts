@@ -1,9 +1,16 @@
 import type { Consent } from '../consents/ports.ts';
 import type { Registration } from '../register/ports.ts';
-import { type App, type AppGrant, platformTtlMax, type ResourceServer, type Tenant } from '../register/registration.ts';
+import {
+  type App,
+  type AppGrant,
+  platformTtlMax,
+  type ResourceServer,
+  type Scope,
+  type Tenant,
+} from '../register/registration.ts';
 import type { Usage } from '../tokens/token-record.ts';
 import type { Cap } from './cap.ts';
-import { harmOf, type Limits } from './policy.ts';
+import { commonLimits, harmOf, holdsForIssued, type Limits } from './policy.ts';
 import type { RulesAbout } from './rule-index.ts';
 
 /** A registration of which every entry is there. */
@@ -50,14 +57,26 @@ export const capOfApp = ({ app, resourceServer }: Complete) => ({
 
 /** Where no rule is about it, nothing is granted. */
 function capOfPolicy(registration: Complete, usage: Usage): Cap {
-  const { rules, limits } = rulesAbout(registration, usage);
-  if (rules.length === 0) return { by: 'policy, of which no rule is about this', scopes: new Set() };
+  const about = rulesAbout(registration, usage);
+  if (about.rules.length === 0) return { by: 'policy, of which no rule is about this', scopes: new Set() };
+  return capOfRules(about, registration.resourceServer.scopes);
+}
+
+/** What the policy holds against such tokens where they are there already; null: nothing. */
+export function capOfIssued(registration: Complete, usage: Usage): Cap | null {
+  const rules = rulesAbout(registration, usage).rules.filter(holdsForIssued);
+  const limits = commonLimits(rules.map((rule) => rule.limits));
+  return rules.length > 0 ? capOfRules({ rules, limits }, registration.resourceServer.scopes) : null;
+}
+
+/** Rules as one cap. @param owned the scopes of the resource server. */
+export function capOfRules({ rules, limits }: RulesAbout, owned: readonly Scope[]): Cap {
   let each: readonly Cap[] | undefined;
   const parts = () => {
-    each ??= rules.map((rule) => capOfLimits(`rule ${rule.ruleId}`, rule.limits, registration));
+    each ??= rules.map((rule) => capOfLimits(`rule ${rule.ruleId}`, rule.limits, owned));
     return each;
   };
-  return { ...capOfLimits('policy', limits, registration), parts };
+  return { ...capOfLimits('policy', limits, owned), parts };
 }
 
 /** The rules of the tenant's policy that are about an app's tokens for a resource server. */
@@ -66,13 +85,13 @@ export function rulesAbout({ policy, app, resourceServer }: Complete, usage: Usa
   return policy.rules.about({ clientType, hostingType, environment, usage, audience: resourceServer.audience });
 }
 
-const capOfLimits = (by: string, limits: Limits, { resourceServer }: Complete): Cap => ({
+const capOfLimits = (by: string, limits: Limits, owned: readonly Scope[]): Cap => ({
   ...limits,
   by,
-  scopes: scopesWithin(limits, resourceServer),
+  scopes: scopesWithin(limits, owned),
 });
 
-function scopesWithin({ scopes, sensitivityMax }: Limits, { scopes: owned }: ResourceServer): Set<string> | null {
+function scopesWithin({ scopes, sensitivityMax }: Limits, owned: readonly Scope[]): Set<string> | null {
   if (sensitivityMax === null) return scopes && new Set(scopes);
   const harmless = owned.filter(({ sensitivity }) => harmOf[sensitivity] <= harmOf[sensitivityMax]);
   return new Set(harmless.map(({ name }) => name).filter((name) => scopes?.includes(name) ?? true));

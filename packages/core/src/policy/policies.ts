@@ -1,10 +1,10 @@
 import type { Act } from '../access/act.ts';
 import { requireOperator } from '../access/rights.ts';
-import { actorOf } from '../audit/audit-event.ts';
-import { InvalidField, PolicyUnknown, TenantUnknown } from '../errors.ts';
+import { type AuditEvent, actorOf } from '../audit/audit-event.ts';
+import { EtagStale, InvalidField, PolicyUnknown, TenantUnknown } from '../errors.ts';
 import type { Registry } from '../register/ports.ts';
-import { defaultPolicy, type Policy } from './policy.ts';
-import type { PolicyStore, PolicyVersion } from './ports.ts';
+import { defaultPolicy, holdsForIssued, type Policy } from './policy.ts';
+import type { PolicyStore, PolicyVersion, PolicyWritten } from './ports.ts';
 
 export interface PolicyPorts {
   readonly registry: Registry;
@@ -39,8 +39,12 @@ export async function listPolicyVersions(
   return { versions, next: found.length > pageSize ? (versions.at(-1)?.policy.version ?? null) : null };
 }
 
+/** A version that was made, and the revision that it took; null: none. */
+export type PolicyMade = PolicyVersion & Pick<PolicyWritten, 'head'>;
+
 /**
- * Makes the next version of a policy. Once this resolves, nothing is issued under the one before to whoever asks afterwards.
+ * Makes the next version of a policy. Once this resolves, nothing is issued under the one before to whoever asks afterwards,
+ * and a fully consistent validation holds to those of its rules that hold for issued tokens.
  * @param read what it is to be, under the version that was read.
  * @throws CallerNotAllowed, InvalidField, EtagStale, TenantUnknown, Disabled, StoreUnavailable
  */
@@ -49,7 +53,7 @@ export async function updatePolicy(
   read: Policy,
   reason: string,
   { registry, policies }: PolicyPorts,
-): Promise<PolicyVersion> {
+): Promise<PolicyMade> {
   const { tenantId } = read;
   requireOperator(act.caller, 'registry:write', tenantId);
   if (new Set(read.rules.map(({ ruleId }) => ruleId)).size < read.rules.length) {
@@ -58,14 +62,21 @@ export async function updatePolicy(
   requireOfUsualSize(read);
   const policy = { ...read, version: read.version + 1 };
   const next = { policy, recordedBy: act.caller.name, reason };
-  const recordedAt = await policies.write(next, {
+  const before = (await policies.read(tenantId, null))?.policy ?? defaultPolicy(tenantId);
+  if (before.version !== read.version) throw new EtagStale();
+  const event: AuditEvent = {
     tenantId,
     actor: actorOf(act),
     act: { type: 'registry_changed', what: 'policy', id: String(policy.version), change: 'updated', reason },
-  });
+  };
+  const written = await policies.write(next, event, holdAlike(before, policy) ? null : { policies: [tenantId] });
   registry.forget(tenantId);
-  return { ...next, recordedAt };
+  return { ...next, ...written };
 }
+
+/** Whether two policies hold the same against tokens that are there. */
+const holdAlike = (one: Policy, other: Policy): boolean =>
+  JSON.stringify(one.rules.filter(holdsForIssued)) === JSON.stringify(other.rules.filter(holdsForIssued));
 
 export interface RollbackCommand {
   readonly tenantId: string;
@@ -83,7 +94,7 @@ export async function rollbackPolicy(
   act: Act,
   { tenantId, toVersion, version, reason }: RollbackCommand,
   ports: PolicyPorts,
-): Promise<PolicyVersion> {
+): Promise<PolicyMade> {
   requireOperator(act.caller, 'registry:write', tenantId);
   if (toVersion >= version) throw new InvalidField('to_version', 'must be an earlier version');
   const earlier = toVersion === 0 ? unmade(tenantId) : await ports.policies.read(tenantId, toVersion);

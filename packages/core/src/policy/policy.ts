@@ -43,7 +43,11 @@ export interface Rule {
   readonly description: string;
   readonly match: Match;
   readonly limits: Limits;
+  /** Whether it holds for tokens that were issued before it as well. Absent: it does not. */
+  readonly holdsForIssuedTokens?: boolean;
 }
+
+export const holdsForIssued = ({ holdsForIssuedTokens }: Rule): boolean => holdsForIssuedTokens === true;
 
 /**
  * What a tenant lets its apps have. Every rule that is about a token limits it; a token that no rule is about can't be had.
@@ -108,6 +112,19 @@ function least<Value>(
   return isAtMost(some, more) ? some : more;
 }
 
+const anything: Match = { clientType: null, hostingType: null, usage: null, audience: null, environment: null };
+
+/** What counts where a policy was written by somebody else: nothing may be had, and nothing that there is holds. */
+export const nothingAllowed: readonly Rule[] = [
+  {
+    ruleId: 'nothing',
+    description: 'The policy in the database was not written under the key of this installation',
+    match: anything,
+    limits: { ...unlimited, scopes: [] },
+    holdsForIssuedTokens: true,
+  },
+];
+
 /** What a tenant has that never made a policy: one rule, about everything, that limits nothing. */
 export const defaultPolicy = (tenantId: string): Policy => ({
   tenantId,
@@ -116,7 +133,7 @@ export const defaultPolicy = (tenantId: string): Policy => ({
     {
       ruleId: 'default',
       description: 'Nothing but what tenant, app, resource server and consent say',
-      match: { clientType: null, hostingType: null, usage: null, audience: null, environment: null },
+      match: anything,
       limits: unlimited,
     },
   ],

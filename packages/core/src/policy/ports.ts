@@ -1,5 +1,6 @@
 import type { Signal } from '../access/act.ts';
 import type { AuditEvent } from '../audit/audit-event.ts';
+import type { Change, Head } from '../revisions/revision.ts';
 import type { ConfirmationKind } from '../tokens/confirmation.ts';
 import type { TokenMethodName, Usage } from '../tokens/token-record.ts';
 import type { Policy } from './policy.ts';
@@ -21,11 +22,19 @@ export interface PolicyStore {
   /** The latest first. @param before only versions before that; null: all. @throws StoreUnavailable */
   list(tenantId: string, before: number | null, limit: number): Promise<readonly PolicyVersion[]>;
   /**
-   * Stores the version that follows the one in force, and its event, or neither; and the version of the tenant's registry
-   * rises. Returns when.
+   * Stores the version that follows the one in force, its event and the revision that it takes, or nothing of it; and the
+   * version of the tenant's registry rises.
+   * @param change what it changes for tokens that are there; null: nothing.
    * @throws EtagStale where another one is in force, TenantUnknown, Disabled, StoreUnavailable
    */
-  write(next: Omit<PolicyVersion, 'recordedAt'>, event: AuditEvent): Promise<number>;
+  write(next: Omit<PolicyVersion, 'recordedAt'>, event: AuditEvent, change: Change | null): Promise<PolicyWritten>;
+}
+
+export interface PolicyWritten {
+  /** Milliseconds since 1970, by the database's clock. */
+  readonly recordedAt: number;
+  /** The revision that it took; null: none. */
+  readonly head: Head | null;
 }
 
 /** What tokens of an app, for a resource server and a usage, may have at most. */
@@ -33,10 +42,12 @@ export interface TokenLimits {
   readonly appId: string;
   readonly audience: string;
   readonly usage: Usage;
-  readonly scopes: readonly string[];
-  /** Seconds, from their issue to their end. */
-  readonly ttlMax: number;
-  readonly methods: readonly TokenMethodName[];
+  /** Null: any. */
+  readonly scopes: readonly string[] | null;
+  /** Seconds, from their issue to their end; null: as long as they like. */
+  readonly ttlMax: number | null;
+  /** Null: any. */
+  readonly methods: readonly TokenMethodName[] | null;
   /** Null: they need not be bound to anything. */
   readonly confirmations: readonly ConfirmationKind[] | null;
 }

@@ -6,10 +6,10 @@ import type { Entries, RegisteredKind, ResourceServer, Tenant } from '../registe
 import type { ConfirmationKind } from '../tokens/confirmation.ts';
 import type { TokenMethodName, Usage } from '../tokens/token-record.ts';
 import type { Cap } from './cap.ts';
-import { type Complete, capOfApp, capsBesideApp } from './caps-of.ts';
+import { type Complete, capOfApp, capOfIssued, capsBesideApp } from './caps-of.ts';
 import { requireOfUsualSize } from './policies.ts';
 import { commonLimits, defaultPolicy, type Limits, type Policy, unlimited } from './policy.ts';
-import type { PolicyStore, TokenCounter } from './ports.ts';
+import type { PolicyStore, TokenCounter, TokenLimits } from './ports.ts';
 import { type IndexedPolicy, indexed } from './rule-index.ts';
 
 export interface PreviewPorts {
@@ -40,6 +40,8 @@ export interface GrantChange {
   readonly after: GrantLimits;
   /** Of its tokens that have not expired, those of which the new policy would not grant everything. */
   readonly liveTokens: number;
+  /** Of these, those that would be refused at once: rules that hold for issued tokens would not grant everything of them. */
+  readonly refusedTokens: number;
 }
 
 export interface Preview {
@@ -48,6 +50,7 @@ export interface Preview {
   /** How many there are. */
   readonly changesCount: number;
   readonly liveTokens: number;
+  readonly refusedTokens: number;
 }
 
 const usages: readonly Usage[] = ['interactive', 'batch', 'automation', 'test'];
@@ -79,29 +82,48 @@ export async function previewPolicy(
     if (++count % grantsAtOnce === 0) await new Promise(setImmediate);
     looked.push(...usages.map((usage) => changeOf(grant, usage, current, next)));
   }
-  const limits = looked.map(({ appId, audience, usage, after }) => ({ appId, audience, usage, ...after }));
+  const held = looked.filter((change) => change.held !== null);
+  const limits = [...looked.map((one) => limitsFor(one, one.after)), ...held.map((one) => limitsFor(one, one.held))];
   const beyond = await tokenCounter.countBeyond(tenantId, limits, act.signal);
+  const refused = new Map(held.map((change, at) => [change, beyond[looked.length + at] ?? 0]));
   const changes = looked
-    .map((change, at) => ({ ...change, liveTokens: beyond[at] ?? 0 }))
-    .filter(({ before, after }) => JSON.stringify(before) !== JSON.stringify(after));
+    .map((change, at) => ({ ...change, liveTokens: beyond[at] ?? 0, refusedTokens: refused.get(change) ?? 0 }))
+    .filter(
+      ({ before, after, refusedTokens }) => refusedTokens > 0 || JSON.stringify(before) !== JSON.stringify(after),
+    );
+  const sum = (counts: Iterable<number>): number => [...counts].reduce((total, count) => total + count, 0);
   return {
     changes: changes.slice(0, changesMax),
     changesCount: changes.length,
-    liveTokens: beyond.reduce((sum, tokens) => sum + tokens, 0),
+    liveTokens: sum(beyond.slice(0, looked.length)),
+    refusedTokens: sum(refused.values()),
   };
 }
 
 type Grant = Pick<Complete, 'tenant' | 'app' | 'resourceServer'>;
-type Change = Omit<GrantChange, 'liveTokens'>;
+interface Change extends Omit<GrantChange, 'liveTokens' | 'refusedTokens'> {
+  /** What the rules that hold for issued tokens would let them have; null: there are none. */
+  readonly held: Cap | null;
+}
 
 function changeOf(grant: Grant, usage: Usage, current: IndexedPolicy, next: IndexedPolicy): Change {
-  const limitsUnder = (policy: IndexedPolicy): GrantLimits => {
-    const registration: Complete = { ...grant, policy, disabled: new Set(), version: 0 };
-    return limitsOf([...capsBesideApp(registration, usage), capOfApp(registration)]);
-  };
+  const under = (policy: IndexedPolicy): Complete => ({ ...grant, policy, disabled: new Set(), version: 0 });
+  const limitsUnder = (policy: IndexedPolicy): GrantLimits =>
+    limitsOf([...capsBesideApp(under(policy), usage), capOfApp(under(policy))]);
   const [appId, audience] = [grant.app.appId, grant.resourceServer.audience];
-  return { appId, audience, usage, before: limitsUnder(current), after: limitsUnder(next) };
+  const [before, after] = [limitsUnder(current), limitsUnder(next)];
+  return { appId, audience, usage, before, after, held: capOfIssued(under(next), usage) };
 }
+
+const limitsFor = ({ appId, audience, usage }: Change, limits: GrantLimits | Cap | null): TokenLimits => ({
+  appId,
+  audience,
+  usage,
+  scopes: limits?.scopes ? [...limits.scopes] : null,
+  ttlMax: limits?.ttlMax ?? null,
+  methods: limits?.methods ?? null,
+  confirmations: limits?.confirmations ?? null,
+});
 
 /** Every app with every resource server that it may ask for something at; what is disabled has nothing to lose. */
 async function* grantsIn(tenant: Tenant, registry: Registry): AsyncGenerator<Grant> {

@@ -14,12 +14,18 @@ export interface UnusedScope extends GrantedScope {
   readonly lastUsedAt: number | null;
 }
 
-/** Tells when scopes and consents were used last. */
+/** Tells when scopes, consents and tokens were used last. */
 export interface UseReader {
   /** Those that have been used, of these apps. @throws StoreUnavailable */
   scopesUsed(appIds: readonly string[]): Promise<readonly (GrantedScope & { readonly lastUsedAt: number })[]>;
   /** Of those that have been used: milliseconds since 1970. @throws StoreUnavailable */
   consentsUsed(consentIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
+  /**
+   * Milliseconds since 1970; null: it was not noted.
+   * @param key of the token's record.
+   * @throws StoreUnavailable
+   */
+  tokenUsed(key: string): Promise<number | null>;
 }
 
 export interface UnusedScopesCommand {

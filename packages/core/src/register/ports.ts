@@ -1,7 +1,7 @@
 import type { AuditEvent } from '../audit/audit-event.ts';
 import type { WrappedKey } from '../keys/ports.ts';
 import type { IndexedPolicy } from '../policy/rule-index.ts';
-import type { Head } from '../revisions/revision.ts';
+import type { Change, Head } from '../revisions/revision.ts';
 import type { App, Entries, Registered, RegisteredKind, ResourceServer, Tenant } from './registration.ts';
 
 /** All that decides about issuing a token, from one snapshot; null where there is no such entry in the tenant. */
@@ -69,13 +69,15 @@ export interface RegistryWriter {
    */
   create(registered: Registered, event: AuditEvent, tenantKey: WrappedKey | null): Promise<string>;
   /**
-   * What a resource server is shown takes a revision, which validators hear of.
+   * What is answered otherwise from then on takes a revision, which validators hear of.
    * @param etag of the version that is replaced.
+   * @param change what that is; null: nothing.
    * @throws EtagStale, StoreUnavailable
    */
   replace(
     registered: Registered,
     etag: string,
     event: AuditEvent,
+    change: Change | null,
   ): Promise<{ readonly etag: string; readonly head: Head | null }>;
 }

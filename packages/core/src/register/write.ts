@@ -5,7 +5,7 @@ import { type AuditEvent, actorOf } from '../audit/audit-event.ts';
 import { AlreadyExists, AudienceUnknown, Disabled, EtagStale, InvalidField, ScopeNotAllowed } from '../errors.ts';
 import type { CallerKeys, EncryptionKeys, TenantKeyMaker } from '../keys/ports.ts';
 import type { Follower } from '../revisions/follower.ts';
-import type { Head } from '../revisions/revision.ts';
+import type { Change, Head } from '../revisions/revision.ts';
 import { checkIdentities } from './check-identities.ts';
 import type { Registration, Registry, RegistryWriter } from './ports.ts';
 import { type App, type Registered, type RegisteredKind, type ResourceServer, registeredId } from './registration.ts';
@@ -69,10 +69,23 @@ export async function updateEntry(
   if (found.disabled) throw new Disabled(what);
   if (found.etag !== etag) throw new EtagStale();
   await check(registered, ports);
-  await checkIdentities(act, registered, { what, entry: found.entry } as Registered, ports.callerKeys);
-  const written = await ports.entries.replace(registered, etag, changeOf(act, registered, 'updated'));
+  const before = { what, entry: found.entry } as Registered;
+  await checkIdentities(act, registered, before, ports.callerKeys);
+  const event = changeOf(act, registered, 'updated');
+  const written = await ports.entries.replace(registered, etag, event, answeredOtherwise(before, registered));
   ports.registry.forget(entry.tenantId);
   return written;
+}
+
+/** What is answered otherwise of tokens that are there, now that the entry is another; null: nothing. */
+function answeredOtherwise(before: Registered, { what, entry }: Registered): Change | null {
+  if (what === 'resource_server') return { releases: [entry.audience] };
+  if (what === 'tenant' || before.what !== 'app') return null;
+  const { clientType, hostingType, environment } = before.entry;
+  const isAlike =
+    entry.clientType === clientType && entry.hostingType === hostingType && entry.environment === environment;
+  // Rules of the tenant's policy that hold for issued tokens may be about it from now on, or no more.
+  return isAlike ? null : { policies: [entry.tenantId] };
 }
 
 const changeOf = (act: Act, registered: Registered, change: 'created' | 'updated'): AuditEvent => ({

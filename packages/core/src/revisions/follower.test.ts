@@ -38,10 +38,21 @@ test('what came before it was loaded may have changed what anybody is shown; fro
   const history = new History();
   for (let i = 1; i <= 3; i++) history.write('ada', i);
   const follower = await follow(history);
-  expect(follower.releasedAt('s1')).toBe(3);
+  expect(follower.releasedAt('t1', 's1')).toBe(3);
   history.writeRelease('s1');
   await follower.refresh();
-  expect([follower.releasedAt('s1'), follower.releasedAt('s2')]).toEqual([4, 3]);
+  expect([follower.releasedAt('t1', 's1'), follower.releasedAt('t1', 's2')]).toEqual([4, 3]);
+  history.writeChange({ policies: ['t1'] });
+  history.writeChange({ policies: ['t2'] });
+  await follower.refresh();
+  expect([follower.releasedAt('t1', 's1'), follower.releasedAt('t1', 's2')]).toEqual([5, 5]);
+  history.writeRelease('s1');
+  await follower.refresh();
+  expect([follower.releasedAt('t1', 's1'), follower.releasedAt('t3', 's3')]).toEqual([7, 3]);
+  Object.assign(history, new History());
+  history.write('eve', 1);
+  await follower.refresh();
+  expect([follower.releasedAt('t1', 's2'), follower.releasedAt('t3', 's1')]).toEqual([1, 1]);
 });
 
 test.each([

@@ -41,6 +41,8 @@ export class Follower {
   #hashes = new Map<number, string>();
   /** The revision that last changed what a resource server is shown, of those applied here. */
   #releasedAt = new Map<string, number>();
+  /** The revision that last changed what a tenant's policy holds against tokens that are there, of those applied here. */
+  #policyAt = new Map<string, number>();
   /** The revision that the watermarks were loaded at: what came before it is not known one by one. */
   #loadedAt = 0;
   #server: string | null = null;
@@ -100,9 +102,12 @@ export class Follower {
     return this.#watermarks;
   }
 
-  /** The latest revision that may have changed what the resource server is shown. */
-  releasedAt(audience: string): number {
-    return this.#releasedAt.get(audience) ?? this.#loadedAt;
+  /**
+   * The latest revision that may have changed what the resource server is shown, or what its tenant's policy holds against
+   * tokens that are there.
+   */
+  releasedAt(tenantId: string, audience: string): number {
+    return Math.max(this.#releasedAt.get(audience) ?? this.#loadedAt, this.#policyAt.get(tenantId) ?? this.#loadedAt);
   }
 
   /** Milliseconds: everything that returned longer ago than this is known here. */
@@ -248,6 +253,7 @@ export class Follower {
     if (!content) return false;
     for (const cut of content.cuts) this.#watermarks.raise(cut);
     for (const audience of content.releases ?? []) this.#releasedAt.set(audience, sealed.revision);
+    for (const tenantId of content.policies ?? []) this.#policyAt.set(tenantId, sealed.revision);
     this.#applied = { revision: sealed.revision, hash: sealed.hash };
     this.#remember(this.#applied);
     return true;
@@ -302,6 +308,7 @@ export class Follower {
     this.#applied = head;
     this.#hashes = new Map();
     this.#releasedAt = new Map();
+    this.#policyAt = new Map();
     this.#loadedAt = head.revision;
     this.#remember(head);
   }

@@ -39,7 +39,12 @@ export interface RevisionContent {
   readonly cuts: readonly Cut[];
   /** The resource servers of which it has changed what they are shown. */
   readonly releases?: readonly string[];
+  /** The tenants of which it has changed what their policies hold against tokens that are there. */
+  readonly policies?: readonly string[];
 }
+
+/** What a revision says that is no cut: that something is answered otherwise from now on. */
+export type Change = Pick<RevisionContent, 'releases' | 'policies'>;
 
 /** Where a history stands. */
 export interface Head {

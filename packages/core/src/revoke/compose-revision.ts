@@ -2,7 +2,7 @@ import type { AuditEvent } from '../audit/audit-event.ts';
 import { IdempotencyKeyReused, StoreUnavailable } from '../errors.ts';
 import { platformTtlMax } from '../register/registration.ts';
 import type { Chain } from '../revisions/chain.ts';
-import type { Cut, CutTarget, Head, SealedRevision } from '../revisions/revision.ts';
+import type { Change, Cut, CutTarget, Head, SealedRevision } from '../revisions/revision.ts';
 import { type Mark, raise } from '../revisions/watermarks.ts';
 import { partitionEnd } from '../tokens/token-key.ts';
 import type { TokenClass } from '../tokens/token-record.ts';
@@ -84,14 +84,14 @@ export function composeRevision(
   };
 }
 
-/** The revision that tells that a resource server is shown something else from now on. */
-export function composeRelease(
+/** The revision that tells that something is answered otherwise from now on. */
+export function composeChange(
   locked: LockedHistory,
-  audience: string,
+  change: Change,
   chain: Chain,
 ): Pick<NonNullable<ComposedRevision['write']>, 'revision' | 'recordedAt' | 'digest' | 'mac'> {
   requireOurs(locked, chain);
-  const revision = chain.next(locked.head, { recordedAt: locked.now, cuts: [], releases: [audience] });
+  const revision = chain.next(locked.head, { recordedAt: locked.now, cuts: [], ...change });
   const digest = chain.digestAfter(locked, revision, []);
   return { revision, recordedAt: locked.now, digest, mac: chain.sealHistory(revision, digest) };
 }

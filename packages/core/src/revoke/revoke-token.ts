@@ -44,7 +44,7 @@ export async function revokeToken(
   if (byId && act.caller.kind === 'app') {
     throw new CallerNotAllowed('an app revokes the token that it holds', { field: 'token_id' });
   }
-  const key = byId ? keyOf(command.tokenId) : ports.methods.locate(command.token)?.located.key;
+  const key = byId ? keyOfTokenId(command.tokenId) : ports.methods.locate(command.token)?.located.key;
   // RFC 7009 section 2.2: what is no token can't be honoured either, so there is nothing left to do.
   if (!key) return { revocationId: null, head: ports.follower.applied };
   const {
@@ -61,7 +61,8 @@ export async function revokeToken(
   return ports.revocations.write(intentOfToken(act, record, command.reason));
 }
 
-function keyOf(tokenId: string): TokenKey {
+/** @throws InvalidField */
+export function keyOfTokenId(tokenId: string): TokenKey {
   const key = parseTokenId(tokenId);
   if (!key) throw new InvalidField('token_id', 'must be an id as IssueToken gave it: tok_ and 26 letters and digits');
   return key;

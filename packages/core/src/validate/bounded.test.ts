@@ -38,7 +38,9 @@ async function open({ bytesMax = 1_000_000, fence = 5_000 } = {}) {
     },
   };
   const cache = new TokenCache(follower, bytesMax);
-  const shown: { release: Release } = { release: { claims: ['name'], pairwiseSector: null, revision: Infinity } };
+  const shown: { release: Release } = {
+    release: { claims: ['name'], pairwiseSector: null, holds: null, revision: Infinity },
+  };
   const ports = {
     methods,
     follower,

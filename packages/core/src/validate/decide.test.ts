@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { Cap } from '../policy/cap.ts';
 import { Watermarks } from '../revisions/watermarks.ts';
 import { ancestor, record } from '../test-record.ts';
 import type { Opened } from '../tokens/token-method.ts';
@@ -36,12 +37,21 @@ interface Question {
   readonly watermarks: Watermarks;
   readonly demand: Demand;
   readonly now: number;
+  readonly held: Cap | null;
 }
 
-const honoured: Question = { record: record(), opened: opened(), watermarks: new Watermarks(), demand, now: 0 };
+const honoured: Question = {
+  record: record(),
+  opened: opened(),
+  watermarks: new Watermarks(),
+  demand,
+  now: 0,
+  held: null,
+};
 const answer = (over: Partial<Question>) => {
   const question = { ...honoured, ...over };
-  return decide(question.record, question.opened, question.watermarks, question.demand, question.now);
+  const { record, opened, watermarks, demand, now, held } = question;
+  return decide(record, opened, watermarks, demand, now, held);
 };
 
 /** Each reason alone, the one that is told first where several hold, first. */
@@ -50,6 +60,7 @@ const reasons: readonly (readonly [RefusalReason, Partial<Question>])[] = [
   ['revoked', { watermarks: marksOver(record()) }],
   ['tampered', { opened: null }],
   ['audience_mismatch', { demand: { ...demand, audience: 's2' } }],
+  ['policy', { held: { by: 'policy', methods: ['signed'] } }],
   [
     'proof_invalid',
     { record: record({ confirmation: '{"jkt":"one"}' }), demand: { ...demand, proof: { key: 'other' } } },
@@ -144,6 +155,16 @@ const audience = fc.constantFrom('s1', 's1', 's1', 's2');
 const someOpened = fc
   .record({ scopes, expiresAt: fc.integer({ min: 0, max: 5 }), requests: fc.subarray(['this']) })
   .map(opened);
+const someCap: fc.Arbitrary<Cap> = fc.record(
+  {
+    by: fc.constant('policy'),
+    scopes: fc.option(scopes.map((some) => new Set(some))),
+    ttlMax: fc.option(fc.nat(1)),
+    methods: fc.option(fc.subarray(['reference', 'signed'] as const)),
+    confirmations: fc.option(fc.constant(['key' as const])),
+  },
+  { requiredKeys: ['by'] },
+);
 const someQuestion: fc.Arbitrary<Question> = fc.record({
   record: fc.option(
     fc
@@ -167,6 +188,7 @@ const someQuestion: fc.Arbitrary<Question> = fc.record({
     proof: fc.constantFrom(null, null, 'nothing' as const, { key: 'one' }, { key: 'other' }, { certificate: 'one' }),
   }),
   now: fc.integer({ min: 0, max: 5 }),
+  held: fc.option(someCap, { freq: 2 }),
 });
 
 test('whatever is honoured is alive, meant for who asks, and allowed all that was asked for by its record and by its string', () => {
@@ -184,6 +206,20 @@ test('whatever is honoured is alive, meant for who asks, and allowed all that wa
       expect(decision.opened.scopes).toEqual(expect.arrayContaining([...question.demand.scopes]));
       if (decision.record.confirmation !== null) expect(question.demand.proof).toEqual({ key: 'one' });
       expect([question.demand.request]).toEqual(expect.arrayContaining([...decision.opened.requests]));
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test('whatever a policy holds, it honours nothing that is refused without it, and nothing that is beyond it', () => {
+  fc.assert(
+    fc.property(someQuestion, (question) => {
+      if (!answer(question).active) return;
+      expect(answer({ ...question, held: null }).active).toBe(true);
+      const { scopes = null, methods = null, confirmations = null } = question.held ?? {};
+      if (scopes) expect([...scopes]).toEqual(expect.arrayContaining([...(question.record?.scopes ?? [])]));
+      if (methods) expect(methods).toContain(question.record?.method);
+      if (confirmations) expect(question.record?.confirmation).toBe('{"jkt":"one"}');
     }),
     { numRuns: 2_000 },
   );

@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
+import { type Cap, isBeyond } from '../policy/cap.ts';
 import type { Watermarks } from '../revisions/watermarks.ts';
 import { type Confirmation, confirmationText } from '../tokens/confirmation.ts';
 import type { Opened } from '../tokens/token-method.ts';
@@ -11,6 +12,7 @@ export type RefusalReason =
   | 'revoked'
   | 'tampered'
   | 'audience_mismatch'
+  | 'policy'
   | 'proof_required'
   | 'proof_invalid'
   | 'expired'
@@ -43,6 +45,7 @@ export type Decision =
  * @param opened what the presented string tells and allows; null where it does not fit the record. Of a token that is
  *   unknown or revoked it is not looked at.
  * @param now milliseconds since 1970, by the database's clock.
+ * @param held what its tenant's policy holds against it, now that it is there; null: nothing.
  */
 export function decide(
   record: TokenRecord | null,
@@ -50,12 +53,15 @@ export function decide(
   watermarks: Watermarks,
   demand: Demand,
   now: number,
+  held: Cap | null,
 ): Decision {
   if (!record) return refused('unknown');
   if (watermarks.revokes(record)) return refused('revoked');
   if (!opened || !isWithin(opened, record)) return refused('tampered');
   if (record.audience !== demand.audience || record.tokenClass !== demand.tokenClass)
     return refused('audience_mismatch');
+  // All of it: what is left of its scopes would be another token than the one that was issued.
+  if (held && isBeyond(held, record)) return refused('policy');
   // Before what a thief would like to know: how long it lives, and what for.
   if (record.confirmation !== null) {
     if (demand.proof === null) return refused('proof_required');

@@ -1,4 +1,5 @@
 import type { Signal } from '../access/act.ts';
+import type { Holds } from '../policy/holds.ts';
 import type { Tail } from '../revisions/ports.ts';
 import type { Head } from '../revisions/revision.ts';
 import type { TokenKey } from '../tokens/token-key.ts';
@@ -31,12 +32,14 @@ export interface RecordReader {
   read(wanted: readonly WantedRecord[], revision: number): Promise<RecordsRead>;
 }
 
-/** What a resource server is shown. As long as it is remembered, the same object. */
+/** What a resource server is shown, and of which tokens. As long as it is remembered, the same object. */
 export interface Release {
   /** The names of the claims: none where the resource server is not known. */
   readonly claims: readonly string[];
   /** In whose terms it is told who the user is; null: by the user's id. */
   readonly pairwiseSector: string | null;
+  /** What its tenant's policy holds against tokens that are there; null: nothing. */
+  readonly holds: Holds | null;
   /** The revision that it was read at. */
   readonly revision: number;
 }
@@ -49,7 +52,7 @@ export interface ReleaseReader {
    * @param generation the follower's.
    * @throws StoreUnavailable
    */
-  releaseOf(audience: string, tenantId: string, revision: number, generation: number): Release | Promise<Release>;
+  releaseOf(tenantId: string, audience: string, revision: number, generation: number): Release | Promise<Release>;
 }
 
 /** This replica in the census. */

@@ -1,12 +1,16 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { CallerNotAllowed, Fenced, StoreUnavailable } from '../errors.ts';
+import { Holds, type ReadAppKinds } from '../policy/holds.ts';
+import { defaultPolicy, type Rule } from '../policy/policy.ts';
+import { RuleIndex } from '../policy/rule-index.ts';
+import type { App } from '../register/registration.ts';
 import { Follower } from '../revisions/follower.ts';
 import { actOf } from '../test-act.ts';
 import { censusIn, chain, History, quiet, TestClock } from '../test-history.ts';
 import { methods, plainMethod } from '../test-method.ts';
 import { TestProofs } from '../test-proofs.ts';
 import { record, recordsIn } from '../test-record.ts';
-import { handles } from '../test-registry.ts';
+import { handles, registration } from '../test-registry.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import type { RefusalReason } from './decide.ts';
 import type { Release, ReleaseReader, WantedRecord } from './ports.ts';
@@ -41,7 +45,7 @@ async function open() {
   await presence.beat();
   const stored = new Map<string, TokenRecord>();
   const shown: { release: Release } = {
-    release: { claims: ['name', 'email', 'constructor', '__proto__'], pairwiseSector: null, revision: 0 },
+    release: { claims: ['name', 'email', 'constructor', '__proto__'], pairwiseSector: null, holds: null, revision: 0 },
   };
   const database = { reads: 0, milliseconds: 0, away: false, now: 0, stored };
   const ports = {
@@ -193,8 +197,8 @@ test('what a revision says is shown no more is not, though it came with the answ
   };
   const asked = vi
     .spyOn(ports.releases, 'releaseOf')
-    .mockImplementation(async (_, _tenantId, revision) =>
-      revision === 0 ? shown.release : { claims: ['email'], pairwiseSector: null, revision },
+    .mockImplementation(async (_tenantId, _audience, revision) =>
+      revision === 0 ? shown.release : { ...shown.release, claims: ['email'], revision },
     );
   expect(claimsIn(await ask(token))).toEqual(['email']);
   expect(asked.mock.calls.map(([, , revision]) => revision)).toEqual([0, 1]);
@@ -206,8 +210,8 @@ test('what was shown in a history that has been replaced meanwhile is not', asyn
   history.write('u2', 1);
   await follower.refresh();
   const { generation } = follower;
-  vi.spyOn(ports.releases, 'releaseOf').mockImplementation(async (_, _tenantId, revision, now) =>
-    now === generation ? { ...shown.release, revision: 1 } : { claims: ['email'], pairwiseSector: null, revision },
+  vi.spyOn(ports.releases, 'releaseOf').mockImplementation(async (_tenantId, _audience, revision, now) =>
+    now === generation ? { ...shown.release, revision: 1 } : { ...shown.release, claims: ['email'], revision },
   );
   const before = ports.records;
   ports.records = async (wanted) => {
@@ -219,6 +223,59 @@ test('what was shown in a history that has been replaced meanwhile is not', asyn
     return before(wanted);
   };
   expect(claimsIn(await ask(token))).toEqual(['email']);
+});
+
+/** What a policy holds against all tokens that have more than these scopes. */
+const holding = (scopes: readonly string[], readKinds: ReadAppKinds = async () => new Map([['a1', app]])) => {
+  const [rule] = defaultPolicy('t1').rules as [Rule];
+  const limited = { ...rule, limits: { ...rule.limits, scopes } };
+  return new Holds(new RuleIndex([limited]), registration.resourceServer, readKinds);
+};
+const app = registration.app as App;
+const explaining = actOf({ scopes: ['tokens:validate', 'tokens:explain'] });
+
+test('a token that its policy holds something against is refused in every mode, and why is told to who may know', async () => {
+  const { ask, keep, shown } = await open();
+  const token = keep(mint());
+  const modes = [consistency, { kind: 'max_staleness', milliseconds: 1_000 }] as const;
+  for (const consistency of modes) expect(await ask(token, { consistency })).toMatchObject({ active: true });
+  shown.release = { ...shown.release, holds: holding(['read']) };
+  for (const consistency of [...modes, ...modes]) {
+    expect(await ask(token, { consistency })).toMatchObject({ active: false, reason: 'not_honoured' });
+    expect(await ask(token, { consistency }, explaining)).toMatchObject({ active: false, reason: 'policy' });
+  }
+  shown.release = { ...shown.release, holds: holding(['read', 'write']) };
+  for (const consistency of modes) expect(await ask(token, { consistency })).toMatchObject({ active: true });
+});
+
+test('an answer that came with a change of the policy is made again', async () => {
+  const { ask, keep, shown, history, follower, ports } = await open();
+  const token = keep(mint());
+  const before = ports.records;
+  ports.records = async (keys) => {
+    const read = await before(keys);
+    if (history.revisions.length === 0) follower.offer(history.writeChange({ policies: ['t1'] }));
+    return read;
+  };
+  vi.spyOn(ports.releases, 'releaseOf').mockImplementation(async (_tenantId, _audience, revision) =>
+    revision === 0 ? shown.release : { ...shown.release, holds: holding([]), revision },
+  );
+  expect(await ask(token, {}, explaining)).toMatchObject({ reason: 'policy' });
+});
+
+test('of what kind an app is has been read before anything is answered from memory', async () => {
+  const { ask, keep, shown, database } = await open();
+  const token = keep(mint());
+  const consistency = { kind: 'max_staleness', milliseconds: 1_000 } as const;
+  await ask(token, { consistency });
+  const asked: (readonly string[])[] = [];
+  const readKinds = async (appIds: readonly string[]) => {
+    asked.push(appIds);
+    return new Map([['a1', app]]);
+  };
+  shown.release = { ...shown.release, holds: holding(['read'], readKinds) };
+  for (let i = 0; i < 3; i++) expect((await ask(token, { consistency })).active).toBe(false);
+  expect([asked, database.reads]).toEqual([[['a1']], 2]);
 });
 
 test('the list is never older than what is known to have changed it: else nothing is answered', async () => {

@@ -2,6 +2,7 @@ import type { Act } from '../access/act.ts';
 import { actsIn, requireKind, requireScope } from '../access/rights.ts';
 import { CallerNotAllowed, StoreUnavailable } from '../errors.ts';
 import type { TenantHandles, UserHandles } from '../issue/ports.ts';
+import type { Cap } from '../policy/cap.ts';
 import { released, subjectOf } from '../register/released.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Head } from '../revisions/revision.ts';
@@ -70,14 +71,16 @@ export async function validateTokens(
   requireKind(act.caller, 'resource_server');
   requireScope(act.caller, 'tokens:validate');
   const { releases, follower } = ports;
-  const [tenantId = ''] = act.caller.tenantIds;
+  const { name: audience, tenantIds } = act.caller;
+  const [tenantId = ''] = tenantIds;
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {
     const { generation } = follower;
-    const known = releases.releaseOf(act.caller.name, tenantId, follower.releasedAt(act.caller.name), generation);
+    const known = releases.releaseOf(tenantId, audience, follower.releasedAt(tenantId, audience), generation);
     const release = known instanceof Promise ? await known : known;
     const outcomes = await validateShowing(release, act, commands, ports);
     // What the database told meanwhile may show less; and of another history the release says nothing.
-    if (generation === follower.generation && release.revision >= follower.releasedAt(act.caller.name)) return outcomes;
+    if (generation === follower.generation && release.revision >= follower.releasedAt(tenantId, audience))
+      return outcomes;
   }
   throw new StoreUnavailable(new Error('what the resource server is shown does not stand still'));
 }
@@ -170,10 +173,13 @@ function recall(call: Call, command: ValidateCommand): Validation | Promise<Vali
   // Of another tenant's nothing is known, as in the database.
   if (!known || !actsIn(call.act.caller, known.record.tenantId)) return null;
   const { watermarks, databaseNow } = call.recollection;
-  const decision = decide(known.record, known.opened, watermarks, demandOf(command), databaseNow);
+  const held = call.release.holds ? call.release.holds.capOf(known.record) : null;
+  // Reading the token anew brings its app along.
+  if (held === undefined) return null;
+  const decision = decide(known.record, known.opened, watermarks, demandOf(command), databaseNow, held);
   if (stands(decision, command)) return answer(call, command, decision, call.recollection, known);
   const decideOn = (proven: Proven) =>
-    decide(known.record, known.opened, watermarks, demandOf(command, proven), databaseNow);
+    decide(known.record, known.opened, watermarks, demandOf(command, proven), databaseNow, held);
   return answerWithDpop(call, command, decideOn, call.recollection, known);
 }
 
@@ -188,6 +194,8 @@ async function readAll(call: Call, unread: readonly Unread[]): Promise<(Validati
   const { tenantIds } = act.caller;
   const wanted = unread.map(({ located }) => ({ key: located.key, tenantIds }));
   const read = await ports.records(wanted, act.signal);
+  const { holds } = call.release;
+  const held = holds && (await holds.capsOf(read.records));
   const recordOf = (i: number) => read.records[i] ?? null;
   const opening = unread.map((one, i) => orError(() => open(one, recordOf(i), read)));
   const opened = opening.some((one) => one instanceof Promise) ? await Promise.all(opening.map(orErrorLater)) : opening;
@@ -195,7 +203,7 @@ async function readAll(call: Call, unread: readonly Unread[]): Promise<(Validati
   ports.presence.requireCurrent();
   return unread.map((one, i) => {
     const it = opened[i] as Opened | null | Error;
-    return it instanceof Error ? it : conclude(call, one, recordOf(i), it, read);
+    return it instanceof Error ? it : conclude(call, one, recordOf(i), it, read, held?.[i] ?? null);
   });
 }
 
@@ -213,12 +221,14 @@ function conclude(
   record: TokenRecord | null,
   opened: Opened | null,
   read: RecordsAsOf,
+  held: Cap | null,
 ) {
-  const decision = decide(record, opened, read.watermarks, demandOf(command), read.now);
+  const decision = decide(record, opened, read.watermarks, demandOf(command), read.now, held);
   // Absence is never remembered: the token may be about to be issued.
   if (record && opened && isRemembered(command)) call.ports.cache.set(command.token, record, opened, read.generation);
   if (stands(decision, command)) return answer(call, command, decision, read, null);
-  const decideOn = (proven: Proven) => decide(record, opened, read.watermarks, demandOf(command, proven), read.now);
+  const decideOn = (proven: Proven) =>
+    decide(record, opened, read.watermarks, demandOf(command, proven), read.now, held);
   return answerWithDpop(call, command, decideOn, read, null);
 }
 
@@ -298,7 +308,7 @@ const openReasons = new Set<RefusalReason>([
   'request_mismatch',
 ]);
 
-/** Unknown, revoked, changed and meant for somebody else look alike to those who may not know. */
+/** Unknown, revoked, changed, held against by a policy and meant for somebody else look alike to those who may not know. */
 function toldReason(act: Act, reason: RefusalReason): ToldReason {
   return openReasons.has(reason) || act.caller.scopes.includes('tokens:explain') ? reason : 'not_honoured';
 }

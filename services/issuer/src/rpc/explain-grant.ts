@@ -18,5 +18,6 @@ export const explainGrantHandler =
       excess: explanation.excess.map(fromExcess),
       ruleIds: [...explanation.ruleIds],
       policyVersion: explanation.policyVersion,
+      heldExcess: explanation.heldExcess.map(fromExcess),
     };
   };

@@ -1,7 +1,14 @@
 import type { MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { type PolicyRuleSchema, type PolicySchema, Sensitivity } from '@touchstone/contracts';
-import type { Policy, PolicyVersion, Rule } from '@touchstone/core';
+import {
+  formatRevision,
+  holdsForIssued,
+  type Policy,
+  type PolicyMade,
+  type PolicyVersion,
+  type Rule,
+} from '@touchstone/core';
 import { fromSeconds, toSeconds } from './duration.ts';
 import {
   clientTypes,
@@ -42,6 +49,7 @@ const toRule = (rule: MessageShape<typeof PolicyRuleSchema>): Rule => ({
         ? null
         : { max: rule.liveTokensMax, onMax: onLiveTokensMaxes.nameOf(rule.onLiveTokensMax) },
   },
+  holdsForIssuedTokens: rule.holdsForIssuedTokens,
 });
 
 const orAny = <Value>(values: readonly Value[]): readonly Value[] | null => (values.length > 0 ? values : null);
@@ -60,22 +68,31 @@ export const fromPolicy = ({
   reason,
 });
 
-const fromRule = ({ ruleId, description, match, limits }: Rule): MessageInitShape<typeof PolicyRuleSchema> => ({
-  ruleId,
-  description,
-  clientTypes: (match.clientType ?? []).map(clientTypes.valueOf),
-  hostingTypes: (match.hostingType ?? []).map(hostingTypes.valueOf),
-  usages: (match.usage ?? []).map(usages.valueOf),
-  audiences: [...(match.audience ?? [])],
-  environments: [...(match.environment ?? [])],
-  ...(limits.scopes && { scopes: { names: [...limits.scopes] } }),
-  ...(limits.sensitivityMax && { sensitivityMax: sensitivities.valueOf(limits.sensitivityMax) }),
-  tokenTtlMax: fromSeconds(limits.ttlMax),
-  methods: (limits.methods ?? []).map(methods.valueOf),
-  confirmations: (limits.confirmations ?? []).map(confirmationKinds.valueOf),
-  consentAgeMax: fromSeconds(limits.consentAgeMax),
-  ...(limits.liveTokens && {
-    liveTokensMax: limits.liveTokens.max,
-    onLiveTokensMax: onLiveTokensMaxes.valueOf(limits.liveTokens.onMax),
-  }),
+export const fromMadePolicy = (made: PolicyMade) => ({
+  policy: fromPolicy(made),
+  revision: made.head ? formatRevision(made.head) : '',
 });
+
+const fromRule = (rule: Rule): MessageInitShape<typeof PolicyRuleSchema> => {
+  const { ruleId, description, match, limits } = rule;
+  return {
+    ruleId,
+    description,
+    clientTypes: (match.clientType ?? []).map(clientTypes.valueOf),
+    hostingTypes: (match.hostingType ?? []).map(hostingTypes.valueOf),
+    usages: (match.usage ?? []).map(usages.valueOf),
+    audiences: [...(match.audience ?? [])],
+    environments: [...(match.environment ?? [])],
+    ...(limits.scopes && { scopes: { names: [...limits.scopes] } }),
+    ...(limits.sensitivityMax && { sensitivityMax: sensitivities.valueOf(limits.sensitivityMax) }),
+    tokenTtlMax: fromSeconds(limits.ttlMax),
+    methods: (limits.methods ?? []).map(methods.valueOf),
+    confirmations: (limits.confirmations ?? []).map(confirmationKinds.valueOf),
+    consentAgeMax: fromSeconds(limits.consentAgeMax),
+    ...(limits.liveTokens && {
+      liveTokensMax: limits.liveTokens.max,
+      onLiveTokensMax: onLiveTokensMaxes.valueOf(limits.liveTokens.onMax),
+    }),
+    holdsForIssuedTokens: holdsForIssued(rule),
+  };
+};

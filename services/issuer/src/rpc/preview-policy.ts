@@ -11,7 +11,7 @@ import { required } from './required.ts';
 export const previewPolicyHandler =
   ({ deciding }: IssuerContext): UnaryHandler<typeof RegistryService.method.previewPolicy> =>
   async ({ policy }, { act }) => {
-    const { changes, changesCount, liveTokens } = await previewPolicy(act, toPolicy(required(policy)), deciding);
+    const { changes, changesCount, ...counts } = await previewPolicy(act, toPolicy(required(policy)), deciding);
     return {
       changes: changes.map((change) => ({
         appId: change.appId,
@@ -20,8 +20,10 @@ export const previewPolicyHandler =
         before: fromLimits(change.before),
         after: fromLimits(change.after),
         liveTokens: BigInt(change.liveTokens),
+        refusedTokens: BigInt(change.refusedTokens),
       })),
-      liveTokens: BigInt(liveTokens),
+      liveTokens: BigInt(counts.liveTokens),
+      refusedTokens: BigInt(counts.refusedTokens),
       changesCount,
     };
   };

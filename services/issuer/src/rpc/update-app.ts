@@ -1,5 +1,5 @@
 import type { RegistryService } from '@touchstone/contracts';
-import { updateEntry } from '@touchstone/core';
+import { formatRevision, updateEntry } from '@touchstone/core';
 import type { UnaryHandler } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
 import { fromApp, toApp } from './app.ts';
@@ -10,6 +10,6 @@ export const updateAppHandler =
   async (request, { act }) => {
     const app = required(request.app);
     const entry = toApp(app);
-    const { etag } = await updateEntry(act, { what: 'app', entry }, app.etag, registering);
-    return { app: fromApp({ entry, etag, disabled: false }) };
+    const { etag, head } = await updateEntry(act, { what: 'app', entry }, app.etag, registering);
+    return { app: fromApp({ entry, etag, disabled: false }), revision: head ? formatRevision(head) : '' };
   };

@@ -2,11 +2,10 @@ import type { RegistryService } from '@touchstone/contracts';
 import { updatePolicy } from '@touchstone/core';
 import type { UnaryHandler } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
-import { fromPolicy, toPolicy } from './policy.ts';
+import { fromMadePolicy, toPolicy } from './policy.ts';
 import { required } from './required.ts';
 
 export const updatePolicyHandler =
   ({ deciding }: IssuerContext): UnaryHandler<typeof RegistryService.method.updatePolicy> =>
-  async ({ policy, reason }, { act }) => ({
-    policy: fromPolicy(await updatePolicy(act, toPolicy(required(policy)), reason, deciding)),
-  });
+  async ({ policy, reason }, { act }) =>
+    fromMadePolicy(await updatePolicy(act, toPolicy(required(policy)), reason, deciding));

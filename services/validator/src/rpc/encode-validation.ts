@@ -29,6 +29,7 @@ const reasons: Readonly<Record<ToldReason, RefusalReason>> = {
   revoked: RefusalReason.REVOKED,
   audience_mismatch: RefusalReason.AUDIENCE_MISMATCH,
   tampered: RefusalReason.TAMPERED,
+  policy: RefusalReason.POLICY,
 };
 
 type ItemStatus = ReturnType<CallContext['toStatus']>;

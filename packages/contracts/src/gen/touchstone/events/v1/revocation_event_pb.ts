@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file touchstone/events/v1/revocation_event.proto.
  */
 export const file_touchstone_events_v1_revocation_event: GenFile = /*@__PURE__*/
-  fileDesc("Cit0b3VjaHN0b25lL2V2ZW50cy92MS9yZXZvY2F0aW9uX2V2ZW50LnByb3RvEhR0b3VjaHN0b25lLmV2ZW50cy52MSJZCg9SZXZvY2F0aW9uRXZlbnQSEAoIcmV2aXNpb24YASABKAQSFQoNcHJldmlvdXNfaGFzaBgCIAEoDBIPCgdjb250ZW50GAMgASgMEgwKBGhhc2gYBCABKAwieAoPUmV2aXNpb25Db250ZW50Ei8KC3JlY29yZGVkX2F0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI0CgdlbnRyaWVzGAIgAygLMiMudG91Y2hzdG9uZS5ldmVudHMudjEuUmV2aXNpb25FbnRyeSKBAQoNUmV2aXNpb25FbnRyeRIoCgNjdXQYASABKAsyGS50b3VjaHN0b25lLmV2ZW50cy52MS5DdXRIABI9Cg5yZWxlYXNlX2NoYW5nZRgCIAEoCzIjLnRvdWNoc3RvbmUuZXZlbnRzLnYxLlJlbGVhc2VDaGFuZ2VIAEIHCgVlbnRyeSIhCg1SZWxlYXNlQ2hhbmdlEhAKCGF1ZGllbmNlGAEgASgJIvoBCgNDdXQSFQoNcmV2b2NhdGlvbl9pZBgBIAEoCRIrCgRraW5kGAIgASgOMh0udG91Y2hzdG9uZS5ldmVudHMudjEuQ3V0S2luZBILCgNrZXkYAyABKAkSNQoLdG9rZW5fY2xhc3MYBCABKA4yIC50b3VjaHN0b25lLmV2ZW50cy52MS5Ub2tlbkNsYXNzEhQKB2NlaWxpbmcYBSABKARIAIgBARIXCg9zcGFyZWRfdG9rZW5faWQYBiABKAkSMAoMY292ZXJzX3VudGlsGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIKCghfY2VpbGluZyroAQoHQ3V0S2luZBIYChRDVVRfS0lORF9VTlNQRUNJRklFRBAAEhIKDkNVVF9LSU5EX1RPS0VOEAESEQoNQ1VUX0tJTkRfVVNFUhACEhAKDENVVF9LSU5EX0FQUBADEhUKEUNVVF9LSU5EX0FQUF9VU0VSEAQSEwoPQ1VUX0tJTkRfVEVOQU5UEAUSEAoMQ1VUX0tJTkRfQUxMEAYSHAoYQ1VUX0tJTkRfUkVTT1VSQ0VfU0VSVkVSEAcSFAoQQ1VUX0tJTkRfQ09OU0VOVBAIEhgKFENVVF9LSU5EX1NJR05JTkdfS0VZEAkqXAoKVG9rZW5DbGFzcxIbChdUT0tFTl9DTEFTU19VTlNQRUNJRklFRBAAEhUKEVRPS0VOX0NMQVNTX1RPS0VOEAESGgoWVE9LRU5fQ0xBU1NfQ1JFREVOVElBTBACYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("Cit0b3VjaHN0b25lL2V2ZW50cy92MS9yZXZvY2F0aW9uX2V2ZW50LnByb3RvEhR0b3VjaHN0b25lLmV2ZW50cy52MSJZCg9SZXZvY2F0aW9uRXZlbnQSEAoIcmV2aXNpb24YASABKAQSFQoNcHJldmlvdXNfaGFzaBgCIAEoDBIPCgdjb250ZW50GAMgASgMEgwKBGhhc2gYBCABKAwieAoPUmV2aXNpb25Db250ZW50Ei8KC3JlY29yZGVkX2F0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI0CgdlbnRyaWVzGAIgAygLMiMudG91Y2hzdG9uZS5ldmVudHMudjEuUmV2aXNpb25FbnRyeSK+AQoNUmV2aXNpb25FbnRyeRIoCgNjdXQYASABKAsyGS50b3VjaHN0b25lLmV2ZW50cy52MS5DdXRIABI9Cg5yZWxlYXNlX2NoYW5nZRgCIAEoCzIjLnRvdWNoc3RvbmUuZXZlbnRzLnYxLlJlbGVhc2VDaGFuZ2VIABI7Cg1wb2xpY3lfY2hhbmdlGAMgASgLMiIudG91Y2hzdG9uZS5ldmVudHMudjEuUG9saWN5Q2hhbmdlSABCBwoFZW50cnkiIQoNUmVsZWFzZUNoYW5nZRIQCghhdWRpZW5jZRgBIAEoCSIhCgxQb2xpY3lDaGFuZ2USEQoJdGVuYW50X2lkGAEgASgJIvoBCgNDdXQSFQoNcmV2b2NhdGlvbl9pZBgBIAEoCRIrCgRraW5kGAIgASgOMh0udG91Y2hzdG9uZS5ldmVudHMudjEuQ3V0S2luZBILCgNrZXkYAyABKAkSNQoLdG9rZW5fY2xhc3MYBCABKA4yIC50b3VjaHN0b25lLmV2ZW50cy52MS5Ub2tlbkNsYXNzEhQKB2NlaWxpbmcYBSABKARIAIgBARIXCg9zcGFyZWRfdG9rZW5faWQYBiABKAkSMAoMY292ZXJzX3VudGlsGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIKCghfY2VpbGluZyroAQoHQ3V0S2luZBIYChRDVVRfS0lORF9VTlNQRUNJRklFRBAAEhIKDkNVVF9LSU5EX1RPS0VOEAESEQoNQ1VUX0tJTkRfVVNFUhACEhAKDENVVF9LSU5EX0FQUBADEhUKEUNVVF9LSU5EX0FQUF9VU0VSEAQSEwoPQ1VUX0tJTkRfVEVOQU5UEAUSEAoMQ1VUX0tJTkRfQUxMEAYSHAoYQ1VUX0tJTkRfUkVTT1VSQ0VfU0VSVkVSEAcSFAoQQ1VUX0tJTkRfQ09OU0VOVBAIEhgKFENVVF9LSU5EX1NJR05JTkdfS0VZEAkqXAoKVG9rZW5DbGFzcxIbChdUT0tFTl9DTEFTU19VTlNQRUNJRklFRBAAEhUKEVRPS0VOX0NMQVNTX1RPS0VOEAESGgoWVE9LRU5fQ0xBU1NfQ1JFREVOVElBTBACYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * RevocationEvent is one revision, on the topic touchstone.revocations.v1: one partition, in the order of the revisions.
@@ -117,6 +117,14 @@ export type RevisionEntry = Message<"touchstone.events.v1.RevisionEntry"> & {
      */
     value: ReleaseChange;
     case: "releaseChange";
+  } | {
+    /**
+     * What a tenant's policy holds against tokens that are there has changed.
+     *
+     * @generated from field: touchstone.events.v1.PolicyChange policy_change = 3;
+     */
+    value: PolicyChange;
+    case: "policyChange";
   } | { case: undefined; value?: undefined };
 };
 
@@ -147,6 +155,28 @@ export type ReleaseChange = Message<"touchstone.events.v1.ReleaseChange"> & {
  */
 export const ReleaseChangeSchema: GenMessage<ReleaseChange> = /*@__PURE__*/
   messageDesc(file_touchstone_events_v1_revocation_event, 3);
+
+/**
+ * What a tenant's policy holds against tokens that are there has changed: its rules that hold for issued tokens, or of what
+ * kind an app is that they may be about. Validators read it anew.
+ *
+ * @generated from message touchstone.events.v1.PolicyChange
+ */
+export type PolicyChange = Message<"touchstone.events.v1.PolicyChange"> & {
+  /**
+   * The tenant.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+};
+
+/**
+ * Describes the message touchstone.events.v1.PolicyChange.
+ * Use `create(PolicyChangeSchema)` to create a new message.
+ */
+export const PolicyChangeSchema: GenMessage<PolicyChange> = /*@__PURE__*/
+  messageDesc(file_touchstone_events_v1_revocation_event, 4);
 
 /**
  * Tokens of one class and target, up to a sequence, are revoked.
@@ -209,7 +239,7 @@ export type Cut = Message<"touchstone.events.v1.Cut"> & {
  * Use `create(CutSchema)` to create a new message.
  */
 export const CutSchema: GenMessage<Cut> = /*@__PURE__*/
-  messageDesc(file_touchstone_events_v1_revocation_event, 4);
+  messageDesc(file_touchstone_events_v1_revocation_event, 5);
 
 /**
  * What a cut is made at.

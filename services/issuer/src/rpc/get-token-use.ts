@@ -1,0 +1,17 @@
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import type { RegistryService } from '@touchstone/contracts';
+import { getTokenUse } from '@touchstone/core';
+import type { UnaryHandler } from '@touchstone/service-kit';
+import type { IssuerContext } from '../context.ts';
+
+export const getTokenUseHandler =
+  ({ deciding, replica }: IssuerContext): UnaryHandler<typeof RegistryService.method.getTokenUse> =>
+  async ({ tokenId }, { act }) => {
+    const { records } = replica;
+    const { issuedAt, expiresAt, lastUsedAt } = await getTokenUse(act, tokenId, { ...deciding, records });
+    return {
+      issuedAt: timestampFromMs(issuedAt),
+      expiresAt: timestampFromMs(expiresAt),
+      ...(lastUsedAt === null ? {} : { lastUsedAt: timestampFromMs(lastUsedAt) }),
+    };
+  };
