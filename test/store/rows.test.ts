@@ -261,7 +261,7 @@ test("an act in one tenant finds nothing by another's ids", async () => {
       publicKeyReader(as.revocation, mac).findPublic(theirs.keyId, [tenantId]),
       revocationReader(as.revocation, store.chain).find(theirs.revocationId, [tenantId]),
       erasureStore(as.revocation, 'test', auditCodec).find(theirs.erasureId, [tenantId]),
-      Promise.resolve(releaseReader(as.validator, mac).releaseOf(theirs.audience, tenantId, 0, 0)).then(
+      Promise.resolve(releaseReader(as.validator, mac).releaseOf(tenantId, theirs.audience, 0, 0)).then(
         ({ claims }) => claims[0],
       ),
     ]);
