@@ -45,7 +45,7 @@ begin
           select json_build_array(
                    t.expiry_day, t.id, t.token_class, t.tenant_id, t.app_id, t.user_handle, t.consent_id, t.audience,
                    t.scopes, t.usage, t.method, t.signing_key_id, t.policy_version, t.confirmation, t.lineage, t.sequence,
-                   (extract(epoch from t.issued_at) * 1000)::bigint, (extract(epoch from t.expires_at) * 1000)::bigint,
+                   (date_part('epoch', t.issued_at) * 1000)::bigint, (date_part('epoch', t.expires_at) * 1000)::bigint,
                    t.seal_key_id, encode(t.sealed, 'hex'),
                    case when t.method = 'consent_key' then
                      (select json_build_array(k.data_key_id, encode(k.wrapped, 'hex'))
