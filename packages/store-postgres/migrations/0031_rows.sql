@@ -36,10 +36,10 @@ declare
   name text := format('touchstone.token_%s_records(text[], uuid[])', day);
 begin
   execute format($sql$
-    create or replace function touchstone.token_%1$s_records(tenants text[], ids uuid[]) returns json
+    create or replace function touchstone.token_%1$s_records(tenants text[], ids uuid[]) returns setof json
     language sql stable security definer
     begin atomic
-      select json_agg(r.record)
+      select r.record
         from unnest(tenants, ids) as w (tenant_id, id)
         cross join lateral (
           select json_build_array(
