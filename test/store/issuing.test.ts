@@ -1,4 +1,4 @@
-import { type NewTokenRecord, partitionOf } from '@touchstone/core';
+import { type NewTokenRecord, partitionOf, StoreUnavailable } from '@touchstone/core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
 import { asRead, issuedEvent, mint as mintFor, wanted } from './minted.ts';
@@ -127,4 +127,13 @@ test('every stored token has one event, and the events of a writer are counted w
   const [tokens, events, counted] = rows[0] as [number, number, boolean];
   expect(events).toBe(tokens);
   expect(counted).toBe(true);
+});
+
+test('a token whose row the database did not keep is not told as issued', async () => {
+  const statements = [
+    'create function vanish() returns trigger language plpgsql as $$ begin return null; end $$',
+    'create trigger vanish before insert on token for each row execute function vanish()',
+  ];
+  for (const text of statements) await store.database.query({ text });
+  await expect(insert(await mint())).rejects.toThrow(StoreUnavailable);
 });

@@ -27,29 +27,33 @@ end
 $$;
 
 -- Records are read through the function of their partition, and in no other way: those of which both tenant and id are
--- known; without the tenant, credentials alone, for they are what tells whose a caller is. Its names are bound when it is
--- made. Each id is looked for by itself, and `limit` holds the planner to the index: the plan that it makes while the
--- partition is empty is kept. STABLE, or it would read later than the statement that calls it.
+-- known; without the tenant, credentials alone, for they are what tells whose a caller is. Names in it are bound when it is
+-- made, whatever the search path is when it is called. Each id is looked for by itself, and `limit` holds the planner to the
+-- index: the plan that it makes while the partition is empty is kept. STABLE, or it would read later than the statement that
+-- calls it.
 create function make_record_reader(day integer) returns void language plpgsql as $$
 declare
   name text := format('touchstone.token_%s_records(text[], uuid[])', day);
 begin
   execute format($sql$
-    create function touchstone.token_%1$s_records(tenants text[], ids uuid[]) returns json
+    create or replace function touchstone.token_%1$s_records(tenants text[], ids uuid[]) returns setof json
     language sql stable security definer
     begin atomic
-      select json_agg(json_build_array(
-               t.expiry_day, t.id, t.token_class, t.tenant_id, t.app_id, t.user_handle, t.consent_id, t.audience, t.scopes,
-               t.usage, t.method, t.signing_key_id, t.policy_version, t.confirmation, t.lineage, t.sequence,
-               (extract(epoch from t.issued_at) * 1000)::bigint, (extract(epoch from t.expires_at) * 1000)::bigint,
-               t.seal_key_id, encode(t.sealed, 'hex'),
-               case when t.method = 'consent_key' then
-                 (select json_build_array(k.data_key_id, encode(k.wrapped, 'hex'))
-                    from touchstone.consent_key k where k.consent_id = t.consent_id)
-               end))
+      select r.record
         from unnest(tenants, ids) as w (tenant_id, id)
-        cross join lateral (select * from touchstone.token_%1$s r where r.id = w.id limit 1) as t
-       where t.tenant_id = w.tenant_id or w.tenant_id is null and t.token_class = 'credential';
+        cross join lateral (
+          select json_build_array(
+                   t.expiry_day, t.id, t.token_class, t.tenant_id, t.app_id, t.user_handle, t.consent_id, t.audience,
+                   t.scopes, t.usage, t.method, t.signing_key_id, t.policy_version, t.confirmation, t.lineage, t.sequence,
+                   (date_part('epoch', t.issued_at) * 1000)::bigint, (date_part('epoch', t.expires_at) * 1000)::bigint,
+                   t.seal_key_id, encode(t.sealed, 'hex'),
+                   case when t.method = 'consent_key' then
+                     (select json_build_array(k.data_key_id, encode(k.wrapped, 'hex'))
+                        from touchstone.consent_key k where k.consent_id = t.consent_id)
+                   end) as record
+            from touchstone.token_%1$s t
+           where t.id = w.id and (t.tenant_id = w.tenant_id or w.tenant_id is null and t.token_class = 'credential')
+           limit 1) as r;
     end $sql$, day);
   execute format('revoke execute on function %s from public', name);
   execute format('grant execute on function %s to touchstone_issuer, touchstone_validator, touchstone_revocation', name);
@@ -120,13 +124,15 @@ begin atomic
   select t.tenant_id, t.registry_version from touchstone.tenant t where t.tenant_id = any (tenants);
 end;
 
--- and which of the consents that they stand on have not been withdrawn.
+-- and which of the consents that they stand on have not been withdrawn. Each is looked for by its id, as records are.
 create function consents_given(tenants text[], consents text[]) returns table (tenant_id text, consent_id text)
 language sql stable security definer
 begin atomic
   select c.tenant_id, c.consent_id
     from unnest(tenants, consents) as w (tenant_id, consent_id)
-    cross join lateral (select * from touchstone.consent o where o.consent_id = w.consent_id limit 1) as c
+    cross join lateral (
+      select o.tenant_id, o.consent_id, o.disabled_revision from touchstone.consent o
+       where o.consent_id = w.consent_id limit 1) as c
    where c.tenant_id = w.tenant_id and c.disabled_revision is null;
 end;
 

@@ -1,2 +1,2 @@
 -- Validators hold tokens that are there against the rules of their tenant's policy that say so.
-grant select on policy to touchstone_validator;
+grant select on policy, app to touchstone_validator;

@@ -63,9 +63,9 @@ async function readFrom(
 export async function recordsOf(query: Query, wanted: readonly WantedRecord[]): Promise<TokenRecord[]> {
   if (wanted.length === 0) return [];
   const byPartition = [...Map.groupBy(wanted, ({ key }) => key.partition)];
-  const text = byPartition.map(([partition], i) => `select ${call(partition, 2 * i + 1)}`).join(' union all ');
+  const text = byPartition.map(([partition], i) => `select r from ${call(partition, 2 * i + 1)} r`).join(' union all ');
   const rows = await query({ text, values: byPartition.flatMap(([, ofPartition]) => pairsOf(ofPartition)) });
-  return rows.flatMap(([records]) => (records as unknown[][] | null) ?? []).map(recordOf);
+  return rows.map(([values]) => recordOf(values as unknown[]));
 }
 
 /** The tenants and the ids, pair by pair. */
@@ -84,17 +84,15 @@ const statementFor = (partitions: readonly number[]): string =>
   [
     // Typed, for in a union it is the first select that gives the columns their types.
     `select tail.*, null::json from (${tailSelect}) tail`,
-    ...partitions.map((partition, i) => `select ${noTail}, ${call(partition, 2 * i + 2)}`),
+    ...partitions.map((partition, i) => `select ${noTail}, r from ${call(partition, 2 * i + 2)} r`),
   ].join(' union all ');
 
 function recordsByKey(rows: readonly Row[]): Map<string, TokenRecord> {
   const records = new Map<string, TokenRecord>();
   for (const row of rows) {
     if (row[0] !== 2) continue;
-    for (const values of (row[tailColumnsCount] as unknown[][] | null) ?? []) {
-      const record = recordOf(values);
-      records.set(record.key.key, record);
-    }
+    const record = recordOf(row[tailColumnsCount] as unknown[]);
+    records.set(record.key.key, record);
   }
   return records;
 }

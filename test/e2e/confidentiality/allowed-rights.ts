@@ -58,6 +58,7 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'function current_timeline': 'execute',
     'function token records': 'execute security definer',
     'schema touchstone': 'usage',
+    'table app': 'select',
     'table census': 'insert select update',
     'table consent_use': 'insert select update',
     'table data_key': 'select',

@@ -17,7 +17,7 @@ export interface Newcomer extends AsyncDisposable {
 
 export async function openNewcomer(stack: Stack): Promise<Newcomer> {
   const keys = await keysOf(stack);
-  const database = openDatabase({ url: stack.databaseUrls.validator, applicationName: 'test', connectionsMax: 1 });
+  const database = openDatabase({ url: stack.postgres.adminUrl, applicationName: 'test', connectionsMax: 1 });
   const chain = new Chain(keys.mac, revisionCodec);
   const methods = tokenMethods([referenceMethod(keys)]);
   const locate = (text: string) => {
