@@ -49,8 +49,8 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
   const command = {
     name: `The ${label} service`,
     file: process.execPath,
-    // The nursery may not grow as far as it would: an idle service stays smaller.
-    args: ['--max-semi-space-size=16', join(servicesFolder, name, 'src', 'main.ts')],
+    // A nursery that is large from the beginning: decision 31.
+    args: ['--min-semi-space-size=32', '--max-semi-space-size=32', join(servicesFolder, name, 'src', 'main.ts')],
     env: {
       PATH: process.env.PATH,
       NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
