@@ -68,7 +68,7 @@ async function openObservedValidator() {
     follower,
     presence,
     cache: new TokenCache(follower, 1),
-    releases: releaseReader(observedDatabase, keys.mac),
+    releases: releaseReader(observedDatabase, keys.mac, follower),
     handles: { of: () => Promise.reject(new Error('the resource server has no sector')) },
     proofs: { ...proofVerifier, ...proofTaker(observedDatabase) },
     uses: new Uses(),

@@ -120,7 +120,7 @@ describe('a rule', () => {
     await setRules(rule);
     expect(await refused()).toMatchObject({
       reason: 'SCOPE_NOT_ALLOWED',
-      metadata: { limited_by: 'policy, of which no rule is about this' },
+      metadata: { limited_by: 'lack of a rule about such tokens' },
     });
   });
 
@@ -284,7 +284,8 @@ describe('a change', () => {
     const update = (ruleId: string) => registry.updatePolicy({ policy: { tenantId, rules: [{ ruleId }] } });
     const outcomes = await Promise.allSettled([update('one'), update('other')]);
     expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
-    expect(await failureOf(update('late'))).toMatchObject({ code: 'Aborted', reason: 'ETAG_STALE' });
+    const stale = { code: 'Aborted', reason: 'ETAG_STALE', metadata: { field: 'version' } };
+    expect(await failureOf(update('late'))).toMatchObject(stale);
   });
 
   test('holds at every issuer for whoever asks after it has returned, however many ask', async () => {

@@ -102,8 +102,43 @@ async function writePolicy(tenantId: string, version: number, ruleId: string, ov
     recordedBy: 'test',
     reason: '',
   };
-  await policyStore(store.database, options()).write(next, eventOf(tenantId), null);
+  const change = over.holdsForIssuedTokens ? { policies: [tenantId] } : null;
+  await policyStore(store.database, options()).write(next, eventOf(tenantId), change);
 }
+
+test('what is shown is read once for all who want it, and the follower is as far as that', async () => {
+  const tenantId = await addTenant();
+  const audience = unique('api');
+  await registryWriter(store.database, options()).create(
+    {
+      what: 'resource_server',
+      entry: {
+        ...{ audience, tenantId, displayName: '', releasedClaims: [], pairwiseSector: null, encryptionJwk: null },
+        ...{ scopes: [], exchanges: [], owners: [], tokenTtlMax: null },
+      },
+    },
+    eventOf(tenantId),
+    null,
+  );
+  const follower = await store.follow();
+  await writePolicy(tenantId, 1, 'held', { holdsForIssuedTokens: true });
+  let reads = 0;
+  const counted: typeof store.database = {
+    ...store.database,
+    of(tenantIds) {
+      reads++;
+      return store.database.of(tenantIds);
+    },
+  };
+  const releases = releaseReader(counted, store.keys.mac, follower);
+  const ask = () => releases.releaseOf(tenantId, audience, 0, follower.generation);
+  const [first, ...others] = await Promise.all(Array.from({ length: 50 }, ask));
+  expect(first?.revision).toBe(follower.applied.revision);
+  expect(follower.releasedAt(tenantId, audience)).toBe(first?.revision);
+  const token = { appId: 'nobody', audience, usage: 'test', scopes: ['read'], lineage: [] } as never;
+  await Promise.all([first, ...others].map((release) => release?.holds?.capsOf([token])));
+  expect(reads).toBe(2);
+});
 
 const about = {
   clientType: 'web',
@@ -131,7 +166,8 @@ test('what was not written under our key frees no token: neither a policy that h
   await addApps(tenantId, appId);
   const token = { appId, audience: unique('api'), usage: 'test', scopes: ['read'], lineage: [] } as never;
   const capNow = async () => {
-    const { holds } = await releaseReader(store.database, store.keys.mac).releaseOf(tenantId, 'nobody', 0, 0);
+    const releases = releaseReader(store.database, store.keys.mac, await store.follow());
+    const { holds } = await releases.releaseOf(tenantId, 'nobody', 0, 0);
     const [cap = null] = (await holds?.capsOf([token])) ?? [];
     return cap && [...(cap.scopes ?? ['any'])];
   };

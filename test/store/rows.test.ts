@@ -139,9 +139,9 @@ const denied = '42501';
 /** The tables that are of tenants, and which of the services reads each. */
 const readBy: Readonly<Record<string, readonly ServiceRole[]>> = {
   tenant: ['issuer', 'revocation'],
-  app: ['issuer', 'revocation'],
+  app: ['issuer', 'validator', 'revocation'],
   resource_server: ['issuer', 'validator', 'revocation'],
-  policy: ['issuer'],
+  policy: ['issuer', 'validator'],
   consent: ['issuer', 'revocation'],
   consent_key: ['issuer', 'revocation'],
   signing_key: ['issuer', 'revocation'],
@@ -249,6 +249,7 @@ test("an act in one tenant finds nothing by another's ids", async () => {
   const stored = { mac, codec: auditCodec, instanceId: 'test' };
   const entries = registry(as.issuer, mac);
   const consents = consentStore(as.issuer, stored);
+  const releases = releaseReader(as.validator, mac, await store.follow());
   const find = (tenantId: string) =>
     Promise.all([
       entries.read('tenant', theirs.id, [tenantId]),
@@ -261,9 +262,7 @@ test("an act in one tenant finds nothing by another's ids", async () => {
       publicKeyReader(as.revocation, mac).findPublic(theirs.keyId, [tenantId]),
       revocationReader(as.revocation, store.chain).find(theirs.revocationId, [tenantId]),
       erasureStore(as.revocation, 'test', auditCodec).find(theirs.erasureId, [tenantId]),
-      Promise.resolve(releaseReader(as.validator, mac).releaseOf(tenantId, theirs.audience, 0, 0)).then(
-        ({ claims }) => claims[0],
-      ),
+      Promise.resolve(releases.releaseOf(tenantId, theirs.audience, 0, 0)).then(({ claims }) => claims[0]),
     ]);
   expect((await find('theirs')).map(Boolean)).not.toContain(false);
   expect((await find('ours')).map(Boolean)).not.toContain(true);

@@ -173,8 +173,9 @@ export class RefreshTokenReused extends TouchstoneError {
 
 export class EtagStale extends TouchstoneError {
   readonly code = 'etag_stale';
-  constructor() {
-    super('somebody has changed it since it was read: read it again', { field: 'etag' });
+  /** @param field says what was read. */
+  constructor(field: 'etag' | 'version' = 'etag') {
+    super('somebody has changed it since it was read: read it again', { field });
   }
 }
 

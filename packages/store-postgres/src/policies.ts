@@ -48,7 +48,7 @@ export function policyStore(database: Database, { chain, mac, codec, instanceId 
                  returning (extract(epoch from recorded_at) * 1000)::bigint`,
           values: [tenantId, version, text, policyMacOf(mac, tenantId, version, text)],
         });
-        if (!row) throw new EtagStale();
+        if (!row) throw new EtagStale('version');
         if (revision) await advanceHistory(query, revision);
         await insertEvents(query, outbox, [event], row[0] as number);
         return { recordedAt: row[0] as number, head: revision?.revision ?? null, written: 1 };

@@ -1,5 +1,7 @@
 import {
   type AppKind,
+  type Follower,
+  gather,
   Holds,
   holdsForIssued,
   type Mac,
@@ -11,36 +13,67 @@ import {
 } from '@touchstone/core';
 import { LRUCache } from 'lru-cache';
 import type { Database, Row } from './database.ts';
+import { tailColumnsCount, tailOf, tailSelect } from './history-rows.ts';
 import { policyColumns, policyMacOf, policyOf } from './policy-rows.ts';
 import { columnsCount, columnsOf, storedOf } from './registry.ts';
 
-/** One snapshot: the revision is that of what is read. The policy is found by the tenant that is asked for, not by what the entry says. */
+/** What is asked for stands in the row of the head. The policy is found by the tenant that is asked for, not by what the entry says. */
 const releaseStatement = `
-  select h.revision, ${columnsOf('resource_server', 'r')}, p.*
-    from history h
-    left join resource_server r on r.audience = $1
+  select tail.*, ${columnsOf('resource_server', 'r')}, p.*
+    from (${tailSelect}) tail
+    left join resource_server r on tail.part = 0 and r.audience = $2
     left join lateral (
-      select ${policyColumns} from policy p where p.tenant_id = $2 order by p.version desc limit 1
+      select ${policyColumns} from policy p
+       where tail.part = 0 and p.tenant_id = $3 order by p.version desc limit 1
     ) p on true`;
 
 const kindsStatement = `
-  select ${columnsOf('app', 'a')} from app a where a.app_id = any($1) and a.tenant_id = $2`;
+  select tail.*, ${columnsOf('app', 'a')}
+    from (${tailSelect}) tail
+    left join app a on tail.part = 0 and a.app_id = any($2) and a.tenant_id = $3`;
 
 /** Of how many policies the rules that hold for issued tokens are remembered: all resource servers of a tenant share them. */
 const policiesMax = 1_000;
+/** Of how many resource servers it is remembered what they are shown. */
+const releasesMax = 10_000;
 
-/** What resource servers are shown, remembered for as long as no revision has changed it. */
-export function releaseReader(database: Database, mac: Mac): ReleaseReader {
+/**
+ * What resource servers are shown, remembered for as long as no revision has changed it. It is asked for as records are: of
+ * the server in force, and the follower is as far as what is answered.
+ */
+export function releaseReader(
+  database: Database,
+  mac: Mac,
+  follower: Pick<Follower, 'askUntilCovered' | 'generation'>,
+): ReleaseReader {
   let generation = -1;
-  const remembered = new Map<string, Release>();
+  const remembered = new LRUCache<string, { readonly tenantId: string; readonly release: Release }>({
+    max: releasesMax,
+  });
+  const underWay = new Map<string, Promise<Release>>();
   const indexes = new LRUCache<string, RuleIndex>({ max: policiesMax });
 
+  /** The rows of the head, with what was asked for. */
+  async function ask(tenantId: string, statement: { name: string; text: string }, values: readonly unknown[]) {
+    const { rows, tail } = await follower.askUntilCovered(async ({ revision }) => {
+      const rows = await database.of([tenantId]).query({ ...statement, values: [revision, ...values] });
+      return { rows, tail: tailOf(rows) };
+    });
+    return {
+      found: rows.filter(([part]) => part === 0).map((row) => row.slice(tailColumnsCount)),
+      revision: tail.head.revision,
+    };
+  }
+
   async function kindsOf(tenantId: string, appIds: readonly string[]): Promise<ReadonlyMap<string, AppKind>> {
-    const rows = await database
-      .of([tenantId])
-      .query({ name: 'app kinds', text: kindsStatement, values: [appIds, tenantId] });
-    const stored = rows.map((row) => storedOf('app', row, mac)).filter((one) => one !== null);
-    return new Map(stored.map(({ entry }) => [entry.appId, entry]));
+    const { found } = await ask(tenantId, { name: 'app kinds', text: kindsStatement }, [appIds, tenantId]);
+    const stored = found.map((columns) => storedOf('app', columns, mac)).filter((one) => one !== null);
+    return new Map(
+      stored.map(({ entry: { appId, clientType, hostingType, environment } }) => [
+        appId,
+        { clientType, hostingType, environment },
+      ]),
+    );
   }
 
   function holdsOf(tenantId: string, policy: Row, resourceServer: ResourceServer | null): Holds | null {
@@ -55,17 +88,40 @@ export function releaseReader(database: Database, mac: Mac): ReleaseReader {
     return new Holds(index, resourceServer, (appIds) => kindsOf(tenantId, appIds));
   }
 
-  async function read(tenantId: string, audience: string, now: number): Promise<Release> {
-    const statement = { name: 'release', text: releaseStatement, values: [audience, tenantId] };
-    const [row = []] = await database.of([tenantId]).query(statement);
-    const [revision = 0, ...columns] = row as [number, ...unknown[]];
+  interface Wanted {
+    readonly tenantId: string;
+    readonly audience: string;
+    readonly now: number;
+  }
+
+  // Two at a time: a change of a policy makes those of all resource servers of its tenant be asked for at once.
+  const read = gather<Wanted, Release>(async ([wanted]) => [await readOne(wanted as Wanted)], {
+    batchMax: 1,
+    lanes: 2,
+    waitingMax: 20_000,
+  });
+
+  async function readOne({ tenantId, audience, now }: Wanted): Promise<Release> {
+    const statement = { name: 'release', text: releaseStatement };
+    const { found, revision } = await ask(tenantId, statement, [audience, tenantId]);
+    const [columns = []] = found;
     const stored = storedOf('resource_server', columns.slice(0, columnsCount), mac);
     const resourceServer = stored?.entry ?? null;
     const { releasedClaims: claims = [], pairwiseSector = null } = resourceServer ?? {};
     const holds = holdsOf(tenantId, columns.slice(columnsCount), resourceServer);
     const release = { claims, pairwiseSector, holds, revision };
-    if (stored && now === generation) remembered.set(audience, release);
+    if (stored && now === generation && now === follower.generation) {
+      remembered.set(audience, { tenantId, release });
+    }
     return release;
+  }
+
+  /** Whoever wants it meanwhile looks at its revision, and asks again where something has changed since. */
+  function shared(wanted: Wanted): Promise<Release> {
+    const key = JSON.stringify([wanted.tenantId, wanted.audience, wanted.now]);
+    const reading = underWay.get(key) ?? read(wanted).finally(() => underWay.delete(key));
+    underWay.set(key, reading);
+    return reading;
   }
 
   return {
@@ -73,7 +129,8 @@ export function releaseReader(database: Database, mac: Mac): ReleaseReader {
       if (now !== generation) remembered.clear();
       generation = now;
       const known = remembered.get(audience);
-      return known && known.revision >= revision ? known : read(tenantId, audience, now);
+      const isGood = known?.tenantId === tenantId && known.release.revision >= revision;
+      return isGood ? known.release : shared({ tenantId, audience, now });
     },
   };
 }

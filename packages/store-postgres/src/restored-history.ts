@@ -33,6 +33,7 @@ export function restoredHistory(
   const outbox = new OutboxWriter('replay', codec);
   return {
     async head() {
+      await requireOwner(database);
       await requireAlone(database);
       await untilSettled(database, fenceMilliseconds);
       return (await readHead(database.query, headSelect, chain)).head;
@@ -97,6 +98,13 @@ async function readHead(query: Query, text: string, chain: Chain): Promise<Stand
   const stand = { head: { revision, hash }, digest, mac };
   requireOurs(stand, chain);
   return stand;
+}
+
+/** Of others row-level security would hide what is to be disabled. */
+async function requireOwner(database: Database): Promise<void> {
+  const [row] = await database.query({ text: `select row_security_active('consent')` });
+  if (row?.[0])
+    throw new ReplayRefused('DATABASE_URL must be of the login that migrates: this one does not see all rows');
 }
 
 /** What they answer rests on a history that lacks what is to be replayed, and what they issue would be refused by it. */

@@ -101,7 +101,7 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
       ...issuing,
       records,
       proofs: { ...proofVerifier, ...proofTaker(database) },
-      releases: releaseReader(database, keys.mac),
+      releases: releaseReader(database, keys.mac, follower),
       uri: exchangeUri(config.ISSUER_URL),
     },
     refreshing: { ...issuing, records, answers: answerSeal },

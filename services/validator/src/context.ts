@@ -31,7 +31,7 @@ export async function openContext(config: ValidatorConfig, runtime: ServiceRunti
       cache,
       follower,
       presence,
-      releases: releaseReader(database, keys.mac),
+      releases: releaseReader(database, keys.mac, follower),
       handles: replica.handles,
       proofs: { ...proofVerifier, ...proofTaker(database) },
       uses,

@@ -40,18 +40,24 @@ export const replayRevocationsCommand = new Command('replay-revocations')
     );
   });
 
-const resultOf = ({ head, revisions, releases, foreign }: Replayed) => ({
+const resultOf = ({ head, revisions, releases, policies, foreign }: Replayed) => ({
   revision: formatRevision(head),
   number: head.revision,
   replayed: revisions,
   release_changes: releases,
+  policy_changes: policies,
   foreign_messages: foreign,
 });
 
 /** What the operator has to see to. */
-function warn({ releases, foreign }: Replayed): void {
+function warn({ releases, policies, foreign }: Replayed): void {
   if (foreign > 0) console.error(`${foreign} messages on the topic are not of this installation, and were not taken`);
   for (const audience of releases) {
     console.error(`what ${audience} is shown was changed after the backup, and is as before again: change it anew`);
+  }
+  for (const tenantId of policies) {
+    console.error(
+      `rules of ${tenantId} that hold for issued tokens, or the kinds of its apps, were changed after the backup, and are as before again: change them anew`,
+    );
   }
 }

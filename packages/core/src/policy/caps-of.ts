@@ -58,7 +58,7 @@ export const capOfApp = ({ app, resourceServer }: Complete) => ({
 /** Where no rule is about it, nothing is granted. */
 function capOfPolicy(registration: Complete, usage: Usage): Cap {
   const about = rulesAbout(registration, usage);
-  if (about.rules.length === 0) return { by: 'policy, of which no rule is about this', scopes: new Set() };
+  if (about.rules.length === 0) return { by: 'lack of a rule about such tokens', scopes: new Set() };
   return capOfRules(about, registration.resourceServer.scopes);
 }
 

@@ -1,3 +1,4 @@
+import { gather } from '../gather.ts';
 import type { ResourceServer } from '../register/registration.ts';
 import type { TokenRecord, Usage } from '../tokens/token-record.ts';
 import type { Cap } from './cap.ts';
@@ -26,7 +27,8 @@ const nothing: Cap = { by: 'policy', scopes: new Set() };
 export class Holds {
   readonly #rules: RuleIndex;
   readonly #resourceServer: ResourceServer | null;
-  readonly #readKinds: ReadAppKinds;
+  /** Null: there is no such app. */
+  readonly #readKind: (appId: string) => Promise<AppKind | null>;
   /** Null: there is no such app. */
   readonly #kinds = new Map<string, AppKind | null>();
   readonly #caps = new WeakMap<RulesAbout, Cap>();
@@ -38,7 +40,13 @@ export class Holds {
   constructor(rules: RuleIndex, resourceServer: ResourceServer | null, readKinds: ReadAppKinds) {
     this.#rules = rules;
     this.#resourceServer = resourceServer;
-    this.#readKinds = readKinds;
+    this.#readKind = gather(
+      async (appIds) => {
+        const kinds = await readKinds(appIds);
+        return appIds.map((appId) => kinds.get(appId) ?? null);
+      },
+      { batchMax: 500, lanes: 1, waitingMax: 20_000 },
+    );
   }
 
   /** The cap that holds for the token; null: none; undefined: of what kind its app is has yet to be read. */
@@ -57,13 +65,13 @@ export class Holds {
     // Taken before others are read: those may push it out of what is remembered.
     const kinds = new Map(appIds.map((appId) => [appId, this.#kinds.get(appId)]));
     const unknown = appIds.filter((appId) => kinds.get(appId) === undefined);
-    const read = unknown.length > 0 ? await this.#readKinds(unknown) : null;
+    const read = await Promise.all(unknown.map((appId) => this.#readKind(appId)));
     if (this.#kinds.size + unknown.length > rememberedMax) this.#kinds.clear();
-    for (const appId of unknown) {
-      const kind = read?.get(appId) ?? null;
+    unknown.forEach((appId, i) => {
+      const kind = read[i] ?? null;
       kinds.set(appId, kind);
       this.#kinds.set(appId, kind);
-    }
+    });
     return kinds as ReadonlyMap<string, AppKind | null>;
   }
 

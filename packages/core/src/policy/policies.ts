@@ -63,7 +63,7 @@ export async function updatePolicy(
   const policy = { ...read, version: read.version + 1 };
   const next = { policy, recordedBy: act.caller.name, reason };
   const before = (await policies.read(tenantId, null))?.policy ?? defaultPolicy(tenantId);
-  if (before.version !== read.version) throw new EtagStale();
+  if (before.version !== read.version) throw new EtagStale('version');
   const event: AuditEvent = {
     tenantId,
     actor: actorOf(act),

@@ -11,6 +11,8 @@ export interface LostRevision extends Head {
   readonly recordedAt: number;
   /** The resource servers of which it changed what they are shown. */
   readonly releases: readonly string[];
+  /** The tenants of which it changed what their policies hold against tokens that are there. */
+  readonly policies: readonly string[];
 }
 
 /**
@@ -48,8 +50,8 @@ export class LostRevisions {
     if (!content) return false;
     if (revision <= this.#head.revision) this.#noteBefore({ revision, hash });
     else if (!this.#later.has(hash)) {
-      const { recordedAt, releases = [] } = content;
-      this.#later.set(hash, { revision, hash, previousHash, offset, recordedAt, releases });
+      const { recordedAt, releases = [], policies = [] } = content;
+      this.#later.set(hash, { revision, hash, previousHash, offset, recordedAt, releases, policies });
     }
     return true;
   }

@@ -75,6 +75,18 @@ test('what was lost is appended as it was, and again there is nothing to do', as
   expect(restored.kept).toEqual(all);
 });
 
+test('what the topic says was changed, and not how, is told', async () => {
+  const released = ours.next(all[8] as Head, { recordedAt: 0, cuts: [], releases: ['s1'] });
+  const held = ours.next(released, { recordedAt: 0, cuts: [], policies: ['t1'] });
+  const told = await replay(new Restored(all), [...all, released, held]);
+  expect(told).toMatchObject({ revisions: 2, releases: ['s1'], policies: ['t1'] });
+});
+
+test('an end that is named must be on the topic', async () => {
+  const restored = new Restored(all.slice(0, 4));
+  await expect(replay(restored, all.slice(0, 4), all[6])).rejects.toThrow(ReplayRefused);
+});
+
 test.each<[string, (SealedRevision | null)[]]>([
   ['repeats', [...all, ...all.slice(2), ...all]],
   ['another order', all.toReversed()],

@@ -26,6 +26,8 @@ export interface Replayed {
   readonly revisions: number;
   /** Resource servers of which it had been changed what they are shown: the revisions say that, and not how. */
   readonly releases: readonly string[];
+  /** Tenants of which it had been changed what their policies hold against tokens that are there. */
+  readonly policies: readonly string[];
   /** Messages on the topic that this installation did not write. */
   readonly foreign: number;
 }
@@ -54,8 +56,9 @@ export async function replayRevocations(
   }
   const way = await wayOf(lost, head, to, history);
   const releases = [...new Set(way.flatMap((one) => one.releases))];
+  const policies = [...new Set(way.flatMap((one) => one.policies))];
   const { revision, hash } = way.at(-1) ?? head;
-  const replayed: Replayed = { head: { revision, hash }, revisions: way.length, releases, foreign };
+  const replayed: Replayed = { head: { revision, hash }, revisions: way.length, releases, policies, foreign };
   events.found(replayed);
   let done = 0;
   for await (const batch of batchesOf(way, topic)) {
@@ -73,7 +76,7 @@ async function wayOf(
   history: RestoredHistory,
 ): Promise<readonly LostRevision[]> {
   if (to && to.revision === head.revision && head.hash.startsWith(to.hashStart)) return [];
-  if (!lost.isEmpty) return lost.wayTo(to);
+  if (to || !lost.isEmpty) return lost.wayTo(to);
   await requireSameHistory(lost, history);
   return [];
 }

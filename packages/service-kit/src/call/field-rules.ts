@@ -35,5 +35,6 @@ function stepText(step: unknown): string {
   return name === undefined ? '' : `.${name}`;
 }
 
-/** Rules say what they want; where one says nothing its id does. */
-const ruleText = (message: string, ruleId: string): string => message || `must satisfy the rule ${ruleId}`;
+/** Rules say what they want; where one says nothing its id does. Of enums it is only what says nothing that is not taken. */
+const ruleText = (message: string, ruleId: string): string =>
+  ruleId === 'enum.not_in' ? 'must be named' : message || `must satisfy the rule ${ruleId}`;
