@@ -38,7 +38,9 @@ test('a verifier that knows nothing but the address verifies what was signed, an
   expect(Object.keys(payload.claims as object)).toEqual(['name', 'email']);
   expect(await published()).toContain(protectedHeader.kid);
   await expect(verify(token, { audience: 'https://other.example.com' })).rejects.toThrow('aud');
-  await expect(verify(`${token.slice(0, -2)}AA`)).rejects.toThrow('signature');
+  // In the middle of the signature: the bits at its end are zero in many.
+  const altered = `${token.slice(0, -40)}${token.at(-40) === 'A' ? 'B' : 'A'}${token.slice(-39)}`;
+  await expect(verify(altered)).rejects.toThrow('signature');
 });
 
 test('a key is published before it signs, and after; one that was revoked is not', async () => {
