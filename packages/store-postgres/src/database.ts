@@ -128,13 +128,21 @@ const actingFor = (begin: string, tenantIds: ActingFor): string =>
   `${begin}; set local touchstone.tenants = ${pg.escapeLiteral(JSON.stringify(tenantIds))}`;
 
 /** All is sent at once. Where the beginning failed, the statement sees nothing of any tenant. */
-async function readFor(pool: pg.Pool, tenantIds: ActingFor, statement: Statement): Promise<Row[]> {
-  const client = await pool.connect();
-  let broken: Error | undefined;
-  try {
+const readFor = (pool: pg.Pool, tenantIds: ActingFor, statement: Statement): Promise<Row[]> =>
+  onConnection(pool, async (client) => {
     const begun = client.query(actingFor('begin read only', tenantIds));
     const [, rows] = await Promise.all([begun, run(client, statement), client.query('commit')]);
     return rows;
+  });
+
+const writeOnce = (pool: pg.Pool, statement: Statement): Promise<Row[]> =>
+  onConnection(pool, (client) => committed(client, () => run(client, statement)));
+
+async function onConnection<Result>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<Result>): Promise<Result> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    return await work(client);
   } catch (error) {
     if (!isSound(error)) broken = error as Error;
     throw error;
@@ -162,19 +170,6 @@ async function inTransaction<Result>(
         broken = failure;
       });
     }
-    throw error;
-  } finally {
-    client.release(broken);
-  }
-}
-
-async function writeOnce(pool: pg.Pool, statement: Statement): Promise<Row[]> {
-  const client = await pool.connect();
-  let broken: Error | undefined;
-  try {
-    return await committed(client, () => run(client, statement));
-  } catch (error) {
-    if (!isSound(error)) broken = error as Error;
     throw error;
   } finally {
     client.release(broken);

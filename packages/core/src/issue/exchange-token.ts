@@ -22,8 +22,8 @@ import type { Opened, Secrets } from '../tokens/token-method.ts';
 import { ancestorsMax, type TokenMethodName, type TokenRecord, type Usage } from '../tokens/token-record.ts';
 import type { ConsistentRecords } from '../validate/consistent-records.ts';
 import { decide, type Proven } from '../validate/decide.ts';
-import { type HeldPorts, heldAgainst } from '../validate/held.ts';
 import { decideWithProof, type Presented, type PresentedProof, type ProofPorts } from '../validate/proof.ts';
+import { heldAgainst, type ReleasePorts } from '../validate/under-release.ts';
 import { consentAgeOf, requireKnown } from './decide-grant.ts';
 import { ancestorOf, type IssuedToken, type IssuePorts, issuedFrom, tokenIssued } from './issue-token.ts';
 import type { TenantHandles } from './ports.ts';
@@ -44,7 +44,7 @@ export interface ExchangeCommand extends Presented {
   readonly confirmation: Confirmation | null;
 }
 
-export interface ExchangePorts extends IssuePorts, ProofPorts, HeldPorts {
+export interface ExchangePorts extends IssuePorts, ProofPorts, ReleasePorts {
   readonly records: ConsistentRecords;
   /** The URI of the exchange itself: what the DPoP proof of an app must be for, by POST. */
   readonly uri: string;

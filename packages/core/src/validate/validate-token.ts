@@ -1,6 +1,6 @@
 import type { Act } from '../access/act.ts';
 import { actsIn, requireKind, requireScope } from '../access/rights.ts';
-import { CallerNotAllowed, StoreUnavailable } from '../errors.ts';
+import { CallerNotAllowed } from '../errors.ts';
 import type { TenantHandles, UserHandles } from '../issue/ports.ts';
 import type { Cap } from '../policy/cap.ts';
 import { released, subjectOf } from '../register/released.ts';
@@ -16,6 +16,7 @@ import type { Release, ReleaseReader } from './ports.ts';
 import type { Presence } from './presence.ts';
 import { decideWithDpop, type Presented, type ProofPorts, provenAtOnce, stands } from './proof.ts';
 import type { KnownToken, TokenCache, Told } from './token-cache.ts';
+import { underRelease } from './under-release.ts';
 import type { Uses } from './uses.ts';
 
 export interface ValidateCommand extends Presented {
@@ -70,23 +71,10 @@ export async function validateTokens(
 ): Promise<(Validation | Error)[]> {
   requireKind(act.caller, 'resource_server');
   requireScope(act.caller, 'tokens:validate');
-  const { releases, follower } = ports;
   const { name: audience, tenantIds } = act.caller;
   const [tenantId = ''] = tenantIds;
-  for (let attempt = 1; attempt <= attemptsMax; attempt++) {
-    const { generation } = follower;
-    const known = releases.releaseOf(tenantId, audience, follower.releasedAt(tenantId, audience), generation);
-    const release = known instanceof Promise ? await known : known;
-    const outcomes = await validateShowing(release, act, commands, ports);
-    // What the database told meanwhile may show less; and of another history the release says nothing.
-    if (generation === follower.generation && release.revision >= follower.releasedAt(tenantId, audience))
-      return outcomes;
-  }
-  throw new StoreUnavailable(new Error('what the resource server is shown does not stand still'));
+  return underRelease(tenantId, audience, ports, (release) => validateShowing(release, act, commands, ports));
 }
-
-/** How often a call is answered anew because what its caller is shown has changed. */
-const attemptsMax = 5;
 
 async function validateShowing(
   release: Release,
