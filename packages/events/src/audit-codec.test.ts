@@ -1,6 +1,6 @@
-import { fromBinary } from '@bufbuild/protobuf';
+import { fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { AuditEventSchema } from '@touchstone/contracts/events';
+import { AuditEventSchema, TokenIssuedSchema } from '@touchstone/contracts/events';
 import type { Actor, AuditAct, NewTokenRecord } from '@touchstone/core';
 import { expect, test } from 'vitest';
 import { auditCodec } from './audit-codec.ts';
@@ -60,6 +60,33 @@ test('an issued token is told with what an auditor needs', () => {
       credentialFor: '',
     },
   });
+});
+
+test('an issued token is told in the bytes of the message with all its fields', () => {
+  const parent = {
+    tokenId: 'tok_parent',
+    sequence: 8,
+    tenantId: 'ten_1',
+    appId: 'app_0',
+    userHandle: 'handle',
+    consentId: 'con_0',
+    audience: 'https://front',
+    signingKeyId: null,
+    expiresAt: 1_767_229_200_001,
+  };
+  const full = { ...record, userHandle: 'handle', consentId: 'con_1', lineage: [parent] };
+  const event = decode(encode({ type: 'token_issued', record: full, credentialFor: 'app:x' }, null));
+  const value = event.act.value as MessageShape<typeof TokenIssuedSchema>;
+  expect(Object.keys(value).sort()).toEqual(['$typeName', ...Object.keys(TokenIssuedSchema.field)].sort());
+  expect(value).toMatchObject({
+    userHandle: 'handle',
+    consentId: 'con_1',
+    credentialFor: 'app:x',
+    parentTokenId: 'tok_parent',
+  });
+  expect(Buffer.from(toBinary(AuditEventSchema, event))).toEqual(
+    Buffer.from(encode({ type: 'token_issued', record: full, credentialFor: 'app:x' }, null)),
+  );
 });
 
 test('nothing else of the record leaves with it', () => {

@@ -1,11 +1,18 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { durationFromMs, timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { AuditEventSchema, type ConsentRecordedSchema, type TokenIssuedSchema } from '@touchstone/contracts/events';
-import { type AuditAct, type AuditCodec, idOf } from '@touchstone/core';
+import {
+  ActorSchema,
+  AuditEventSchema,
+  type ConsentRecordedSchema,
+  TokenIssuedSchema,
+} from '@touchstone/contracts/events';
+import { FieldWriter } from '@touchstone/contracts/field-writer';
+import { type Actor, type AuditAct, type AuditCodec, type AuditEvent, idOf } from '@touchstone/core';
 
 /** Audit events as touchstone.events.v1.AuditEvent. */
 export const auditCodec: AuditCodec = {
   encode({ tenantId, actor, act }, eventId, occurredAt) {
+    if (act.type === 'token_issued') return issueBytes({ tenantId, actor }, act, eventId, occurredAt);
     const event = create(AuditEventSchema, {
       eventId,
       occurredAt: timestampFromMs(occurredAt),
@@ -19,10 +26,8 @@ export const auditCodec: AuditCodec = {
 
 type ActMessage = NonNullable<MessageInitShape<typeof AuditEventSchema>['act']>;
 
-function messageOf(act: AuditAct): ActMessage {
+function messageOf(act: Exclude<AuditAct, TokenIssued>): ActMessage {
   switch (act.type) {
-    case 'token_issued':
-      return { case: 'tokenIssued', value: issueOf(act) };
     case 'issue_refused':
       return { case: 'issueRefused', value: act };
     case 'tokens_revoked':
@@ -44,22 +49,46 @@ const consentOf = ({
   ttl: durationFromMs(ttl * 1_000),
 });
 
-/** Field by field: a record holds more than may leave the database. */
-function issueOf({
-  record,
-  credentialFor,
-}: Extract<AuditAct, { type: 'token_issued' }>): MessageInitShape<typeof TokenIssuedSchema> {
-  return {
-    tokenId: idOf(record),
-    appId: record.appId ?? '',
-    userHandle: record.userHandle ?? '',
-    audience: record.audience,
-    scopes: [...record.scopes],
-    method: record.method,
-    usage: record.usage ?? '',
-    consentId: record.consentId ?? '',
-    expiresAt: timestampFromMs(record.expiresAt),
-    credentialFor,
-    parentTokenId: record.lineage[0]?.tokenId ?? '',
-  };
+type TokenIssued = Extract<AuditAct, { type: 'token_issued' }>;
+
+const { field } = AuditEventSchema;
+const who = ActorSchema.field;
+const issued = TokenIssuedSchema.field;
+const writer = new FieldWriter();
+
+/** The same, written field by field: there is one for each token. A record holds more than may leave the database. */
+const issueBytes = (
+  { tenantId, actor }: Pick<AuditEvent, 'tenantId' | 'actor'>,
+  act: TokenIssued,
+  eventId: string,
+  occurredAt: number,
+): Uint8Array =>
+  writer.written(() => {
+    writer.text(field.eventId, eventId);
+    writer.instant(field.occurredAt, occurredAt);
+    writer.text(field.tenantId, tenantId ?? '');
+    writer.message(field.actor, () => writeActor(actor));
+    writer.message(field.tokenIssued, () => writeIssue(act));
+  });
+
+function writeActor({ kind, name, credentialId, peer, traceId }: Actor): void {
+  writer.text(who.kind, kind);
+  writer.text(who.name, name);
+  writer.text(who.credentialId, credentialId);
+  writer.text(who.peer, peer);
+  writer.text(who.traceId, traceId);
+}
+
+function writeIssue({ record, credentialFor }: TokenIssued): void {
+  writer.text(issued.tokenId, idOf(record));
+  writer.text(issued.appId, record.appId ?? '');
+  writer.text(issued.userHandle, record.userHandle ?? '');
+  writer.text(issued.audience, record.audience);
+  writer.texts(issued.scopes, record.scopes);
+  writer.text(issued.method, record.method);
+  writer.text(issued.usage, record.usage ?? '');
+  writer.text(issued.consentId, record.consentId ?? '');
+  writer.instant(issued.expiresAt, record.expiresAt);
+  writer.text(issued.credentialFor, credentialFor);
+  writer.text(issued.parentTokenId, record.lineage[0]?.tokenId ?? '');
 }

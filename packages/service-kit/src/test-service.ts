@@ -46,7 +46,7 @@ export async function startTestService(work: () => Promise<object> = async () =>
   const pipeline = { authenticate: () => authenticate, events: callEvents(logger, metrics) };
   const endpoints = ValidatorService.methods.map((method) => {
     const unary = method as DescMethodUnary;
-    return [unary, endpoint(unary, () => handler, pipeline)] as const;
+    return [unary, endpoint(unary, () => ({ handle: handler }), pipeline)] as const;
   });
   const service = { name: 'validator', services: [ValidatorService] };
   const servers = await startServers(service, [{ service: ValidatorService, endpoints }], config, {

@@ -28,6 +28,7 @@ import { listSigningKeysHandler } from './rpc/list-signing-keys.ts';
 import { listTenantsHandler } from './rpc/list-tenants.ts';
 import { listUnusedScopesHandler } from './rpc/list-unused-scopes.ts';
 import { previewPolicyHandler } from './rpc/preview-policy.ts';
+import { readPlainRequest, readPlainRequests } from './rpc/read-plain.ts';
 import { recordConsentHandler } from './rpc/record-consent.ts';
 import { refreshTokenHandler } from './rpc/refresh-token.ts';
 import { credentialRefused, tokenRefused } from './rpc/refusals.ts';
@@ -55,10 +56,13 @@ export const issuer: Service<IssuerConfig, IssuerContext> = {
         refreshToken: refreshTokenHandler(context),
       },
       {
-        issueToken: tokenRefused(context),
-        batchIssueTokens: tokenRefused(context),
-        exchangeToken: tokenRefused(context),
-        refreshToken: tokenRefused(context),
+        refused: {
+          issueToken: tokenRefused(context),
+          batchIssueTokens: tokenRefused(context),
+          exchangeToken: tokenRefused(context),
+          refreshToken: tokenRefused(context),
+        },
+        plain: { issueToken: readPlainRequest, batchIssueTokens: readPlainRequests },
       },
     ),
     route(
@@ -90,7 +94,7 @@ export const issuer: Service<IssuerConfig, IssuerContext> = {
         listSigningKeys: listSigningKeysHandler(context),
         rotateSigningKey: rotateSigningKeyHandler(context),
       },
-      { issueCredential: credentialRefused(context) },
+      { refused: { issueCredential: credentialRefused(context) } },
     ),
     route(ConsentService, {
       recordConsent: recordConsentHandler(context),

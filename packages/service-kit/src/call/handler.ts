@@ -7,10 +7,13 @@ import type {
 } from '@bufbuild/protobuf';
 import type { Act } from '@touchstone/core';
 import type { ItemStatus } from '../errors/item-status.ts';
+import type { ReadPlain } from './plain-reader.ts';
 
 /** What a handler knows of its call: nothing of the transport that brought it. */
 export interface CallContext {
   readonly act: Act;
+  /** Whether the request, and each message in it, is known to keep the rules of its fields: it was plain. */
+  readonly isPlain: boolean;
   /** What an item of a batch is answered with where it failed; a fault of ours is logged. */
   toStatus(error: unknown): ItemStatus;
 }
@@ -42,20 +45,34 @@ export type Handlers<Service extends DescService> = {
 /** Hears of a call that fails before its handler is reached, though it is known who calls. */
 export type Refused = (act: Act, error: unknown) => Promise<void>;
 
-/** A service with its handlers, to be mounted on every transport. */
-export interface Route {
-  readonly service: DescService;
-  readonly handlers: Readonly<Record<string, Handler<DescMethod>>>;
-  readonly refused: Readonly<Record<string, Refused>>;
+/** What an RPC is served by. */
+export interface Served {
+  readonly handle: Handler<DescMethod>;
+  readonly refused?: Refused | undefined;
+  readonly readPlain?: ReadPlain<DescMethod> | undefined;
 }
 
-/** Puts a service together with its handlers, and with who hears of its methods' refusals. */
-export const route = <Service extends DescService>(
+/** A service with what serves its RPCs, by their local names: to be mounted on every transport. */
+export interface Route {
+  readonly service: DescService;
+  readonly served: Readonly<Record<string, Served>>;
+}
+
+/** Puts a service together with its handlers, with who hears of its methods' refusals, and with what reads plain requests. */
+export function route<Service extends DescService>(
   service: Service,
   handlers: Handlers<Service>,
-  refused: { readonly [Name in keyof Service['method']]?: Refused } = {},
-): Route => ({
-  service,
-  handlers: handlers as unknown as Route['handlers'],
-  refused: refused as Route['refused'],
-});
+  {
+    refused = {},
+    plain = {},
+  }: {
+    readonly refused?: { readonly [Name in keyof Service['method']]?: Refused };
+    readonly plain?: { readonly [Name in keyof Service['method']]?: ReadPlain<Service['method'][Name]> };
+  } = {},
+): Route {
+  const served = Object.entries<unknown>(handlers).map(([name, handle]) => [
+    name,
+    { handle, refused: refused[name], readPlain: plain[name] },
+  ]);
+  return { service, served: Object.fromEntries(served) };
+}

@@ -11,8 +11,8 @@ import {
 import { expect, test, vi } from 'vitest';
 import type { CallRecord } from '../telemetry/call-events.ts';
 import { caller } from '../test-service.ts';
-import type { CallContext } from './handler.ts';
-import { endpoint, type IncomingCall, type PipelineOptions } from './pipeline.ts';
+import type { CallContext, Refused } from './handler.ts';
+import { endpoint, type IncomingCall } from './pipeline.ts';
 
 const method = ValidatorService.method.validateToken as DescMethodUnary;
 const request = create(method.input, { token: 'tks_x', audience: 'orders', requiredScopes: ['read'] } as never);
@@ -30,7 +30,7 @@ function serve(
     ready?: boolean;
     as?: Caller;
     of?: DescMethodUnary;
-    refused?: NonNullable<PipelineOptions['refused']>;
+    refused?: Refused;
     authenticate?: Authenticate;
   } = {},
 ) {
@@ -45,10 +45,9 @@ function serve(
     handled++;
     return work(call);
   };
-  const serving = endpoint(of, () => (ready ? (handler as never) : null), {
+  const serving = endpoint(of, () => (ready ? { handle: handler as never, refused } : null), {
     authenticate: () => authenticate,
     events,
-    refused,
   });
   const call = async (over: Partial<IncomingCall> = {}, message: Message = request) => {
     const admitted = await serving.admit({
@@ -161,8 +160,8 @@ test('a message that comes slowly is asked again whose it is, and by whom its ca
 
 test('what a known caller is refused before the handler is told once, and before the caller; of strangers nothing is', async () => {
   const heard: unknown[] = [];
-  const refused: NonNullable<PipelineOptions['refused']> = async (of, { caller: who, traceId }, error) => {
-    heard.push([of.name, who.name, traceId.length, (error as TouchstoneError).code]);
+  const refused: Refused = async ({ caller: who, traceId }, error) => {
+    heard.push([who.name, traceId.length, (error as TouchstoneError).code]);
   };
   const { call } = serve(undefined, { refused });
   await call();
@@ -172,8 +171,8 @@ test('what a known caller is refused before the handler is told once, and before
   const other = serve(undefined, { as: { ...caller, scopes: [] }, refused });
   await expect(other.call()).rejects.toMatchObject({ code: 'caller_not_allowed' });
   expect(heard).toEqual([
-    ['ValidateToken', 'orders', 32, 'invalid_field'],
-    ['ValidateToken', 'orders', 32, 'caller_not_allowed'],
+    ['orders', 32, 'invalid_field'],
+    ['orders', 32, 'caller_not_allowed'],
   ]);
 });
 

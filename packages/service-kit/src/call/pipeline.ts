@@ -1,10 +1,10 @@
 import {
   create,
   type DescMethod,
+  fromBinary,
   getOption,
   type Message,
   type MessageInitShape,
-  type MessageShape,
   toBinary,
 } from '@bufbuild/protobuf';
 import { caller_scopes } from '@touchstone/contracts';
@@ -25,7 +25,8 @@ import { itemStatusOf } from '../errors/item-status.ts';
 import { asTouchstoneError } from '../errors/status-table.ts';
 import type { CallEvents } from '../telemetry/call-events.ts';
 import { validateMessage } from './field-rules.ts';
-import type { CallContext, Handler, StreamHandler, UnaryHandler } from './handler.ts';
+import type { CallContext, Served, StreamHandler, UnaryHandler } from './handler.ts';
+import { NoMessage } from './no-message.ts';
 import { traceIdOf } from './trace-id.ts';
 
 /** What a transport tells of a call. */
@@ -58,11 +59,14 @@ export interface Endpoint {
    * asked for it.
    */
   admit(call: IncomingCall): Admitted | Promise<Admitted>;
-  /** For unary RPCs. @param read gives the message, or throws. */
-  answer(admitted: Admitted, read: () => Message): Promise<Uint8Array>;
-  /** For RPCs that are answered bit by bit. @param read gives the message, or throws. */
-  stream(admitted: Admitted, read: () => Message): AsyncGenerator<Uint8Array>;
+  /** For unary RPCs. */
+  answer(admitted: Admitted, request: IncomingRequest): Promise<Uint8Array>;
+  /** For RPCs that are answered bit by bit. */
+  stream(admitted: Admitted, request: IncomingRequest): AsyncGenerator<Uint8Array>;
 }
+
+/** A request as it came, or what gives its message where the transport has read it, and throws where that is none. */
+export type IncomingRequest = Uint8Array | (() => Message);
 
 /** How long a caller is taken for who it was. */
 const admissionMilliseconds = 1_000;
@@ -71,8 +75,6 @@ export interface PipelineOptions {
   /** Null while the service is not ready. */
   readonly authenticate: () => Authenticate | null;
   readonly events: CallEvents;
-  /** Hears of calls whose caller is known and that reach no handler: no right to the RPC, or no good message. */
-  readonly refused?: (method: DescMethod, act: Act, error: unknown) => Promise<void>;
   /** Aborts when the service is to stop: streams end then. */
   readonly stopping?: AbortSignal;
 }
@@ -80,12 +82,12 @@ export interface PipelineOptions {
 /**
  * The order is the same for every RPC: deadline, caller, its right to the RPC, message, field rules, handler, log.
  *
- * @param handler gives null while the service is not ready.
+ * @param served gives null while the service is not ready.
  */
 export function endpoint<Method extends DescMethod>(
   method: Method,
-  handler: () => Handler<DescMethod> | null,
-  { authenticate, events, refused, stopping }: PipelineOptions,
+  served: () => Served | null,
+  { authenticate, events, stopping }: PipelineOptions,
 ): Endpoint {
   const scopes = getOption(method, caller_scopes);
   // Rules are compiled at their first use: better now than in the first call.
@@ -107,17 +109,19 @@ export function endpoint<Method extends DescMethod>(
   /** For a call that reaches no handler. A refusal is heard of before its caller is told, or it is a failure of ours. */
   const turnedAway = async (begun: Begun, thrown: unknown): Promise<TouchstoneError> => {
     try {
-      if (begun.caller) await refused?.(method, actOf({ ...begun, caller: begun.caller }), thrown);
+      if (begun.caller) await served()?.refused?.(actOf({ ...begun, caller: begun.caller }), thrown);
       return failed(begun, thrown);
     } catch (error) {
       return failed(begun, error);
     }
   };
-  const requireMessage = (read: () => Message): MessageShape<Method['input']> => {
-    const request = read() as MessageShape<Method['input']>;
-    const invalid = validateMessage(method.input, request);
+  const requireMessage = (request: IncomingRequest, readPlain: Served['readPlain']): Accepted => {
+    const plain = request instanceof Uint8Array ? readPlain?.(request) : null;
+    if (plain) return { message: plain, isPlain: true };
+    const message = request instanceof Uint8Array ? decode(method, request) : request();
+    const invalid = validateMessage(method.input, message);
     if (invalid) throw invalid;
-    return request;
+    return { message, isPlain: false };
   };
   /** What a batch's items are answered with goes past the pipeline: a fault in one must not go past the log. */
   const toStatusIn = (admitted: Admitted) => (thrown: unknown) => {
@@ -126,8 +130,9 @@ export function endpoint<Method extends DescMethod>(
     return itemStatusOf(error);
   };
 
-  const contextOf = (admitted: Admitted): CallContext => ({
+  const contextOf = (admitted: Admitted, { isPlain }: Accepted): CallContext => ({
     act: actOf(admitted),
+    isPlain,
     toStatus: toStatusIn(admitted),
   });
   const encode = (response: unknown): Uint8Array =>
@@ -135,18 +140,27 @@ export function endpoint<Method extends DescMethod>(
       ? response
       : toBinary(method.output, create(method.output, response as MessageInitShape<Method['output']>));
 
-  async function accept(admitted: Admitted, read: () => Message): Promise<MessageShape<Method['input']>> {
-    try {
-      const request = requireMessage(read);
-      // Messages can come slowly: who may call now is not who could when the call began.
-      if (performance.now() - admitted.started > admissionMilliseconds) {
-        requireOneOf(scopes, await callerOf(admitted.call, authenticate(), admitted.caller));
-      }
+  /** Takes no turn of the event loop where nobody need be asked again. */
+  function accept(admitted: Admitted, request: IncomingRequest, { readPlain }: Served): Accepted | Promise<Accepted> {
+    const refuse = async (error: unknown) => {
+      throw await turnedAway(admitted, error);
+    };
+    const inTime = (accepted: Accepted): Accepted => {
       requireTime(admitted.call);
       if (admitted.signal.aborted) throw new Cancelled();
-      return request;
+      return accepted;
+    };
+    try {
+      const accepted = requireMessage(request, readPlain);
+      // Messages can come slowly: who may call now is not who could when the call began.
+      if (performance.now() - admitted.started <= admissionMilliseconds) return inTime(accepted);
+      const stillAdmitted = async () =>
+        requireOneOf(scopes, await callerOf(admitted.call, authenticate(), admitted.caller));
+      return stillAdmitted()
+        .then(() => inTime(accepted))
+        .catch(refuse);
     } catch (error) {
-      throw await turnedAway(admitted, error);
+      return refuse(error);
     }
   }
 
@@ -176,12 +190,15 @@ export function endpoint<Method extends DescMethod>(
       }
     },
 
-    async answer(admitted, read) {
-      const handle = handler() as UnaryHandler<DescMethod> | null;
-      if (!handle) throw failed(admitted, notReady());
-      const request = await accept(admitted, read);
+    async answer(admitted, request) {
+      const serving = served();
+      if (!serving) throw failed(admitted, notReady());
+      const handle = serving.handle as UnaryHandler<DescMethod>;
+      const accepting = accept(admitted, request, serving);
+      const accepted = accepting instanceof Promise ? await accepting : accepting;
       try {
-        const response = encode(await whileWaited(handle(request, contextOf(admitted)), admitted));
+        const work = handle(accepted.message, contextOf(admitted, accepted));
+        const response = encode(await whileWaited(work, admitted));
         events.answered(recordOf(admitted));
         return response;
       } catch (error) {
@@ -189,11 +206,12 @@ export function endpoint<Method extends DescMethod>(
       }
     },
 
-    async *stream(admitted, read) {
-      const handle = handler() as StreamHandler<DescMethod> | null;
-      if (!handle) throw failed(admitted, notReady());
-      const request = await accept(admitted, read);
-      const answers = handle(request, contextOf(admitted));
+    async *stream(admitted, request) {
+      const serving = served();
+      if (!serving) throw failed(admitted, notReady());
+      const handle = serving.handle as StreamHandler<DescMethod>;
+      const accepted = await accept(admitted, request, serving);
+      const answers = handle(accepted.message, contextOf(admitted, accepted));
       try {
         for (;;) {
           const next = await untilStopped(whileWaited(answers.next(), admitted), stopping);
@@ -223,6 +241,19 @@ async function untilStopped<Result>(work: Promise<Result>, stopping: AbortSignal
   } finally {
     stopping.removeEventListener('abort', stop);
     work.catch(() => {});
+  }
+}
+
+/** A request that its handler may be given. */
+interface Accepted extends Pick<CallContext, 'isPlain'> {
+  readonly message: Message;
+}
+
+function decode({ input }: DescMethod, bytes: Uint8Array): Message {
+  try {
+    return fromBinary(input, bytes);
+  } catch {
+    throw new NoMessage();
   }
 }
 

@@ -1,5 +1,5 @@
 import { type EventEmitter, once } from 'node:events';
-import { type DescMethod, type DescService, fromBinary, type Message } from '@bufbuild/protobuf';
+import type { DescMethod, DescService } from '@bufbuild/protobuf';
 import {
   type handleServerStreamingCall,
   type handleUnaryCall,
@@ -17,7 +17,6 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { ShownCertificate } from '@touchstone/core';
-import { NoMessage } from '../call/no-message.ts';
 import type { Endpoint, IncomingCall } from '../call/pipeline.ts';
 import { statusDetailsOf } from '../errors/error-details.ts';
 import { failureOf } from '../errors/status-table.ts';
@@ -92,7 +91,7 @@ export function mount(server: Server, { service, endpoints }: MountedService, in
   const definition: Record<string, MethodDefinition<Buffer, Uint8Array>> = {};
   const implementation: UntypedServiceImplementation = {};
   for (const [method, endpoint] of endpoints) {
-    const answering = { method, endpoint, inFlight };
+    const answering = { endpoint, inFlight };
     definition[method.name] = methodDefinition(service.typeName, method);
     implementation[method.name] = method.methodKind === 'server_streaming' ? streaming(answering) : unary(answering);
   }
@@ -112,16 +111,7 @@ function methodDefinition(typeName: string, method: DescMethod): MethodDefinitio
   };
 }
 
-function decode(method: DescMethod, bytes: Uint8Array): Message {
-  try {
-    return fromBinary(method.input, bytes);
-  } catch {
-    throw new NoMessage();
-  }
-}
-
 interface Answering {
-  readonly method: DescMethod;
   readonly endpoint: Endpoint;
   readonly inFlight: InFlight;
 }
@@ -139,13 +129,12 @@ const streaming =
 async function answer(
   call: ServerUnaryCall<Buffer, Uint8Array>,
   callback: sendUnaryData<Uint8Array>,
-  { method, endpoint, inFlight }: Answering,
+  { endpoint, inFlight }: Answering,
 ): Promise<void> {
   inFlight.count++;
   try {
     const admitted = endpoint.admit(new GrpcCall(call));
-    const read = () => decode(method, call.request);
-    callback(null, await endpoint.answer(admitted instanceof Promise ? await admitted : admitted, read));
+    callback(null, await endpoint.answer(admitted instanceof Promise ? await admitted : admitted, call.request));
   } catch (error) {
     callback(statusOf(error));
   } finally {
@@ -155,12 +144,12 @@ async function answer(
 
 async function stream(
   call: ServerWritableStream<Buffer, Uint8Array>,
-  { method, endpoint, inFlight }: Answering,
+  { endpoint, inFlight }: Answering,
 ): Promise<void> {
   inFlight.count++;
   try {
     const admitted = await endpoint.admit(new GrpcCall(call));
-    for await (const response of endpoint.stream(admitted, () => decode(method, call.request))) {
+    for await (const response of endpoint.stream(admitted, call.request)) {
       if (!call.write(response)) await drained(call);
     }
     call.end();

@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm';
 import type { DescMethod, DescService } from '@bufbuild/protobuf';
 import { type Authenticate, TouchstoneError } from '@touchstone/core';
 import type { Logger } from 'pino';
-import type { Handler, Route } from '../call/handler.ts';
+import type { Route, Served } from '../call/handler.ts';
 import { endpoint, type PipelineOptions } from '../call/pipeline.ts';
 import type { CommonConfig } from '../config/settings.ts';
 import type { MountedService } from '../grpc/server.ts';
@@ -96,13 +96,10 @@ async function serveUntilStopped<Config extends CommonConfig, Context extends Se
   const metrics = openMetrics(service.name);
   const events = callEvents(logger, metrics);
   let context: Context | null = null;
-  let routes: readonly Route[] = [];
-  const routeOf = ({ parent }: DescMethod) => routes.find((one) => one.service.typeName === parent.typeName);
-  const handlerOf: HandlerOf = (method) => routeOf(method)?.handlers[method.localName] ?? null;
-  const endpoints = mountedServices(service, handlerOf, {
+  let served: ReadonlyMap<DescMethod, Served> = new Map();
+  const endpoints = mountedServices(service, (method) => served.get(method) ?? null, {
     authenticate: () => context?.replica.authenticate ?? null,
     events,
-    refused: async (method, act, error) => routeOf(method)?.refused[method.localName]?.(act, error),
     stopping: stopping.signal,
   });
   const documents = Object.entries(service.pages ?? {}).map(
@@ -128,7 +125,7 @@ async function serveUntilStopped<Config extends CommonConfig, Context extends Se
     const opened = await Promise.race([stopped, opening]);
     if (opened) {
       context = opened;
-      routes = service.routes(opened);
+      served = servedBy(service.routes(opened));
       giveBackMemory();
       readiness.set('starting', null);
       logger.info('ready');
@@ -157,15 +154,19 @@ const aborted = (signal: AbortSignal): Promise<void> =>
     signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true }),
   );
 
-/** Null until the service is ready, and for what it does not serve. */
-type HandlerOf = (method: DescMethod) => Handler<DescMethod> | null;
+const servedBy = (routes: readonly Route[]): Map<DescMethod, Served> =>
+  new Map(
+    routes.flatMap(({ service, served }) =>
+      service.methods.map((method) => [method, served[method.localName] as Served] as const),
+    ),
+  );
 
 const mountedServices = (
   { services }: { readonly services: readonly DescService[] },
-  handlerOf: HandlerOf,
+  servedOf: (method: DescMethod) => Served | null,
   pipeline: PipelineOptions,
 ): MountedService[] =>
   services.map((service) => ({
     service,
-    endpoints: service.methods.map((method) => [method, endpoint(method, () => handlerOf(method), pipeline)] as const),
+    endpoints: service.methods.map((method) => [method, endpoint(method, () => servedOf(method), pipeline)] as const),
   }));

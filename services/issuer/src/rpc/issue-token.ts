@@ -1,6 +1,7 @@
 import type { MessageShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import type { IssuerService, IssueTokenRequestSchema } from '@touchstone/contracts';
+import { type IssuerService, type IssueTokenRequestSchema, IssueTokenResponseSchema } from '@touchstone/contracts';
+import { FieldWriter } from '@touchstone/contracts/field-writer';
 import { type Claims, formatRevision, type IssueCommand, type IssuedToken, issueToken } from '@touchstone/core';
 import type { UnaryHandler } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
@@ -14,7 +15,7 @@ export const issueTokenHandler =
   (context: IssuerContext): UnaryHandler<typeof IssuerService.method.issueToken> =>
   async (request, { act }) => {
     const command = await commandOr(tokenRefused(context), act, () => toIssueCommand(request));
-    return fromIssuedToken(await issueToken(act, command, context.issuing));
+    return encodeIssued(await issueToken(act, command, context.issuing));
   };
 
 /** @throws InvalidField */
@@ -34,6 +35,21 @@ export function toIssueCommand(request: MessageShape<typeof IssueTokenRequestSch
     confirmation: toConfirmation(request.confirmation),
     onExcess: onExcesses.nameOf(request.onExcess),
   };
+}
+
+const { field } = IssueTokenResponseSchema;
+const writer = new FieldWriter();
+
+/** An IssueTokenResponse, of the token alone in most cases: only then field by field. */
+function encodeIssued(issued: IssuedToken): Uint8Array | ReturnType<typeof fromIssuedToken> {
+  if (issued.refresh || issued.excess.length > 0) return fromIssuedToken(issued);
+  return writer.written(() => {
+    writer.text(field.token, issued.token);
+    writer.text(field.tokenId, issued.tokenId);
+    writer.texts(field.scopes, issued.scopes);
+    writer.instant(field.expiresAt, issued.expiresAt);
+    writer.text(field.revision, formatRevision(issued.head));
+  });
 }
 
 export const fromIssuedToken = (issued: IssuedToken) => ({

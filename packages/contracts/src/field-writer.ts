@@ -1,0 +1,43 @@
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { TimestampSchema } from '@bufbuild/protobuf/wkt';
+
+/** A field, by its descriptor. */
+type Field = { readonly number: number };
+
+/**
+ * Writes a message field by field, which costs a third of making the message first. What a field has when it is absent is
+ * not written.
+ */
+export class FieldWriter extends BinaryWriter {
+  /** The bytes of what `write` writes. It may be used again and again: then it need not grow. */
+  written(write: () => void): Uint8Array {
+    // Nobody gets what a message that could not be written has left.
+    this.finish();
+    write();
+    return this.finish();
+  }
+
+  text({ number }: Field, text: string): void {
+    if (text !== '') this.tag(number, WireType.LengthDelimited).string(text);
+  }
+
+  texts({ number }: Field, texts: readonly string[]): void {
+    for (const text of texts) this.tag(number, WireType.LengthDelimited).string(text);
+  }
+
+  message({ number }: Field, write: () => void): void {
+    this.tag(number, WireType.LengthDelimited).fork();
+    write();
+    this.join();
+  }
+
+  /** A Timestamp. @param milliseconds since 1970. */
+  instant({ number }: Field, milliseconds: number): void {
+    const seconds = Math.floor(milliseconds / 1_000);
+    const nanos = (milliseconds - seconds * 1_000) * 1_000_000;
+    this.tag(number, WireType.LengthDelimited).fork();
+    if (seconds !== 0) this.tag(TimestampSchema.field.seconds.number, WireType.Varint).int64(seconds);
+    if (nanos !== 0) this.tag(TimestampSchema.field.nanos.number, WireType.Varint).int32(nanos);
+    this.join();
+  }
+}

@@ -1,0 +1,34 @@
+import { WireType } from '@bufbuild/protobuf/wire';
+import { type RevokeTokenRequest, RevokeTokenRequestSchema } from '@touchstone/contracts';
+import { ended, type PlainReader, readPlain, tagOf } from '@touchstone/service-kit';
+
+const { token, tokenId, reason } = RevokeTokenRequestSchema.field;
+const tags = {
+  token: tagOf(token, WireType.LengthDelimited),
+  tokenId: tagOf(tokenId, WireType.LengthDelimited),
+  reason: tagOf(reason, WireType.LengthDelimited),
+};
+const tokenMax = 8192;
+const reasonMax = 512;
+const tokenIdForm = /^tok_[0-9A-Za-z]{26}$/;
+
+function requestIn(from: PlainReader): RevokeTokenRequest {
+  const request: RevokeTokenRequest = {
+    $typeName: RevokeTokenRequestSchema.typeName,
+    tokenOrId: { case: undefined },
+    reason: '',
+  };
+  for (let tag = from.tag(); tag !== ended; tag = from.tag()) {
+    if (tag === tags.token) request.tokenOrId = { case: 'token', value: from.text(tokenMax) };
+    else if (tag === tags.tokenId) request.tokenOrId = { case: 'tokenId', value: from.textLike(tokenIdForm) };
+    else {
+      from.require(tag === tags.reason);
+      request.reason = from.text(reasonMax);
+    }
+  }
+  from.require(request.tokenOrId.case !== undefined);
+  return request;
+}
+
+/** Those whose reason, if they give one, is in printable ASCII. */
+export const readPlainRequest = readPlain(requestIn);
