@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { AuditCodec, AuditEvent } from '@touchstone/core';
+import { instantText } from './instant-text.ts';
 
 /**
  * Counts one writer's events, so that a reader sees when one is missing. After a write whose outcome is not known the
@@ -38,7 +39,7 @@ export class OutboxWriter {
       event_id: eventId,
       tenant_id: event.tenantId,
       payload: `\\x${Buffer.from(payload).toString('hex')}`,
-      occurred_at: new Date(occurredAt),
+      occurred_at: instantText(occurredAt),
     };
   }
 

@@ -13,6 +13,7 @@ import {
 import { insertEvents } from './audit-writer.ts';
 import { promotedUpdate } from './census.ts';
 import type { Database, Query } from './database.ts';
+import { instantText } from './instant-text.ts';
 import { OutboxWriter } from './outbox-rows.ts';
 import { disablingOf, raiseMarks, readMarks, requireWritten } from './revocation-writer.ts';
 
@@ -131,7 +132,7 @@ function insertRevisions(query: Query, opened: readonly OpenedRevision[]) {
     previous_hash: sealed.previousHash,
     content: `\\x${Buffer.from(sealed.content).toString('hex')}`,
     hash: sealed.hash,
-    recorded_at: new Date(content.recordedAt),
+    recorded_at: instantText(content.recordedAt),
   }));
   return query({
     text: `insert into revision (revision, previous_hash, content, hash, recorded_at)

@@ -1,5 +1,6 @@
 import type { Chain, Revocation, RevocationReader } from '@touchstone/core';
 import type { Database, Row } from './database.ts';
+import { instantText } from './instant-text.ts';
 
 export const revocationColumns = `
   v.revocation_id, v.revision, r.hash, v.target_kind, v.target_key, v.tenant_id, v.ceiling, v.include_credentials,
@@ -48,7 +49,7 @@ export function revocationFieldsOf(revocation: Revocation, chain: Chain): Record
     actor_credential_id: actor.credentialId,
     idempotency_key: revocation.idempotencyKey,
     request_text: revocation.requestText,
-    recorded_at: new Date(revocation.recordedAt),
+    recorded_at: instantText(revocation.recordedAt),
     mac: chain.sealRevocation(textOf(revocation)),
   };
 }

@@ -16,6 +16,7 @@ import {
 import { insertEvents } from './audit-writer.ts';
 import { type Database, type Query, type Row, type Statement, StatementRefused } from './database.ts';
 import { markColumns, markOf } from './history-rows.ts';
+import { instantText } from './instant-text.ts';
 import { OutboxWriter } from './outbox-rows.ts';
 import { versionRaised } from './registry.ts';
 import {
@@ -224,7 +225,7 @@ export async function raiseMarks(query: Query, marks: readonly Mark[]): Promise<
     ceiling: mark.ceiling,
     spared_token_id: mark.sparedTokenId,
     spared_ceiling: mark.sparedCeiling,
-    covers_until: mark.coversUntil === null ? null : new Date(mark.coversUntil),
+    covers_until: mark.coversUntil === null ? null : instantText(mark.coversUntil),
   }));
   return query({
     name: 'raise',
