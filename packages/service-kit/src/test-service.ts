@@ -43,7 +43,8 @@ export async function startTestService(work: () => Promise<object> = async () =>
     if (typeof shown !== 'string' || !honoured.has(shown)) throw new CallerUnknown();
     return caller;
   };
-  const pipeline = { authenticate: () => authenticate, events: callEvents(logger, metrics) };
+  const events = callEvents(logger, metrics);
+  const pipeline = { authenticate: () => authenticate, events };
   const endpoints = ValidatorService.methods.map((method) => {
     const unary = method as DescMethodUnary;
     return [unary, endpoint(unary, () => ({ handle: handler }), pipeline)] as const;
@@ -57,7 +58,11 @@ export async function startTestService(work: () => Promise<object> = async () =>
   return {
     ...servers,
     http: `http://127.0.0.1:${servers.httpPort}`,
-    lines,
+    /** What has been logged. */
+    get lines() {
+      events.flush();
+      return lines;
+    },
     metrics,
     readiness,
     handled: () => handled,

@@ -99,6 +99,7 @@ export function endpoint<Method extends DescMethod>(
     peer: call.peer,
     traceId,
     caller,
+    endedAt: Date.now(),
     milliseconds: performance.now() - started,
   });
   const failed = (begun: Begun, thrown: unknown): TouchstoneError => {

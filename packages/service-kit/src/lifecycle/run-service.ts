@@ -138,6 +138,7 @@ async function serveUntilStopped<Config extends CommonConfig, Context extends Se
       () => {}, // Told already, or due to the stop.
     );
     await atMost(config.STOP_MILLISECONDS, closed);
+    events.flush();
     logger.info('stopped');
   }
 }

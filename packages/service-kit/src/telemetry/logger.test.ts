@@ -38,3 +38,18 @@ test('a line tells its service and its time', async () => {
   expect(line?.time).toBe(new Date(line?.time ?? 0).toISOString());
   expect(Date.parse(line?.time ?? '')).toBeGreaterThanOrEqual(before);
 });
+
+test('a line of something earlier is of its time, and the next one of its own', async () => {
+  const script = `const { atTime, openLogger } = await import(${JSON.stringify(logger)});
+    const log = openLogger('validator', 'info');
+    atTime(Date.UTC(2026, 0, 1), () => log.info('then'));
+    log.info('now');
+    log.end();`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script]);
+  const [then, now] = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(then.time).toBe('2026-01-01T00:00:00.000Z');
+  expect(Date.now() - Date.parse(now.time)).toBeLessThan(60_000);
+});

@@ -17,12 +17,24 @@ export function openLogger(service: string, level: string): Logger & { readonly 
   return Object.assign(logger, { end: destination.flushSync });
 }
 
+let lineTime: number | null = null;
+
+/** Lines that are written of something earlier are of its time: milliseconds since 1970. */
+export function atTime(milliseconds: number, write: () => void): void {
+  lineTime = milliseconds;
+  try {
+    write();
+  } finally {
+    lineTime = null;
+  }
+}
+
 let lastMillisecond = 0;
 let lastTime = '';
 
 /** As pino writes times; those of one millisecond are the same text. */
 function isoTime(): string {
-  const now = Date.now();
+  const now = lineTime ?? Date.now();
   if (now !== lastMillisecond) {
     lastMillisecond = now;
     lastTime = `,"time":"${new Date(now).toISOString()}"`;

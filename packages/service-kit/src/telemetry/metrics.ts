@@ -8,6 +8,8 @@ export interface Metrics {
   counter(name: string, help: string): { inc(by?: number): void };
   /** A gauge whose value is asked for when the metrics are read. */
   gauge(name: string, help: string, value: () => number): void;
+  /** Calls the listener before the calls that have ended are read. */
+  beforeRead(listener: () => void): void;
   /** In the text format of Prometheus. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -17,12 +19,16 @@ export function openMetrics(service: string): Metrics {
   const registry = new Registry();
   registry.setDefaultLabels({ service });
   collectDefaultMetrics({ register: registry });
+  const listeners: (() => void)[] = [];
   const calls = new Histogram({
     name: 'touchstone_call_seconds',
     help: 'How long calls took, by method and outcome.',
     labelNames: ['method', 'outcome'],
     buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
     registers: [registry],
+    collect() {
+      for (const listener of listeners) listener();
+    },
   });
   const labelled = new Map<string, { observe(seconds: number): void }>();
   return {
@@ -43,6 +49,7 @@ export function openMetrics(service: string): Metrics {
         },
       });
     },
+    beforeRead: (listener) => void listeners.push(listener),
     text: () => registry.metrics(),
     contentType: registry.contentType,
   };
