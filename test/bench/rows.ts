@@ -9,7 +9,7 @@ import type { Results } from './targets.ts';
 import { shuffled, type Tokens } from './tokens.ts';
 
 /** The rows that are held to a share of the null RPC are measured so often, by turns with it. */
-const roundsOfTargets = 3;
+const roundsOfTargets = 7;
 const fewRecords = 1_000;
 /** Of what a run has revoked, so many are shown to be. */
 const sampleSize = 500;

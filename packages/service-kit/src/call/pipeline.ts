@@ -108,13 +108,13 @@ export function endpoint<Method extends DescMethod>(
     return error;
   };
   /** For a call that reaches no handler. A refusal is heard of before its caller is told, or it is a failure of ours. */
-  const turnedAway = async (begun: Begun, thrown: unknown): Promise<TouchstoneError> => {
+  const turnAway = async (begun: Begun, thrown: unknown): Promise<never> => {
     try {
       if (begun.caller) await served()?.refused?.(actOf({ ...begun, caller: begun.caller }), thrown);
-      return failed(begun, thrown);
     } catch (error) {
-      return failed(begun, error);
+      throw failed(begun, error);
     }
+    throw failed(begun, thrown);
   };
   const requireMessage = (request: IncomingRequest, readPlain: Served['readPlain']): Accepted => {
     const plain = request instanceof Uint8Array ? readPlain?.(request) : null;
@@ -141,27 +141,21 @@ export function endpoint<Method extends DescMethod>(
       ? response
       : toBinary(method.output, create(method.output, response as MessageInitShape<Method['output']>));
 
-  /** Takes no turn of the event loop where nobody need be asked again. */
+  /** At once, where nobody need be asked again who calls. */
   function accept(admitted: Admitted, request: IncomingRequest, { readPlain }: Served): Accepted | Promise<Accepted> {
-    const refuse = async (error: unknown) => {
-      throw await turnedAway(admitted, error);
-    };
-    const inTime = (accepted: Accepted): Accepted => {
-      requireTime(admitted.call);
-      if (admitted.signal.aborted) throw new Cancelled();
+    const stillAdmitted = async (accepted: Accepted): Promise<Accepted> => {
+      requireOneOf(scopes, await callerOf(admitted.call, authenticate(), admitted.caller));
+      requireWanted(admitted);
       return accepted;
     };
     try {
       const accepted = requireMessage(request, readPlain);
+      requireWanted(admitted);
       // Messages can come slowly: who may call now is not who could when the call began.
-      if (performance.now() - admitted.started <= admissionMilliseconds) return inTime(accepted);
-      const stillAdmitted = async () =>
-        requireOneOf(scopes, await callerOf(admitted.call, authenticate(), admitted.caller));
-      return stillAdmitted()
-        .then(() => inTime(accepted))
-        .catch(refuse);
+      const isLate = performance.now() - admitted.started > admissionMilliseconds;
+      return isLate ? stillAdmitted(accepted).catch((error) => turnAway(admitted, error)) : accepted;
     } catch (error) {
-      return refuse(error);
+      return turnAway(admitted, error);
     }
   }
 
@@ -179,15 +173,14 @@ export function endpoint<Method extends DescMethod>(
         requireOneOf(scopes, caller);
         return begun as Admitted;
       };
-      const refuse = async (error: unknown) => {
-        throw await turnedAway(begun, error);
-      };
       try {
         requireTime(call);
         const caller = callerOf(call, authenticate());
-        return caller instanceof Promise ? caller.then(admitted).catch(refuse) : admitted(caller);
+        return caller instanceof Promise
+          ? caller.then(admitted).catch((error) => turnAway(begun, error))
+          : admitted(caller);
       } catch (error) {
-        return refuse(error);
+        return turnAway(begun, error);
       }
     },
 
@@ -289,6 +282,12 @@ function certifiedClientOf(call: IncomingCall): CertifiedClient {
 
 function requireTime({ deadline }: IncomingCall): void {
   if (deadline <= Date.now()) throw new DeadlineExceeded();
+}
+
+/** Somebody waits for the answer still. */
+function requireWanted({ call, signal }: Admitted): void {
+  requireTime(call);
+  if (signal.aborted) throw new Cancelled();
 }
 
 function requireOneOf(scopes: readonly string[], caller: Caller): void {
