@@ -269,6 +269,18 @@ test("an act in one tenant finds nothing by another's ids", async () => {
   expect(await tenantKeyReader(as.validator).find('theirs')).not.toBeNull();
 });
 
+test('consents that are read together are each shown to their own tenant alone', async () => {
+  const consents = consentStore(as.issuer, { mac: store.keys.mac, codec: auditCodec, instanceId: 'test' });
+  const asked = [
+    [theirs.consentId, 'theirs'],
+    [theirs.consentId, 'ours'],
+    ['con_none', 'theirs'],
+    [theirs.consentId, 'theirs'],
+  ] as const;
+  const found = await Promise.all(asked.map(([consentId, tenantId]) => consents.findWithKey(consentId, tenantId)));
+  expect(found.map((one) => one?.consent.consentId ?? null)).toEqual([theirs.consentId, null, null, theirs.consentId]);
+});
+
 test("no token stands on another tenant's consent", async () => {
   const tokens = tokenWriter(as.issuer, 'test', auditCodec);
   const record = await mint(store, { tenantId: 'ours', consentId: theirs.consentId });
