@@ -61,8 +61,12 @@ const tenantsCount = 4;
 const calmMilliseconds = 3_000;
 /** Records are read so often: those that are lost when the database is put back tell nothing. */
 const readMilliseconds = 500;
-/** What has happened is judged so often; a run that is wrong ends then. One that is to be wrong is so soon. */
+/**
+ * What has happened is judged so often, and in no more than this share of the time, for it is all that has happened; a run that
+ * is wrong ends then. One that is to be wrong is so soon.
+ */
 const judgeMillisecondsOf = ({ guard }: TortureOptions): number => (guard === null ? 5_000 : 1_000);
+const judgingShare = 0.1;
 const preload = pathToFileURL(`${import.meta.dirname}/patching.ts`).href;
 
 /** Runs real services under load and faults, and judges every answer. */
@@ -93,9 +97,13 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     }
   })();
   const judging = (async () => {
+    let next = 0;
     while (!isOver()) {
       await sleep(judgeMillisecondsOf(options));
+      const start = performance.now();
+      if (start < next) continue;
       violations = judge(recorded.events, recorded.restores);
+      next = start + (performance.now() - start) / judgingShare;
       onProgress(`${countsText(recorded.events)}; ${[...injected.values()].reduce((sum, n) => sum + n, 0)} faults`);
     }
   })();
