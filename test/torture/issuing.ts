@@ -4,7 +4,7 @@ import { longLife } from '../harness/world.ts';
 import { as, type Server, scopes, within } from './arena.ts';
 import { type Held, keep, type Race, type Renewal } from './held.ts';
 import { type Interval, type Issued, targetOf } from './history.ts';
-import { type Outcome, outcomeOf, type Recorded } from './recorded.ts';
+import { type Outcome, outcomeOf, type Recorded, whileUnderWay } from './recorded.ts';
 
 export const methods: Readonly<Record<TokenMethodName, TokenMethod>> = {
   reference: TokenMethod.REFERENCE,
@@ -90,13 +90,15 @@ export async function refresh(race: Race, renewal: Renewal): Promise<void> {
   renewal.uses++;
   const request = { refreshToken, ttl: longLife };
   const call = () => random.of(arena.issuersOfApps).refreshToken(request, as(app));
-  const outcome = await timed(() => outcomeOf(recorded, 'RefreshToken', call, app.isPassing));
-  const { answer, reason, isUnknown, interval } = outcome;
   const parentId = issued.parentId ?? issued.tokenId;
+  const target = { ...targetOf(issued), level: 'family', tokenId: parentId } as const;
+  const outcome = await whileUnderWay(recorded, target, () =>
+    timed(() => outcomeOf(recorded, 'RefreshToken', call, app.isPassing)),
+  );
+  const { answer, reason, isUnknown, interval } = outcome;
   const isReused = reason === 'REFRESH_TOKEN_REUSED';
   if (isReused && renewal.uses === 1) recorded.unexpected.push('RefreshToken took a first use for a second one');
   if (isReused || isUnknown) {
-    const target = { ...targetOf(issued), level: 'family', tokenId: parentId } as const;
     // Which revision it was nobody tells.
     const revoked = isReused ? { ...interval, revision: Infinity } : { ...interval, end: Infinity, revision: null };
     recorded.events.push({ type: 'revoked', target, ...revoked });

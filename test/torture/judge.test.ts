@@ -11,6 +11,7 @@ import {
   type Target,
 } from './history.ts';
 import { judge } from './judge.ts';
+import { happened, nothingRecorded, whileUnderWay } from './recorded.ts';
 
 const issued = (start: number, end: number, over: Partial<Issued> = {}): Issued => ({
   type: 'issued',
@@ -410,4 +411,16 @@ describe('a database that was backed up from 10 to 12 and put back from 20 to 22
     expect(twice(kept, revoked(33, 34, 'all'), answered(43, 44, false))).toHaveLength(1);
     expect(twice(kept, revoked(27, 28, 'all'), answered(43, 44, true))).toHaveLength(1);
   });
+});
+
+test('a run that is judged while a revocation is under way is not wrong because that has not been answered', async () => {
+  const recorded = nothingRecorded();
+  recorded.events.push(issued(0, 1));
+  const { target } = revoked(0, 0, 'user');
+  await whileUnderWay(recorded, target, async () => {
+    const now = performance.now();
+    recorded.events.push(answered(now, now + 1, false));
+    expect(judge(happened(recorded))).toEqual([]);
+  });
+  expect(judge(happened(recorded))).toHaveLength(1);
 });

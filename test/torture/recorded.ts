@@ -2,7 +2,7 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { ErrorInfoSchema } from '@touchstone/contracts/google-rpc';
 import { parseRevision } from '@touchstone/core';
 import type { App } from './arena.ts';
-import type { Event, Issued, Restored } from './history.ts';
+import type { Event, Issued, Restored, Revoked, Target } from './history.ts';
 
 /** A consent that was recorded in the run, whatever has become of it. */
 export interface Consent {
@@ -15,6 +15,8 @@ export interface Consent {
 /** What has happened so far. */
 export interface Recorded {
   readonly events: Event[];
+  /** Revocations that have not been answered: some of them have happened. */
+  readonly underWay: Set<Revoked>;
   readonly consents: Consent[];
   /** Tokens whose record has not been read yet: where in the events each is, by its id. */
   readonly unread: Map<string, number>;
@@ -36,6 +38,7 @@ const noRevision: Recorded['latest'] = { number: -1, text: '' };
 
 export const nothingRecorded = (): Recorded => ({
   events: [],
+  underWay: new Set(),
   consents: [],
   unread: new Map(),
   failures: new Map(),
@@ -45,6 +48,25 @@ export const nothingRecorded = (): Recorded => ({
   deadlocks: 0,
   latest: noRevision,
 });
+
+/** All that has happened, and what may have. */
+export const happened = ({ events, underWay }: Recorded): Event[] => [...events, ...underWay];
+
+/** A call that may revoke: until it is answered nobody knows. */
+export async function whileUnderWay<Result>(
+  { underWay }: Recorded,
+  target: Target,
+  call: () => Promise<Result>,
+): Promise<Result> {
+  const start = performance.now();
+  const revoked: Revoked = { type: 'revoked', start, end: Number.POSITIVE_INFINITY, target, revision: null };
+  underWay.add(revoked);
+  try {
+    return await call();
+  } finally {
+    underWay.delete(revoked);
+  }
+}
 
 export function noteIssued({ events, unread }: Recorded, issued: Issued): void {
   unread.set(issued.tokenId, events.push(issued) - 1);

@@ -3,7 +3,7 @@ import { SigningAlgorithm, SigningKeyState } from '@touchstone/contracts';
 import { type Arena, within } from './arena.ts';
 import type { Target } from './history.ts';
 import type { Random } from './random.ts';
-import { attempt, noteRevision, type Recorded } from './recorded.ts';
+import { attempt, noteRevision, type Recorded, whileUnderWay } from './recorded.ts';
 
 /** @param token the target, where it is a token; one of its refresh tokens, where it is a family. */
 export async function revoke(
@@ -14,7 +14,9 @@ export async function revoke(
   recorded: Recorded,
 ): Promise<void> {
   const start = performance.now();
-  const answer = await attempt(recorded, `Revoke ${target.level}`, () => revocationOf(arena, target, token, random));
+  const answer = await whileUnderWay(recorded, target, () =>
+    attempt(recorded, `Revoke ${target.level}`, () => revocationOf(arena, target, token, random)),
+  );
   const told = answer ? noteRevision(recorded, answer.revision) : null;
   const revision = answer && target.level === 'grant' ? Infinity : told;
   const end = answer ? performance.now() : Number.POSITIVE_INFINITY;

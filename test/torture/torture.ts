@@ -27,7 +27,7 @@ import { fenceMilliseconds, type Restored } from './history.ts';
 import { judge, type Violation } from './judge.ts';
 import { appSettings, credentialOf, race } from './races.ts';
 import { type Random, seeded } from './random.ts';
-import { nothingRecorded } from './recorded.ts';
+import { happened, nothingRecorded } from './recorded.ts';
 import { readRecords } from './records.ts';
 
 export interface TortureOptions {
@@ -102,7 +102,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
       await sleep(judgeMillisecondsOf(options));
       const start = performance.now();
       if (start < next) continue;
-      violations = judge(recorded.events, recorded.restores);
+      violations = judge(happened(recorded), recorded.restores);
       next = start + (performance.now() - start) / judgingShare;
       onProgress(`${countsText(recorded.events)}; ${[...injected.values()].reduce((sum, n) => sum + n, 0)} faults`);
     }
