@@ -21,10 +21,11 @@ export const readPlain =
 export const tagOf = ({ number }: { readonly number: number }, wireType: WireType): number => (number << 3) | wireType;
 
 /** There are no more fields in the message. */
-export const ended = -1;
+const ended = -1;
 
 const textMax = 64;
 const depthMax = 16;
+const batchMax = 1_000;
 const printable = /^[\x20-\x7e]+$/;
 
 /** Knows few forms. Once it has met another nothing that it reads means anything, and it says so. */
@@ -47,6 +48,11 @@ export class PlainReader {
   /** What is not so makes a message one that is not plain. */
   require(condition: boolean): void {
     if (!condition) this.#isPlain = false;
+  }
+
+  /** Takes the fields of this message one after the other, each by its tag. */
+  fields(take: (tag: number) => void): void {
+    for (let tag = this.tag(); tag !== ended; tag = this.tag()) take(tag);
   }
 
   tag(): number {
@@ -105,15 +111,15 @@ export class PlainReader {
     return value as Value;
   }
 
-  /** What is left of this message, where that is nothing but messages of one field: from one to so many. */
-  messages<Shape>(fieldTag: number, read: (from: PlainReader) => Shape, max: number): Shape[] {
+  /** What is in this message, where that is nothing but messages of one field: as many as a batch takes. */
+  messages<Shape>(fieldTag: number, read: (from: PlainReader) => Shape): Shape[] {
     const messages: Shape[] = [];
-    for (let tag = this.tag(); tag !== ended; tag = this.tag()) {
+    this.fields((tag) => {
       this.require(tag === fieldTag);
       const message = this.message(read);
       if (message !== undefined) messages.push(message);
-    }
-    this.require(messages.length >= 1 && messages.length <= max);
+    });
+    this.require(messages.length >= 1 && messages.length <= batchMax);
     return messages;
   }
 

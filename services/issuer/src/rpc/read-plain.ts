@@ -12,7 +12,7 @@ import {
   Usage,
   UsageSchema,
 } from '@touchstone/contracts';
-import { ended, type PlainReader, readPlain, tagOf } from '@touchstone/service-kit';
+import { type PlainReader, readPlain, tagOf } from '@touchstone/service-kit';
 
 const { field } = IssueTokenRequestSchema;
 const requestTags = {
@@ -48,7 +48,7 @@ function requestIn(from: PlainReader): IssueTokenRequest {
     confirmation: undefined,
     onExcess: OnExcess.UNSPECIFIED,
   };
-  for (let tag = from.tag(); tag !== ended; tag = from.tag()) takeField(tag, from, request);
+  from.fields((tag) => takeField(tag, from, request));
   const { tenantId, appId, audience, scopes, usage } = request;
   from.require(tenantId !== '' && appId !== '' && audience !== '' && usage !== Usage.UNSPECIFIED);
   from.require(scopes.length >= 1 && scopes.length <= scopesMax && new Set(scopes).size === scopes.length);
@@ -102,7 +102,7 @@ const entryTags = {
 
 function structIn(from: PlainReader): JsonObject {
   const object: JsonObject = {};
-  for (let tag = from.tag(); tag !== ended; tag = from.tag()) {
+  from.fields((tag) => {
     from.require(tag === entryTag);
     from.message(() => {
       from.require(from.tag() === entryTags.key);
@@ -110,7 +110,7 @@ function structIn(from: PlainReader): JsonObject {
       from.require(name !== '__proto__' && from.tag() === entryTags.value);
       object[name] = from.message(valueIn) ?? null;
     });
-  }
+  });
   return object;
 }
 
@@ -139,11 +139,10 @@ function valueIn(from: PlainReader): JsonValue {
 }
 
 const requestsTag = tagOf(BatchIssueTokensRequestSchema.field.requests, WireType.LengthDelimited);
-const requestsMax = 1_000;
 
 const requestsIn = (from: PlainReader): BatchIssueTokensRequest => ({
   $typeName: BatchIssueTokensRequestSchema.typeName,
-  requests: from.messages(requestsTag, requestIn, requestsMax),
+  requests: from.messages(requestsTag, requestIn),
 });
 
 /** Those for a user or an app, with any claims but lists; they live as long as they may, are bound to nothing, and take no less. */

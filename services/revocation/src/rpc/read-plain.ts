@@ -1,6 +1,7 @@
 import { WireType } from '@bufbuild/protobuf/wire';
 import { type RevokeTokenRequest, RevokeTokenRequestSchema } from '@touchstone/contracts';
-import { ended, type PlainReader, readPlain, tagOf } from '@touchstone/service-kit';
+import { tokenCharactersMax } from '@touchstone/core/token-strings';
+import { type PlainReader, readPlain, tagOf } from '@touchstone/service-kit';
 
 const { token, tokenId, reason } = RevokeTokenRequestSchema.field;
 const tags = {
@@ -8,7 +9,6 @@ const tags = {
   tokenId: tagOf(tokenId, WireType.LengthDelimited),
   reason: tagOf(reason, WireType.LengthDelimited),
 };
-const tokenMax = 8192;
 const reasonMax = 512;
 const tokenIdForm = /^tok_[0-9A-Za-z]{26}$/;
 
@@ -18,14 +18,14 @@ function requestIn(from: PlainReader): RevokeTokenRequest {
     tokenOrId: { case: undefined },
     reason: '',
   };
-  for (let tag = from.tag(); tag !== ended; tag = from.tag()) {
-    if (tag === tags.token) request.tokenOrId = { case: 'token', value: from.text(tokenMax) };
+  from.fields((tag) => {
+    if (tag === tags.token) request.tokenOrId = { case: 'token', value: from.text(tokenCharactersMax) };
     else if (tag === tags.tokenId) request.tokenOrId = { case: 'tokenId', value: from.textLike(tokenIdForm) };
     else {
       from.require(tag === tags.reason);
       request.reason = from.text(reasonMax);
     }
-  }
+  });
   from.require(request.tokenOrId.case !== undefined);
   return request;
 }

@@ -7,7 +7,7 @@ import {
   RefusalReason,
   ValidateTokenResponseSchema,
 } from '@touchstone/contracts';
-import { FieldWriter } from '@touchstone/contracts/field-writer';
+import { type Field, FieldWriter } from '@touchstone/contracts/field-writer';
 import {
   type Claims,
   formatRevision,
@@ -52,38 +52,38 @@ function writeTold(told: Told): void {
   writer.text(response.subject, told.subject);
   writer.texts(response.scopes, told.scopes);
   writer.instant(response.expiresAt, told.expiresAt);
-  writeStruct(response.claims.number, told.claims);
+  writeStruct(response.claims, told.claims);
   writer.texts(response.actors, told.actors);
 }
 
 // An entry of a map is a message of a key and a value.
-const [entryKey, entryValue] = [1, 2];
+const entry = { key: { number: 1 }, value: { number: 2 } };
 
-function writeStruct(field: number, claims: Claims): void {
-  writer.tag(field, WireType.LengthDelimited).fork();
-  for (const [name, value] of Object.entries(claims)) {
-    writer.tag(StructSchema.field.fields.number, WireType.LengthDelimited).fork();
-    writer.tag(entryKey, WireType.LengthDelimited).string(name);
-    writeValue(entryValue, value);
-    writer.join();
-  }
-  writer.join();
+function writeStruct(field: Field, claims: Claims): void {
+  writer.message(field, () => {
+    for (const [name, value] of Object.entries(claims)) {
+      writer.message(StructSchema.field.fields, () => {
+        writer.tag(entry.key.number, WireType.LengthDelimited).string(name);
+        writeValue(entry.value, value);
+      });
+    }
+  });
 }
 
 const kind = ValueSchema.field;
 
-function writeValue(field: number, value: JsonValue): void {
-  writer.tag(field, WireType.LengthDelimited).fork();
-  if (value === null) writer.tag(kind.nullValue.number, WireType.Varint).int32(0);
-  else if (typeof value === 'string') writer.tag(kind.stringValue.number, WireType.LengthDelimited).string(value);
-  else if (typeof value === 'number') writer.tag(kind.numberValue.number, WireType.Bit64).double(value);
-  else if (typeof value === 'boolean') writer.tag(kind.boolValue.number, WireType.Varint).bool(value);
-  else if (isList(value)) {
-    writer.tag(kind.listValue.number, WireType.LengthDelimited).fork();
-    for (const item of value) writeValue(ListValueSchema.field.values.number, item);
-    writer.join();
-  } else writeStruct(kind.structValue.number, value);
-  writer.join();
+function writeValue(field: Field, value: JsonValue): void {
+  writer.message(field, () => {
+    if (value === null) writer.tag(kind.nullValue.number, WireType.Varint).int32(0);
+    else if (typeof value === 'string') writer.tag(kind.stringValue.number, WireType.LengthDelimited).string(value);
+    else if (typeof value === 'number') writer.tag(kind.numberValue.number, WireType.Bit64).double(value);
+    else if (typeof value === 'boolean') writer.tag(kind.boolValue.number, WireType.Varint).bool(value);
+    else if (isList(value)) {
+      writer.message(kind.listValue, () => {
+        for (const item of value) writeValue(ListValueSchema.field.values, item);
+      });
+    } else writeStruct(kind.structValue, value);
+  });
 }
 
 const isList = (value: JsonValue): value is readonly JsonValue[] => Array.isArray(value);

@@ -8,7 +8,8 @@ import {
   type ValidateTokenRequest,
   ValidateTokenRequestSchema,
 } from '@touchstone/contracts';
-import { ended, type PlainReader, readPlain, tagOf } from '@touchstone/service-kit';
+import { tokenCharactersMax } from '@touchstone/core/token-strings';
+import { type PlainReader, readPlain, tagOf } from '@touchstone/service-kit';
 
 const { token, audience, requiredScopes, consistency } = ValidateTokenRequestSchema.field;
 const requestTags = {
@@ -17,7 +18,6 @@ const requestTags = {
   requiredScope: tagOf(requiredScopes, WireType.LengthDelimited),
   consistency: tagOf(consistency, WireType.LengthDelimited),
 };
-const tokenMax = 8192;
 const scopesMax = 64;
 
 function requestIn(from: PlainReader): ValidateTokenRequest {
@@ -30,15 +30,15 @@ function requestIn(from: PlainReader): ValidateTokenRequest {
     request: '',
     proof: undefined,
   };
-  for (let tag = from.tag(); tag !== ended; tag = from.tag()) {
-    if (tag === requestTags.token) request.token = from.text(tokenMax);
+  from.fields((tag) => {
+    if (tag === requestTags.token) request.token = from.text(tokenCharactersMax);
     else if (tag === requestTags.audience) request.audience = from.text();
     else if (tag === requestTags.requiredScope) request.requiredScopes.push(from.text());
     else {
       from.require(tag === requestTags.consistency && request.consistency === undefined);
       request.consistency = from.message(consistencyIn);
     }
-  }
+  });
   const { length } = request.requiredScopes;
   from.require(request.token !== '' && request.audience !== '' && length >= 1 && length <= scopesMax);
   return request;
@@ -73,22 +73,21 @@ const durationTags = {
 
 function durationIn(from: PlainReader): Duration {
   let [seconds, nanos] = [0, 0];
-  for (let tag = from.tag(); tag !== ended; tag = from.tag()) {
+  from.fields((tag) => {
     if (tag === durationTags.seconds) seconds = from.number();
     else {
       from.require(tag === durationTags.nanos);
       nanos = from.number();
     }
-  }
+  });
   return { $typeName: DurationSchema.typeName, seconds: BigInt(seconds), nanos };
 }
 
 const requestsTag = tagOf(BatchValidateTokensRequestSchema.field.requests, WireType.LengthDelimited);
-const requestsMax = 1_000;
 
 const requestsIn = (from: PlainReader): BatchValidateTokensRequest => ({
   $typeName: BatchValidateTokensRequestSchema.typeName,
-  requests: from.messages(requestsTag, requestIn, requestsMax),
+  requests: from.messages(requestsTag, requestIn),
 });
 
 /** Those with a token, an audience, scopes and, maybe, how stale the answer may be or which revision it must know. */
