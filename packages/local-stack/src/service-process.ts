@@ -49,8 +49,13 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
   const command = {
     name: `The ${label} service`,
     file: process.execPath,
-    // A nursery that is large from the beginning: decision 31.
-    args: ['--min-semi-space-size=32', '--max-semi-space-size=32', join(servicesFolder, name, 'src', 'main.ts')],
+    // A nursery that is large from the beginning, and an old space that may grow: decision 31.
+    args: [
+      '--min-semi-space-size=32',
+      '--max-semi-space-size=32',
+      '--no-memory-reducer',
+      join(servicesFolder, name, 'src', 'main.ts'),
+    ],
     env: {
       PATH: process.env.PATH,
       NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
