@@ -21,8 +21,8 @@ export async function measureRows(
   records: number,
 ): Promise<Omit<Results, 'idleMebibytes'>> {
   const one = (name: string, load: Load) => compare(bench, { name, load, tokensPerCall: 1, rounds: roundsOfTargets });
-  const inBatches = (name: string, load: Load) =>
-    compare(bench, { name: `${name} of ${batchSize}`, load, tokensPerCall: batchSize, rounds: 1 });
+  const inBatches = (name: string, load: Load, rounds = 1) =>
+    compare(bench, { name: `${name} of ${batchSize}`, load, tokensPerCall: batchSize, rounds });
 
   // Next to each other, so that they find the machine alike; what was seeded for them is dead afterwards.
   const revokeAllFew = await revokeAll(bench, stack, fewRecords);
@@ -39,7 +39,7 @@ export async function measureRows(
     tokensPerCall: 1,
     rounds: 1,
   });
-  const validateBatch = await inBatches('BatchValidateTokens', validateLoad.batch);
+  const validateBatch = await inBatches('BatchValidateTokens', validateLoad.batch, roundsOfTargets);
   const validateCached = await one('ValidateToken, from cache', validateLoad.cached);
   const validateCachedBatch = await inBatches('BatchValidateTokens, from cache,', validateLoad.cachedBatch);
   await requireHonoured(stack, tokens);
