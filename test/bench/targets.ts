@@ -49,12 +49,12 @@ export function judge(results: Results): Verdict[] {
 }
 
 /** Tokens a call of the null RPC that was measured next to it: what compares loads that were measured minutes apart. */
-const tokensPerNull = ({ ratio, tokensPerSecond, callsPerSecond }: Compared): number =>
-  ratio * (tokensPerSecond / callsPerSecond);
+const tokensPerNull = (compared: Compared): number => compared.ratio * tokensPerCall(compared);
+
+const tokensPerCall = ({ tokensPerSecond, callsPerSecond }: Compared): number => tokensPerSecond / callsPerSecond;
 
 /** What one core carries. On a machine of two the load itself takes the other one, and more: the calls a second are ghz's. */
-const tokensOfCpuSecond = ({ tokensPerSecond, callsPerSecond, cpu }: Compared): number =>
-  (1_000_000 * tokensPerSecond) / (callsPerSecond * cpu.server);
+const tokensOfCpuSecond = (compared: Compared): number => (1_000_000 * tokensPerCall(compared)) / compared.cpu.server;
 
 export const atLeast = (what: string, measured: number, limit: number): Verdict => ({
   target: `${what} >= ${limit}`,

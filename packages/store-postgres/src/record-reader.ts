@@ -73,7 +73,7 @@ function pairsOf(wanted: readonly WantedRecord[]): [(string | null)[], string] {
   const pairs = wanted.flatMap(({ key, tenantIds }) =>
     (tenantIds ?? [null]).map((tenantId) => [tenantId, key.key] as const),
   );
-  // Hexadecimal digits: there is nothing to escape, and looking for it is most of what sending them costs.
+  // Hexadecimal digits: nothing is to be escaped, so nobody need look for it.
   return [pairs.map(([tenantId]) => tenantId), `{${pairs.map(([, key]) => key).join()}}`];
 }
 
