@@ -4,7 +4,7 @@ import { ancestorsMax, type TokenMethodName } from '@touchstone/core';
 import { longLife } from '../harness/world.ts';
 import { type App, type Arena, grantsIn, within } from './arena.ts';
 import type { Hoard, Holder, Race } from './held.ts';
-import { levels, type Target, targetOf } from './history.ts';
+import { type Target, targetOf } from './history.ts';
 import { exchange, issue, methods, refresh } from './issuing.ts';
 import type { Random } from './random.ts';
 import { attempt, type Recorded } from './recorded.ts';
@@ -24,7 +24,14 @@ const [earlierShare, earlierMax] = [0.1, 20];
 /** In how many the tokens can be renewed. */
 const renewableShareOf = (level: Target['level']): number => (level === 'family' ? 1 : 0.3);
 /** In how many tokens are derived from others; how many before the revocation, and while it is under way, at most. */
-const [derivingShare, derivedMax, meanwhileMax] = [0.5, 4, 2];
+const [derivingShare, derivedMax, meanwhileMax] = [0.3, 4, 2];
+/** Levels at which anything can be revoked; and those that take preparations, one in a race. */
+const plainLevels = ['token', 'user', 'app_user', 'app', 'tenant', 'all'] as const;
+const particularLevels = ['consent', 'signing_key', 'family', 'disabled_app'] as const;
+/** In how many races they come; with up to so many others, each level comes as often as every other. */
+const [grantShare, particularShare, othersMax] = [0.05, 0.82, 2];
+/** Nothing can be issued after these. */
+const lastLevels: readonly Target['level'][] = ['consent', 'disabled_app', 'grant'];
 /** How many of the exchanges an app asks for. */
 const byAppShare = 0.4;
 
@@ -40,10 +47,10 @@ export const credentialOf = (appId: string) => ({
 
 /**
  * One race: some tokens of one user, validated over and over in all modes, and others derived from them, while something that
- * covers them is revoked, and some more times afterwards.
+ * covers them is revoked, once or a few times, and some more times afterwards.
  */
 export async function race(arena: Arena, random: Random, recorded: Recorded): Promise<void> {
-  const level = random.of([...levels, 'grant'] as const);
+  const { level, others } = drawLevels(random);
   const holder = await holderFor(level, arena, random, recorded);
   if (!holder) return;
   const hoard: Hoard = { tokens: [], renewals: [] };
@@ -60,18 +67,29 @@ export async function race(arena: Arena, random: Random, recorded: Recorded): Pr
     if (hoard.tokens.length === 0) return sleep(5);
     return validate(random.of(hoard.tokens), random, recorded);
   };
-  const validating = Array.from({ length: 3 }, async () => {
+  const validating = (async () => {
     while (!isOver) await validateOne();
-  });
+  })();
   for (let left = random.below(derivedMax + 1); left > 0; left--) await deriveOne();
-  const meanwhile = [issueOne(), issueOne(), ...Array.from({ length: random.below(meanwhileMax + 1) }, deriveOne)];
-  await sleep(random.next() * 30);
-  await revokeOne(its, level);
-  if (level === 'grant') await useGrant(its);
-  await Promise.all([...meanwhile, issueOne(), deriveOne(), sleep(random.next() * 50)]);
+  for (const one of lastLevels.includes(level) ? [...others, level] : [level, ...others]) {
+    const meanwhile = [issueOne(), ...Array.from({ length: random.below(meanwhileMax + 1) }, deriveOne)];
+    await sleep(random.next() * 30);
+    await revokeOne(its, one);
+    if (one === 'grant') await useGrant(its);
+    await Promise.all(meanwhile);
+  }
+  await Promise.all([issueOne(), deriveOne(), sleep(random.next() * 50)]);
   for (let i = 0; i < 4; i++) await validateOne();
   isOver = true;
-  await Promise.all(validating);
+  await validating;
+}
+
+/** What a race is about, and at which levels something is revoked beside it. */
+function drawLevels(random: Random): { level: Target['level']; others: Target['level'][] } {
+  const others = Array.from({ length: random.below(othersMax + 1) }, () => random.of(plainLevels));
+  const draw = random.next();
+  if (draw < grantShare) return { level: 'grant', others };
+  return { level: random.of(draw < grantShare + particularShare ? particularLevels : plainLevels), others };
 }
 
 /** Null where there can be no race. */

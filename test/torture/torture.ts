@@ -55,10 +55,10 @@ export interface TortureReport {
   readonly violations: readonly Violation[];
 }
 
-const racesAtOnce = 12;
+const racesAtOnce = 24;
 const tenantsCount = 4;
 /** Between two faults, at most. */
-const calmMilliseconds = 3_000;
+const calmMilliseconds = 5_000;
 /** Records are read so often: those that are lost when the database is put back tell nothing. */
 const readMilliseconds = 500;
 /**
