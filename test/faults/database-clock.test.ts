@@ -1,9 +1,10 @@
 import { RevocationState } from '@touchstone/contracts';
 import { freePair, type ServiceProcess } from '@touchstone/local-stack';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { failureOf } from '../e2e/support-outcome.ts';
 import { type DatabaseClock, openDatabaseClock } from '../harness/database-clock.ts';
 import { shared } from '../harness/shared-stack.ts';
-import { longLife, openWorld, type World } from '../harness/world.ts';
+import { clientsOf, longLife, openWorld, scopes, type World } from '../harness/world.ts';
 import { numberOf, openAdmin } from './admin.ts';
 import { atLeast, type Calls, callsOf, full, staleBy } from './calls.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
@@ -52,6 +53,24 @@ test('a token that has expired by it is refused at once, and from the cache as s
   expect(await calls.validate(token)).toMatchObject({ active: false });
   await untilTrue('none honours it', async () => !(await say()).includes(true), 10_000);
   for (let i = 0; i < 50; i++) expect(await say()).toEqual([false, false, false]);
+});
+
+test.each([
+  ['without a grace', {}],
+  ['with one', { grace: { seconds: 30n } }],
+])('a refresh token that was used, %s, is found used again when it was set back meanwhile', async (_, grace) => {
+  const appId = await world.addApp({ refresh: { ttlMax: { seconds: 2n * longLife.seconds }, ...grace } });
+  const principal = { case: 'app', value: { appId } } as const;
+  const { registry } = world.operator;
+  const issued = await registry.issueCredential({ principal, scopes: ['tokens:issue:self'], ttl: longLife });
+  const { issuer } = clientsOf(shared(own.stack), issued.credential);
+  const { refreshToken } = await world.issue({ appId, scopes, ttl: longLife, refreshable: true });
+  const { token } = await issuer.refreshToken({ refreshToken, ttl: longLife });
+  await clock.set(-hour);
+  expect(await failureOf(issuer.refreshToken({ refreshToken, ttl: longLife }))).toMatchObject({
+    reason: 'REFRESH_TOKEN_REUSED',
+  });
+  expect(await calls.validate(token)).toMatchObject({ active: false });
 });
 
 describe('with a validator that is gone', () => {

@@ -46,7 +46,7 @@ if (values.json) await writeFile(values.json, JSON.stringify(report, null, 2));
 show(report);
 process.exitCode = report.violations.length + report.unexpected.length > 0 ? 1 : 0;
 
-function show({ seed, counts, faults, failures, unexpected, violations }: TortureReport): void {
+function show({ seed, counts, faults, failures, unexpected, logged, violations }: TortureReport): void {
   for (const [title, lines] of Object.entries({
     Events: counts,
     Faults: faults,
@@ -57,6 +57,7 @@ function show({ seed, counts, faults, failures, unexpected, violations }: Tortur
       console.log(`${count.toLocaleString('en').padStart(9)}  ${what}`);
   }
   for (const line of new Set(unexpected)) console.log(`\nUnexpected: ${line}`);
+  for (const line of logged) console.log(`\nLogged: ${line}`);
   // The one that is told in the fewest events.
   const [shortest] = violations.toSorted((a, b) => a.history.length - b.history.length);
   if (!shortest) {

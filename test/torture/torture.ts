@@ -25,6 +25,7 @@ import { countsOf, countsText } from './counts.ts';
 import { faults, type Replica, type Victims } from './faults.ts';
 import { fenceMilliseconds, type Restored } from './history.ts';
 import { judge, type Violation } from './judge.ts';
+import { faultsLogged } from './logged.ts';
 import { appSettings, credentialOf, race } from './races.ts';
 import { type Random, seeded } from './random.ts';
 import { happened, nothingRecorded } from './recorded.ts';
@@ -52,6 +53,8 @@ export interface TortureReport {
   readonly failures: Readonly<Record<string, number>>;
   /** Calls that failed as none may. */
   readonly unexpected: readonly string[];
+  /** What services logged as faults of their own. */
+  readonly logged: readonly string[];
   readonly violations: readonly Violation[];
 }
 
@@ -115,6 +118,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     faults: Object.fromEntries(injected),
     failures: Object.fromEntries(recorded.failures),
     unexpected: recorded.unexpected,
+    logged: await faultsLogged(victims.clocksFolder),
     violations: judge(recorded.events, recorded.restores),
   };
 }
