@@ -174,3 +174,16 @@ test('however wide a gap there is in the numbers of events, those beyond it are 
   await issueAndRead();
   expect(await send()).toBe(1);
 });
+
+test.each([
+  ['refresh_use', `now(), 'request', ''`],
+  ['live_token', `0, 'app', 'user'`],
+])('what %s keeps of a token goes two days after that has expired, and not before', async (table, values) => {
+  const columns = { refresh_use: 'used_at, request, answer', live_token: 'expiry_day, app_id, user_handle' }[table];
+  await run(`
+    insert into ${table} (id, expires_at, ${columns})
+    select gen_random_uuid(), now() - interval '2 days' + late * interval '1 minute', ${values} from unnest('{-1, 1}'::int[]) late`);
+  await upkeep(as.upkeep);
+  expect(await run(`select round(extract(epoch from now() - expires_at) / 3600)::int from ${table}`)).toEqual([[48]]);
+  expect(await run(`select expires_at > now() - interval '2 days' from ${table}`)).toEqual([[true]]);
+});
