@@ -1,10 +1,10 @@
 import { glob, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** As services log what is a fault of theirs: their callers are told a trace id alone. */
-const isFault = (line: string): boolean => /"level":(50|60|"error"|"fatal")/.test(line);
+/** As services log a call that failed by a fault of theirs, with what their callers are not told. */
+const isFault = (line: string): boolean => line.startsWith('{"level":50,') && line.includes('"INTERNAL"');
 
-/** The faults of their own that the services whose logs are in the folder have logged. */
+/** The calls that failed by faults of the services' own, as those have logged them in the folder. */
 export async function faultsLogged(folder: string): Promise<string[]> {
   const lines: string[] = [];
   for await (const name of glob('**/*-log/{issuer,validator,revocation}*.log', { cwd: folder })) {

@@ -53,15 +53,15 @@ export interface TortureReport {
   readonly failures: Readonly<Record<string, number>>;
   /** Calls that failed as none may. */
   readonly unexpected: readonly string[];
-  /** What services logged as faults of their own. */
+  /** What services logged of calls that failed by faults of their own. */
   readonly logged: readonly string[];
   readonly violations: readonly Violation[];
 }
 
 const racesAtOnce = 24;
 const tenantsCount = 4;
-/** Between two faults, at most. */
-const calmMilliseconds = 5_000;
+/** Between two faults, at most: a short run is to have most kinds of them, a long one something to be hit. */
+const calmMillisecondsOf = (seconds: number): number => Math.min(10_000, (1_000 * seconds) / 30);
 /** Records are read so often: those that are lost when the database is put back tell nothing. */
 const readMilliseconds = 500;
 /**
@@ -92,7 +92,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     const mine = seeded(seed + 1 + i);
     while (!isOver()) await race(mine.of(arenas), mine, recorded);
   });
-  const faulting = injectFaults(victims, random, options.faults, injected, isOver);
+  const faulting = injectFaults(victims, random, options, injected, isOver);
   const reading = (async () => {
     while (!isOver()) {
       await sleep(readMilliseconds);
@@ -224,14 +224,14 @@ async function openArena({ stack, replicas }: Victims): Promise<Arena> {
 async function injectFaults(
   victims: Victims,
   random: Random,
-  wanted: readonly string[],
+  { faults: wanted, seconds }: TortureOptions,
   injected: Map<string, number>,
   isOver: () => boolean,
 ): Promise<void> {
   const names = wanted.filter((name) => victims.kafka || !/Kafka|topic/.test(name));
   let waiting: string[] = [];
   while (names.length > 0 && !isOver()) {
-    await sleep(random.next() * calmMilliseconds);
+    await sleep(random.next() * calmMillisecondsOf(seconds));
     // Each comes as often as every other.
     if (waiting.length === 0) waiting = [...names];
     const [name = ''] = waiting.splice(random.below(waiting.length), 1);
