@@ -134,6 +134,8 @@ const pidFile = (dataDir: string): string => join(dataDir, 'kafka.pid');
 function javaArguments(jars: string): string[] {
   return [
     '-Xmx512m',
+    // It lives for minutes, beside what it is there for: compiling it well costs more than that brings in.
+    '-XX:TieredStopAtLevel=1',
     '-XX:+ExitOnOutOfMemoryError',
     `-Dlog4j2.configurationFile=${logSettingsFile}`,
     '-cp',
