@@ -61,7 +61,7 @@ export interface TortureReport {
 const racesAtOnce = 24;
 const tenantsCount = 4;
 /** Between two faults, at most: a short run is to have most kinds of them, a long one something to be hit. */
-const calmMillisecondsOf = (seconds: number): number => Math.min(10_000, (1_000 * seconds) / 30);
+const calmMillisecondsOf = (seconds: number): number => Math.min(10_000, Math.max(3_000, (1_000 * seconds) / 60));
 /** Records are read so often: those that are lost when the database is put back tell nothing. */
 const readMilliseconds = 500;
 /**
