@@ -179,11 +179,10 @@ test('in a batch a proof is good once, too, and each token is answered by itself
     proof,
   }));
   const { results } = await world.resourceServer.validator.batchValidateTokens({ requests });
-  expect(results.map(({ outcome }) => outcome.case === 'validated' && outcome.value.active)).toEqual([
-    true,
-    false,
-    true,
-  ]);
+  const [one, other, unbound] = results.map(({ outcome }) => outcome.case === 'validated' && outcome.value.active);
+  // Which of the two takes the proof is open: their signatures are verified at the same time.
+  expect([one, other].sort()).toEqual([false, true]);
+  expect(unbound).toBe(true);
 });
 
 test('an attenuated copy stays bound, and its proof is made with the copy', async () => {
