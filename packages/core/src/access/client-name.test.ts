@@ -18,6 +18,10 @@ test.each([
   ' app:orders',
   'identity_service:acme',
   'identity_service:/x',
+  'app:orders\u0000',
+  'app:or ders',
+  'identity_service:acme/l\u0000gin',
+  'app:ördérs',
 ])('"%s" names none', (text) => {
   expect(clientNamed(text)).toBeNull();
 });

@@ -17,7 +17,7 @@ export interface ClientName {
 
 /** Reads `app:<app id>`, `resource_server:<audience>` or `identity_service:<tenant id>/<name>`; null where it is none of them. */
 export function clientNamed(text: string): ClientName | null {
-  const [, kind, rest = ''] = /^(app|resource_server|identity_service):(.{1,256})$/.exec(text) ?? [];
+  const [, kind, rest = ''] = /^(app|resource_server|identity_service):([!-~]{1,256})$/.exec(text) ?? [];
   if (kind === 'app' || kind === 'resource_server') return { text, kind, name: rest, what: kind, id: rest };
   const [, id, name] = /^([^/]+)\/([^/]+)$/.exec(rest) ?? [];
   return id !== undefined && name !== undefined ? { text, kind: 'identity_service', name, what: 'tenant', id } : null;
