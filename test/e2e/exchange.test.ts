@@ -92,9 +92,24 @@ test('what a copy was narrowed to, no exchange gives back', async () => {
   expect(await refused({})).toMatchObject({ reason: 'TOKEN_NOT_HONOURED' });
   expect(await refused({ request, scopes: ['items:write'] })).toMatchObject({ reason: 'SCOPE_NOT_ALLOWED' });
   expect(await exchange(orders.clients, copy, { request })).toMatchObject({ scopes: ['items:read'] });
+  // No request comes to an app: it could name any.
+  const byApp = exchange(app, copy, { request, audience: orders.audience, scopes: ['orders:read'] });
+  expect(await failureOf(byApp)).toMatchObject({ reason: 'TOKEN_NOT_HONOURED' });
   const soon = attenuate(copy, { expiresAt: Math.floor(Date.now() / 1_000) + 30 });
   const child = await exchange(orders.clients, soon, { request });
   expect(Number(child.expiresAt?.seconds)).toBeLessThanOrEqual(Date.now() / 1_000 + 31);
+});
+
+test('once apps need a consent of the user, what was issued without one makes nothing more', async () => {
+  const own = await openWorld(stack);
+  const { registry } = own.operator;
+  const { token } = await own.issue();
+  const narrower = () => exchange(own.resourceServer, token, { audience: own.audience, scopes: ['orders:read'] });
+  await narrower();
+  const { tenant } = await registry.getTenant({ tenantId: own.tenantId });
+  if (!tenant) throw new Error('there is no tenant');
+  await registry.updateTenant({ tenant: { ...tenant, firstPartyWithoutConsent: false } });
+  expect(await failureOf(narrower())).toMatchObject({ reason: 'CONSENT_REQUIRED' });
 });
 
 describe('it is refused', () => {

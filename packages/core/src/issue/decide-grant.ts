@@ -12,7 +12,6 @@ import { type Granted, within } from '../policy/cap.ts';
 import { type Complete, capOfApp, capOfConsent, capsBesideApp } from '../policy/caps-of.ts';
 import { type OnExcess, refusalOf } from '../policy/refusal.ts';
 import type { Registration } from '../register/ports.ts';
-import type { App, Tenant } from '../register/registration.ts';
 import type { Confirmation } from '../tokens/confirmation.ts';
 import type { TokenMethodName, Usage } from '../tokens/token-record.ts';
 
@@ -55,7 +54,7 @@ export function evaluateGrant(registration: Registration, request: GrantRequest)
   const known = requireKnown(registration);
   const { forUser, consent, refreshable, renewed, usage } = request;
   if (refreshable && !(known.app.refresh && forUser)) throw new RefreshNotAllowed();
-  if (forUser && !consent && !doesWithoutConsent(known.tenant, known.app)) throw new ConsentRequired();
+  requireConsent(known, { forUser, consent });
   if (request.scopes.length === 0) throw new InvalidField('scopes', 'must name at least one');
   const caps = [...capsBesideApp(known, usage), capOfApp(known)];
   if (consent) caps.push(capOfConsent(consent.consent, request.audience));
@@ -76,5 +75,11 @@ export function requireKnown(registration: Registration): Complete {
   return registration as Complete;
 }
 
-const doesWithoutConsent = (tenant: Tenant, app: App): boolean =>
-  tenant.firstPartyWithoutConsent && app.hostingType === 'first_party';
+/** Nobody acts for a user without that one's consent, but where the tenant lets its own apps do so. @throws ConsentRequired */
+export function requireConsent(
+  { tenant, app }: Complete,
+  { forUser, consent }: Pick<GrantRequest, 'forUser' | 'consent'>,
+): void {
+  const doesWithout = tenant.firstPartyWithoutConsent && app.hostingType === 'first_party';
+  if (forUser && !consent && !doesWithout) throw new ConsentRequired();
+}

@@ -24,7 +24,7 @@ import type { ConsistentRecords } from '../validate/consistent-records.ts';
 import { decide, type Proven } from '../validate/decide.ts';
 import { decideWithProof, type Presented, type PresentedProof, type ProofPorts } from '../validate/proof.ts';
 import { heldAgainst, type ReleasePorts } from '../validate/under-release.ts';
-import { consentAgeOf, requireKnown } from './decide-grant.ts';
+import { consentAgeOf, requireConsent, requireKnown } from './decide-grant.ts';
 import { ancestorOf, type IssuedToken, type IssuePorts, issuedFrom, tokenIssued } from './issue-token.ts';
 import type { TenantHandles } from './ports.ts';
 import { countOnce } from './rates.ts';
@@ -38,7 +38,7 @@ export interface ExchangeCommand extends Presented {
   /** Seconds; null: as long as the limits allow, within reason. */
   readonly ttl: number | null;
   readonly method: TokenMethodName;
-  /** The request that it came with: SHA-256 in base64url of what identifies it; null: not told. */
+  /** The request that it came to the resource server with: SHA-256 in base64url of what identifies it; null: not told. */
   readonly request: string | null;
   /** What the new one's holder must prove to have; null: what the caller's kind brings with it. */
   readonly confirmation: Confirmation | null;
@@ -70,7 +70,7 @@ interface Parent extends Presentation {
  * Makes a narrower token out of one that is honoured (RFC 8693). It allows no more than the presented string does, and ends
  * with whatever that was made from.
  * @throws CallerNotAllowed, TokenNotHonoured, AudienceUnknown, ExchangeNotAllowed, ExchangeTooDeep, ScopeNotAllowed,
- *   ConsentEnded, Disabled, MethodNotAllowed, TtlTooLong, TokenTooLong, InvalidField, StoreUnavailable, Overloaded
+ *   ConsentRequired, ConsentEnded, Disabled, MethodNotAllowed, TtlTooLong, TokenTooLong, InvalidField, StoreUnavailable, Overloaded
  */
 export async function exchangeToken(act: Act, command: ExchangeCommand, ports: ExchangePorts): Promise<IssuedToken> {
   try {
@@ -89,7 +89,7 @@ export async function exchangeToken(act: Act, command: ExchangeCommand, ports: E
 /** The token, if it is honoured now, and the caller's: as the app that holds it, or the audience that it is for. */
 async function findParent(act: Act, command: ExchangeCommand, ports: ExchangePorts): Promise<Presentation> {
   const { caller } = act;
-  const { token, request } = command;
+  const { token } = command;
   const found = ports.methods.locate(token);
   if (!found) throw new TokenNotHonoured();
   const {
@@ -99,6 +99,7 @@ async function findParent(act: Act, command: ExchangeCommand, ports: ExchangePor
   } = await ports.records([{ key: found.located.key, tenantIds: caller.tenantIds }], act.signal);
   const opened = record && !watermarks.revokes(record) ? await found.method.open(found.located, record) : null;
   const audience = caller.kind === 'resource_server' ? caller.name : (record?.audience ?? '');
+  const request = caller.kind === 'resource_server' ? command.request : null;
   const demand = { tokenClass: 'token', audience, scopes: opened?.scopes ?? [], request } as const;
   const presented = { token, proof: proofOf(act, command, ports) };
   const held = record && (await heldAgainst(record, ports));
@@ -176,6 +177,7 @@ function decideExchange(
   if (!target.app || !source.resourceServer) throw new TokenNotHonoured();
   const known = requireKnown(target);
   for (const what of source.disabled) throw new Disabled(what);
+  requireConsent(known, { forUser: record.userHandle !== null, consent });
   if (command.scopes.length === 0) throw new InvalidField('scopes', 'must name at least one');
   const reachable = audience === record.audience ? opened.scopes : scopesAcross(source, audience, opened.scopes);
   // A resource server passes on what it was called for; an app gets what it could ask for.

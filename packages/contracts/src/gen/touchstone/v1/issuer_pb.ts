@@ -455,7 +455,8 @@ export type ExchangeTokenRequest = Message<"touchstone.v1.ExchangeTokenRequest">
   method: TokenMethod;
 
   /**
-   * The request that the token came with, as ValidateToken takes it: an ATTENUABLE token can have been narrowed to one.
+   * From a resource server, the request that the token came with, as ValidateToken takes it: an ATTENUABLE token can have been
+   * narrowed to one. Such a one comes to no app with a request, and an app can't exchange it, whatever it says here.
    *
    * @generated from field: string request = 6;
    */
@@ -775,8 +776,8 @@ export const IssuerService: GenService<{
    * for nobody hears of its end.
    *
    * Not idempotent: a retry after an unknown outcome makes a second token. Errors: TOKEN_NOT_HONOURED, AUDIENCE_UNKNOWN,
-   * EXCHANGE_NOT_ALLOWED, EXCHANGE_TOO_DEEP, SCOPE_NOT_ALLOWED, CONSENT_ENDED, DISABLED, TTL_TOO_LONG, METHOD_NOT_ALLOWED,
-   * TOKEN_TOO_LONG, and those that any RPC has.
+   * EXCHANGE_NOT_ALLOWED, EXCHANGE_TOO_DEEP, SCOPE_NOT_ALLOWED, CONSENT_REQUIRED, CONSENT_ENDED, DISABLED, TTL_TOO_LONG,
+   * METHOD_NOT_ALLOWED, TOKEN_TOO_LONG, and those that any RPC has.
    *
    * @generated from rpc touchstone.v1.IssuerService.ExchangeToken
    */
