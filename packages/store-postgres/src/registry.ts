@@ -81,7 +81,9 @@ const unknownRegistration: Registration = {
 /** The registry; what it finds is remembered until it is told to forget. */
 export function registry(database: Database, mac: Mac): Registry {
   const remembered = new LRUCache<string, Map<string, Registration>>({ max: rememberedMax });
-  const policies = new LRUCache<string, Promise<IndexedPolicy>>({ max: rememberedMax });
+  const policies = new LRUCache<string, { readonly mac: string; readonly read: Promise<IndexedPolicy> }>({
+    max: rememberedMax,
+  });
 
   function remember(tenantId: string, key: string, registration: Registration): void {
     const ofTenant = remembered.get(tenantId) ?? new Map<string, Registration>();
@@ -95,13 +97,14 @@ export function registry(database: Database, mac: Mac): Registry {
    */
   function policyAt(tenantId: string, latest: readonly [version: number, mac: string] | null): Promise<IndexedPolicy> {
     const [version, policyMac] = latest ?? [null, ''];
-    const key = `${tenantId} ${policyMac}`;
-    const known = policies.get(key);
-    if (known) return known;
-    const read = readIndexed(tenantId, version);
-    policies.set(key, read);
-    read.catch(() => policies.delete(key));
-    return read;
+    const known = policies.get(tenantId);
+    if (known?.mac === policyMac) return known.read;
+    const latestRead = { mac: policyMac, read: readIndexed(tenantId, version) };
+    policies.set(tenantId, latestRead);
+    latestRead.read.catch(() => {
+      if (policies.get(tenantId) === latestRead) policies.delete(tenantId);
+    });
+    return latestRead.read;
   }
 
   /** One that is gone meanwhile allows nothing. */
