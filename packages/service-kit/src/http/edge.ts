@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
@@ -23,7 +22,7 @@ import { PortTaken } from '../lifecycle/port-taken.ts';
 import type { Readiness } from '../lifecycle/readiness.ts';
 import { shownCertificate, type Tls, tlsOptions } from '../lifecycle/tls.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { Document, PageOf } from './page.ts';
+import type { EncodedDocument, PageOf } from './page.ts';
 
 export interface HttpEdgeOptions {
   readonly mounted: readonly MountedService[];
@@ -118,15 +117,14 @@ export function createHttpEdge({
 async function sendDocument(
   request: IncomingMessage,
   response: ServerResponse,
-  make: () => Promise<Document | null>,
+  make: () => Promise<EncodedDocument | null>,
 ): Promise<void> {
   const document = await make().catch(() => null);
   if (!document) return sendJson(response, 503, { ready: false });
-  const body = JSON.stringify(document.body);
-  const etag = `"${hash('sha256', body, 'base64url')}"`;
-  const headers = { etag, 'cache-control': `public, max-age=${document.maxAge}`, 'access-control-allow-origin': '*' };
+  const { etag, maxAge, contentType, bytes } = document;
+  const headers = { etag, 'cache-control': `public, max-age=${maxAge}`, 'access-control-allow-origin': '*' };
   if (request.headers['if-none-match'] === etag) response.writeHead(304, headers).end();
-  else response.writeHead(200, { ...headers, 'content-type': document.contentType }).end(body);
+  else response.writeHead(200, { ...headers, 'content-type': contentType }).end(bytes);
 }
 
 function sendJson(response: ServerResponse, status: number, body: object): void {

@@ -1,3 +1,5 @@
+import { hash } from 'node:crypto';
+
 /** A document that anybody may read. */
 export interface Document {
   readonly contentType: string;
@@ -9,8 +11,19 @@ export interface Document {
 /** Makes a document out of what the service has. */
 export type Page<Context> = (context: Context) => Promise<Document>;
 
+/** A document as it is sent: the same bytes to all who asked for it. */
+export interface EncodedDocument extends Omit<Document, 'body'> {
+  readonly bytes: Buffer;
+  readonly etag: string;
+}
+
 /** Finds the document at a path; the service is not ready where there is none yet. */
-export type PageOf = (path: string) => (() => Promise<Document | null>) | undefined;
+export type PageOf = (path: string) => (() => Promise<EncodedDocument | null>) | undefined;
+
+export function encodeDocument({ contentType, maxAge, body }: Document): EncodedDocument {
+  const bytes = Buffer.from(JSON.stringify(body));
+  return { contentType, maxAge, bytes, etag: `"${hash('sha256', bytes, 'base64url')}"` };
+}
 
 /** Those who ask while it is being made get the same one: however many ask, the service does so once at a time. */
 export function oneAtATime<Made>(make: () => Promise<Made>): () => Promise<Made> {
