@@ -1,55 +1,77 @@
 import { type Rate, RateExceeded, type RateLimiter } from '@touchstone/core';
 import { LRUCache } from 'lru-cache';
-import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Database } from './database.ts';
 
-const minuteSeconds = 60;
+const minuteMilliseconds = 60_000;
 /** A replica takes this part of a minute's tokens at once, and hands them out by itself: what it doesn't is lost with the minute. */
 const shareAtOnce = 0.02;
 /** For how many apps and tenants tokens are held. */
 const rememberedMax = 20_000;
 
-/** Tokens of the minute that ends then, by the monotonic clock. */
+/**
+ * Counts by the database's clock, which is one for all replicas. Returns how many have been taken in this minute, and for
+ * how many milliseconds it goes on. A minute that ends later than one can is of a clock that has been set back since.
+ */
+const takeStatement = `
+  with clock as (select (extract(epoch from clock_timestamp()) * 1000)::bigint as now)
+  insert into rate as r (key, points, expire) select $1, $2, now + ${minuteMilliseconds} from clock
+  on conflict (key) do update set (points, expire) = (
+    select case when goes_on then r.points + excluded.points else excluded.points end,
+           case when goes_on then r.expire else excluded.expire end
+      from (select r.expire > now and r.expire <= excluded.expire as goes_on from clock) m)
+  returning points, expire - (select now from clock)`;
+
+/** What a replica has of a minute's tokens. */
 interface Held {
+  /** What it may hand out still. */
   count: number;
+  /** Whether there were no more to be had. */
+  readonly isSpent: boolean;
+  /** When the minute ends, by the monotonic clock. */
   readonly until: number;
 }
 
 /** Counts by the minute, in the database: all replicas together. */
 export function rateLimiter(database: Database): RateLimiter {
-  const limiters = new LRUCache<number, RateLimiterPostgres>({ max: 1_000 });
   const held = new LRUCache<string, Held>({ max: rememberedMax });
-  const refills = new Map<string, Promise<void>>();
+  const refills = new Map<string, Promise<Held>>();
 
-  function limiterOf(tokensPerMinute: number): RateLimiterPostgres {
-    const limiter = limiters.get(tokensPerMinute) ?? openLimiter(database, tokensPerMinute);
-    limiters.set(tokensPerMinute, limiter);
-    return limiter;
+  async function refill({ key, tokensPerMinute }: Rate): Promise<Held> {
+    const count = Math.max(1, Math.floor(tokensPerMinute * shareAtOnce));
+    const [row] = await database.query({ name: 'take rate', text: takeStatement, values: [key, count] });
+    const [taken, milliseconds] = row as [number, number];
+    const isSpent = taken > tokensPerMinute;
+    return { count: isSpent ? 0 : count, isSpent, until: performance.now() + milliseconds };
   }
 
-  async function refill({ key, tokensPerMinute, by }: Rate): Promise<void> {
-    const count = Math.max(1, Math.floor(tokensPerMinute * shareAtOnce));
-    try {
-      const { msBeforeNext } = await limiterOf(tokensPerMinute).consume(key, count);
-      held.set(key, { count, until: performance.now() + msBeforeNext });
-    } catch (refused) {
-      if (!(refused instanceof RateLimiterRes)) throw refused;
-      throw new RateExceeded(by, tokensPerMinute, refused.msBeforeNext);
-    } finally {
-      refills.delete(key);
-    }
+  /** Those who want some at the same time share one question. */
+  function refilled(rate: Rate, heldAs: string): Promise<Held> {
+    const known = refills.get(heldAs);
+    if (known) return known;
+    const refilling = refill(rate)
+      .then((one) => {
+        held.set(heldAs, one);
+        return one;
+      })
+      .finally(() => refills.delete(heldAs));
+    refills.set(heldAs, refilling);
+    return refilling;
   }
 
   async function takeOne(rate: Rate): Promise<void> {
+    const { key, tokensPerMinute, by } = rate;
+    // Who may have more from now on is asked for anew.
+    const heldAs = `${tokensPerMinute} ${key}`;
     for (;;) {
-      const known = held.get(rate.key);
-      if (known && known.count > 0 && performance.now() < known.until) {
+      const known = held.get(heldAs);
+      const left = known ? known.until - performance.now() : 0;
+      if (known && left > 0 && known.count > 0) {
         known.count--;
         return;
       }
-      const refilling = refills.get(rate.key) ?? refill(rate);
-      refills.set(rate.key, refilling);
-      await refilling;
+      // Who has had them all is told so without the database.
+      if (known?.isSpent && left > 0) throw new RateExceeded(by, tokensPerMinute, Math.ceil(left));
+      await refilled(rate, heldAs);
     }
   }
 
@@ -58,25 +80,4 @@ export function rateLimiter(database: Database): RateLimiter {
       for (const rate of rates) await takeOne(rate);
     },
   };
-}
-
-function openLimiter(database: Database, tokensPerMinute: number): RateLimiterPostgres {
-  return new RateLimiterPostgres({
-    // The library wants a pool, of which it needs no more than this.
-    storeClient: {
-      async query({ name, text, values }: { name: string; text: string; values: unknown[] }) {
-        const rows = await database.query({ name, text, values });
-        return { rows: rows.map(([points, expire]) => ({ points, expire })) };
-      },
-    },
-    storeType: 'pool',
-    points: tokensPerMinute,
-    duration: minuteSeconds,
-    tableName: 'rate',
-    keyPrefix: '',
-    tableCreated: true,
-    clearExpiredByTimeout: false,
-    // Who has had them all is told so without the database.
-    inMemoryBlockOnConsumed: tokensPerMinute,
-  });
 }
