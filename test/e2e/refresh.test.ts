@@ -127,6 +127,39 @@ test('a refresh token that is used twice takes its whole family with it', async 
   expect(await refresh(other.refreshToken)).toMatchObject({ scopes });
 });
 
+test.each<[string, Record<string, unknown>, (own: World, renewer: Renewer) => Promise<unknown>]>([
+  [
+    'has lain unused for too long',
+    { idleMax: { seconds: 1n } },
+    () => new Promise((resolve) => setTimeout(resolve, 1_100)),
+  ],
+  [
+    'could renew nothing any more',
+    {},
+    ({ tenantId, operator }) => {
+      const rules = [{ ruleId: 'none', scopes: { names: ['orders:write'] } }];
+      return operator.registry.updatePolicy({ policy: { tenantId, rules } });
+    },
+  ],
+  [
+    'comes where there are no more to be had in this minute',
+    {},
+    async ({ operator }, { appId }) => {
+      const { app: entry } = await operator.registry.getApp({ appId });
+      if (!entry) throw new Error('there is no app');
+      await operator.registry.updateApp({ app: { ...entry, tokensPerMinuteMax: 0 } });
+    },
+  ],
+])('a used one takes its family with it also where it %s', async (_, over, change) => {
+  const own = await openWorld(stack);
+  const renewer = await addApp({ ttlMax: month, ...over }, own);
+  const first = await own.issue({ appId: renewer.appId, scopes: ['orders:read'], refreshable: true });
+  const second = await refresh(first.refreshToken, {}, renewer);
+  await change(own, renewer);
+  expect(await failureOf(refresh(first.refreshToken, {}, renewer))).toMatchObject({ reason: 'REFRESH_TOKEN_REUSED' });
+  for (const { token } of [first, second]) expect((await own.validate(token)).active).toBe(false);
+});
+
 test('of many uses at once one counts', async () => {
   const { refreshToken, token } = await issue();
   const outcomes = await Promise.allSettled(Array.from({ length: 10 }, () => refresh(refreshToken)));

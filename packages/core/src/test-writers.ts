@@ -1,6 +1,7 @@
 import type { AuditEvent } from './audit/audit-event.ts';
 import type { AuditWriter, NewToken, RefreshUse, TokenWriter, UsedBefore } from './issue/ports.ts';
 import type { Revocation, RevocationIntent, RevocationWriter } from './revoke/ports.ts';
+import type { TokenKey } from './tokens/token-key.ts';
 import type { TokenRecord } from './tokens/token-record.ts';
 
 /** Keeps the records that are inserted, with their events. */
@@ -22,12 +23,17 @@ export class TestTokens implements TokenWriter {
   }
 
   async insertTogether(tokens: readonly NewToken[], use: RefreshUse | null): Promise<boolean | UsedBefore> {
-    const before = use && this.uses.get(use.key.key);
-    if (before) return { ...before, age: 0 };
+    const before = use && (await this.findUse(use.key));
+    if (before) return before;
     if (this.version !== null && tokens.some(({ record }) => record.policyVersion !== this.version)) return false;
     if (use) this.uses.set(use.key.key, use);
     this.inserted.push(...tokens);
     return true;
+  }
+
+  async findUse({ key }: TokenKey): Promise<UsedBefore | null> {
+    const use = this.uses.get(key);
+    return use ? { ...use, age: 0 } : null;
   }
 }
 

@@ -62,6 +62,8 @@ export interface TokenWriter {
     room: Room | null,
     signal?: Signal,
   ): Promise<boolean | UsedBefore>;
+  /** The use of a refresh token; null: there was none. @throws StoreUnavailable */
+  findUse(key: TokenKey): Promise<UsedBefore | null>;
 }
 
 /** The last of the tokens needs room among those of its app and user. */

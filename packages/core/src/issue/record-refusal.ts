@@ -18,12 +18,16 @@ const notRefusals = new Set<ErrorCode>([
   'fenced',
 ]);
 
+/** Whether the caller was refused, and nothing failed. */
+export const isRefusal = (error: unknown): error is TouchstoneError =>
+  error instanceof TouchstoneError && !notRefusals.has(error.code);
+
 /**
  * Records that a token or a credential was refused, on the trail of the caller's own tenant, whatever tenant it named.
  * @throws StoreUnavailable, Overloaded
  */
 export async function recordRefusal(act: Act, asked: Asked, error: unknown, audit: AuditWriter): Promise<void> {
-  if (!(error instanceof TouchstoneError) || notRefusals.has(error.code)) return;
+  if (!isRefusal(error)) return;
   await audit.record({
     tenantId: homeOf(act.caller),
     actor: actorOf(act),

@@ -18,7 +18,7 @@ import {
   type Renewal,
 } from './issue-token.ts';
 import type { UsedBefore } from './ports.ts';
-import { recordRefusal } from './record-refusal.ts';
+import { isRefusal, recordRefusal } from './record-refusal.ts';
 
 export interface RefreshCommand {
   readonly token: string;
@@ -48,6 +48,8 @@ interface Honoured {
   readonly opened: Opened;
   readonly renewable: Renewable;
   readonly root: Ancestor;
+  /** Whether it has lain unused for too long. */
+  readonly isIdle: boolean;
 }
 
 /**
@@ -72,11 +74,29 @@ export async function refreshToken(act: Act, command: RefreshCommand, ports: Ref
         answer: ports.answers.seal(located, JSON.stringify(answer)),
       }),
     };
-    const issued = await issueUnderLatest(act, issueCommandOf(honoured, command), renewal, ports);
+    const issued = await renewOrFindUse(act, honoured, command, renewal, ports);
     return 'token' in issued ? issued : await answerAgain(act, honoured, issued, request, ports);
   } catch (error) {
     await recordRefusal(act, { appId: act.caller.name, audience: refreshAudience }, error, ports.audit);
     throw error;
+  }
+}
+
+/** Whoever presents one that has been used is found out also where nothing would be renewed. */
+async function renewOrFindUse(
+  act: Act,
+  honoured: Honoured,
+  command: RefreshCommand,
+  renewal: Renewal,
+  ports: RefreshPorts,
+): Promise<IssuedToken | UsedBefore> {
+  try {
+    if (honoured.isIdle) throw new TokenNotHonoured();
+    return await issueUnderLatest(act, issueCommandOf(honoured, command), renewal, ports);
+  } catch (error) {
+    const before = isRefusal(error) ? await ports.tokens.findUse(honoured.record.key) : null;
+    if (!before) throw error;
+    return before;
   }
 }
 
@@ -102,9 +122,10 @@ async function findHonoured(act: Act, { token }: RefreshCommand, ports: RefreshP
   if (!decision.active || !actsIn(act.caller, decision.record.tenantId)) throw new TokenNotHonoured();
   const renewable = decision.opened.claims as unknown as Renewable;
   const { appId } = decision.record;
-  if (appId === null || appId !== act.caller.name || now >= renewable.idleUntil) throw new TokenNotHonoured();
+  if (appId === null || appId !== act.caller.name) throw new TokenNotHonoured();
   const known = { ...decision.record, appId };
-  return { located, record: known, opened: decision.opened, renewable, root: rootOf(known) };
+  const isIdle = now >= renewable.idleUntil;
+  return { located, record: known, opened: decision.opened, renewable, root: rootOf(known), isIdle };
 }
 
 /** The first refresh token of the family. */
