@@ -1,6 +1,7 @@
 import { type Code, ConnectError } from '@connectrpc/connect';
 import { ClientType, HostingType, OnLiveTokensMax } from '@touchstone/contracts';
 import { RetryInfoSchema } from '@touchstone/contracts/google-rpc';
+import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import type { SharedStack } from '../harness/shared-stack.ts';
 import { clientsOf, openWorld, unique, type World } from '../harness/world.ts';
@@ -129,6 +130,17 @@ describe('where the policy lets so many tokens of an app and a user be alive', (
     for (let i = 0; i < 4; i++) tokens.push((await world.issue()).token);
     const active = await Promise.all(tokens.map(async (token) => (await world.validate(token)).active));
     expect(active).toEqual([false, false, true, true]);
+  });
+
+  test('what has ended is not looked at again by whoever wants room after it', async () => {
+    await setLimit(2, OnLiveTokensMax.REVOKE_OLDEST);
+    const appId = await world.addApp();
+    for (let i = 0; i < 6; i++) await world.issue({ appId });
+    const client = new pg.Client({ connectionString: stack.adminUrl });
+    await client.connect();
+    const counting = client.query('select count(*)::int from touchstone.live_token where app_id = $1', [appId]);
+    const { rows } = await counting.finally(() => client.end());
+    expect(rows).toEqual([{ count: 2 }]);
   });
 
   test.each([OnLiveTokensMax.REFUSE, OnLiveTokensMax.REVOKE_OLDEST])(

@@ -93,6 +93,9 @@ test('a record beyond the partitions that there are fails alone, and is not stor
   const beyond = { ...late, expiresAt: far, key: { ...late.key, partition: partitionOf(far) } };
   const outcomes = await Promise.allSettled([insert(await mint()), insert(beyond)]);
   expect(outcomes.map((one) => one.status)).toEqual(['fulfilled', 'rejected']);
+  const tokens = [late, beyond].map((record) => ({ record, event: issuedEvent(record) }));
+  await expect(store.tokens.insertTogether(tokens, null, null)).rejects.toThrow(StoreUnavailable);
+  expect(await read(late)).toBeNull();
 });
 
 test('under a version of the registry that is no longer in force nothing is stored', async () => {

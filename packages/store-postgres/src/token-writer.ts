@@ -6,6 +6,7 @@ import {
   type RefreshUse,
   type Room,
   StoreUnavailable,
+  type TokenKey,
   type TokenWriter,
   TooManyTokens,
   type UsedBefore,
@@ -120,7 +121,7 @@ export function tokenWriter(database: Database, instanceId: string, codec: Audit
       return outcome;
     } catch (error) {
       if (error instanceof Stale) return false;
-      throw error;
+      throw error instanceof StatementRefused ? new StoreUnavailable(error) : error;
     }
   }
   const laneOf = () =>
@@ -135,6 +136,7 @@ export function tokenWriter(database: Database, instanceId: string, codec: Audit
     draw: (signal) => draw(null, signal),
     insert: (record, event, signal) => insert({ record, event }, signal),
     insertTogether: (tokens, use, room, signal) => (room ? lanes.roomy : lanes.plain)({ tokens, use, room }, signal),
+    findUse: (key) => findUse(database.query, key),
   };
 }
 
@@ -147,6 +149,7 @@ interface Together {
 const lockStatement = 'select pg_advisory_xact_lock(hashtextextended($1, 0))';
 const aliveStatement = `
   select expiry_day, id from live_token where app_id = $1 and user_handle = $2 and expires_at > clock_timestamp()`;
+const endedStatement = 'delete from live_token where id = any($1::uuid[])';
 const roomStatement = `
   insert into live_token (expiry_day, id, app_id, user_handle, expires_at) values ($1, $2, $3, $4, $5)`;
 
@@ -159,11 +162,16 @@ async function takeRoom(query: Query, { record }: NewToken, { max, isAlive, end 
     query,
     rows.map(([partition, id]) => ({ key: { partition, key: id }, tenantIds: [tenantId] })),
   );
-  const alive = kept
-    .filter((one) => one.tokenClass === 'token' && one.appId === appId && one.userHandle === userHandle && isAlive(one))
+  const theirs = kept
+    .filter((one) => one.tokenClass === 'token' && one.appId === appId && one.userHandle === userHandle)
     .sort((a, b) => a.sequence - b.sequence);
+  const alive = theirs.filter(isAlive);
   if (alive.length >= max && !end) throw new TooManyTokens(max);
-  if (alive.length >= max) await end?.(alive.slice(0, alive.length - max + 1));
+  const oldest = alive.slice(0, Math.max(0, alive.length - max + 1));
+  if (oldest.length > 0) await end?.(oldest);
+  // What has ended need not be looked at by everybody who comes after.
+  const ended = [...theirs.filter((one) => !isAlive(one)), ...oldest].map((one) => one.key.key);
+  if (ended.length > 0) await query({ text: endedStatement, values: [ended] });
   const values = [key.partition, key.key, appId, userHandle ?? '', new Date(expiresAt)];
   await query({ text: roomStatement, values });
 }
@@ -171,8 +179,12 @@ async function takeRoom(query: Query, { record }: NewToken, { max, isAlive, end 
 /** Null where it is the first use. */
 async function takeUse(query: Query, { key, request, answer, expiresAt }: RefreshUse): Promise<UsedBefore | null> {
   const taken = await query({ text: useStatement, values: [key.key, request, answer, new Date(expiresAt)] });
-  if (taken.length > 0) return null;
-  const [row] = await query({ text: usedStatement, values: [key.key] });
-  const [usedRequest, usedAnswer, age] = row as [string, Buffer, number];
-  return { request: usedRequest, answer: usedAnswer, age };
+  return taken.length > 0 ? null : findUse(query, key);
+}
+
+async function findUse(query: Query, { key }: TokenKey): Promise<UsedBefore | null> {
+  const [row] = await query({ text: usedStatement, values: [key] });
+  if (!row) return null;
+  const [request, answer, age] = row as [string, Buffer, number];
+  return { request, answer, age };
 }

@@ -33,7 +33,7 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'table data_key': 'insert select',
     'table dpop_proof': 'insert select(hash)',
     'table history': 'select update',
-    'table live_token': 'insert select',
+    'table live_token': 'delete insert select',
     'table outbox': 'insert',
     'table outbox partition': 'insert',
     'table policy': 'insert select',
