@@ -2,6 +2,8 @@ import type { IssueTokenResponse } from '@touchstone/contracts';
 import type { LocalPostgres, ServiceName } from '@touchstone/local-stack';
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { shared } from '../harness/shared-stack.ts';
+import { clientsOf } from '../harness/world.ts';
 import { numberOf, openAdmin } from './admin.ts';
 import { atLeast, type Calls, callsOf, staleBy } from './calls.ts';
 import { type Door, openDoor, through } from './door.ts';
@@ -137,6 +139,27 @@ test('a validator that is left at it answers nothing once there is another, and 
   await untilTrue('it is refused', () => isRefused(lost));
   expect(await ask(live)).toMatchObject(says(true));
   await issue();
+});
+
+test('an issuer that is left at it knows nobody once there is another, whom it knew before neither', async () => {
+  const { tenantId, operator } = own.world;
+  const at = { ...shared(own.stack), issuer: services.issuer.grpc };
+  const principal = { case: 'operator' as const, value: { name: 'leaver', tenantIds: [tenantId] } };
+  const made = { principal, scopes: ['registry:read'], ttl: { seconds: 3_600n } };
+  const { credential } = await clientsOf(at, operator.credential).registry.issueCredential(made);
+  const ask = () => outcomeOf(clientsOf(at, credential).registry.getTenant({ tenantId }));
+  expect(await ask()).toMatchObject({ ok: true });
+  cutOff();
+  await promote(standby);
+  move('revocation');
+  await until('it is revoked', () => calls.revoke(credential).catch(() => undefined));
+  for (let times = 0; times < 3; times++) expect(await ask()).toMatchObject(fenced);
+  move('issuer');
+  await untilTrue('it is refused', async () => {
+    const outcome = await ask();
+    expect(outcome.ok).toBe(false);
+    return !outcome.ok && outcome.reason === 'CALLER_UNKNOWN';
+  });
 });
 
 test('a validator whose connections to it last answers nothing until it has given them up, by itself', async () => {

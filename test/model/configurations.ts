@@ -154,6 +154,7 @@ export type ConfigurationName = keyof typeof configurations;
 export const needed: Readonly<Record<Guard, readonly [ConfigurationName, Invariant]>> = {
   onlyInForceBelieved: ['cut off, connections last', 1],
   drawnOnDemand: ['issued and revoked', 5],
+  drawnHere: ['cut off', 2],
   lockedBeforeReading: ['a validator starts', 2],
   neverLowered: ['an app is disabled', 2],
   infiniteCeiling: ['an app is disabled', 2],

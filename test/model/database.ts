@@ -19,10 +19,15 @@ const blockSize = 2;
 export function databaseSteps(configuration: Configuration, state: State, take: Take): void {
   for (const [index, { phase }] of state.tokens.entries()) {
     if (phase === 'unasked' && hasParent(configuration, state, index)) {
-      take(`token ${index}: draw`, (next) => draw(configuration, next, index));
+      take(`token ${index}: draw`, (next) => draw(configuration, next, index, next.primary));
+      if (state.former) {
+        take(`token ${index}: draw on the server that was cut off`, (next) =>
+          draw(configuration, next, index, next.former as Database),
+        );
+      }
     }
     if (phase === 'drawn' && isSettled(configuration, state)) {
-      take(`token ${index}: insert, returns`, (next) => insert(next, index));
+      take(`token ${index}: insert, returns`, (next) => insert(configuration, next, index));
     }
   }
   for (const index of state.revocations.keys()) revocationSteps(configuration, state, index, take);
@@ -34,12 +39,11 @@ export function databaseSteps(configuration: Configuration, state: State, take: 
 const hasParent = (configuration: Configuration, state: State, index: number): boolean =>
   lineageOf(configuration, index).every((one) => one === index || state.tokens[one]?.phase === 'issued');
 
-function draw({ guards, revocations, ttl }: Configuration, next: State, index: number): void {
+function draw({ guards, revocations, ttl }: Configuration, next: State, index: number, from: Database): void {
   const token = next.tokens[index] as Token;
-  const { primary } = next;
   if (next.kept.length === 0) {
     const drawn = guards.drawnOnDemand ? 1 : blockSize;
-    next.kept = Array.from({ length: drawn }, () => ++primary.sequence);
+    next.kept = Array.from({ length: drawn }, () => ++from.sequence);
   }
   const [sequence = 0, ...kept] = next.kept;
   const returned = next.revocations.map(({ phase }, i) => phase === 'returned' && revocations[i]?.reach === 'issued');
@@ -50,9 +54,14 @@ function draw({ guards, revocations, ttl }: Configuration, next: State, index: n
   token.after = returned.reduce((bits, isAfter, i) => (isAfter ? bits | bit(i) : bits), 0);
 }
 
-function insert(next: State, index: number): void {
-  (next.tokens[index] as Token).phase = 'issued';
-  next.primary.records |= bit(index);
+function insert({ guards }: Configuration, { tokens, primary }: State, index: number): void {
+  const token = tokens[index] as Token;
+  if (guards.drawnHere && token.sequence > primary.sequence) {
+    Object.assign(token, { ...noToken, phase: 'failed' } satisfies Token);
+    return;
+  }
+  token.phase = 'issued';
+  primary.records |= bit(index);
 }
 
 /** Writes are taken: the trigger `settled`. */
@@ -71,16 +80,25 @@ function revocationSteps(configuration: Configuration, state: State, index: numb
     guards.lockedBeforeReading && state.revocations.some((one) => ['locked', 'read'].includes(one.phase));
   if (phase === 'uncalled' && !isLocked && canBeRevoked(configuration, state, target)) {
     if (guards.lockedBeforeReading) {
-      step('lock', (_, revocation) => {
+      step('lock', ({ tokens }, revocation) => {
         revocation.phase = 'locked';
+        revocation.issuedBefore = issuedOf(tokens);
       });
-    } else step('reads before the lock', (next) => read(configuration, next, index));
+    } else {
+      step('reads before the lock', (next, revocation) => {
+        revocation.issuedBefore = issuedOf(next.tokens);
+        read(configuration, next, index);
+      });
+    }
   }
   if (phase === 'locked') step('reads sequence and mark', (next) => read(configuration, next, index));
   if (phase === 'read' && isSettled(configuration, state)) {
     step('commit, returns', (next, revocation) => commit(next, revocation, target, index));
   }
 }
+
+const issuedOf = (tokens: readonly Token[]): number =>
+  tokens.reduce((bits, { phase }, token) => (phase === 'issued' ? bits | bit(token) : bits), 0);
 
 /** One token is revoked by whoever holds it; a token and its target are found for as long as they may be alive. */
 const canBeRevoked = (configuration: Configuration, state: State, target: string): boolean =>
@@ -152,8 +170,6 @@ function restore(configuration: Configuration, next: State): void {
   if (!backup) return;
   for (const [index, token] of tokens.entries()) {
     if (token.phase === 'issued' && !holds(backup.records, index)) token.phase = 'lost';
-    // The connection that it was to be inserted on is gone.
-    if (token.phase === 'drawn') Object.assign(token, { ...noToken, phase: 'failed' } satisfies Token);
   }
   for (const [index, revocation] of revocations.entries()) {
     if (revocation.phase === 'returned' && !backup.history.includes(index)) revocation.phase = 'lost';
@@ -174,7 +190,7 @@ const begunAnew = ({ fence }: Configuration, from: Database, now: number): Datab
 
 function fail(revocation: Revocation): void {
   if (!['locked', 'read'].includes(revocation.phase)) return;
-  Object.assign(revocation, { phase: 'failed', ceiling: 0, mark: null } satisfies Partial<Revocation>);
+  Object.assign(revocation, { phase: 'failed', ceiling: 0, issuedBefore: 0, mark: null } satisfies Partial<Revocation>);
 }
 
 /** A promotion takes time. */

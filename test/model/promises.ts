@@ -30,19 +30,20 @@ export const shownOf = ({ revocations }: Configuration): number[] =>
   [...revocations.keys()].filter((index) => revocations[index]?.target === 'shown');
 
 /**
- * Whether the revocation has taken the token back, as callers understand it: nothing here knows of watermarks. Of a token
- * that was being issued meanwhile the sequence decides.
+ * Whether the revocation has taken the token back, as callers understand it: nothing here knows of watermarks. One that had
+ * been issued when it was called is taken back; of a token that was being issued meanwhile the sequence decides.
  */
 export function revokes(configuration: Configuration, state: State, revocation: number, token: number): boolean {
   const { target, reach } = configuration.revocations[revocation] as Configuration['revocations'][number];
-  const { phase, ceiling, server } = state.revocations[revocation] as Revocation;
+  const { phase, ceiling, server, issuedBefore } = state.revocations[revocation] as Revocation;
   if (phase !== 'returned') return false;
   return lineageOf(configuration, token).some((one) => {
     if (!isTarget(configuration, target, one)) return false;
     const { phase: fate, sequence, after } = state.tokens[one] as State['tokens'][number];
     if (reach === 'forever') return true;
     // What was lost had been issued before anything that the restored database did.
-    return fate === 'lost' ? server > 0 : sequence <= ceiling && !holds(after, revocation);
+    if (fate === 'lost') return server > 0;
+    return holds(issuedBefore, one) || (sequence <= ceiling && !holds(after, revocation));
   });
 }
 

@@ -75,6 +75,7 @@ function initialState(configuration: Configuration): State {
     revocations: configuration.revocations.map(() => ({
       phase: 'uncalled',
       ceiling: 0,
+      issuedBefore: 0,
       mark: null,
       returnedAt: 0,
       server: 0,

@@ -88,6 +88,8 @@ export interface Revocation {
    */
   phase: 'uncalled' | 'locked' | 'read' | 'returned' | 'failed' | 'lost';
   ceiling: number;
+  /** The tokens that had been issued when it was called, one bit each. */
+  issuedBefore: number;
   /** What the target's mark is to become. */
   mark: Mark | null;
   returnedAt: number;
@@ -241,6 +243,7 @@ export const copyOf = (state: State): State => ({
   tokens: state.tokens.map((token) => ({ ...token })),
   revocations: state.revocations.map((revocation) => ({ ...revocation })),
   primary: { ...state.primary },
+  former: state.former && { ...state.former },
   validators: state.validators.map((validator) => ({
     ...validator,
     exchanges: validator.exchanges.map((exchange) => ({ ...exchange })),

@@ -78,6 +78,15 @@ test('sequences rise, and none is given twice', async () => {
   expect(sequence).toBeGreaterThan(Math.max(...births.map((birth) => birth.sequence)));
 });
 
+test('a token whose sequence was drawn from another server is not stored: the next ceiling would lie below it', async () => {
+  const { sequence } = await store.tokens.draw();
+  const [here, elsewhere] = [await mint(), await mint({ sequence: sequence + 50 })];
+  expect(await Promise.all([insert(here), insert(elsewhere)])).toEqual([true, false]);
+  const tokens = [here, elsewhere].map((record) => ({ record, event: issuedEvent(record) }));
+  expect(await store.tokens.insertTogether(tokens.slice(1), null, null)).toBe(false);
+  expect(await read(elsewhere)).toBeNull();
+});
+
 test('one bad row among forty gathered ones fails alone', async () => {
   const records = await Promise.all(Array.from({ length: 40 }, () => mint()));
   // No scopes: the database's own constraint refuses what nothing before it let through.

@@ -115,7 +115,7 @@ export async function openReplica(service: string, config: ReplicaConfig, runtim
     follower,
     clock: systemClock,
   });
-  const authenticate = authenticator({ methods, records, follower, clients });
+  const authenticate = authenticator({ methods, records, follower, presence, clients });
   const resources = opening.move();
   return {
     instanceId,

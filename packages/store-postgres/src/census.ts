@@ -15,10 +15,12 @@ export const promotedUpdate = (fence: string): string => `
   update promotion set timeline = current_timeline(), writes_from = now() + ${fence} * interval '1 millisecond'
    where timeline <> current_timeline() or writes_from > now() + ${fence} * interval '1 millisecond'`;
 
+/** A revision of another history counts as none: of this one, those with such numbers are still to come. */
 const beatStatement = `
   with beat as (
     insert into census as c (instance_id, service, address, build, applied_revision, beat_at, answers_until)
-    values ($2, $3, $4, $5, $1, now(), now() + $6 * interval '1 millisecond')
+    values ($2, $3, $4, $5, coalesce((select r.revision from revision r where r.revision = $1 and r.hash = $7), 0), now(),
+            now() + $6 * interval '1 millisecond')
     on conflict (instance_id) do update
       set applied_revision = excluded.applied_revision, beat_at = excluded.beat_at,
           answers_until = excluded.answers_until, has_left = false
@@ -39,7 +41,7 @@ export function census(
 ): Census {
   return {
     beat: async (applied) => {
-      const values = [applied.revision, instanceId, service, address, build, fenceMilliseconds];
+      const values = [applied.revision, instanceId, service, address, build, fenceMilliseconds, applied.hash];
       return tailOf(await database.write({ name: 'beat', text: beatStatement, values }));
     },
     leave: async () => {

@@ -12,6 +12,7 @@ import {
   type Revocation,
   type RevocationIntent,
   type RevocationWriter,
+  StoreUnavailable,
 } from '@touchstone/core';
 import { insertEvents } from './audit-writer.ts';
 import { type Database, type Query, type Row, type Statement, StatementRefused } from './database.ts';
@@ -59,7 +60,8 @@ export function revocationWriter(
     try {
       return await writeAll(intents);
     } catch (error) {
-      if (!(error instanceof StatementRefused) || intents.length === 1) throw error;
+      if (!(error instanceof StatementRefused)) throw error;
+      if (intents.length === 1) throw new StoreUnavailable(error);
       // One that the database refuses must not keep the others from being revoked: alone, each shows which it is.
       const outcomes: (Revocation | Error)[] = [];
       for (const intent of intents) {

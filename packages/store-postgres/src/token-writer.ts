@@ -23,12 +23,16 @@ const drawStatement = `
  * Inserts the rows whose tenant's registry still is at the version they were decided under - credentials, which no
  * registry decides, have version 0 - and whose consent has not been withdrawn, and an event for each of them. Returns their
  * ids, each with how many were inserted. Nothing is read of the table, for nobody may.
+ *
+ * A sequence that has not been drawn here comes from a server that was cut off, or of which an older state was restored:
+ * the next revocation's ceiling would lie below it.
  */
 const insertStatement = `
   with wanted as (select * from json_to_recordset($1) as r (${recordFields}, ${outboxFields})),
   standing as (
     select * from wanted w
-     where (w.policy_version = 0
+     where w.sequence <= (select last_value from token_sequence)
+       and (w.policy_version = 0
             or (w.tenant_id, w.policy_version) in (select v.tenant_id, v.version from registry_versions($4) v))
        and (w.consent_id is null
             or (w.tenant_id, w.consent_id) in (select g.tenant_id, g.consent_id from consents_given($5, $6) g))

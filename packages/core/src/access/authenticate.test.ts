@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { CallerUnknown, StoreUnavailable } from '../errors.ts';
+import { CallerUnknown, Fenced, StoreUnavailable } from '../errors.ts';
 import { Follower } from '../revisions/follower.ts';
 import { chain, History, quiet, TestClock } from '../test-history.ts';
 import { methods, plainMethod } from '../test-method.ts';
@@ -30,11 +30,16 @@ async function open() {
   await follower.refresh();
   history.asked = 0;
   const stored = new Map<string, TokenRecord>();
-  const database = { reads: 0, answering: async () => {} };
+  const database = { reads: 0, isCutOff: false, answering: async () => {} };
   const authenticateNow = authenticator({
     methods,
     follower,
     clients: noClients,
+    presence: {
+      requireCurrent() {
+        if (database.isCutOff) throw new Fenced();
+      },
+    },
     async records(wanted) {
       database.reads++;
       if (history.away) throw new StoreUnavailable();
@@ -67,6 +72,16 @@ test("a caller is who its credential says, with the credential's scopes", async 
       credentialExpiresAt: expiresAt,
     });
   }
+});
+
+test('while this replica can not commit nobody is known, be the credential remembered or not', async () => {
+  const { authenticate, keep, database } = await open();
+  const [known, other] = [keep(mint()), keep(mint())];
+  await authenticate(known);
+  database.isCutOff = true;
+  for (const credential of [known, other]) await expect(authenticate(credential)).rejects.toThrow(Fenced);
+  database.isCutOff = false;
+  await authenticate(other);
 });
 
 test.each([

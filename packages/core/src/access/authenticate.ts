@@ -5,6 +5,7 @@ import type { Opened, TokenMethods } from '../tokens/token-method.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import type { ConsistentRecords } from '../validate/consistent-records.ts';
 import { decide } from '../validate/decide.ts';
+import type { Presence } from '../validate/presence.ts';
 import type { Caller } from './act.ts';
 import type { CertifiedClient, ClientAuthenticator } from './authenticate-client.ts';
 import { touchstoneAudience } from './rights.ts';
@@ -25,6 +26,7 @@ export interface AuthenticatePorts {
   readonly methods: TokenMethods;
   readonly records: ConsistentRecords;
   readonly follower: Follower;
+  readonly presence: Pick<Presence, 'requireCurrent'>;
   readonly clients: ClientAuthenticator;
 }
 
@@ -34,7 +36,7 @@ export type Shown = string | CertifiedClient;
 /**
  * Who shows this: at once where the database need not be asked.
  * @param admitted the caller, where the very same call has shown it before: what is good once was taken then.
- * @throws CallerUnknown, StoreUnavailable, Overloaded, in either way.
+ * @throws CallerUnknown, Fenced, StoreUnavailable, Overloaded, in either way.
  */
 export type Authenticate = (shown: Shown, admitted?: Caller) => Caller | Promise<Caller>;
 
@@ -43,9 +45,10 @@ const jwtStart = 'eyJ';
 
 /**
  * Authenticates callers by the same decision as any token. Their records are remembered, which is safe because all that
- * can revoke them is in the watermarks; those are proven to be at most a second old, or the database is asked first.
+ * can revoke them is in the watermarks; those are proven to be at most a second old, or the database is asked first. While
+ * this replica can't commit nobody is known: a server that was cut off tells nothing of what has been revoked since.
  */
-export function authenticator({ methods, records, follower, clients }: AuthenticatePorts): Authenticate {
+export function authenticator({ methods, records, follower, presence, clients }: AuthenticatePorts): Authenticate {
   const remembered = new LRUCache<string, Remembered>({ max: rememberedMax });
   let generation = follower.generation;
 
@@ -82,6 +85,7 @@ export function authenticator({ methods, records, follower, clients }: Authentic
   }
 
   return (credential, admitted) => {
+    presence.requireCurrent();
     if (typeof credential !== 'string') return clients.byCertificate(credential);
     if (credential.startsWith(jwtStart)) return clients.byAssertion(credential, admitted);
     const known = follower.age > stalenessMax ? undefined : recall(credential);

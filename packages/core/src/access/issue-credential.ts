@@ -1,5 +1,12 @@
 import { type AuditEvent, actorOf } from '../audit/audit-event.ts';
-import { CredentialNotAllowed, Disabled, InvalidField, TenantUnknown, TtlTooLong } from '../errors.ts';
+import {
+  CredentialNotAllowed,
+  Disabled,
+  InvalidField,
+  StoreUnavailable,
+  TenantUnknown,
+  TtlTooLong,
+} from '../errors.ts';
 import type { AuditWriter, TokenWriter, UserHandles } from '../issue/ports.ts';
 import { type Asked, recordRefusal } from '../issue/record-refusal.ts';
 import type { Registry } from '../register/ports.ts';
@@ -166,7 +173,9 @@ export async function writeCredential(
     },
     { userId: null, claims: {}, principal },
   );
-  await ports.tokens.insert(record, event(record));
+  if (!(await ports.tokens.insert(record, event(record)))) {
+    throw new StoreUnavailable(new Error('another server answers than the one that gave the sequence'));
+  }
   return { credential: token, tokenId: idOf(record), expiresAt };
 }
 

@@ -83,9 +83,10 @@ export class MarkTable {
     this.#nextLooked = (at + 1) % segmentsCount;
     const segment = this.#segments[at];
     if (!segment) return;
-    this.#size -= segment.count;
+    const count = segment.count;
+    // Where there is no memory for it, it throws and has forgotten nothing.
     segment.forget(before);
-    this.#size += segment.count;
+    this.#size += segment.count - count;
     if (segment.count === 0) this.#segments[at] = undefined;
   }
 

@@ -65,6 +65,19 @@ test('it tells at once, then of news only, and ends when it is complete', async 
   ]);
 });
 
+test('it looks no more once its caller has gone', async () => {
+  const signal = { aborted: false };
+  const gone = [progress({}), progress({})].map((one) => ({
+    ...one,
+    get validators() {
+      signal.aborted = true;
+      return one.validators;
+    },
+  }));
+  const complete = progress({ completeAt: 1 });
+  expect(await watch([...gone, complete], { ...operator, signal })).toHaveLength(1);
+});
+
 test('that a validator can not be reached any more is news', async () => {
   const lost = progress({ validators: [validator({ isLive: false })] });
   expect(await watch([progress({}), lost, progress({ completeAt: 1 })])).toHaveLength(3);

@@ -21,6 +21,8 @@ export async function* watchRevocation(
     told = news;
     if (followed.progress.completeAt !== null) return;
     await pause();
+    // Nobody takes what would be told: the caller has gone while there was no news.
+    if (act.signal?.aborted) return;
   }
 }
 
