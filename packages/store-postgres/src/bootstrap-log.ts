@@ -1,12 +1,19 @@
 import type { BootstrapLog } from '@touchstone/core';
 import type { Database } from './database.ts';
 
-/** For which operators credentials have been bootstrapped. */
+const claimStatement = `
+  insert into bootstrap as b (operator_name, tenant_ids) values ($1, $2)
+  on conflict (operator_name) do update
+    set tenant_ids = array(select distinct unnest(b.tenant_ids || excluded.tenant_ids) order by 1)
+  returning old.operator_name is null, new.tenant_ids`;
+
+/** For which operators credentials have been bootstrapped, and in which tenants they were to act. */
 export function bootstrapLog(database: Database): BootstrapLog {
   return {
-    async claim(operatorName) {
-      const text = 'insert into bootstrap (operator_name) values ($1) on conflict do nothing returning operator_name';
-      return (await database.query({ text, values: [operatorName] })).length === 1;
+    async claim(operatorName, tenantIds) {
+      const [row] = await database.query({ text: claimStatement, values: [operatorName, tenantIds] });
+      const [isFirst, everyTenant] = row as [boolean, string[]];
+      return { isFirst, tenantIds: everyTenant };
     },
   };
 }

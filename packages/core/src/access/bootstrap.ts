@@ -28,8 +28,15 @@ export interface BootstrapCommand {
 
 /** Remembers for whom credentials were bootstrapped. */
 export interface BootstrapLog {
-  /** Takes the name; false where it has been taken. @throws StoreUnavailable */
-  claim(operatorName: string): Promise<boolean>;
+  /** Takes the name, and notes the tenants. @throws StoreUnavailable */
+  claim(operatorName: string, tenantIds: readonly string[]): Promise<Claim>;
+}
+
+export interface Claim {
+  /** Whether nobody had taken the name. */
+  readonly isFirst: boolean;
+  /** All tenants that were ever noted for it. */
+  readonly tenantIds: readonly string[];
 }
 
 export interface BootstrapPorts extends CredentialWriting {
@@ -46,18 +53,22 @@ export async function bootstrap(command: BootstrapCommand, ports: BootstrapPorts
   const { name, tenantIds, scopes, ttl, replace } = command;
   checkScopes('operator', scopes);
   const principal: Principal = { kind: 'operator', name, tenantIds };
-  const isFirst = await ports.log.claim(name);
+  const { isFirst, tenantIds: everyTenant } = await ports.log.claim(name, tenantIds);
   if (!isFirst && !replace) {
     throw new CredentialNotAllowed(`${name} has been bootstrapped; replacing its credentials cuts off the former ones`);
   }
-  if (!isFirst) await cutOffFormer(principal, ports);
+  if (!isFirst) await cutOffFormer(principal, everyTenant, ports);
   const { sequence, now } = await ports.tokens.draw();
   return writeCredential(principal, scopes, { sequence, now, expiresAt: now + ttl * 1_000 }, bootstrapped(name), ports);
 }
 
-/** An operator may have been homed in one tenant before and in several now, or the other way round. */
-async function cutOffFormer(principal: Principal, { handles, revocations }: BootstrapPorts): Promise<void> {
-  for (const tenantId of new Set([platformTenantId, ...principal.tenantIds])) {
+/** The operator may have been at home in any one of its tenants before, or in none. */
+async function cutOffFormer(
+  principal: Principal,
+  everyTenant: readonly string[],
+  { handles, revocations }: BootstrapPorts,
+): Promise<void> {
+  for (const tenantId of new Set([platformTenantId, ...everyTenant])) {
     const target: CutTarget = { kind: 'user', key: handles.ofCaller(tenantId, principalSubject(principal)) };
     await revocations.write({
       revocationId: newRevocationId(),

@@ -1,0 +1,34 @@
+import { CredentialNotAllowed } from '@touchstone/core';
+import { bootstrapOperator } from '@touchstone/replica';
+import { expect, inject, test } from 'vitest';
+import { clientsOf, openWorld, unique } from '../harness/world.ts';
+import { outcomeOf } from './support-outcome.ts';
+
+const stack = inject('stack');
+
+const bootstrap = (name: string, tenantIds: readonly string[], replace: boolean) =>
+  bootstrapOperator(
+    { name, tenantIds, scopes: ['registry:read'], ttl: 600, replace },
+    { databaseUrl: stack.adminUrl, keys: { MASTER_KEY_FILE: stack.masterKeyFile } },
+  );
+
+test('who replaces what was bootstrapped for a name cuts it off in whichever tenants it acted', async () => {
+  const [{ tenantId: one }, { tenantId: other }] = await Promise.all([openWorld(stack), openWorld(stack)]);
+  const [name, another] = [unique('operator'), unique('operator')];
+  const { credential: theirs } = await bootstrap(another, [one], false);
+  const reads = (credential: string, tenantId: string) =>
+    outcomeOf(clientsOf(stack, credential).registry.getTenant({ tenantId }));
+  const former: (readonly [string, string])[] = [];
+  for (const tenantIds of [[one], [other], [one, other], [other]]) {
+    if (former.length > 0) {
+      await expect(bootstrap(name, tenantIds, false)).rejects.toThrow(CredentialNotAllowed);
+    }
+    const { credential } = await bootstrap(name, tenantIds, former.length > 0);
+    for (const [before, tenantId] of former) {
+      expect(await reads(before, tenantId)).toBe('Unauthenticated CALLER_UNKNOWN');
+    }
+    expect(await reads(credential, tenantIds[0] as string)).toBe('ok');
+    former.push([credential, tenantIds[0] as string]);
+  }
+  expect(await reads(theirs, one)).toBe('ok');
+});
