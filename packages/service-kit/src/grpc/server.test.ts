@@ -46,15 +46,22 @@ function reasonOf({ metadata }: ServiceError): string {
   return any ? fromBinary(ErrorInfoSchema, any.value).reason : '';
 }
 
+/** A call whose sender never says that it has sent all: the headers that it is answered with. */
+const unended = (headers: Record<string, string>, bytes: Buffer): Promise<object> => raw(headers, bytes, 'never ended');
+
 /** A call as only HTTP/2 can make it: its headers, and the trailers or the fault that it ended with. */
-function raw(headers: Record<string, string>, bytes: Buffer = frame(good), reset?: number): Promise<object> {
+function raw(
+  headers: Record<string, string>,
+  bytes: Buffer = frame(good),
+  end: 'ended' | 'never ended' | number = 'ended',
+): Promise<object> {
   return new Promise((resolve) => {
     const session = connect(`http://${target}`);
-    const end = (answer: object) => {
+    const stop = (answer: object) => {
       session.destroy();
       resolve(answer);
     };
-    session.on('error', (error) => end({ error: error.message }));
+    session.on('error', (error) => stop({ error: error.message }));
     const stream = session.request({
       ':method': 'POST',
       ':path': validateToken,
@@ -69,11 +76,14 @@ function raw(headers: Record<string, string>, bytes: Buffer = frame(good), reset
     stream.on('trailers', (trailers) => {
       told = { ...told, ...trailers };
     });
-    stream.on('error', (error) => end({ error: error.message }));
-    stream.on('close', () => end(told));
+    stream.on('error', (error) => stop({ error: error.message }));
+    stream.on('close', () => stop(told));
     stream.resume();
-    if (reset === undefined) stream.end(bytes);
-    else stream.write(bytes, () => stream.close(reset));
+    if (end === 'ended') stream.end(bytes);
+    else if (end === 'never ended') {
+      stream.write(bytes);
+      stream.on('end', () => stop(told));
+    } else stream.write(bytes, () => stream.close(end));
   });
 }
 
@@ -90,6 +100,16 @@ test('bytes that are no message are looked at only when it is known who sent the
   expect(await call(rubbish, {})).toBe('UNAUTHENTICATED CALLER_UNKNOWN');
   expect(await call(rubbish, { authorization: 'Bearer tks_other' })).toBe('UNAUTHENTICATED CALLER_UNKNOWN');
   expect(await call(rubbish)).toBe('INVALID_ARGUMENT INVALID_FIELD');
+});
+
+test('who may not call is told so before anything of a message is read, though more is to come', async () => {
+  const bomb = await promisify(gzip)(Buffer.alloc(limit - 1));
+  const refused = { 'grpc-status': String(status.UNAUTHENTICATED) };
+  for (const path of [validateToken, '/touchstone.v1.ValidatorService/BatchValidateTokens']) {
+    expect(await unended({ ':path': path, 'grpc-encoding': 'gzip' }, frame(bomb, 1))).toMatchObject(refused);
+    expect(await unended({ ':path': path, authorization: 'Bearer tks_other' }, Buffer.alloc(0))).toMatchObject(refused);
+  }
+  expect(await call(good)).toBe('OK');
 });
 
 test('no credential gets to standard error, however ill-formed the metadata is', async () => {

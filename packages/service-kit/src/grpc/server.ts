@@ -4,26 +4,23 @@ import {
   type handleServerStreamingCall,
   type handleUnaryCall,
   logVerbosity,
-  Metadata,
+  type Metadata,
   type MethodDefinition,
   Server,
   ServerCredentials,
   type ServerUnaryCall,
   type ServerWritableStream,
   type ServiceDefinition,
-  type StatusObject,
   type sendUnaryData,
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import type { ShownCertificate } from '@touchstone/core';
-import type { Endpoint, IncomingCall } from '../call/pipeline.ts';
-import { statusDetailsOf } from '../errors/error-details.ts';
-import { failureOf } from '../errors/status-table.ts';
+import type { Admitted, Endpoint } from '../call/pipeline.ts';
 import { PortTaken } from '../lifecycle/port-taken.ts';
-import { shownCertificate, type Tls, tlsOptions } from '../lifecycle/tls.ts';
+import { type Tls, tlsOptions } from '../lifecycle/tls.ts';
+import { type AdmittedMetadata, statusOf } from './admission.ts';
 import { asBuffer } from './definition.ts';
-import { promptStatus } from './prompt-status.ts';
+import { intercepting } from './intercepted-call.ts';
 
 /** A service's methods with what serves them. */
 export interface MountedService {
@@ -39,12 +36,21 @@ export interface Listener {
   readonly portSetting: string;
 }
 
-/** Makes a server; nothing listens yet. */
-export function createGrpcServer(messageBytesMax: number): Server {
+/** Serves the endpoints over gRPC; nothing listens yet. */
+export function createGrpcServer(
+  mounted: readonly MountedService[],
+  inFlight: InFlight,
+  messageBytesMax: number,
+): Server {
   // What it logs can hold metadata, such as the caller's credential.
   setLogVerbosity(logVerbosity.NONE);
-  return new Server({
-    interceptors: [promptStatus],
+  const endpoints = new Map(
+    mounted.flatMap(({ service, endpoints }) =>
+      endpoints.map(([method, endpoint]) => [pathOf(service.typeName, method), endpoint] as const),
+    ),
+  );
+  const server = new Server({
+    interceptors: [intercepting((path) => endpoints.get(path))],
     'grpc.max_receive_message_length': messageBytesMax,
     'grpc.max_send_message_length': -1,
     'grpc.max_concurrent_streams': 1_000,
@@ -54,6 +60,8 @@ export function createGrpcServer(messageBytesMax: number): Server {
     'grpc.keepalive_time_ms': 60_000,
     'grpc.keepalive_timeout_ms': 20_000,
   });
+  for (const one of mounted) mount(server, one, inFlight);
+  return server;
 }
 
 /** TLS as grpc-js takes it, which has no way of its own to ask for certificates that need not be there. */
@@ -86,8 +94,7 @@ export interface InFlight {
   count: number;
 }
 
-/** Serves the endpoints over gRPC. */
-export function mount(server: Server, { service, endpoints }: MountedService, inFlight: InFlight): void {
+function mount(server: Server, { service, endpoints }: MountedService, inFlight: InFlight): void {
   const definition: Record<string, MethodDefinition<Buffer, Uint8Array>> = {};
   const implementation: UntypedServiceImplementation = {};
   for (const [method, endpoint] of endpoints) {
@@ -98,10 +105,12 @@ export function mount(server: Server, { service, endpoints }: MountedService, in
   server.addService(definition as ServiceDefinition, implementation);
 }
 
-/** Requests are left as they came: nobody's bytes are decoded before it is known whose they are. */
+const pathOf = (typeName: string, { name }: DescMethod): string => `/${typeName}/${name}`;
+
+/** Requests are left as they came: their endpoint decodes them. */
 function methodDefinition(typeName: string, method: DescMethod): MethodDefinition<Buffer, Uint8Array> {
   return {
-    path: `/${typeName}/${method.name}`,
+    path: pathOf(typeName, method),
     requestStream: false,
     responseStream: method.methodKind === 'server_streaming',
     requestSerialize: (bytes) => bytes,
@@ -133,8 +142,7 @@ async function answer(
 ): Promise<void> {
   inFlight.count++;
   try {
-    const admitted = endpoint.admit(new GrpcCall(call));
-    callback(null, await endpoint.answer(admitted instanceof Promise ? await admitted : admitted, call.request));
+    callback(null, await endpoint.answer(admittedOf(call), call.request));
   } catch (error) {
     callback(statusOf(error));
   } finally {
@@ -148,8 +156,7 @@ async function stream(
 ): Promise<void> {
   inFlight.count++;
   try {
-    const admitted = await endpoint.admit(new GrpcCall(call));
-    for await (const response of endpoint.stream(admitted, call.request)) {
+    for await (const response of endpoint.stream(admittedOf(call), call.request)) {
       if (!call.write(response)) await drained(call);
     }
     call.end();
@@ -160,42 +167,7 @@ async function stream(
   }
 }
 
+const admittedOf = ({ metadata }: { readonly metadata: Metadata }): Admitted => (metadata as AdmittedMetadata).admitted;
+
 /** Resolves once more can be written, or nobody reads any more. */
 const drained = (call: EventEmitter): Promise<unknown> => Promise.race([once(call, 'drain'), once(call, 'cancelled')]);
-
-function statusOf(error: unknown): Partial<StatusObject> {
-  const failure = failureOf(error);
-  const metadata = new Metadata();
-  metadata.set('grpc-status-details-bin', Buffer.from(statusDetailsOf(failure)));
-  return { code: failure.code, details: failure.message, metadata };
-}
-
-/** What calls of all kinds have. */
-type ServerCall = Pick<ServerUnaryCall<Buffer, Uint8Array>, 'getPeer' | 'getDeadline' | 'getAuthContext' | 'metadata'> &
-  EventEmitter;
-
-class GrpcCall implements IncomingCall {
-  readonly #call: ServerCall;
-  readonly peer: string;
-  readonly deadline: number;
-
-  constructor(call: ServerCall) {
-    this.#call = call;
-    this.peer = call.getPeer();
-    const deadline = call.getDeadline();
-    this.deadline = deadline instanceof Date ? deadline.getTime() : deadline;
-  }
-
-  header(name: string): string | undefined {
-    return this.#call.metadata.get(name)[0] as string | undefined;
-  }
-
-  /** grpc-js tells of certificates that were verified, and of no others. */
-  certificate(): ShownCertificate | null {
-    return shownCertificate(this.#call.getAuthContext()?.sslPeerCertificate);
-  }
-
-  onCancel(listener: () => void): void {
-    this.#call.once('cancelled', listener);
-  }
-}
