@@ -100,10 +100,14 @@ async function openTenant(id: string): Promise<Tenant> {
     await issue(id),
   ];
   const revocations = revocationWriter(as.revocation, stored);
-  const { revocationId } = await revokeOne({ revocations }, revoked, { revocationId: `revocation of ${id}` });
+  const revocation = await revokeOne({ revocations }, revoked, {
+    revocationId: `revocation of ${id}`,
+    reach: 'issued',
+  });
+  const { revocationId } = revocation;
   const erasureId = `erasure of ${id}`;
   const erasures = erasureStore(as.revocation, 'test', auditCodec);
-  await erasures.request({ erasureId, tenantId: id, userHandle: 'handle' }, eventOf(id));
+  await erasures.request({ erasureId, tenantId: id, userHandle: 'handle', revocation }, eventOf(id));
   return { id, appId, audience, consentId, keyId: active.keyId, revocationId, erasureId, token, credential };
 }
 

@@ -1,23 +1,26 @@
-import { type AuditCodec, type AuditEvent, type Erasure, type ErasureStore, inTurn } from '@touchstone/core';
+import { type AuditCodec, type AuditEvent, type ErasureRequest, type ErasureStore, inTurn } from '@touchstone/core';
 import { insertEvents } from './audit-writer.ts';
 import { type Database, run } from './database.ts';
 import { OutboxWriter } from './outbox-rows.ts';
 
-type Requested = Pick<Erasure, 'erasureId' | 'tenantId' | 'userHandle'>;
-
 /** What is to be erased, and what has been. */
 export function erasureStore(database: Database, instanceId: string, codec: AuditCodec): ErasureStore {
   const outbox = new OutboxWriter(instanceId, codec);
-  const request = inTurn(async ({ erasure, event }: { readonly erasure: Requested; readonly event: AuditEvent }) => {
-    const text = 'insert into erasure (erasure_id, tenant_id, user_handle) values ($1, $2, $3)';
-    await outbox.writing(() =>
-      database.of([erasure.tenantId]).transaction(async (query) => {
-        await query({ text, values: [erasure.erasureId, erasure.tenantId, erasure.userHandle] });
-        await insertEvents(query, outbox, [event], Date.now());
-        return { written: 1 };
-      }),
-    );
-  });
+  const request = inTurn(
+    async ({ erasure, event }: { readonly erasure: ErasureRequest; readonly event: AuditEvent }) => {
+      const text =
+        'insert into erasure (erasure_id, tenant_id, user_handle, ceiling, revision) values ($1, $2, $3, $4, $5)';
+      const { erasureId, tenantId, userHandle, revocation } = erasure;
+      const values = [erasureId, tenantId, userHandle, revocation?.ceiling, revocation?.head.revision];
+      await outbox.writing(() =>
+        database.of([tenantId]).transaction(async (query) => {
+          await query({ text, values });
+          await insertEvents(query, outbox, [event], Date.now());
+          return { written: 1 };
+        }),
+      );
+    },
+  );
 
   return {
     request: (erasure, event) => request({ erasure, event }),
@@ -68,13 +71,13 @@ export async function eraseDue(database: Database): Promise<number> {
   }
 }
 
-/** A user may come back: what is born after the erasure was asked for stays. */
+/** A user may come back: what was born after all had been revoked stays, whatever the clock says. */
 const tokenDeletion = (partition: string): string => `
   with gone as (
     delete from ${partition} t using erasure e
      where e.erasure_id = any($1) and t.tenant_id = e.tenant_id
        and (e.user_handle is null
-            or t.user_handle = e.user_handle and t.token_class = 'token' and t.issued_at <= e.requested_at)
+            or t.user_handle = e.user_handle and t.token_class = 'token' and t.sequence <= e.ceiling)
     returning t.id
   ),
   renewed as (delete from refresh_use where id in (select id from gone)),
@@ -83,7 +86,7 @@ const tokenDeletion = (partition: string): string => `
 const consentsGone = `
   select c.consent_id from consent c join erasure e using (tenant_id)
    where e.erasure_id = any($1)
-     and (e.user_handle is null or c.user_handle = e.user_handle and c.recorded_at <= e.requested_at)`;
+     and (e.user_handle is null or c.user_handle = e.user_handle and c.disabled_revision <= e.revision)`;
 const tenantsGone = 'select tenant_id from erasure where erasure_id = any($1) and user_handle is null';
 /** What refers to something goes before it. The row of a tenant stays, and says nothing: its name is not to be had again. */
 const deletions = [

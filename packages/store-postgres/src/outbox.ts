@@ -67,6 +67,9 @@ function outboxLeader(database: Database, connection: pg.Client): OutboxLeader {
   };
 }
 
+/** Of events that are large fewer are read: one goes at any rate. */
+const bytesAtOnce = 4_194_304;
+
 /**
  * In the order of transactions, and only of those that no open one can still come before. An id may be drawn long before
  * its transaction commits, but not as long as a whole partition takes to fill: one partition back is far enough, and one
@@ -82,13 +85,17 @@ async function readAudit(database: Database, limit: number): Promise<Row[]> {
   const to = (Math.floor(lastDrawn / outboxBlock) + 2) * outboxBlock;
   return database.query({
     // Not prepared: with the bound in its text the plan leaves out the partitions before it.
-    text: `select o.transaction_id::text, o.id, o.event_id, o.tenant_id, o.payload,
-                  (extract(epoch from o.occurred_at) * 1000)::bigint, o.writer, o.writer_sequence
-             from outbox o
-            where o.id >= ${from} and o.id < ${to}
-              and (o.transaction_id, o.id) > ($1::xid8, $2)
-              and o.transaction_id < pg_snapshot_xmin(pg_current_snapshot())
-            order by o.transaction_id, o.id limit $3`,
+    text: `with next as (
+             select * from outbox o
+              where o.id >= ${from} and o.id < ${to}
+                and (o.transaction_id, o.id) > ($1::xid8, $2)
+                and o.transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+              order by o.transaction_id, o.id limit $3
+           ),
+           sized as (select *, sum(octet_length(payload)) over (order by transaction_id, id) as bytes from next)
+           select transaction_id::text, id, event_id, tenant_id, payload,
+                  (extract(epoch from occurred_at) * 1000)::bigint, writer, writer_sequence
+             from sized where bytes - octet_length(payload) < ${bytesAtOnce} order by sized.transaction_id, id`,
     values: [transactionId, id, limit],
   });
 }

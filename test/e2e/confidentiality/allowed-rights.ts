@@ -129,7 +129,7 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'sequence outbox_id': 'select',
     'table app': 'delete select(app_id,tenant_id)',
     'table census': 'delete select',
-    'table consent': 'delete select(consent_id,recorded_at,tenant_id,user_handle)',
+    'table consent': 'delete select(consent_id,disabled_revision,tenant_id,user_handle)',
     'table consent_key': 'delete select',
     'table consent_use': 'delete select(consent_id)',
     'table dpop_proof': 'delete select',

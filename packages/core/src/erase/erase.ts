@@ -54,17 +54,17 @@ export async function eraseUser(
   // A user may come back, and be erased again.
   const user = { kind: 'user', key: userHandle, tenantId } as const;
   const again = { ...why, idempotencyKey: newRevocationId() };
-  const { head } = await revocations.write(intentOfTarget(act, user, again));
+  const revocation = await revocations.write(intentOfTarget(act, user, again));
   const erasureId = newErasureId();
   await erasures.request(
-    { erasureId, tenantId, userHandle },
+    { erasureId, tenantId, userHandle, revocation },
     {
       tenantId,
       actor: actorOf(act),
       act: { type: 'registry_changed', what: 'user', id: userHandle, change: 'erased', reason },
     },
   );
-  return { erasureId, head };
+  return { erasureId, head: revocation.head };
 }
 
 /**
@@ -82,7 +82,7 @@ export async function eraseTenant(
   if (!found.disabled) throw new NotDisabled('tenant');
   const erasureId = newErasureId();
   await erasures.request(
-    { erasureId, tenantId, userHandle: null },
+    { erasureId, tenantId, userHandle: null, revocation: null },
     {
       tenantId,
       actor: actorOf(act),
