@@ -47,7 +47,7 @@ export async function runRelay(outbox: Outbox, publisher: Publisher, options: Re
       await using leader = await outbox.lead();
       if (leader) await leadUntilOver(leader, publisher, settings);
     } catch (error) {
-      log('warn', 'the relay can not read or mark the outbox', { error });
+      log('warn', 'the relay can not read or mark the outbox', { err: error });
     }
     await pause(leadMilliseconds, signal);
   }

@@ -40,7 +40,17 @@ export function startJobs(config: RevocationConfig, database: Database, runtime:
 }
 
 /** Makes the partitions that will be needed, drops those that are not any more; deletes what is to be erased. */
-async function keepUp(config: RevocationConfig, { logger }: ServiceRuntime, signal: AbortSignal): Promise<void> {
+async function keepUp(
+  config: RevocationConfig,
+  { logger, metrics }: ServiceRuntime,
+  signal: AbortSignal,
+): Promise<void> {
+  let doneAt = performance.now();
+  metrics.gauge(
+    'touchstone_upkeep_age_seconds',
+    'How long ago upkeep was done last, by this replica, or it started: without it there is no room left some day.',
+    () => (performance.now() - doneAt) / 1_000,
+  );
   await using database = openDatabase({
     url: config.UPKEEP_DATABASE_URL,
     applicationName: 'touchstone upkeep',
@@ -52,9 +62,10 @@ async function keepUp(config: RevocationConfig, { logger }: ServiceRuntime, sign
     signal,
     async () => {
       const done = await upkeep(database);
+      doneAt = performance.now();
       if (done.made + done.dropped.length + done.postponed.length > 0) logger.info(done, 'upkeep');
     },
-    (error) => logger.warn({ why: String(error) }, 'upkeep failed; it is tried again'),
+    (err) => logger.warn({ err }, 'upkeep failed; it is tried again'),
   );
   const erasing = every(
     eraseMilliseconds,
@@ -63,7 +74,7 @@ async function keepUp(config: RevocationConfig, { logger }: ServiceRuntime, sign
       const erased = await eraseDue(database);
       if (erased > 0) logger.info({ erased }, 'users or tenants have been erased');
     },
-    (error) => logger.warn({ why: String(error) }, 'what is to be erased could not be; it is tried again'),
+    (err) => logger.warn({ err }, 'what is to be erased could not be; it is tried again'),
   );
   await Promise.all([keepingUp, erasing]);
 }
@@ -86,7 +97,7 @@ async function watchBacklog(
     async () => {
       backlog = await readOutboxBacklog(database);
     },
-    (error) => logger.debug({ why: String(error) }, 'what waits to be published could not be read'),
+    (err) => logger.debug({ err }, 'what waits to be published could not be read'),
   );
 }
 
@@ -102,7 +113,7 @@ async function watchCoverage(
     coverageMilliseconds,
     signal,
     () => coverage.advance(),
-    (error) => logger.debug({ why: String(error) }, 'what validators have applied could not be noted'),
+    (err) => logger.debug({ err }, 'what validators have applied could not be noted'),
   );
 }
 
@@ -143,7 +154,7 @@ async function prepareTopics(
       for (const warning of await checkTopics(connection)) logger.warn({ warning }, 'events could be lost');
       ready.abort();
     },
-    () => logger.warn({}, 'Kafka is away: events wait in the database'),
+    (err) => logger.warn({ err }, 'the topics could not be looked at: until then events wait in the database'),
   );
 }
 

@@ -48,7 +48,7 @@ async function followUntilClosed(
       await follow({ ...options, topic }, guarded(deliver, options), closing, backoff, onTried);
     } catch (error) {
       const level = backoff.failures === 0 ? 'warn' : 'debug';
-      if (!closing.aborted) log(level, 'Kafka brings no revisions', { topic, error });
+      if (!closing.aborted) log(level, 'Kafka brings no revisions', { topic, err: error });
     }
     onTried();
     await backoff.wait(closing);
@@ -85,7 +85,7 @@ function guarded(deliver: Deliver, { log }: KafkaConnection): Deliver {
     try {
       deliver(revision);
     } catch (error) {
-      log('error', 'a revision from Kafka could not be taken', { error });
+      log('error', 'a revision from Kafka could not be taken', { err: error });
     }
   };
 }

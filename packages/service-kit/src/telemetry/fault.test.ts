@@ -1,4 +1,4 @@
-import { InvalidField } from '@touchstone/core';
+import { InvalidField, StoreUnavailable } from '@touchstone/core';
 import { expect, test } from 'vitest';
 import { describeFault } from './fault.ts';
 
@@ -49,4 +49,11 @@ test('a key encryption that failed says what to check, and what only looks like 
 test('errors of ours say what they are; codes of drivers are told', () => {
   expect(describeFault(new InvalidField('token', 'must be one'))).toMatchObject({ message: 'token must be one' });
   expect(describeFault(Object.assign(new Error('x'), { code: '23505' }))).toMatchObject({ code: '23505' });
+});
+
+test('what lies behind an error of ours is told as well, and quotes nobody either', () => {
+  const behind = Object.assign(new Error('hunter2'), { code: '28P01' });
+  const described = describeFault(new StoreUnavailable(behind));
+  expect(described).toMatchObject({ class: 'StoreUnavailable', cause: { class: 'Error', code: '28P01' } });
+  expect(JSON.stringify(described)).not.toContain('hunter2');
 });

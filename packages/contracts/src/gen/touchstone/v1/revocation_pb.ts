@@ -309,7 +309,7 @@ export type RevokeTokensRequest = Message<"touchstone.v1.RevokeTokensRequest"> &
   /**
    * Whether the credentials of the target's identity services, apps, resource servers and operators die as well. The one
    * that makes this call is always spared, so that a full revocation doesn't stop the recovery from it; it can be cut off
-   * by its id.
+   * by its id. An operator's that acts in several tenants is of none of them: it dies with all there are, or by its id.
    *
    * @generated from field: bool include_credentials = 4;
    */
