@@ -166,6 +166,22 @@ async function followInForce(history: History) {
   return follower;
 }
 
+test('what was answered is not absorbed where another server answers while the rest is read', async () => {
+  const history = new History();
+  const follower = await follow(history);
+  await follower.refresh();
+  for (let i = 1; i <= 5; i++) history.write('ada', i);
+  const ask = () => ({ sentAt: { wall: 0, monotonic: 0 }, revision: 0, generation: follower.generation });
+  const question = ask();
+  const tail = await history.readAfter(0);
+  history.answering = () => {
+    history.answering = () => {};
+    void follower.absorb(ask(), { ...tail, missed: history.revisions, server: 'second' });
+  };
+  expect(await follower.absorb(question, tail)).toBe(false);
+  expect(follower.generation).toBe(question.generation + 1);
+});
+
 test('about a revision of long ago, too, only the server in force is believed', async () => {
   const history = new History();
   const { revision, hash: hashStart } = history.write('ada', 1);

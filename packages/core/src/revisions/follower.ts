@@ -166,12 +166,13 @@ export class Follower {
   async absorb(question: Question, tail: Tail): Promise<boolean> {
     if (question.generation !== this.#generation) return false;
     this.#meet(tail.server);
+    const generation = this.#generation;
     for (const sealed of tail.missed) this.#apply(sealed);
     while (this.#applied.revision < tail.head.revision) {
       const before = this.#applied.revision;
       const { missed, server } = await this.#reader.readAfter(before);
-      // Whether that one is in force was not asked.
-      if (server !== tail.server) return false;
+      // Whether that one is in force was not asked; or another one has answered meanwhile.
+      if (server !== tail.server || generation !== this.#generation) return false;
       for (const sealed of missed) this.#apply(sealed);
       // The revisions are there but don't continue the chain held: it is another history.
       if (this.#applied.revision <= before) return this.#reload();
