@@ -82,7 +82,7 @@ export const guards: Readonly<Record<string, readonly Patch[]>> = {
     {
       file: 'packages/core/src/validate/consistent-records.ts',
       find: 'await follower.askUntilCovered(({ revision }) => reader.read(wanted, revision));',
-      replace: 'await reader.read(wanted, follower.applied.revision);',
+      replace: '{ ...(await reader.read(wanted, follower.applied.revision)), generation: follower.generation };',
     },
   ],
   'draws the sequence after the request has come': [

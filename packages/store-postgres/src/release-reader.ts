@@ -55,13 +55,18 @@ export function releaseReader(
 
   /** The rows of the head, with what was asked for. */
   async function ask(tenantId: string, statement: { name: string; text: string }, values: readonly unknown[]) {
-    const { rows, tail } = await follower.askUntilCovered(async ({ revision }) => {
+    const {
+      rows,
+      tail,
+      generation: asRead,
+    } = await follower.askUntilCovered(async ({ revision }) => {
       const rows = await database.of([tenantId]).query({ ...statement, values: [revision, ...values] });
       return { rows, tail: tailOf(rows) };
     });
     return {
       found: rows.filter(([part]) => part === 0).map((row) => row.slice(tailColumnsCount)),
       revision: tail.head.revision,
+      asRead,
     };
   }
 
@@ -103,14 +108,14 @@ export function releaseReader(
 
   async function readOne({ tenantId, audience, now }: Wanted): Promise<Release> {
     const statement = { name: 'release', text: releaseStatement };
-    const { found, revision } = await ask(tenantId, statement, [audience, tenantId]);
+    const { found, revision, asRead } = await ask(tenantId, statement, [audience, tenantId]);
     const [columns = []] = found;
     const stored = storedOf('resource_server', columns.slice(0, columnsCount), mac);
     const resourceServer = stored?.entry ?? null;
     const { releasedClaims: claims = [], pairwiseSector = null } = resourceServer ?? {};
     const holds = holdsOf(tenantId, columns.slice(columnsCount), resourceServer);
     const release = { claims, pairwiseSector, holds, revision };
-    if (stored && now === generation && now === follower.generation) {
+    if (stored && now === generation && now === asRead) {
       remembered.set(audience, { tenantId, release });
     }
     return release;

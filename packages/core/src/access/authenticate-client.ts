@@ -120,11 +120,10 @@ export function clientAuthenticator({ clients, assertions, follower, clock }: Cl
   const remembered = new LRUCache<string, Client>({ max: rememberedMax });
 
   async function readAll(names: readonly ClientName[]): Promise<(Client | null)[]> {
-    const { entries, sentAt } = await follower.askUntilCovered(async ({ revision, sentAt }) => ({
+    const { entries, sentAt, generation } = await follower.askUntilCovered(async ({ revision, sentAt }) => ({
       ...(await clients.read(names, revision)),
       sentAt,
     }));
-    const { generation } = follower;
     // What comes together for one client is told of the same objects.
     const found = new Map<string, Client>();
     names.forEach((name, i) => {

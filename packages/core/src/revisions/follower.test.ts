@@ -130,9 +130,9 @@ test('a history that went back is noticed, but an answer that merely came late i
   const question = { sentAt: { wall: 0, monotonic: 0 }, revision: follower.applied.revision, generation: 0 };
   const late = await history.readAfter(question.revision);
   follower.offer(history.write('ada', 2));
-  expect(await follower.absorb(question, late)).toBe(true);
+  expect(await follower.absorb(question, late)).toBe(question.generation);
   expect(reloads).toBe(0);
-  expect(await follower.absorb({ ...question, revision: 2 }, late)).toBe(false);
+  expect(await follower.absorb({ ...question, revision: 2 }, late)).toBeNull();
   expect(reloads).toBe(1);
 });
 
@@ -146,7 +146,7 @@ test('another server is a new generation, and so is another history; what was as
   history.server = 'second';
   await follower.refresh();
   expect(follower.generation).toBe(question.generation + 1);
-  expect(await follower.absorb(question, late)).toBe(false);
+  expect(await follower.absorb(question, late)).toBeNull();
   await follower.refresh();
   expect(follower.generation).toBe(question.generation + 1);
   await follower.absorb({ ...question, revision: 2, generation: follower.generation }, await history.readAfter(1));
@@ -178,7 +178,7 @@ test('what was answered is not absorbed where another server answers while the r
     history.answering = () => {};
     void follower.absorb(ask(), { ...tail, missed: history.revisions, server: 'second' });
   };
-  expect(await follower.absorb(question, tail)).toBe(false);
+  expect(await follower.absorb(question, tail)).toBeNull();
   expect(follower.generation).toBe(question.generation + 1);
 });
 

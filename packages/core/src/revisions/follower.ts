@@ -19,6 +19,12 @@ export interface Question {
   readonly generation: number;
 }
 
+/** What is known of an answer that has been absorbed. */
+export interface Absorbed {
+  /** It counts as long as the follower is of the same. */
+  readonly generation: number;
+}
+
 /** What happens to a follower, for logs and metrics. */
 export interface FollowerEvents {
   /** The database tells another history than the one followed (restored, failed over, forged): all was loaded anew. */
@@ -53,7 +59,7 @@ export class Follower {
   /** What the database's clock said, to a question sent then. */
   #databaseTime: { readonly now: number; readonly at: Instant };
   #forgotAt: Instant;
-  #reloading: Promise<false> | null = null;
+  #reloading: Promise<null> | null = null;
   #refreshing: Promise<void> | null = null;
 
   private constructor(
@@ -158,13 +164,14 @@ export class Follower {
   }
 
   /**
-   * Takes what the database said of its history. Once this resolves to true, everything that had returned when the
-   * question was sent is applied. False: the history has been replaced since and was loaded anew; what the answer brought
-   * belongs to the old one, so ask again; or another server has answered meanwhile.
+   * Takes what the database said of its history. Once this resolves to a generation, everything that had returned when the
+   * question was sent is applied, and the answer is of that generation, whichever it is by then. Null: the history has been
+   * replaced since and was loaded anew; what the answer brought belongs to the old one, so ask again; or another server has
+   * answered meanwhile.
    * @throws StoreUnavailable
    */
-  async absorb(question: Question, tail: Tail): Promise<boolean> {
-    if (question.generation !== this.#generation) return false;
+  async absorb(question: Question, tail: Tail): Promise<number | null> {
+    if (question.generation !== this.#generation) return null;
     this.#meet(tail.server);
     const generation = this.#generation;
     for (const sealed of tail.missed) this.#apply(sealed);
@@ -172,7 +179,7 @@ export class Follower {
       const before = this.#applied.revision;
       const { missed, server } = await this.#reader.readAfter(before);
       // Whether that one is in force was not asked; or another one has answered meanwhile.
-      if (server !== tail.server || generation !== this.#generation) return false;
+      if (server !== tail.server || generation !== this.#generation) return null;
       for (const sealed of missed) this.#apply(sealed);
       // The revisions are there but don't continue the chain held: it is another history.
       if (this.#applied.revision <= before) return this.#reload();
@@ -183,7 +190,7 @@ export class Follower {
     this.#prove(question.sentAt);
     this.#databaseTime = { now: tail.now, at: question.sentAt };
     this.#forget(tail.now);
-    return true;
+    return generation;
   }
 
   /** Asks the database where its history stands; callers that wait at the same time share a question sent after they came. */
@@ -201,12 +208,13 @@ export class Follower {
   }
 
   /**
-   * Sends a question that brings the tail along, and absorbs that; again where the history was replaced meanwhile.
+   * Sends a question that brings the tail along, and absorbs that; again where the history was replaced meanwhile. Says of
+   * which generation the answer is.
    * @throws StoreUnavailable also where another server answers than the one in force.
    */
   async askUntilCovered<Answer extends { readonly tail: Tail }>(
     send: (question: Question) => Promise<Answer>,
-  ): Promise<Answer> {
+  ): Promise<Answer & Absorbed> {
     return this.#ask(send, ({ server }) => this.#requireInForce(server));
   }
 
@@ -227,13 +235,14 @@ export class Follower {
   async #ask<Answer extends { readonly tail: Tail }>(
     send: (question: Question) => Promise<Answer>,
     requireTrusted: (tail: Tail) => Promise<void> | undefined,
-  ): Promise<Answer> {
+  ): Promise<Answer & Absorbed> {
     for (let attempt = 0; attempt < 3; attempt++) {
       const sentAt = instantOf(this.#clock);
       const question: Question = { sentAt, revision: this.#applied.revision, generation: this.#generation };
       const answer = await send(question);
       await requireTrusted(answer.tail);
-      if (await this.absorb(question, answer.tail)) return answer;
+      const generation = await this.absorb(question, answer.tail);
+      if (generation !== null) return { ...answer, generation };
     }
     throw new StoreUnavailable(new Error('the history of revisions does not stand still'));
   }
@@ -286,14 +295,14 @@ export class Follower {
     if (!this.#provenAt || sentAt.monotonic > this.#provenAt.monotonic) this.#provenAt = sentAt;
   }
 
-  #reload(): Promise<false> {
+  #reload(): Promise<null> {
     this.#reloading ??= this.#load().finally(() => {
       this.#reloading = null;
     });
     return this.#reloading;
   }
 
-  async #load(): Promise<false> {
+  async #load(): Promise<null> {
     const before = this.#applied;
     // Whichever server tells it: only the next question proves that it is the one in force.
     this.#provenAt = null;
@@ -301,7 +310,7 @@ export class Follower {
     this.#adopt(loaded);
     this.#generation += 1;
     this.#events.historyReplaced(before, loaded.head);
-    return false;
+    return null;
   }
 
   #adopt({ head, watermarks }: Loaded): void {

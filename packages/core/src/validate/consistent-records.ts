@@ -15,7 +15,7 @@ export interface RecordsAsOf {
   readonly head: Head;
   /** What the history of that snapshot revokes, and what comes after in the same history. */
   readonly watermarks: Watermarks;
-  /** The follower's, then. */
+  /** Of which the records are: the follower's own may be another by now. */
   readonly generation: number;
 }
 
@@ -29,8 +29,10 @@ export type ConsistentRecords = (wanted: readonly WantedRecord[], signal?: Signa
 export function consistentRecords(reader: RecordReader, follower: Follower, limits: GatherLimits): ConsistentRecords {
   async function readAll(requests: readonly (readonly WantedRecord[])[]): Promise<RecordsAsOf[]> {
     const wanted = requests.flat();
-    const { records, tail } = await follower.askUntilCovered(({ revision }) => reader.read(wanted, revision));
-    const { watermarks, generation } = follower;
+    const { records, tail, generation } = await follower.askUntilCovered(({ revision }) =>
+      reader.read(wanted, revision),
+    );
+    const { watermarks } = follower;
     const { now, head } = tail;
     let from = 0;
     return requests.map(({ length }) => {
