@@ -61,8 +61,10 @@ export async function exchange(
   const isBrief = random.next() < signedShare;
   const method = isBrief ? 'signed' : 'reference';
   const seconds = isBrief ? briefSeconds : longLife.seconds - BigInt(depth + 1) * stepSeconds;
+  // No request comes to an app, so it can't exchange what is narrowed to one.
+  const exchangeable = byApp ? presented.filter(({ request }) => request === '') : presented;
   const request = {
-    ...random.of(presented),
+    ...random.of(exchangeable),
     audience: server.audience,
     scopes,
     ttl: { seconds },

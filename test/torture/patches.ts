@@ -115,8 +115,8 @@ export const guards: Readonly<Record<string, readonly Patch[]>> = {
   'looks at the registry when it inserts': [
     {
       file: tokenWriter,
-      find: 'where (w.policy_version = 0',
-      replace: 'where (true or w.policy_version = 0',
+      find: 'and (w.policy_version = 0',
+      replace: 'and (true or w.policy_version = 0',
     },
   ],
   'looks at what a token was derived from when it decides': [
@@ -166,9 +166,9 @@ export const guards: Readonly<Record<string, readonly Patch[]>> = {
     // Every answer is on the way for long.
     {
       file: follower,
-      find: 'if (question.generation !== this.#generation) return false;',
+      find: 'if (question.generation !== this.#generation) return null;',
       replace:
-        'await new Promise((resolve) => setTimeout(resolve, 300)); if (question.generation !== this.#generation) return false;',
+        'await new Promise((resolve) => setTimeout(resolve, 300)); if (question.generation !== this.#generation) return null;',
     },
   ],
   'asks where what it knows is too old': [

@@ -35,7 +35,8 @@ test('through faults of every kind no answer is wrong, and no call fails as none
     expect(counts[`${call} active`], call).toBeGreaterThan(50);
     expect(counts[`${call} refused`], call).toBeGreaterThan(10);
   }
-  for (const ancestors of [1, 2, 3, 4]) {
+  // One with a fourth comes about once in a minute: too seldom to count on.
+  for (const ancestors of [1, 2, 3]) {
     expect(counts[`issued under ${ancestors} ancestors`], `${ancestors}`).toBeGreaterThan(0);
   }
   for (const mode of ['full', 'bounded', 'revision']) {

@@ -29,9 +29,8 @@ export type ConsistentRecords = (wanted: readonly WantedRecord[], signal?: Signa
 export function consistentRecords(reader: RecordReader, follower: Follower, limits: GatherLimits): ConsistentRecords {
   async function readAll(requests: readonly (readonly WantedRecord[])[]): Promise<RecordsAsOf[]> {
     const wanted = requests.flat();
-    const { records, tail, generation } = await follower.askUntilCovered(({ revision }) =>
-      reader.read(wanted, revision),
-    );
+    const read = await follower.askUntilCovered(({ revision }) => reader.read(wanted, revision));
+    const { records, tail, generation } = read;
     const { watermarks } = follower;
     const { now, head } = tail;
     let from = 0;
