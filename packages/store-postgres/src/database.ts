@@ -39,8 +39,11 @@ export type ActingFor = readonly string[] | '*';
 export interface TenantRows {
   /** Reads. */
   readonly query: Query;
-  /** Commits what `work` did, or nothing of it. */
-  transaction<Result>(work: (query: Query) => Promise<Result>): Promise<Result>;
+  /**
+   * Commits what `work` did, or nothing of it. Where it reads first, those reads are sent together with the beginning: what
+   * it writes has to wait for what they tell.
+   */
+  transaction<Result>(work: (query: Query) => Promise<Result>, order?: 'reads first'): Promise<Result>;
 }
 
 /** The server took the statement and refused it, by its SQLSTATE: a constraint, a missing table. Stays in this package. */
@@ -95,7 +98,7 @@ export function openDatabase({ url, applicationName, connectionsMax, onError }: 
   return {
     of: (tenantIds) => ({
       query: (statement) => translated(() => readFor(pool, tenantIds, statement)),
-      transaction: (work) => translated(() => inTransaction(pool, work, actingFor('begin', tenantIds))),
+      transaction: (work, order) => translated(() => inTransaction(pool, work, actingFor('begin', tenantIds), order)),
     }),
     query: (statement) => translated(() => run(pool, statement)),
     write: (statement) => translated(() => writeOnce(pool, statement)),
@@ -155,12 +158,15 @@ async function inTransaction<Result>(
   pool: pg.Pool,
   work: (query: Query) => Promise<Result>,
   begin: string,
+  order?: 'reads first',
 ): Promise<Result> {
   const client = await pool.connect();
   let broken: Error | undefined;
   try {
-    await client.query(begin);
-    const result = await work((statement) => run(client, statement));
+    const beginning = client.query(begin);
+    if (order !== 'reads first') await beginning;
+    // Where it did not begin nothing that was read counts, and so nothing is written.
+    const result = await work(async (statement) => (await Promise.all([run(client, statement), beginning]))[0]);
     await committed(client, () => client.query('commit'));
     return result;
   } catch (error) {

@@ -51,7 +51,7 @@ export function revocationWriter(
         const composed = composeRevision(locked, intents, chain);
         if (composed.write) await writeRevision(query, composed.write, outbox, chain);
         return { outcomes: composed.outcomes, written: composed.write?.events.length ?? 0 };
-      }),
+      }, 'reads first'),
     );
     return outcomes;
   }
