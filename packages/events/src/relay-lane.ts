@@ -61,7 +61,8 @@ async function publishes<Event>(
     backoff.reset();
     return true;
   } catch (error) {
-    if (!stop.aborted) log(backoff.failures === 0 ? 'warn' : 'debug', 'the relay could not publish', { what, error });
+    if (!stop.aborted)
+      log(backoff.failures === 0 ? 'warn' : 'debug', 'the relay could not publish', { what, err: error });
     await backoff.wait(stop);
     return false;
   }

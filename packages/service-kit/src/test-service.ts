@@ -27,7 +27,11 @@ export const credential = 'tks_credential';
 export const validateToken = '/touchstone.v1.ValidatorService/ValidateToken';
 
 /** For tests: a validator on real sockets, whose every RPC is one function. */
-export async function startTestService(work: () => Promise<object> = async () => ({}), env: NodeJS.ProcessEnv = {}) {
+export async function startTestService(
+  work: () => Promise<object> = async () => ({}),
+  env: NodeJS.ProcessEnv = {},
+  authenticating: () => Promise<void> = async () => {},
+) {
   const config = readSettings(settings, { DATABASE_URL: 'none', MASTER_KEY_FILE: 'none', ...env });
   const lines: string[] = [];
   const logger = pino({ level: 'debug' }, { write: (line) => void lines.push(line) });
@@ -40,6 +44,7 @@ export async function startTestService(work: () => Promise<object> = async () =>
   }) as unknown as UnaryHandler<DescMethodUnary>;
   const honoured = new Set([credential]);
   const authenticate = async (shown: Shown) => {
+    await authenticating();
     if (typeof shown !== 'string' || !honoured.has(shown)) throw new CallerUnknown();
     return caller;
   };

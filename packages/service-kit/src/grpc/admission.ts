@@ -1,11 +1,22 @@
 import { Metadata, type ServerInterceptingCallInterface, type StatusObject } from '@grpc/grpc-js';
-import type { ShownCertificate } from '@touchstone/core';
+import { Cancelled, DeadlineExceeded, type ShownCertificate } from '@touchstone/core';
 import type { Admitted, Endpoint, IncomingCall } from '../call/pipeline.ts';
 import { statusDetailsOf } from '../errors/error-details.ts';
 import { failureOf } from '../errors/status-table.ts';
 import { shownCertificate } from '../lifecycle/tls.ts';
 
 type Listener = Parameters<ServerInterceptingCallInterface['start']>[0];
+
+/** How many calls are being let in or answered. */
+export interface InFlight {
+  count: number;
+}
+
+/** What lets a call in. */
+export interface Admitting {
+  readonly endpoint: Endpoint;
+  readonly inFlight: InFlight;
+}
 
 /** What a handler is given in place of the metadata of its call: who was let in, which knows the metadata. */
 export class AdmittedMetadata extends Metadata {
@@ -24,12 +35,14 @@ export class AdmittedMetadata extends Metadata {
 export class AdmittingListener implements Listener {
   readonly #call: ServerInterceptingCallInterface;
   readonly #endpoint: Endpoint;
+  readonly #inFlight: InFlight;
   readonly #listener: Listener;
   readonly #incoming: IncomingGrpcCall;
 
-  constructor(call: ServerInterceptingCallInterface, endpoint: Endpoint, listener: Listener) {
+  constructor(call: ServerInterceptingCallInterface, { endpoint, inFlight }: Admitting, listener: Listener) {
     this.#call = call;
     this.#endpoint = endpoint;
+    this.#inFlight = inFlight;
     this.#listener = listener;
     this.#incoming = new IncomingGrpcCall(call);
   }
@@ -38,23 +51,28 @@ export class AdmittingListener implements Listener {
     this.#incoming.metadata = metadata;
     try {
       const admitting = this.#endpoint.admit(this.#incoming);
-      if (!(admitting instanceof Promise)) this.#letIn(admitting);
-      else
-        admitting.then(
-          (admitted) => this.#letIn(admitted),
-          (error) => this.#refuse(error),
-        );
+      if (admitting instanceof Promise) void this.#settle(admitting);
+      else this.#letIn(admitting);
     } catch (error) {
-      this.#refuse(error);
+      this.#call.sendStatus(statusOf(error));
+    }
+  }
+
+  async #settle(admitting: Promise<Admitted>): Promise<void> {
+    this.#inFlight.count++;
+    try {
+      this.#letIn(await admitting);
+    } catch (error) {
+      this.#call.sendStatus(statusOf(error));
+    } finally {
+      this.#inFlight.count--;
     }
   }
 
   #letIn(admitted: Admitted): void {
-    this.#listener.onReceiveMetadata(new AdmittedMetadata(admitted));
-  }
-
-  #refuse(error: unknown): void {
-    this.#call.sendStatus(statusOf(error));
+    if (!this.#incoming.isOver) this.#listener.onReceiveMetadata(new AdmittedMetadata(admitted));
+    // Of a call that has ended meanwhile no message is read, and no handler called: the log is told all the same.
+    else this.#endpoint.answer(admitted, () => this.#incoming.failEnded()).catch(() => {});
   }
 
   onReceiveMessage(message: unknown): void {
@@ -84,6 +102,7 @@ class IncomingGrpcCall implements IncomingCall {
   readonly peer: string;
   readonly deadline: number;
   metadata = new Metadata();
+  isOver = false;
   #listener = () => {};
 
   constructor(call: ServerInterceptingCallInterface) {
@@ -108,7 +127,13 @@ class IncomingGrpcCall implements IncomingCall {
     this.#listener = listener;
   }
 
+  /** Says how it has ended: timers can be a millisecond early. */
+  failEnded(): never {
+    throw this.deadline <= Date.now() + 1 ? new DeadlineExceeded() : new Cancelled();
+  }
+
   cancelled(): void {
+    this.isOver = true;
     this.#listener();
   }
 }

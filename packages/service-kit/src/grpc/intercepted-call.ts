@@ -1,65 +1,45 @@
 import { ServerInterceptingCall, type ServerInterceptingCallInterface, type ServerInterceptor } from '@grpc/grpc-js';
-import type { Endpoint } from '../call/pipeline.ts';
-import { AdmittingListener } from './admission.ts';
+import { type Admitting, AdmittingListener } from './admission.ts';
 
 /**
- * What grpc-js does otherwise for us. Who calls is found out before anything of a message is read, and the status of a unary
- * call follows its message at once: by itself grpc-js sends it once the message has been written, which costs each call one
- * more turn of the event loop. Streams go on waiting: that is what slows down a quick sender.
+ * Has calls let in before anything of their messages is read, and the status of a unary call follow its message at once. By
+ * itself grpc-js sends it once the message has been written, which costs each call one more turn of the event loop. Streams
+ * go on waiting: that is what slows down a quick sender.
  *
- * @param endpointOf what serves a path; undefined: something that anybody may call.
+ * @param admittingAt what lets in the calls of a path; undefined: anybody may make them.
  */
 export const intercepting =
-  (endpointOf: (path: string) => Endpoint | undefined): ServerInterceptor =>
+  (admittingAt: (path: string) => Admitting | undefined): ServerInterceptor =>
   ({ path, responseStream }, call) =>
-    responseStream ? new StreamedCall(call, endpointOf(path)) : new PromptCall(call, endpointOf(path));
+    responseStream ? new AdmittedCall(call, admittingAt(path)) : new PromptCall(call, admittingAt(path));
 
 type Listener = Parameters<ServerInterceptingCallInterface['start']>[0];
 type Status = Parameters<ServerInterceptingCallInterface['sendStatus']>[0];
 
-const admittingListener = (
-  call: ServerInterceptingCallInterface,
-  endpoint: Endpoint | undefined,
-  listener: Listener,
-): Listener => (endpoint ? new AdmittingListener(call, endpoint, listener) : listener);
+class AdmittedCall extends ServerInterceptingCall {
+  protected readonly call: ServerInterceptingCallInterface;
+  readonly #admitting: Admitting | undefined;
 
-class StreamedCall extends ServerInterceptingCall {
-  readonly #call: ServerInterceptingCallInterface;
-  readonly #endpoint: Endpoint | undefined;
-
-  constructor(call: ServerInterceptingCallInterface, endpoint: Endpoint | undefined) {
+  constructor(call: ServerInterceptingCallInterface, admitting: Admitting | undefined) {
     super(call);
-    this.#call = call;
-    this.#endpoint = endpoint;
+    this.call = call;
+    this.#admitting = admitting;
   }
 
   override start(listener: Listener): void {
-    super.start(admittingListener(this.#call, this.#endpoint, listener));
+    this.call.start(this.#admitting ? new AdmittingListener(this.call, this.#admitting, listener) : listener);
   }
 }
 
-/** Passes everything on as it is: what the class it extends does around that costs as much as a small handler. */
-class PromptCall extends ServerInterceptingCall {
-  readonly #call: ServerInterceptingCallInterface;
-  readonly #endpoint: Endpoint | undefined;
-
-  constructor(call: ServerInterceptingCallInterface, endpoint: Endpoint | undefined) {
-    super(call);
-    this.#call = call;
-    this.#endpoint = endpoint;
-  }
-
-  override start(listener: Listener): void {
-    this.#call.start(admittingListener(this.#call, this.#endpoint, listener));
-  }
-
+/** Passes everything on as it is: what grpc-js's own class does around that costs as much as a small handler. */
+class PromptCall extends AdmittedCall {
   override sendMessage(message: unknown, callback: () => void): void {
-    this.#call.sendMessage(message, ignored);
+    this.call.sendMessage(message, ignored);
     callback();
   }
 
   override sendStatus(status: Status): void {
-    this.#call.sendStatus(status);
+    this.call.sendStatus(status);
   }
 }
 

@@ -184,6 +184,33 @@ test('a call that is late, or whose caller has gone, is no fault', async () => {
   expect(['DEADLINE_EXCEEDED', 'CANCELLED']).toContain(line.code);
 });
 
+test('a call that ends before it is let in is told of; one that does not is waited for by who stops', async () => {
+  const { promise: known, resolve: know } = Promise.withResolvers<void>();
+  let asked = 0;
+  await using slow = await startTestService(undefined, {}, () => {
+    asked++;
+    return known;
+  });
+  using by = Object.assign(new Client(`127.0.0.1:${slow.grpcPort}`, credentials.createInsecure()), {
+    [Symbol.dispose]: () => by.close(),
+  });
+  const metadata = new Metadata();
+  metadata.set('authorization', authorization);
+  const asIs = (one: Buffer) => one;
+  const gone = by.makeUnaryRequest(validateToken, asIs, asIs, good, metadata, () => {});
+  await vi.waitUntil(() => asked === 1);
+  gone.cancel();
+  const waiting = call(good, { authorization }, { by });
+  await vi.waitUntil(() => asked === 2);
+  expect(slow.lines).toEqual([]);
+  const stopped = slow.stop(0);
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  know();
+  expect(await waiting).toBe('OK');
+  await stopped;
+  expect(slow.lines.map((line) => JSON.parse(line).code).sort()).toEqual(['CANCELLED', 'OK']);
+});
+
 test('a fault is told with the id that the log tells more under, and the log quotes nobody', async () => {
   const quoting = Object.assign(new Error('hunter2\n    at hunter2 (file:///hunter2:1:1)'), {
     code: '23505',

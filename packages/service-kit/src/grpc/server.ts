@@ -18,7 +18,7 @@ import {
 import type { Admitted, Endpoint } from '../call/pipeline.ts';
 import { PortTaken } from '../lifecycle/port-taken.ts';
 import { type Tls, tlsOptions } from '../lifecycle/tls.ts';
-import { type AdmittedMetadata, statusOf } from './admission.ts';
+import { type AdmittedMetadata, type Admitting, type InFlight, statusOf } from './admission.ts';
 import { asBuffer } from './definition.ts';
 import { intercepting } from './intercepted-call.ts';
 
@@ -44,13 +44,13 @@ export function createGrpcServer(
 ): Server {
   // What it logs can hold metadata, such as the caller's credential.
   setLogVerbosity(logVerbosity.NONE);
-  const endpoints = new Map(
+  const admitting = new Map(
     mounted.flatMap(({ service, endpoints }) =>
-      endpoints.map(([method, endpoint]) => [pathOf(service.typeName, method), endpoint] as const),
+      endpoints.map(([method, endpoint]) => [pathOf(service.typeName, method), { endpoint, inFlight }] as const),
     ),
   );
   const server = new Server({
-    interceptors: [intercepting((path) => endpoints.get(path))],
+    interceptors: [intercepting((path) => admitting.get(path))],
     'grpc.max_receive_message_length': messageBytesMax,
     'grpc.max_send_message_length': -1,
     'grpc.max_concurrent_streams': 1_000,
@@ -89,11 +89,6 @@ export function listen(server: Server, { host, port, portSetting }: Listener, tl
   });
 }
 
-/** How many calls are being answered. */
-export interface InFlight {
-  count: number;
-}
-
 function mount(server: Server, { service, endpoints }: MountedService, inFlight: InFlight): void {
   const definition: Record<string, MethodDefinition<Buffer, Uint8Array>> = {};
   const implementation: UntypedServiceImplementation = {};
@@ -120,25 +115,20 @@ function methodDefinition(typeName: string, method: DescMethod): MethodDefinitio
   };
 }
 
-interface Answering {
-  readonly endpoint: Endpoint;
-  readonly inFlight: InFlight;
-}
-
 const unary =
-  (answering: Answering): handleUnaryCall<Buffer, Uint8Array> =>
+  (answering: Admitting): handleUnaryCall<Buffer, Uint8Array> =>
   (call, callback) =>
     answer(call, callback, answering);
 
 const streaming =
-  (answering: Answering): handleServerStreamingCall<Buffer, Uint8Array> =>
+  (answering: Admitting): handleServerStreamingCall<Buffer, Uint8Array> =>
   (call) =>
     stream(call, answering);
 
 async function answer(
   call: ServerUnaryCall<Buffer, Uint8Array>,
   callback: sendUnaryData<Uint8Array>,
-  { endpoint, inFlight }: Answering,
+  { endpoint, inFlight }: Admitting,
 ): Promise<void> {
   inFlight.count++;
   try {
@@ -152,7 +142,7 @@ async function answer(
 
 async function stream(
   call: ServerWritableStream<Buffer, Uint8Array>,
-  { endpoint, inFlight }: Answering,
+  { endpoint, inFlight }: Admitting,
 ): Promise<void> {
   inFlight.count++;
   try {

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DescService } from '@bufbuild/protobuf';
 import type { CommonConfig } from '../config/settings.ts';
+import type { InFlight } from '../grpc/admission.ts';
 import { addHealth } from '../grpc/health.ts';
 import { openStreams } from '../grpc/open-streams.ts';
 import { addReflection } from '../grpc/reflection.ts';
-import { createGrpcServer, type InFlight, listen, type MountedService } from '../grpc/server.ts';
+import { createGrpcServer, listen, type MountedService } from '../grpc/server.ts';
 import { createHttpEdge, listenHttp } from '../http/edge.ts';
 import type { PageOf } from '../http/page.ts';
 import type { Metrics } from '../telemetry/metrics.ts';

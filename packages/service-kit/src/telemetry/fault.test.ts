@@ -51,9 +51,10 @@ test('errors of ours say what they are; codes of drivers are told', () => {
   expect(describeFault(Object.assign(new Error('x'), { code: '23505' }))).toMatchObject({ code: '23505' });
 });
 
-test('what lies behind an error of ours is told as well, and quotes nobody either', () => {
+test('what lies behind an error is told as well, and quotes nobody either', () => {
   const behind = Object.assign(new Error('hunter2'), { code: '28P01' });
-  const described = describeFault(new StoreUnavailable(behind));
-  expect(described).toMatchObject({ class: 'StoreUnavailable', cause: { class: 'Error', code: '28P01' } });
+  const refused = Object.assign(new Error('statement refused: 28P01', { cause: behind }), { sqlState: '28P01' });
+  const described = describeFault(new StoreUnavailable(refused));
+  expect(described).toMatchObject({ class: 'StoreUnavailable', cause: { cause: { class: 'Error', code: '28P01' } } });
   expect(JSON.stringify(described)).not.toContain('hunter2');
 });

@@ -12,8 +12,8 @@ export function describeFault(error: unknown): object {
     code: /^[\w.-]{1,64}$/.test(code) ? code : undefined,
     message: error instanceof TouchstoneError || isOfKeyEncryption(error) ? error.message : undefined,
     stack: framesOf(error),
-    // Ours say for callers that something failed, and what lies behind it says what.
-    cause: error instanceof TouchstoneError && error.cause !== undefined ? describeFault(error.cause) : undefined,
+    // What callers are told of says that something failed; what lies behind it says what.
+    cause: error.cause === undefined ? undefined : describeFault(error.cause),
   };
 }
 
