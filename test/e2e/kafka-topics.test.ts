@@ -108,6 +108,11 @@ describe.skipIf(brokers.length === 0)('the topics on Kafka', () => {
     ['revocations', { 'retention.bytes': 1_000_000 }, sizeWarning],
     ['revocations', { 'retention.ms': 400 * day }, 'it forgets revisions after 400.0 days: set retention.ms=-1'],
     ['revocations', {}, 'it has 2 partitions, and only the first is used: set it up anew with one', 2],
+    [
+      'revocations',
+      { 'compression.type': 'zstd' },
+      'what is compressed by zstd is not read: set compression.type=producer',
+    ],
     ['audit', unclean, uncleanWarning],
     ['audit', { 'cleanup.policy': 'compact,delete' }, policyWarning('compact,delete')],
     ['audit', { 'retention.bytes': 1_000_000 }, sizeWarning],

@@ -53,6 +53,19 @@ describe('a tenant that never made a policy', () => {
   });
 });
 
+test('rules are limited in what they say all together, for they are gone through for each kind of token', async () => {
+  const rules = (scopesOfEach: number): RuleInit[] =>
+    Array.from({ length: 100 }, (_, rule) => ({
+      ruleId: `rule-${rule}`,
+      scopes: { names: Array.from({ length: scopesOfEach }, (_, scope) => `scope:${scope}`) },
+    }));
+  expect(await setRules(...rules(100))).toBe(1);
+  expect(await failureOf(setRules(...rules(101)))).toMatchObject({
+    reason: 'INVALID_FIELD',
+    message: 'policy.rules must name at most 10000 scopes, all together',
+  });
+});
+
 describe('a rule', () => {
   const notThere = { usages: [Usage.BATCH], ruleId: 'batch' };
   test.each<[string, RuleInit, Record<string, unknown>, string, object]>([

@@ -50,14 +50,18 @@ async function readFrom(
 ): Promise<RecordsRead> {
   const partitions = [...byPartition.keys()].sort((a, b) => a - b);
   const rows = await database.query({
-    // A few combinations come again and again; a batch that is scattered wide is not worth remembering.
-    ...(partitions.length <= 2 ? { name: `records ${partitions.join(' ')}` } : {}),
+    // Tokens of a day, or of two that meet, come again and again. Connections keep what has a name for as long as they last.
+    ...(areNeighbours(partitions) ? { name: `records ${partitions.join(' ')}` } : {}),
     text: statementFor(partitions),
     values: [revision, ...partitions.flatMap((partition) => pairsOf(byPartition.get(partition) ?? []))],
   });
   const records = recordsByKey(rows);
   return { records: wanted.map((one) => found(records, one)), tail: tailOf(rows) };
 }
+
+/** @param partitions in their order. */
+const areNeighbours = ([first = 0, last = first, ...more]: readonly number[]): boolean =>
+  more.length === 0 && last - first <= 1;
 
 /** Those that a transaction of somebody else's wants, in no order. */
 export async function recordsOf(query: Query, wanted: readonly WantedRecord[]): Promise<TokenRecord[]> {

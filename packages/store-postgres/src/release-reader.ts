@@ -51,7 +51,7 @@ export function releaseReader(
     max: releasesMax,
   });
   const underWay = new Map<string, Promise<Release>>();
-  const indexes = new LRUCache<string, RuleIndex>({ max: policiesMax });
+  const indexes = new LRUCache<string, { readonly key: string; readonly index: RuleIndex }>({ max: policiesMax });
 
   /** The rows of the head, with what was asked for. */
   async function ask(tenantId: string, statement: { name: string; text: string }, values: readonly unknown[]) {
@@ -88,8 +88,9 @@ export function releaseReader(
     const isOurs = key === storedMac;
     const rules = isOurs ? policyOf(policy, mac).policy.rules.filter(holdsForIssued) : nothingAllowed;
     if (rules.length === 0) return null;
-    const index = indexes.get(key) ?? new RuleIndex(rules);
-    if (isOurs) indexes.set(key, index);
+    const known = indexes.get(tenantId);
+    const index = known?.key === key ? known.index : new RuleIndex(rules);
+    if (isOurs) indexes.set(tenantId, { key, index });
     return new Holds(index, resourceServer, (appIds) => kindsOf(tenantId, appIds));
   }
 

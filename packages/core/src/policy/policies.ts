@@ -3,7 +3,7 @@ import { requireOperator } from '../access/rights.ts';
 import { type AuditEvent, actorOf } from '../audit/audit-event.ts';
 import { EtagStale, InvalidField, PolicyUnknown, TenantUnknown } from '../errors.ts';
 import type { Registry } from '../register/ports.ts';
-import { defaultPolicy, holdsForIssued, type Policy } from './policy.ts';
+import { defaultPolicy, holdsForIssued, type Policy, type Rule } from './policy.ts';
 import type { PolicyStore, PolicyVersion, PolicyWritten } from './ports.ts';
 
 export interface PolicyPorts {
@@ -104,15 +104,17 @@ export async function rollbackPolicy(
 
 /** Each value of a dimension has a set of rules. */
 const valuesMax = 10_000;
+/** They are gone through for each kind of token, and nobody else is answered meanwhile. */
+const scopesMax = 10_000;
 
 /** @throws InvalidField */
 export function requireOfUsualSize({ rules }: Policy): void {
-  const values = rules.reduce(
-    (sum, { match }) => sum + (match.audience?.length ?? 0) + (match.environment?.length ?? 0),
-    0,
-  );
-  if (values > valuesMax) {
+  const total = (countOf: (rule: Rule) => number) => rules.reduce((sum, rule) => sum + countOf(rule), 0);
+  if (total(({ match }) => (match.audience?.length ?? 0) + (match.environment?.length ?? 0)) > valuesMax) {
     throw new InvalidField('policy.rules', `must name at most ${valuesMax} audiences and environments, all together`);
+  }
+  if (total(({ limits }) => limits.scopes?.length ?? 0) > scopesMax) {
+    throw new InvalidField('policy.rules', `must name at most ${scopesMax} scopes, all together`);
   }
 }
 

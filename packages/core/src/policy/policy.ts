@@ -100,7 +100,8 @@ export const harmOf: Readonly<Record<Sensitivity, number>> = { low: 0, normal: 1
 
 function common<Value>(some: readonly Value[] | null, more: readonly Value[] | null): readonly Value[] | null {
   if (!some || !more) return some ?? more;
-  return some.every((value) => more.includes(value)) ? some : some.filter((value) => more.includes(value));
+  const among = new Set(more);
+  return some.every((value) => among.has(value)) ? some : some.filter((value) => among.has(value));
 }
 
 function least<Value>(

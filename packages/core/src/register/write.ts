@@ -116,6 +116,8 @@ async function checkApp({ appId, tenantId, grants }: App, registry: Registry): P
   if (grants.reduce((sum, { scopes }) => sum + scopes.length, 0) > scopesMax) {
     throw new InvalidField('app.grants', `must have at most ${scopesMax} scopes, all together`);
   }
+  // What is remembered may be older than what the operator has just done elsewhere.
+  registry.forget(tenantId);
   for (const { audience, scopes } of grants) requireScopes(await registry.find(tenantId, appId, audience), scopes);
 }
 

@@ -5,6 +5,9 @@ export interface TopicState {
   readonly settings: Readonly<Record<string, string>>;
 }
 
+/** What a broker can compress by, and replicas and the replay of a restored database can't read. */
+const unreadable = ['snappy', 'lz4', 'zstd'];
+
 const oneYear = 365 * 86_400_000;
 
 /** What can lose events, and what to do about it. */
@@ -37,6 +40,8 @@ function keepingWarnings(role: 'revocations' | 'audit', settings: TopicState['se
     warnings.push('a broker that missed events may lead it: set unclean.leader.election.enable=false');
   if (settings['cleanup.policy'] !== 'delete')
     warnings.push(`its cleanup.policy is ${settings['cleanup.policy']}, which removes events: set it to delete`);
+  if (unreadable.includes(settings['compression.type'] ?? ''))
+    warnings.push(`what is compressed by ${settings['compression.type']} is not read: set compression.type=producer`);
   if (settings['retention.bytes'] !== '-1') warnings.push('it forgets events beyond a size: set retention.bytes=-1');
   if (role === 'revocations' && retention !== -1)
     warnings.push(`it forgets revisions after ${daysText(retention)}: set retention.ms=-1`);
