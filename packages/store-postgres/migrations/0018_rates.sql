@@ -1,5 +1,4 @@
--- How many tokens of the minute have been taken, as rate-limiter-flexible counts them. Unlogged: what is lost with a crash is
--- one minute's count.
+-- How many tokens of the minute have been taken. Unlogged: what is lost with a crash is one minute's count.
 create unlogged table rate (
   key text primary key,
   points integer not null default 0,

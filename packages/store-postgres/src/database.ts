@@ -165,6 +165,7 @@ async function inTransaction<Result>(
   try {
     const beginning = client.query(begin);
     if (order !== 'reads first') await beginning;
+    beginning.catch(() => {}); // Told by whatever was asked after it.
     // Where it did not begin nothing that was read counts, and so nothing is written.
     const result = await work(async (statement) => (await Promise.all([run(client, statement), beginning]))[0]);
     await committed(client, () => client.query('commit'));

@@ -38,10 +38,11 @@ export function rateLimiter(database: Database): RateLimiter {
 
   async function refill({ key, tokensPerMinute }: Rate): Promise<Held> {
     const count = Math.max(1, Math.floor(tokensPerMinute * shareAtOnce));
+    const sentAt = performance.now();
     const [row] = await database.query({ name: 'take rate', text: takeStatement, values: [key, count] });
     const [taken, milliseconds] = row as [number, number];
     const isSpent = taken > tokensPerMinute;
-    return { count: isSpent ? 0 : count, isSpent, until: performance.now() + milliseconds };
+    return { count: isSpent ? 0 : count, isSpent, until: sentAt + milliseconds };
   }
 
   /** Those who want some at the same time share one question. */

@@ -31,7 +31,7 @@ const insertStatement = `
   with wanted as (select * from json_to_recordset($1) as r (${recordFields}, ${outboxFields})),
   standing as (
     select * from wanted w
-     where w.sequence <= (select last_value from token_sequence)
+     where w.sequence <= (select case when is_called then last_value else 0 end from token_sequence)
        and (w.policy_version = 0
             or (w.tenant_id, w.policy_version) in (select v.tenant_id, v.version from registry_versions($4) v))
        and (w.consent_id is null
@@ -183,7 +183,10 @@ async function takeRoom(query: Query, { record }: NewToken, { max, isAlive, end 
 /** Null where it is the first use. */
 async function takeUse(query: Query, { key, request, answer, expiresAt }: RefreshUse): Promise<UsedBefore | null> {
   const taken = await query({ text: useStatement, values: [key.key, request, answer, new Date(expiresAt)] });
-  return taken.length > 0 ? null : findUse(query, key);
+  if (taken.length > 0) return null;
+  const before = await findUse(query, key);
+  if (!before) throw new StoreUnavailable(new Error('the use of a refresh token is there and can not be read'));
+  return before;
 }
 
 async function findUse(query: Query, { key }: TokenKey): Promise<UsedBefore | null> {

@@ -28,8 +28,8 @@ export interface BootstrapCommand {
 
 /** Remembers for whom credentials were bootstrapped. */
 export interface BootstrapLog {
-  /** Takes the name, and notes the tenants. @throws StoreUnavailable */
-  claim(operatorName: string, tenantIds: readonly string[]): Promise<Claim>;
+  /** Takes the name, and notes the tenants; null where it has been taken and is not to be replaced. @throws StoreUnavailable */
+  claim(operatorName: string, tenantIds: readonly string[], replace: boolean): Promise<Claim | null>;
 }
 
 export interface Claim {
@@ -53,11 +53,11 @@ export async function bootstrap(command: BootstrapCommand, ports: BootstrapPorts
   const { name, tenantIds, scopes, ttl, replace } = command;
   checkScopes('operator', scopes);
   const principal: Principal = { kind: 'operator', name, tenantIds };
-  const { isFirst, tenantIds: everyTenant } = await ports.log.claim(name, tenantIds);
-  if (!isFirst && !replace) {
+  const claim = await ports.log.claim(name, tenantIds, replace);
+  if (!claim) {
     throw new CredentialNotAllowed(`${name} has been bootstrapped; replacing its credentials cuts off the former ones`);
   }
-  if (!isFirst) await cutOffFormer(principal, everyTenant, ports);
+  if (!claim.isFirst) await cutOffFormer(principal, claim.tenantIds, ports);
   const { sequence, now } = await ports.tokens.draw();
   return writeCredential(principal, scopes, { sequence, now, expiresAt: now + ttl * 1_000 }, bootstrapped(name), ports);
 }

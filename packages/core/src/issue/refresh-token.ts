@@ -161,6 +161,8 @@ async function answerAgain(
   request: string,
   ports: RefreshPorts,
 ): Promise<IssuedToken> {
+  // What is remembered may be older than the end of the grace.
+  ports.registry.forget(record.tenantId);
   const { app } = await ports.registry.find(record.tenantId, record.appId, renewable.audience);
   const grace = (app?.refresh?.grace ?? 0) * 1_000;
   // In the future: the clock has been set back since, and nobody knows for how long the grace would last.
