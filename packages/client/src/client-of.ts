@@ -1,6 +1,7 @@
 import type { DescService } from '@bufbuild/protobuf';
 import { type Client, createClient, type Interceptor } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
+import { Sessions } from './sessions.ts';
 
 /** What a caller shows: a credential, or what is made for each call, as `assertions` does. */
 export type Authorization = string | (() => string | Promise<string>);
@@ -21,5 +22,6 @@ export function clientOf<Service extends DescService>(
     request.header.set('authorization', `Bearer ${shown}`);
     return next(request);
   };
-  return createClient(service, createGrpcTransport({ baseUrl: url, interceptors: [authorize] }));
+  const sessionManager = new Sessions(url);
+  return createClient(service, createGrpcTransport({ baseUrl: url, interceptors: [authorize], sessionManager }));
 }
