@@ -27,6 +27,7 @@ import {
   revocationInsertColumns,
   revocationOf,
 } from './revocation-rows.ts';
+import { lastDrawn } from './token-rows.ts';
 
 /** The channel on which followers that poll learn that there is something new. A hint only. */
 export const revisionChannel = 'touchstone_revision';
@@ -100,9 +101,7 @@ export async function lockHistory(
     query({ name: 'lock', text: 'select revision, hash, digest, mac from history for update' }),
     query({
       name: 'ceiling',
-      // A fresh sequence says 1 before its first number has been drawn.
-      text: `select case when is_called then last_value else last_value - 1 end,
-                    (extract(epoch from clock_timestamp()) * 1000)::bigint, (${lastPartitionSelect})
+      text: `select ${lastDrawn}, (extract(epoch from clock_timestamp()) * 1000)::bigint, (${lastPartitionSelect})
                from token_sequence`,
     }),
     readMarks(

@@ -68,3 +68,6 @@ export const recordFields = `
   audience text, scopes text[], usage text, method text, signing_key_id text, policy_version bigint, confirmation text,
   lineage jsonb, sequence bigint, issued_at timestamptz, expires_at timestamptz, token_hash bytea, tag_key_id smallint,
   seal_key_id smallint, sealed bytea`;
+
+/** Of token_sequence, the highest that has been drawn. A fresh one says 1 before its first number has been drawn. */
+export const lastDrawn = 'case when is_called then last_value else last_value - 1 end';

@@ -14,7 +14,7 @@ import {
 import { type Database, type Query, StatementRefused } from './database.ts';
 import { OutboxWriter, outboxFields } from './outbox-rows.ts';
 import { recordsOf } from './record-reader.ts';
-import { fieldsOf, insertColumns, recordFields } from './token-rows.ts';
+import { fieldsOf, insertColumns, lastDrawn, recordFields } from './token-rows.ts';
 
 const drawStatement = `
   select nextval('token_sequence'), (extract(epoch from now()) * 1000)::bigint from generate_series(1, $1::int)`;
@@ -31,7 +31,7 @@ const insertStatement = `
   with wanted as (select * from json_to_recordset($1) as r (${recordFields}, ${outboxFields})),
   standing as (
     select * from wanted w
-     where w.sequence <= (select case when is_called then last_value else 0 end from token_sequence)
+     where w.sequence <= (select ${lastDrawn} from token_sequence)
        and (w.policy_version = 0
             or (w.tenant_id, w.policy_version) in (select v.tenant_id, v.version from registry_versions($4) v))
        and (w.consent_id is null
