@@ -1,4 +1,3 @@
-import type { ClientHttp2Session } from 'node:http2';
 import { Http2SessionManager } from '@connectrpc/connect-node';
 
 type Request = Parameters<Http2SessionManager['request']>;
@@ -11,13 +10,13 @@ const ignored = () => {};
  * listens any more (connect-es issue 1768).
  */
 export class Sessions extends Http2SessionManager {
-  readonly #heard = new WeakSet<ClientHttp2Session>();
+  readonly #heard = new WeakSet<object>();
 
   override async request(...request: Request): ReturnType<Http2SessionManager['request']> {
     const stream = await super.request(...request);
     const { session } = stream;
-    if (session && !this.#heard.has(session as ClientHttp2Session)) {
-      this.#heard.add(session as ClientHttp2Session);
+    if (session && !this.#heard.has(session)) {
+      this.#heard.add(session);
       session.on('error', ignored);
     }
     return stream;
