@@ -78,6 +78,23 @@ test('what is exchanged to it holds what it is shown, though the one that exchan
   expect(await validate(stock, inside)).toMatchObject({ active: false });
 });
 
+test('bound to a key it is refused: the proof would be for what its audience gets, not for what is inside', async () => {
+  const { encryptionJwk } = await keyFor('ECDH-ES', { crv: 'P-256' });
+  const { audience } = await addServer(stack, world, { encryptionJwk });
+  const appId = await world.addApp({ methods: [REFERENCE, SIGNED], grants: [{ audience, scopes: ['orders:read'] }] });
+  const [key, certificate] = (['keySha256', 'certificateSha256'] as const).map((field) => ({
+    confirmation: { method: { case: field, value: 'A'.repeat(43) } },
+  }));
+  const issue = (method: TokenMethod, confirmation: typeof key) =>
+    world.issue({ appId, audience, method, confirmation });
+  expect(await failureOf(issue(SIGNED, key))).toMatchObject({
+    code: 'InvalidArgument',
+    metadata: expect.objectContaining({ field: 'method' }),
+  });
+  await issue(SIGNED, certificate);
+  await issue(REFERENCE, key);
+});
+
 describe('as a key that is encrypted to is refused', async () => {
   const rsa = generateKeyPairSync('rsa', { modulusLength: 1_024 }).publicKey.export({ format: 'jwk' });
   const [agreed, signing] = [await keyFor('ECDH-ES', { crv: 'P-256' }), await keyFor('EdDSA', {})];

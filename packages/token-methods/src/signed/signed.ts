@@ -1,6 +1,9 @@
 import { timingSafeEqual } from 'node:crypto';
 import {
+  confirmationKind,
+  confirmationOf,
   drawRandom,
+  InvalidField,
   identifyingOf,
   type Located,
   parseTokenId,
@@ -49,6 +52,7 @@ export function signedMethod(keys: KeyRing, signing: Signers, issuer: string): T
     prefix,
 
     async mint(draft: TokenDraft, secrets: Secrets) {
+      if (secrets.recipient) requireProvable(draft);
       const key = { partition: partitionOf(draft.expiresAt), key: drawRandom(16).toString('hex') };
       const { tag, seal } = secretsOf(key);
       const signer = await signing.signer(draft.tenantId, draft.policyVersion);
@@ -83,6 +87,18 @@ export function signedMethod(keys: KeyRing, signing: Signers, issuer: string): T
       return hidden && { ...openedBy(payload as AccessTokenPayload, record), userId: hidden[0] as string | null };
     },
   };
+}
+
+/**
+ * A DPoP proof names the string that the holder has (RFC 9449 section 4.3), and what comes to be validated is what was inside:
+ * bound to a key, such a token would never be honoured.
+ */
+function requireProvable({ confirmation }: TokenDraft): void {
+  if (confirmation === null || confirmationKind(confirmationOf(confirmation)) !== 'key') return;
+  throw new InvalidField(
+    'method',
+    'must not be SIGNED where the token is bound to a key and encrypted to its audience',
+  );
 }
 
 function parsePart(text: string): Record<string, unknown> | null {

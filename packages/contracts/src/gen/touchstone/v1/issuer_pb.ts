@@ -120,7 +120,8 @@ export type IssueTokenRequest = Message<"touchstone.v1.IssueTokenRequest"> & {
   ttl?: Duration | undefined;
 
   /**
-   * How the token is made. Absent: REFERENCE.
+   * How the token is made. Absent: REFERENCE. Not SIGNED for a token that is bound to a DPoP key, where its resource server has
+   * an `encryption_jwk`: the proof would be for another string than the one that is validated.
    *
    * @generated from field: touchstone.v1.TokenMethod method = 7;
    */
@@ -448,7 +449,7 @@ export type ExchangeTokenRequest = Message<"touchstone.v1.ExchangeTokenRequest">
   ttl?: Duration | undefined;
 
   /**
-   * How it is made. Absent: REFERENCE.
+   * How it is made. Absent: REFERENCE. Of SIGNED, as for IssueToken.
    *
    * @generated from field: touchstone.v1.TokenMethod method = 5;
    */
