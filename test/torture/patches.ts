@@ -59,12 +59,11 @@ export const pauses: readonly Patch[] = [
   before(validateToken, 'return unread.map((one, i) => {', 'before fill'),
   {
     file: 'services/validator/src/rpc/validate-token.ts',
-    find: 'encodeValidation(await validateToken(act, toValidateCommand(request), context.validating));',
-    replace: `{
-      const validation = await validateToken(act, toValidateCommand(request), context.validating);
+    find: 'andThen(validateToken(act, toValidateCommand(request), context.validating), encodeValidation);',
+    replace: `Promise.resolve(validateToken(act, toValidateCommand(request), context.validating)).then(async (validation) => {
       await globalThis.tortureAt('between reply and use');
       return encodeValidation(validation);
-    };`,
+    });`,
   },
 ];
 

@@ -7,6 +7,7 @@ export * from './access/home.ts';
 export * from './access/issue-credential.ts';
 export * from './access/rights.ts';
 export * from './audit/audit-event.ts';
+export * from './awaitable.ts';
 export * from './clock.ts';
 export * from './consents/ports.ts';
 export * from './consents/read-consents.ts';

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import type { Awaitable } from '../awaitable.ts';
 import { ageOf, type Clock, type Instant } from '../clock.ts';
 import { CallerUnknown } from '../errors.ts';
 import { gather } from '../gather.ts';
@@ -93,7 +94,7 @@ export interface ClientPorts {
 /** Authenticates callers that show no credential. */
 export interface ClientAuthenticator {
   /** At once where the database need not be asked. @throws CallerUnknown, StoreUnavailable, Overloaded, in either way. */
-  byCertificate(shown: CertifiedClient): Caller | Promise<Caller>;
+  byCertificate(shown: CertifiedClient): Awaitable<Caller>;
   /**
    * @param admitted the caller where this very assertion was taken before, for this very call: it is not taken again.
    * @throws CallerUnknown, StoreUnavailable, Overloaded

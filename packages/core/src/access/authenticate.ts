@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import type { Awaitable } from '../awaitable.ts';
 import { CallerUnknown } from '../errors.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Opened, TokenMethods } from '../tokens/token-method.ts';
@@ -38,7 +39,7 @@ export type Shown = string | CertifiedClient;
  * @param admitted the caller, where the very same call has shown it before: what is good once was taken then.
  * @throws CallerUnknown, Fenced, StoreUnavailable, Overloaded, in either way.
  */
-export type Authenticate = (shown: Shown, admitted?: Caller) => Caller | Promise<Caller>;
+export type Authenticate = (shown: Shown, admitted?: Caller) => Awaitable<Caller>;
 
 /** How every JWT begins, and no credential does: `{"` in base64url. */
 const jwtStart = 'eyJ';

@@ -1,5 +1,6 @@
 import type { Signal } from '../access/act.ts';
 import type { AuditEvent } from '../audit/audit-event.ts';
+import type { Awaitable } from '../awaitable.ts';
 import type { TokenKey } from '../tokens/token-key.ts';
 import type { NewTokenRecord, TokenRecord } from '../tokens/token-record.ts';
 
@@ -100,7 +101,7 @@ export interface AuditWriter {
 /** Stands for users where nobody may see who they are. Each tenant has a key of its own for that. */
 export interface UserHandles {
   /** Those of a tenant: at once, where its key is known. @throws TenantUnknown where it has none any more, StoreUnavailable */
-  of(tenantId: string): TenantHandles | Promise<TenantHandles>;
+  of(tenantId: string): Awaitable<TenantHandles>;
   /** A caller's, by its `principalSubject`: a credential may be made before its tenant is. */
   ofCaller(tenantId: string, subject: string): string;
 }

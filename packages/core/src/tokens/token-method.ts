@@ -1,4 +1,5 @@
 import type { Principal } from '../access/act.ts';
+import type { Awaitable } from '../awaitable.ts';
 import { TokenTooLong } from '../errors.ts';
 import type { WrappedKey } from '../keys/ports.ts';
 import type { TokenKey } from './token-key.ts';
@@ -72,14 +73,14 @@ export interface TokenMethod {
    * @param consentKey the key of the consent that it stands on; null: none.
    * @throws StoreUnavailable
    */
-  mint(draft: TokenDraft, secrets: Secrets, consentKey: WrappedKey | null): MintedToken | Promise<MintedToken>;
+  mint(draft: TokenDraft, secrets: Secrets, consentKey: WrappedKey | null): Awaitable<MintedToken>;
   /** Null where the string was never made by this installation's keys: mistyped, cut short, made up. */
   locate(token: string): Located | null;
   /**
    * Null where the record does not fit the string: one of them has been changed.
    * @throws StoreUnavailable, where it takes a key that has yet to be read.
    */
-  open(located: Located, record: TokenRecord): Opened | null | Promise<Opened | null>;
+  open(located: Located, record: TokenRecord): Awaitable<Opened | null>;
 }
 
 /** The methods of an installation, each found by its name or by what its strings begin with. */

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { Fenced, RevisionUnknown, StoreUnavailable } from '../errors.ts';
 import { Follower } from '../revisions/follower.ts';
 import { formatRevision, parseRevision } from '../revisions/revision-text.ts';
@@ -73,8 +73,10 @@ async function open({ bytesMax = 1_000_000, fence = 5_000 } = {}) {
     proof: null,
     consistency,
   });
-  const ask = (token: string, consistency: Consistency, act = actOf()) =>
+  /** Maybe not by a promise. */
+  const askAtOnce = (token: string, consistency: Consistency, act = actOf()) =>
     validateToken(act, commandOf(token, consistency), ports);
+  const ask = async (...asked: Parameters<typeof askAtOnce>) => askAtOnce(...asked);
   const askAll = (tokens: readonly string[], consistency: Consistency) =>
     validateTokens(
       actOf(),
@@ -82,7 +84,21 @@ async function open({ bytesMax = 1_000_000, fence = 5_000 } = {}) {
       ports,
     );
   const isActive = async (token: string, consistency: Consistency) => (await ask(token, consistency)).active;
-  return { ask, askAll, isActive, issue, history, clock, follower, database, stored, cache, presence, shown };
+  return {
+    ask,
+    askAtOnce,
+    askAll,
+    isActive,
+    issue,
+    history,
+    clock,
+    follower,
+    database,
+    stored,
+    cache,
+    presence,
+    shown,
+  };
 }
 
 test('what was read once is answered without the database for as long as the proof is young enough', async () => {
@@ -94,6 +110,18 @@ test('what was read once is answered without the database for as long as the pro
   clock.pass(2_000);
   expect(await ask(token, stale(2_000))).toEqual(first);
   expect([database.reads, history.asked]).toEqual([1, asked]);
+});
+
+test('what is known is answered at once, also that nobody is answered', async () => {
+  const { ask, askAtOnce, issue, presence } = await open();
+  const { token } = issue();
+  await ask(token, stale(2_000));
+  expect(askAtOnce(token, stale(2_000))).toMatchObject({ active: true });
+  expect(askAtOnce('tks_rubbish', stale(2_000))).toMatchObject({ active: false, reason: 'malformed' });
+  vi.spyOn(presence, 'requireCurrent').mockImplementation(() => {
+    throw new Fenced();
+  });
+  expect(() => askAtOnce(token, stale(2_000))).toThrow(Fenced);
 });
 
 test('beyond that one small question is asked, and the record is not read again', async () => {

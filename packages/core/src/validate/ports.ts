@@ -1,4 +1,5 @@
 import type { Signal } from '../access/act.ts';
+import type { Awaitable } from '../awaitable.ts';
 import type { Holds } from '../policy/holds.ts';
 import type { Tail } from '../revisions/ports.ts';
 import type { Head } from '../revisions/revision.ts';
@@ -52,7 +53,7 @@ export interface ReleaseReader {
    * @param generation the follower's.
    * @throws StoreUnavailable
    */
-  releaseOf(tenantId: string, audience: string, revision: number, generation: number): Release | Promise<Release>;
+  releaseOf(tenantId: string, audience: string, revision: number, generation: number): Awaitable<Release>;
 }
 
 /** This replica in the census. */

@@ -68,7 +68,7 @@ async function open() {
     consistency: fully,
     ...over,
   });
-  const ask = (token: string, proof: PresentedProof | null, over: Partial<ValidateCommand> = {}) =>
+  const ask = async (token: string, proof: PresentedProof | null, over: Partial<ValidateCommand> = {}) =>
     validateToken(actOf(), commandOf(token, proof, over), ports);
   return { issue, ask, commandOf, ports, proofs, history, clock, presence };
 }

@@ -66,7 +66,8 @@ async function open() {
       return { records, now: database.now, head: history.head, watermarks, generation };
     },
   };
-  const ask = (token: string, over: Partial<ValidateCommand> = {}, act = actOf()) =>
+  // Whether it answers at once or by a promise is a matter of what is known.
+  const ask = async (token: string, over: Partial<ValidateCommand> = {}, act = actOf()) =>
     validateToken(act, commandOf(token, over), ports);
   const keep = (minted: ReturnType<typeof mint>) => {
     stored.set(minted.record.key.key, minted.record);

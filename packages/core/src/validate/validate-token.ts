@@ -1,5 +1,6 @@
 import type { Act } from '../access/act.ts';
 import { actsIn, requireKind, requireScope } from '../access/rights.ts';
+import { type Awaitable, andThen } from '../awaitable.ts';
 import { CallerNotAllowed } from '../errors.ts';
 import type { TenantHandles, UserHandles } from '../issue/ports.ts';
 import type { Cap } from '../policy/cap.ts';
@@ -51,24 +52,27 @@ export interface ValidatePorts extends ProofPorts {
 }
 
 /**
- * Says whether the token may be honoured at the caller's resource server, as freshly as the command demands.
- * @throws CallerNotAllowed, RevisionUnknown, Fenced, StoreUnavailable, Overloaded - and then the token must be refused.
+ * Says whether the token may be honoured at the caller's resource server, as freshly as the command demands: at once where
+ * nobody need be asked.
+ * @throws CallerNotAllowed, RevisionUnknown, Fenced, StoreUnavailable, Overloaded, in either way - and then the token must
+ *   be refused.
  */
-export async function validateToken(act: Act, command: ValidateCommand, ports: ValidatePorts): Promise<Validation> {
-  const [outcome] = await validateTokens(act, [command], ports);
-  if (outcome instanceof Error) throw outcome;
-  return outcome as Validation;
+export function validateToken(act: Act, command: ValidateCommand, ports: ValidatePorts): Awaitable<Validation> {
+  return andThen(validateTokens(act, [command], ports), ([outcome]) => {
+    if (outcome instanceof Error) throw outcome;
+    return outcome as Validation;
+  });
 }
 
 /**
  * As `validateToken` for each, in order: an answer, or the error that it would have thrown.
- * @throws CallerNotAllowed, Fenced, StoreUnavailable, where nobody would get an answer.
+ * @throws CallerNotAllowed, Fenced, StoreUnavailable, where nobody would get an answer, in either way.
  */
-export async function validateTokens(
+export function validateTokens(
   act: Act,
   commands: readonly ValidateCommand[],
   ports: ValidatePorts,
-): Promise<(Validation | Error)[]> {
+): Awaitable<(Validation | Error)[]> {
   requireKind(act.caller, 'resource_server');
   requireScope(act.caller, 'tokens:validate');
   const { name: audience, tenantIds } = act.caller;
@@ -76,25 +80,29 @@ export async function validateTokens(
   return underRelease(tenantId, audience, ports, (release) => validateShowing(release, act, commands, ports));
 }
 
-async function validateShowing(
+function validateShowing(
   release: Release,
   act: Act,
   commands: readonly ValidateCommand[],
   ports: ValidatePorts,
-): Promise<(Validation | Error)[]> {
+): Awaitable<(Validation | Error)[]> {
   const [tenantId = ''] = act.caller.tenantIds;
-  const pseudonyms = release.pairwiseSector === null ? noPseudonyms : await ports.handles.of(tenantId);
-  const call: Call = { act, ports, release, pseudonyms, recollection: recollect(ports) };
-  const begun = commands.map((command) => orError(() => begin(call, command)));
-  const settled = begun.some((one) => one instanceof Promise) ? await Promise.all(begun.map(orErrorLater)) : begun;
-  const unread = settled.filter((one) => 'located' in one);
-  if (unread.length === 0) return settled as (Validation | Error)[];
+  const known = release.pairwiseSector === null ? noPseudonyms : ports.handles.of(tenantId);
+  return andThen(known, (pseudonyms) => {
+    const call: Call = { act, ports, release, pseudonyms, recollection: recollect(ports) };
+    const begun = commands.map((command) => orError(() => begin(call, command)));
+    return andThen(settled(begun), (known) =>
+      known.some((one) => 'located' in one) ? askFor(call, known) : (known as (Validation | Error)[]),
+    );
+  });
+}
+
+/** Answers, in their places, also those that the database must be asked about. */
+async function askFor(call: Call, known: readonly (Validation | Unread | Error)[]): Promise<(Validation | Error)[]> {
+  const unread = known.filter((one) => 'located' in one);
   const read = await readAll(call, unread).catch((error: Error) => unread.map(() => error));
   let next = 0;
-  const outcomes = settled.map((one) => ('located' in one ? read[next++] : one) as (typeof read)[number]);
-  return outcomes.some((one) => one instanceof Promise)
-    ? Promise.all(outcomes.map(orErrorLater))
-    : (outcomes as (Validation | Error)[]);
+  return settled(known.map((one) => ('located' in one ? read[next++] : one) as (typeof read)[number]));
 }
 
 /** Where nobody is told any. */
@@ -137,7 +145,7 @@ interface Unread {
 }
 
 /** Answers from what is known here, or says what to ask the database for. */
-function begin(call: Call, command: ValidateCommand): Validation | Unread | Promise<Validation | Unread> {
+function begin(call: Call, command: ValidateCommand): Awaitable<Validation | Unread> {
   const { act, ports, recollection } = call;
   if (command.audience !== act.caller.name) {
     throw new CallerNotAllowed('a resource server validates for its own audience', { field: 'audience' });
@@ -152,11 +160,11 @@ function begin(call: Call, command: ValidateCommand): Validation | Unread | Prom
   );
 }
 
-const recallOrLocate = (call: Call, command: ValidateCommand): Validation | Unread | Promise<Validation> =>
+const recallOrLocate = (call: Call, command: ValidateCommand): Awaitable<Validation | Unread> =>
   recall(call, command) ?? locate(call.ports, command);
 
 /** Null where the token is not remembered. */
-function recall(call: Call, command: ValidateCommand): Validation | Promise<Validation> | null {
+function recall(call: Call, command: ValidateCommand): Awaitable<Validation> | null {
   const known = call.ports.cache.get(command.token);
   // Of another tenant's nothing is known, as in the database.
   if (!known || !actsIn(call.act.caller, known.record.tenantId)) return null;
@@ -177,7 +185,7 @@ function locate({ methods, follower }: ValidatePorts, command: ValidateCommand):
   return { command, method: found.method, located: found.located };
 }
 
-async function readAll(call: Call, unread: readonly Unread[]): Promise<(Validation | Error | Promise<Validation>)[]> {
+async function readAll(call: Call, unread: readonly Unread[]): Promise<(Awaitable<Validation> | Error)[]> {
   const { act, ports } = call;
   const { tenantIds } = act.caller;
   const wanted = unread.map(({ located }) => ({ key: located.key, tenantIds }));
@@ -185,12 +193,11 @@ async function readAll(call: Call, unread: readonly Unread[]): Promise<(Validati
   const { holds } = call.release;
   const held = holds && (await holds.capsOf(read.records));
   const recordOf = (i: number) => read.records[i] ?? null;
-  const opening = unread.map((one, i) => orError(() => open(one, recordOf(i), read)));
-  const opened = opening.some((one) => one instanceof Promise) ? await Promise.all(opening.map(orErrorLater)) : opening;
+  const opened = await settled(unread.map((one, i) => orError(() => open(one, recordOf(i), read))));
   // The fence may have run out while the database was asked.
   ports.presence.requireCurrent();
   return unread.map((one, i) => {
-    const it = opened[i] as Opened | null | Error;
+    const it = opened[i] ?? null;
     return it instanceof Error ? it : conclude(call, one, recordOf(i), it, read, held?.[i] ?? null);
   });
 }
@@ -250,8 +257,11 @@ function orError<Result>(attempt: () => Result): Result | Error {
   }
 }
 
-const orErrorLater = <Result>(result: Result | Promise<Result>): Result | Promise<Result | Error> =>
-  result instanceof Promise ? result.catch((error: Error) => error) : result;
+/** The outcome of each, once all are there. */
+const settled = <Result>(outcomes: (Awaitable<Result> | Error)[]): Awaitable<(Result | Error)[]> =>
+  outcomes.some((one) => one instanceof Promise)
+    ? Promise.all(outcomes.map((one) => (one instanceof Promise ? one.catch((error: Error) => error) : one)))
+    : (outcomes as (Result | Error)[]);
 
 type AsRead = Pick<RecordsAsOf, 'now' | 'head'>;
 

@@ -5,7 +5,7 @@ import type {
   MessageInitShape,
   MessageShape,
 } from '@bufbuild/protobuf';
-import type { Act } from '@touchstone/core';
+import type { Act, Awaitable } from '@touchstone/core';
 import type { ItemStatus } from '../errors/item-status.ts';
 import type { ReadPlain } from './plain-reader.ts';
 
@@ -25,7 +25,7 @@ export type Response<Method extends DescMethod> = MessageInitShape<Method['outpu
 export type UnaryHandler<Method extends DescMethod> = (
   request: MessageShape<Method['input']>,
   call: CallContext,
-) => Promise<Response<Method>>;
+) => Awaitable<Response<Method>>;
 
 /** Carries out one RPC that is answered bit by bit. What it waits for must end when the caller has gone. */
 export type StreamHandler<Method extends DescMethod> = (

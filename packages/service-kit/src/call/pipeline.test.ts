@@ -12,14 +12,14 @@ import { expect, test, vi } from 'vitest';
 import type { CallRecord } from '../telemetry/call-events.ts';
 import { caller } from '../test-service.ts';
 import type { CallContext, Refused } from './handler.ts';
-import { endpoint, type IncomingCall } from './pipeline.ts';
+import { type Admitted, endpoint, type IncomingCall } from './pipeline.ts';
 
 const method = ValidatorService.method.validateToken as DescMethodUnary;
 const request = create(method.input, { token: 'tks_x', audience: 'orders', requiredScopes: ['read'] } as never);
 
 /** An endpoint with a handler that is counted, and what was told of its calls. */
 function serve(
-  work: (call: CallContext) => Promise<object> = async () => ({}),
+  work: (call: CallContext) => object = async () => ({}),
   {
     ready = true,
     as = caller,
@@ -41,7 +41,7 @@ function serve(
     failed: (call: CallRecord, error: TouchstoneError) => void told.push({ ...call, error }),
     itemFaulted: (call: CallRecord, error: TouchstoneError) => void told.push({ ...call, error }),
   };
-  const handler = async (_request: Message, call: CallContext) => {
+  const handler = (_request: Message, call: CallContext) => {
     handled++;
     return work(call);
   };
@@ -49,8 +49,8 @@ function serve(
     authenticate: () => authenticate,
     events,
   });
-  const call = async (over: Partial<IncomingCall> = {}, message: Message = request) => {
-    const admitted = await serving.admit({
+  const admit = (over: Partial<IncomingCall> = {}) =>
+    serving.admit({
       peer: 'peer',
       deadline: Number.POSITIVE_INFINITY,
       header: (name) => (name === 'authorization' ? 'Bearer x' : undefined),
@@ -58,9 +58,9 @@ function serve(
       onCancel() {},
       ...over,
     });
-    return serving.answer(admitted, () => message);
-  };
-  return { call, told, handled: () => handled };
+  const call = async (over: Partial<IncomingCall> = {}, message: Message = request) =>
+    serving.answer(await admit(over), message);
+  return { admit, call, serving, told, handled: () => handled };
 }
 
 test('a call whose deadline has passed does no work', async () => {
@@ -122,6 +122,41 @@ test.each<[string, (caller: Caller) => Authenticate, (error: Error) => Authentic
   ]);
   expect(scopeless.handled() + stranger.handled()).toBe(0);
 });
+
+test('what a handler answers at once is answered at once, and told of as what it answers later', async () => {
+  const refuse = () => {
+    throw new StoreUnavailable();
+  };
+  const [bytes, atOnce, later] = [new Uint8Array(1), [] as unknown[], [] as unknown[]];
+  for (const [work, outcomes] of [
+    [() => bytes, atOnce],
+    [refuse, atOnce],
+    [async () => bytes, later],
+    [async () => refuse(), later],
+  ] as const) {
+    const { admit, serving, told } = serve(work, { authenticate: () => caller });
+    const admitted = (await admit()) as Admitted;
+    const answered = outcomeOf(() => serving.answer(admitted, request));
+    expect(answered instanceof Promise).toBe(outcomes === later);
+    outcomes.push([await answered, told.map(({ caller, error }) => [caller?.name, error?.code])]);
+  }
+  expect(atOnce).toEqual([
+    [bytes, [[caller.name, undefined]]],
+    ['store_unavailable', [[caller.name, 'store_unavailable']]],
+  ]);
+  expect(later).toEqual(atOnce);
+});
+
+/** What comes of it, at once or later: an answer, or the code of an error. */
+function outcomeOf(attempt: () => unknown): unknown {
+  const codeOf = ({ code }: TouchstoneError) => code;
+  try {
+    const answer = attempt();
+    return answer instanceof Promise ? answer.catch(codeOf) : answer;
+  } catch (error) {
+    return codeOf(error as TouchstoneError);
+  }
+}
 
 test('a call is by whom its bearer token is for; without one, by whom it names, if there is a certificate', async () => {
   const asked: unknown[] = [];

@@ -11,6 +11,8 @@ import { caller_scopes } from '@touchstone/contracts';
 import {
   type Act,
   type Authenticate,
+  type Awaitable,
+  andThen,
   type Caller,
   CallerNotAllowed,
   CallerUnknown,
@@ -58,15 +60,17 @@ export interface Endpoint {
    * Finds out who calls, and whether it may: nothing has been read of the message by then. At once, where nobody need be
    * asked for it.
    */
-  admit(call: IncomingCall): Admitted | Promise<Admitted>;
-  /** For unary RPCs. */
-  answer(admitted: Admitted, request: IncomingRequest): Promise<Uint8Array>;
+  admit(call: IncomingCall): Awaitable<Admitted>;
+  /** For unary RPCs: at once, where the handler answers so. @throws TouchstoneError, in either way. */
+  answer(admitted: Admitted, request: IncomingRequest): Awaitable<Uint8Array>;
+  /** Tells the log of a call that ended before it was handled; the caller has been told, or has gone. */
+  turnAway(admitted: Admitted, error: TouchstoneError): void;
   /** For RPCs that are answered bit by bit. */
   stream(admitted: Admitted, request: IncomingRequest): AsyncGenerator<Uint8Array>;
 }
 
-/** A request as it came, or what gives its message where the transport has read it, and throws where that is none. */
-export type IncomingRequest = Uint8Array | (() => Message);
+/** A request as it came, or its message where the transport has read it. */
+export type IncomingRequest = Uint8Array | Message;
 
 /** How long a caller is taken for who it was. */
 const admissionMilliseconds = 1_000;
@@ -117,9 +121,10 @@ export function endpoint<Method extends DescMethod>(
     throw failed(begun, thrown);
   };
   const requireMessage = (request: IncomingRequest, readPlain: Served['readPlain']): Accepted => {
-    const plain = request instanceof Uint8Array ? readPlain?.(request) : null;
+    const isRead = !(request instanceof Uint8Array);
+    const plain = isRead ? null : readPlain?.(request);
     if (plain) return { message: plain, isPlain: true };
-    const message = request instanceof Uint8Array ? decode(method, request) : request();
+    const message = isRead ? request : decode(method, request);
     const invalid = validateMessage(method.input, message);
     if (invalid) throw invalid;
     return { message, isPlain: false };
@@ -142,7 +147,7 @@ export function endpoint<Method extends DescMethod>(
       : toBinary(method.output, create(method.output, response as MessageInitShape<Method['output']>));
 
   /** At once, where nobody need be asked again who calls. */
-  function accept(admitted: Admitted, request: IncomingRequest, { readPlain }: Served): Accepted | Promise<Accepted> {
+  function accept(admitted: Admitted, request: IncomingRequest, { readPlain }: Served): Awaitable<Accepted> {
     const stillAdmitted = async (accepted: Accepted): Promise<Accepted> => {
       requireOneOf(scopes, await callerOf(admitted.call, authenticate(), admitted.caller));
       requireWanted(admitted);
@@ -156,6 +161,25 @@ export function endpoint<Method extends DescMethod>(
       return isLate ? stillAdmitted(accepted).catch((error) => turnAway(admitted, error)) : accepted;
     } catch (error) {
       return turnAway(admitted, error);
+    }
+  }
+
+  function respond(admitted: Admitted, accepted: Accepted, handle: UnaryHandler<DescMethod>): Awaitable<Uint8Array> {
+    const respondWith = (response: unknown): Uint8Array => {
+      const bytes = encode(response);
+      events.answered(recordOf(admitted));
+      return bytes;
+    };
+    try {
+      const work = handle(accepted.message, contextOf(admitted, accepted));
+      if (!(work instanceof Promise)) return respondWith(work);
+      return whileWaited(work, admitted)
+        .then(respondWith)
+        .catch((error) => {
+          throw failed(admitted, error);
+        });
+    } catch (error) {
+      throw failed(admitted, error);
     }
   }
 
@@ -184,21 +208,14 @@ export function endpoint<Method extends DescMethod>(
       }
     },
 
-    async answer(admitted, request) {
+    answer(admitted, request) {
       const serving = served();
       if (!serving) throw failed(admitted, notReady());
       const handle = serving.handle as UnaryHandler<DescMethod>;
-      const accepting = accept(admitted, request, serving);
-      const accepted = accepting instanceof Promise ? await accepting : accepting;
-      try {
-        const work = handle(accepted.message, contextOf(admitted, accepted));
-        const response = encode(await whileWaited(work, admitted));
-        events.answered(recordOf(admitted));
-        return response;
-      } catch (error) {
-        throw failed(admitted, error);
-      }
+      return andThen(accept(admitted, request, serving), (accepted) => respond(admitted, accepted, handle));
     },
+
+    turnAway: (admitted, error) => void turnAway(admitted, error).catch(() => {}),
 
     async *stream(admitted, request) {
       const serving = served();
@@ -265,7 +282,7 @@ const notReady = () => new StoreUnavailable(new Error('the service is not ready'
  * if the connection's certificate shows that.
  * @param admitted whom the call was admitted for, where it was.
  */
-function callerOf(call: IncomingCall, authenticate: Authenticate | null, admitted?: Caller): Caller | Promise<Caller> {
+function callerOf(call: IncomingCall, authenticate: Authenticate | null, admitted?: Caller): Awaitable<Caller> {
   if (!authenticate) throw notReady();
   const authorization = call.header('authorization');
   if (authorization === undefined) return authenticate(certifiedClientOf(call));

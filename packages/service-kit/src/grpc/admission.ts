@@ -1,5 +1,5 @@
 import { Metadata, type ServerInterceptingCallInterface, type StatusObject } from '@grpc/grpc-js';
-import { Cancelled, DeadlineExceeded, type ShownCertificate } from '@touchstone/core';
+import { Cancelled, DeadlineExceeded, type ShownCertificate, type TouchstoneError } from '@touchstone/core';
 import type { Admitted, Endpoint, IncomingCall } from '../call/pipeline.ts';
 import { statusDetailsOf } from '../errors/error-details.ts';
 import { failureOf } from '../errors/status-table.ts';
@@ -18,14 +18,9 @@ export interface Admitting {
   readonly inFlight: InFlight;
 }
 
-/** What a handler is given in place of the metadata of its call: who was let in, which knows the metadata. */
-export class AdmittedMetadata extends Metadata {
-  readonly admitted: Admitted;
-
-  constructor(admitted: Admitted) {
-    super();
-    this.admitted = admitted;
-  }
+/** The metadata of a call that was let in: its handler is told by it who calls. */
+export interface AdmittedMetadata extends Metadata {
+  admitted: Admitted;
 }
 
 /**
@@ -51,17 +46,17 @@ export class AdmittingListener implements Listener {
     this.#incoming.metadata = metadata;
     try {
       const admitting = this.#endpoint.admit(this.#incoming);
-      if (admitting instanceof Promise) void this.#settle(admitting);
-      else this.#letIn(admitting);
+      if (admitting instanceof Promise) void this.#settle(admitting, metadata);
+      else this.#letIn(admitting, metadata);
     } catch (error) {
       this.#call.sendStatus(statusOf(error));
     }
   }
 
-  async #settle(admitting: Promise<Admitted>): Promise<void> {
+  async #settle(admitting: Promise<Admitted>, metadata: Metadata): Promise<void> {
     this.#inFlight.count++;
     try {
-      this.#letIn(await admitting);
+      this.#letIn(await admitting, metadata);
     } catch (error) {
       this.#call.sendStatus(statusOf(error));
     } finally {
@@ -69,10 +64,10 @@ export class AdmittingListener implements Listener {
     }
   }
 
-  #letIn(admitted: Admitted): void {
-    if (!this.#incoming.isOver) this.#listener.onReceiveMetadata(new AdmittedMetadata(admitted));
-    // Of a call that has ended meanwhile no message is read, and no handler called: the log is told all the same.
-    else this.#endpoint.answer(admitted, () => this.#incoming.failEnded()).catch(() => {});
+  #letIn(admitted: Admitted, metadata: Metadata): void {
+    if (!this.#incoming.isOver) this.#listener.onReceiveMetadata(Object.assign(metadata, { admitted }));
+    // Of a call that has ended meanwhile no message is read, and no handler called.
+    else this.#endpoint.turnAway(admitted, this.#incoming.ending());
   }
 
   onReceiveMessage(message: unknown): void {
@@ -101,7 +96,7 @@ class IncomingGrpcCall implements IncomingCall {
   readonly #call: ServerInterceptingCallInterface;
   readonly peer: string;
   readonly deadline: number;
-  metadata = new Metadata();
+  metadata: Metadata | null = null;
   isOver = false;
   #listener = () => {};
 
@@ -115,7 +110,7 @@ class IncomingGrpcCall implements IncomingCall {
   }
 
   header(name: string): string | undefined {
-    return this.metadata.get(name)[0] as string | undefined;
+    return this.metadata?.get(name)[0] as string | undefined;
   }
 
   /** grpc-js tells of certificates that were verified, and of no others. */
@@ -127,9 +122,9 @@ class IncomingGrpcCall implements IncomingCall {
     this.#listener = listener;
   }
 
-  /** Says how it has ended: timers can be a millisecond early. */
-  failEnded(): never {
-    throw this.deadline <= Date.now() + 1 ? new DeadlineExceeded() : new Cancelled();
+  /** How it has ended: timers can be a millisecond early. */
+  ending(): TouchstoneError {
+    return this.deadline <= Date.now() + 1 ? new DeadlineExceeded() : new Cancelled();
   }
 
   cancelled(): void {

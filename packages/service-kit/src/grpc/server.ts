@@ -125,14 +125,28 @@ const streaming =
   (call) =>
     stream(call, answering);
 
-async function answer(
+function answer(
   call: ServerUnaryCall<Buffer, Uint8Array>,
   callback: sendUnaryData<Uint8Array>,
   { endpoint, inFlight }: Admitting,
+): void {
+  try {
+    const answering = endpoint.answer(admittedOf(call), call.request);
+    if (answering instanceof Promise) void settle(answering, callback, inFlight);
+    else callback(null, answering);
+  } catch (error) {
+    callback(statusOf(error));
+  }
+}
+
+async function settle(
+  answering: Promise<Uint8Array>,
+  callback: sendUnaryData<Uint8Array>,
+  inFlight: InFlight,
 ): Promise<void> {
   inFlight.count++;
   try {
-    callback(null, await endpoint.answer(admittedOf(call), call.request));
+    callback(null, await answering);
   } catch (error) {
     callback(statusOf(error));
   } finally {

@@ -141,13 +141,18 @@ const implementationOf = (endpoints: MountedService['endpoints']): object =>
 
 const answering =
   (method: DescMethod, endpoint: Endpoint) =>
-  async (request: Message, { values }: HandlerContext): Promise<Message> =>
-    fromBinary(method.output, await endpoint.answer(takeAdmitted(values), () => request).catch(asConnectError));
+  async (request: Message, { values }: HandlerContext): Promise<Message> => {
+    try {
+      return fromBinary(method.output, await endpoint.answer(takeAdmitted(values), request));
+    } catch (error) {
+      return asConnectError(error);
+    }
+  };
 
 const streaming = (method: DescMethod, endpoint: Endpoint) =>
   async function* (request: Message, { values }: HandlerContext): AsyncGenerator<Message> {
     try {
-      for await (const response of endpoint.stream(takeAdmitted(values), () => request)) {
+      for await (const response of endpoint.stream(takeAdmitted(values), request)) {
         yield fromBinary(method.output, response);
       }
     } catch (error) {
@@ -182,11 +187,7 @@ const admitting = (endpoints: ReadonlyMap<DescMethod, Endpoint>) => async (conte
     const { reason } = signal;
     if (values.get(admittedKey) === null || !isUnreadable(reason)) return;
     const unreadable = new NoMessage();
-    endpoint
-      .answer(admitted, () => {
-        throw unreadable;
-      })
-      .catch(() => {});
+    endpoint.turnAway(admitted, unreadable);
     const { code, rawMessage, details } = connectErrorOf(unreadable);
     Object.assign(reason, { code, rawMessage, details });
   };

@@ -2,6 +2,7 @@ import type { MessageShape } from '@bufbuild/protobuf';
 import type { Duration } from '@bufbuild/protobuf/wkt';
 import type { ConsistencySchema, ValidateTokenRequestSchema, ValidatorService } from '@touchstone/contracts';
 import {
+  andThen,
   type Consistency,
   InvalidField,
   parseRevision,
@@ -15,8 +16,8 @@ import { encodeValidation } from './encode-validation.ts';
 
 export const validateTokenHandler =
   (context: ValidatorContext): UnaryHandler<typeof ValidatorService.method.validateToken> =>
-  async (request, { act }) =>
-    encodeValidation(await validateToken(act, toValidateCommand(request), context.validating));
+  (request, { act }) =>
+    andThen(validateToken(act, toValidateCommand(request), context.validating), encodeValidation);
 
 /** @throws InvalidField, RevisionUnknown */
 export const toValidateCommand = (request: MessageShape<typeof ValidateTokenRequestSchema>): ValidateCommand => ({
