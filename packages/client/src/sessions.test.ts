@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type ClientHttp2Stream, createServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect, createServer as createProxy, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Http2SessionManager } from '@connectrpc/connect-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Sessions } from './sessions.ts';
@@ -57,6 +58,30 @@ async function unheard(sessions: Http2SessionManager): Promise<number> {
 
 test('a server that says farewell ends no process, where another connection is made at once', async () => {
   expect(await unheard(new Sessions(url))).toBe(0);
+});
+
+test('a connection that brings nothing any more is given up for another', async () => {
+  const taken: Socket[] = [];
+  const proxy = createProxy((socket) => {
+    taken.push(socket);
+    const onward = connect(Number(new URL(url).port), '127.0.0.1');
+    socket.pipe(onward).pipe(socket);
+    for (const side of [socket, onward]) side.on('error', () => {});
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  const sessions = new Sessions(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
+  await ask(sessions);
+  taken[0]?.unpipe().pause();
+  const started = performance.now();
+  while ((await Promise.race([ask(sessions).catch(() => 'given up'), sleep(1_000, 'waiting')])) === 'waiting') {
+    expect(performance.now() - started).toBeLessThan(20_000);
+  }
+  await ask(sessions);
+  expect(taken).toHaveLength(2);
+  sessions.abort();
+  for (const socket of taken) socket.destroy();
+  proxy.close();
 });
 
 test('which it does, as Connect comes: else the class is not needed any more', async () => {

@@ -2,15 +2,23 @@ import { Http2SessionManager } from '@connectrpc/connect-node';
 
 type Request = Parameters<Http2SessionManager['request']>;
 
+/** A connection that has not answered for so long is given up: the kernel takes a quarter of an hour for that. */
+const liveness = { pingIntervalMs: 5_000, pingTimeoutMs: 3_000 };
+
 const ignored = () => {};
 
 /**
- * Connections as Connect keeps them, of which none ends the process. It destroys one that a server which stops has bidden
+ * Connections as Connect keeps them, of which none is kept that is dead, and none ends the process. Connect destroys one that a server which stops has bidden
  * farewell (GOAWAY), and Node tells of that as an error later on: where another connection has been made meanwhile nobody
  * listens any more (connect-es issue 1768).
  */
 export class Sessions extends Http2SessionManager {
   readonly #heard = new WeakSet<object>();
+
+  /** @param url of the server. */
+  constructor(url: string) {
+    super(url, liveness);
+  }
 
   override async request(...request: Request): ReturnType<Http2SessionManager['request']> {
     const stream = await super.request(...request);
