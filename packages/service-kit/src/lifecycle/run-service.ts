@@ -9,7 +9,7 @@ import type { CommonConfig } from '../config/settings.ts';
 import type { MountedService } from '../grpc/server.ts';
 import { encodeDocument, oneAtATime, type Page } from '../http/page.ts';
 import { callEvents } from '../telemetry/call-events.ts';
-import { openLogger } from '../telemetry/logger.ts';
+import { type GatheringLogger, openLogger } from '../telemetry/logger.ts';
 import { type Metrics, openMetrics } from '../telemetry/metrics.ts';
 import { openReadiness, type Readiness } from './readiness.ts';
 import { atMost, startServers } from './servers.ts';
@@ -52,7 +52,7 @@ export interface Service<Config extends CommonConfig, Context extends ServedCont
 export async function runService<Config extends CommonConfig, Context extends ServedContext>(
   service: Service<Config, Context>,
 ): Promise<void> {
-  let logger: ReturnType<typeof openLogger> | undefined;
+  let logger: GatheringLogger | undefined;
   try {
     const config = service.readConfig(process.env);
     logger = openLogger(service.name, config.LOG_LEVEL);
@@ -80,7 +80,7 @@ function wordsOf(error: unknown): string {
 async function serveUntilStopped<Config extends CommonConfig, Context extends ServedContext>(
   service: Service<Config, Context>,
   config: Config,
-  logger: Logger,
+  logger: GatheringLogger,
 ): Promise<void> {
   const stopping = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort());
@@ -94,6 +94,11 @@ async function serveUntilStopped<Config extends CommonConfig, Context extends Se
   const readiness = openReadiness();
   readiness.set('starting', 'the service is starting');
   const metrics = openMetrics(service.name);
+  const lost = metrics.counter(
+    'touchstone_log_lost_bytes_total',
+    'Log lines that were lost, as nobody read them: bytes.',
+  );
+  logger.onLoss((bytes) => lost.inc(bytes));
   const events = callEvents(logger, metrics);
   let context: Context | null = null;
   let served: ReadonlyMap<DescMethod, Served> = new Map();

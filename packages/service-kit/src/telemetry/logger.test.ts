@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
@@ -29,6 +30,19 @@ test('every line is written, whole and in order, whatever its length and its let
     'ä',
     ...Array(1_000).fill('y'.repeat(99)),
   ]);
+});
+
+test('where nobody reads, lines are lost that would be too many, and how many is told', async () => {
+  const script = `const log = (await import(${JSON.stringify(logger)})).openLogger('validator', 'info');
+    let lost = 0;
+    log.onLoss((bytes) => { lost += bytes; });
+    const line = 'x'.repeat(1_000_000);
+    for (let i = 0; i < 80; i++) log.info(line);
+    process.stderr.write(String(lost), () => process.kill(process.pid, 'SIGKILL'));`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script]);
+  const [lost] = await once(child.stderr, 'data');
+  expect(Number(lost)).toBeGreaterThan(80_000_000 - 64 * 1_024 * 1_024 - 2_000_000);
+  expect(Number(lost)).toBeLessThan(80_000_000 - 60_000_000);
 });
 
 test('a line tells its service and its time', async () => {

@@ -1,8 +1,16 @@
 import pino, { type DestinationStream, type Logger } from 'pino';
 import { describeFault } from './fault.ts';
 
-/** Lines of JSON on standard output, written behind the calls; `end` before the process does. */
-export function openLogger(service: string, level: string): Logger & { readonly end: () => void } {
+/** Writes lines behind the calls. */
+export interface GatheringLogger extends Logger {
+  /** Writes what has been gathered: before the process ends. */
+  end(): void;
+  /** Calls the listener with how many bytes of lines have been lost, because nobody takes what is written. */
+  onLoss(listener: (bytes: number) => void): void;
+}
+
+/** Lines of JSON on standard output. */
+export function openLogger(service: string, level: string): GatheringLogger {
   const destination = gatheredLines();
   const logger = pino(
     {
@@ -14,7 +22,7 @@ export function openLogger(service: string, level: string): Logger & { readonly 
     },
     destination,
   );
-  return Object.assign(logger, { end: destination.flushSync });
+  return Object.assign(logger, { end: destination.flushSync, onLoss: destination.onLoss });
 }
 
 let lineTime: number | null = null;
@@ -46,9 +54,13 @@ function isoTime(): string {
 const gatheredMax = 16_384;
 const gatheredMilliseconds = 100;
 
+/** Bytes. Where standard output is not read lines pile up, and who may not call at all makes some. */
+const waitingMax = 64 * 1_024 * 1_024;
+
 /** Lines go out many at a time, for each write wakes another thread; as bytes, for the texts that lines are joined of are many. */
-function gatheredLines(): DestinationStream & { readonly flushSync: () => void } {
-  const output = pino.destination({ fd: 1, sync: false, contentMode: 'buffer' }) as unknown as Destination;
+function gatheredLines(): DestinationStream & { readonly flushSync: () => void } & Pick<GatheringLogger, 'onLoss'> {
+  const settings = { fd: 1, sync: false, contentMode: 'buffer', maxLength: waitingMax } as const;
+  const output = pino.destination(settings) as unknown as Destination;
   let gathered = Buffer.allocUnsafeSlow(gatheredMax);
   let used = 0;
   function pass(): void {
@@ -69,6 +81,9 @@ function gatheredLines(): DestinationStream & { readonly flushSync: () => void }
       pass();
       output.flushSync();
     },
+    onLoss(listener) {
+      output.on('drop', ({ length }) => listener(length));
+    },
   };
 }
 
@@ -76,4 +91,5 @@ function gatheredLines(): DestinationStream & { readonly flushSync: () => void }
 interface Destination {
   write(bytes: Uint8Array): boolean;
   flushSync(): void;
+  on(event: 'drop', listener: (bytes: Uint8Array) => void): void;
 }
