@@ -193,6 +193,23 @@ test('a message that comes slowly is asked again whose it is, and by whom its ca
   expect(asked).toEqual([undefined, caller]);
 });
 
+test('a message that comes slowly is acted on with the rights of now', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  try {
+    const callers = [caller, { ...caller, scopes: ['tokens:validate', 'tokens:other'] }];
+    const acts: Caller[] = [];
+    const { admit, serving, told } = serve(async ({ act }) => ({ revision: String(acts.push(act.caller)) }), {
+      authenticate: () => callers.pop() as Caller,
+    });
+    const admitted = (await admit()) as Admitted;
+    vi.advanceTimersByTime(1_001);
+    await serving.answer(admitted, request);
+    expect([acts, told.map((call) => call.caller)]).toEqual([[caller], [caller]]);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test('what a known caller is refused before the handler is told once, and before the caller; of strangers nothing is', async () => {
   const heard: unknown[] = [];
   const refused: Refused = async ({ caller: who, traceId }, error) => {

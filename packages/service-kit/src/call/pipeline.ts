@@ -63,8 +63,8 @@ export interface Endpoint {
   admit(call: IncomingCall): Awaitable<Admitted>;
   /** For unary RPCs: at once, where the handler answers so. @throws TouchstoneError, in either way. */
   answer(admitted: Admitted, request: IncomingRequest): Awaitable<Uint8Array>;
-  /** Tells the log of a call that ended before it was handled; the caller has been told, or has gone. */
-  turnAway(admitted: Admitted, error: TouchstoneError): void;
+  /** Tells the log of a call that ended before it could be handled. @param error how; absent: the transport ended it. */
+  turnAway(admitted: Admitted, error?: TouchstoneError): void;
   /** For RPCs that are answered bit by bit. */
   stream(admitted: Admitted, request: IncomingRequest): AsyncGenerator<Uint8Array>;
 }
@@ -120,7 +120,7 @@ export function endpoint<Method extends DescMethod>(
     }
     throw failed(begun, thrown);
   };
-  const requireMessage = (request: IncomingRequest, readPlain: Served['readPlain']): Accepted => {
+  const requireMessage = (request: IncomingRequest, readPlain: Served['readPlain']): Omit<Accepted, 'admitted'> => {
     const isRead = !(request instanceof Uint8Array);
     const plain = isRead ? null : readPlain?.(request);
     if (plain) return { message: plain, isPlain: true };
@@ -136,7 +136,7 @@ export function endpoint<Method extends DescMethod>(
     return itemStatusOf(error);
   };
 
-  const contextOf = (admitted: Admitted, { isPlain }: Accepted): CallContext => ({
+  const contextOf = ({ admitted, isPlain }: Accepted): CallContext => ({
     act: actOf(admitted),
     isPlain,
     toStatus: toStatusIn(admitted),
@@ -149,12 +149,13 @@ export function endpoint<Method extends DescMethod>(
   /** At once, where nobody need be asked again who calls. */
   function accept(admitted: Admitted, request: IncomingRequest, { readPlain }: Served): Awaitable<Accepted> {
     const stillAdmitted = async (accepted: Accepted): Promise<Accepted> => {
-      requireOneOf(scopes, await callerOf(admitted.call, authenticate(), admitted.caller));
+      const caller = await callerOf(admitted.call, authenticate(), admitted.caller);
+      requireOneOf(scopes, caller);
       requireWanted(admitted);
-      return accepted;
+      return { ...accepted, admitted: { ...admitted, caller } };
     };
     try {
-      const accepted = requireMessage(request, readPlain);
+      const accepted = { ...requireMessage(request, readPlain), admitted };
       requireWanted(admitted);
       // Messages can come slowly: who may call now is not who could when the call began.
       const isLate = performance.now() - admitted.started > admissionMilliseconds;
@@ -164,14 +165,15 @@ export function endpoint<Method extends DescMethod>(
     }
   }
 
-  function respond(admitted: Admitted, accepted: Accepted, handle: UnaryHandler<DescMethod>): Awaitable<Uint8Array> {
+  function respond(accepted: Accepted, handle: UnaryHandler<DescMethod>): Awaitable<Uint8Array> {
+    const { message, admitted } = accepted;
     const respondWith = (response: unknown): Uint8Array => {
       const bytes = encode(response);
       events.answered(recordOf(admitted));
       return bytes;
     };
     try {
-      const work = handle(accepted.message, contextOf(admitted, accepted));
+      const work = handle(message, contextOf(accepted));
       if (!(work instanceof Promise)) return respondWith(work);
       return whileWaited(work, admitted)
         .then(respondWith)
@@ -212,17 +214,18 @@ export function endpoint<Method extends DescMethod>(
       const serving = served();
       if (!serving) throw failed(admitted, notReady());
       const handle = serving.handle as UnaryHandler<DescMethod>;
-      return andThen(accept(admitted, request, serving), (accepted) => respond(admitted, accepted, handle));
+      return andThen(accept(admitted, request, serving), (accepted) => respond(accepted, handle));
     },
 
-    turnAway: (admitted, error) => void turnAway(admitted, error).catch(() => {}),
+    turnAway: (admitted, error = endingOf(admitted.call)) => void turnAway(admitted, error).catch(() => {}),
 
-    async *stream(admitted, request) {
+    async *stream(begun, request) {
       const serving = served();
-      if (!serving) throw failed(admitted, notReady());
+      if (!serving) throw failed(begun, notReady());
       const handle = serving.handle as StreamHandler<DescMethod>;
-      const accepted = await accept(admitted, request, serving);
-      const answers = handle(accepted.message, contextOf(admitted, accepted));
+      const accepted = await accept(begun, request, serving);
+      const { message, admitted } = accepted;
+      const answers = handle(message, contextOf(accepted));
       try {
         for (;;) {
           const next = await untilStopped(whileWaited(answers.next(), admitted), stopping);
@@ -258,6 +261,8 @@ async function untilStopped<Result>(work: Promise<Result>, stopping: AbortSignal
 /** A request that its handler may be given. */
 interface Accepted extends Pick<CallContext, 'isPlain'> {
   readonly message: Message;
+  /** By whom it is now. */
+  readonly admitted: Admitted;
 }
 
 function decode({ input }: DescMethod, bytes: Uint8Array): Message {
@@ -312,14 +317,17 @@ function requireOneOf(scopes: readonly string[], caller: Caller): void {
   throw new CallerNotAllowed(`this takes a credential with one of the scopes: ${scopes.join(', ')}`);
 }
 
+/** Transports end late calls as they end those whose caller has gone; their timers can be a millisecond early. */
+const endingOf = ({ deadline }: IncomingCall): TouchstoneError =>
+  deadline <= Date.now() + 1 ? new DeadlineExceeded() : new Cancelled();
+
 /** The caller is answered when it has gone or its time is up, also while the work still goes on. */
 function whileWaited<Result>(work: Promise<Result>, { call, signal }: Admitted): Promise<Result> {
   return new Promise((resolve, reject) => {
-    // Transports end late calls as they end those whose caller has gone; their timers can be a millisecond early. They tell
-    // of every call that it has ended, answered or not: an error is made only where it is wanted.
+    // Transports tell of every call that it has ended, answered or not: an error is made only where it is wanted.
     let isOver = false;
     signal.tell = () => {
-      if (!isOver) reject(call.deadline <= Date.now() + 1 ? new DeadlineExceeded() : new Cancelled());
+      if (!isOver) reject(endingOf(call));
     };
     work.then(
       (result) => {
