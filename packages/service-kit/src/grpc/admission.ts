@@ -1,5 +1,5 @@
 import { Metadata, type ServerInterceptingCallInterface, type StatusObject } from '@grpc/grpc-js';
-import { Cancelled, DeadlineExceeded, type ShownCertificate, type TouchstoneError } from '@touchstone/core';
+import { type Caller, DeadlineExceeded, Overloaded, type ShownCertificate } from '@touchstone/core';
 import type { Admitted, Endpoint, IncomingCall } from '../call/pipeline.ts';
 import { statusDetailsOf } from '../errors/error-details.ts';
 import { failureOf } from '../errors/status-table.ts';
@@ -7,7 +7,7 @@ import { shownCertificate } from '../lifecycle/tls.ts';
 
 type Listener = Parameters<ServerInterceptingCallInterface['start']>[0];
 
-/** How many calls are being let in or answered. */
+/** How many calls there are, from their metadata to the last of their answers. */
 export interface InFlight {
   count: number;
 }
@@ -23,9 +23,17 @@ export interface AdmittedMetadata extends Metadata {
   admitted: Admitted;
 }
 
+/** Milliseconds in which a call that was let in has to send all of its message. */
+const messageMilliseconds = 30_000;
+/** A message from this size on counts towards what may be kept for a caller: bytes. */
+const largeBytes = 16_384;
+/** The most that is kept for a caller of messages whose end has not come: bytes. */
+const keptBytesMax = 64 * 1_024 * 1_024;
+const keptBytes = new WeakMap<Caller, number>();
+
 /**
  * Lets a call in, or ends it, by its metadata alone. A message would be unpacked and kept before its handler is called, and
- * anybody could send as many as there is memory.
+ * anybody could send as many as there is memory. Who is let in can have some kept, and for some time.
  */
 export class AdmittingListener implements Listener {
   readonly #call: ServerInterceptingCallInterface;
@@ -33,6 +41,11 @@ export class AdmittingListener implements Listener {
   readonly #inFlight: InFlight;
   readonly #listener: Listener;
   readonly #incoming: IncomingGrpcCall;
+  /** Until its handler has it. */
+  #letInAs: Admitted | null = null;
+  #hasMessage = false;
+  #keptBytes = 0;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(call: ServerInterceptingCallInterface, { endpoint, inFlight }: Admitting, listener: Listener) {
     this.#call = call;
@@ -43,6 +56,7 @@ export class AdmittingListener implements Listener {
   }
 
   onReceiveMetadata(metadata: Metadata): void {
+    this.#inFlight.count++;
     this.#incoming.metadata = metadata;
     try {
       const admitting = this.#endpoint.admit(this.#incoming);
@@ -54,33 +68,64 @@ export class AdmittingListener implements Listener {
   }
 
   async #settle(admitting: Promise<Admitted>, metadata: Metadata): Promise<void> {
-    this.#inFlight.count++;
     try {
       this.#letIn(await admitting, metadata);
     } catch (error) {
       this.#call.sendStatus(statusOf(error));
-    } finally {
-      this.#inFlight.count--;
     }
   }
 
   #letIn(admitted: Admitted, metadata: Metadata): void {
-    if (!this.#incoming.isOver) this.#listener.onReceiveMetadata(Object.assign(metadata, { admitted }));
-    // Of a call that has ended meanwhile no message is read, and no handler called.
-    else this.#endpoint.turnAway(admitted, this.#incoming.ending());
+    if (this.#incoming.isOver) {
+      // No message is read, and no handler called.
+      this.#endpoint.turnAway(admitted);
+      return;
+    }
+    this.#letInAs = admitted;
+    const end = () => this.#call.sendStatus(statusOf(new DeadlineExceeded()));
+    this.#timer = setTimeout(end, messageMilliseconds).unref();
+    this.#listener.onReceiveMetadata(Object.assign(metadata, { admitted }));
   }
 
-  onReceiveMessage(message: unknown): void {
-    this.#listener.onReceiveMessage(message);
+  onReceiveMessage(message: Buffer): void {
+    this.#hasMessage = true;
+    if (message.length < largeBytes || this.#keep(message.length)) this.#listener.onReceiveMessage(message);
+    else this.#call.sendStatus(statusOf(new Overloaded()));
+  }
+
+  /** Whether that much more is kept for its caller: of one message at least. */
+  #keep(bytes: number): boolean {
+    const { caller } = this.#letInAs as Admitted;
+    const before = keptBytes.get(caller) ?? 0;
+    if (before > 0 && before + bytes > keptBytesMax) return false;
+    keptBytes.set(caller, before + bytes);
+    this.#keptBytes += bytes;
+    return true;
   }
 
   onReceiveHalfClose(): void {
+    // A call without a message reaches no handler.
+    if (this.#hasMessage) this.#handOver();
     this.#listener.onReceiveHalfClose();
   }
 
+  /** grpc-js says so of every call, once, however it ended, and when the last of its answer has gone. */
   onCancel(): void {
+    this.#inFlight.count--;
     this.#incoming.cancelled();
+    const unhandled = this.#handOver();
+    if (unhandled) this.#endpoint.turnAway(unhandled);
     this.#listener.onCancel();
+  }
+
+  /** @returns by whom it was let in, unless it has been handed over before. */
+  #handOver(): Admitted | null {
+    const admitted = this.#letInAs;
+    if (!admitted) return null;
+    this.#letInAs = null;
+    clearTimeout(this.#timer);
+    if (this.#keptBytes > 0) keptBytes.set(admitted.caller, (keptBytes.get(admitted.caller) ?? 0) - this.#keptBytes);
+    return admitted;
   }
 }
 
@@ -120,11 +165,6 @@ class IncomingGrpcCall implements IncomingCall {
 
   onCancel(listener: () => void): void {
     this.#listener = listener;
-  }
-
-  /** How it has ended: timers can be a millisecond early. */
-  ending(): TouchstoneError {
-    return this.deadline <= Date.now() + 1 ? new DeadlineExceeded() : new Cancelled();
   }
 
   cancelled(): void {

@@ -5,7 +5,7 @@ import { intercepting } from './intercepted-call.ts';
 /** A call whose messages are never written, and how often its sender was told to go on. */
 function send(responseStream: boolean): number {
   let toldToGoOn = 0;
-  const call = { sendMetadata() {}, sendMessage() {} } as unknown as ServerInterceptingCallInterface;
+  const call = { sendMetadata() {}, sendMessage() {}, decoder: {} } as unknown as ServerInterceptingCallInterface;
   const method = { path: '/x', requestStream: false, responseStream } as Parameters<ReturnType<typeof intercepting>>[0];
   intercepting(() => undefined)(method, call).sendMessage('message', () => {
     toldToGoOn++;

@@ -1,6 +1,9 @@
 import { ServerInterceptingCall, type ServerInterceptingCallInterface, type ServerInterceptor } from '@grpc/grpc-js';
 import { type Admitting, AdmittingListener } from './admission.ts';
 
+/** Bytes: what anybody may ask of health and reflection is a name. */
+const openMessageBytesMax = 1_024;
+
 /**
  * Has calls let in before anything of their messages is read, and the status of a unary call follow its message at once. By
  * itself grpc-js sends it once the message has been written, which costs each call one more turn of the event loop. Streams
@@ -10,8 +13,18 @@ import { type Admitting, AdmittingListener } from './admission.ts';
  */
 export const intercepting =
   (admittingAt: (path: string) => Admitting | undefined): ServerInterceptor =>
-  ({ path, responseStream }, call) =>
-    responseStream ? new AdmittedCall(call, admittingAt(path)) : new PromptCall(call, admittingAt(path));
+  ({ path, responseStream }, call) => {
+    const admitting = admittingAt(path);
+    if (!admitting) limitMessages(call);
+    return responseStream ? new AdmittedCall(call, admitting) : new PromptCall(call, admitting);
+  };
+
+/** grpc-js has one limit for all methods of a server, which it keeps in each call. */
+function limitMessages(call: ServerInterceptingCallInterface): void {
+  const limited = call as unknown as { maxReceiveMessageSize: number; decoder: { maxReadMessageLength: number } };
+  limited.maxReceiveMessageSize = openMessageBytesMax;
+  limited.decoder.maxReadMessageLength = openMessageBytesMax;
+}
 
 type Listener = Parameters<ServerInterceptingCallInterface['start']>[0];
 type Status = Parameters<ServerInterceptingCallInterface['sendStatus']>[0];

@@ -12,6 +12,9 @@ import {
 import { definitionOf } from './definition.ts';
 import type { OpenStreams } from './open-streams.ts';
 
+/** The most that ask at once, whoever they are: what they do not read of their answers is kept. */
+const streamsMax = 32;
+
 type Answer = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema>['messageResponse']>;
 
 /**
@@ -23,10 +26,18 @@ export function addReflection(server: Server, services: readonly DescService[], 
   const symbols = new Map<string, string>();
   for (const file of files.values()) for (const symbol of symbolsOf(file)) symbols.set(symbol, file.name);
   const names = [...services.map((service) => service.typeName), 'grpc.health.v1.Health'];
+  let open = 0;
   // v1alpha says the same under another name.
   for (const name of [ServerReflection.typeName, 'grpc.reflection.v1alpha.ServerReflection']) {
     server.addService(definitionOf(ServerReflection, name), {
       ServerReflectionInfo: (call: ServerDuplexStream<ServerReflectionRequest, object>) => {
+        if (open === streamsMax) {
+          const details = `at most ${streamsMax} may ask at once: try again later`;
+          call.emit('error', { code: status.RESOURCE_EXHAUSTED, details });
+          return;
+        }
+        open++;
+        call.once('cancelled', () => open--);
         streams.add(call);
         call.on('data', (originalRequest: ServerReflectionRequest) => {
           const messageResponse = answerTo(originalRequest, { files, symbols, names });

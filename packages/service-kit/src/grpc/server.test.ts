@@ -46,6 +46,11 @@ function reasonOf({ metadata }: ServiceError): string {
   return any ? fromBinary(ErrorInfoSchema, any.value).reason : '';
 }
 
+const connectedClient = () => {
+  const one = new Client(target, credentials.createInsecure());
+  return Object.assign(one, { [Symbol.dispose]: () => one.close() });
+};
+
 /** A call whose sender never says that it has sent all: the headers that it is answered with. */
 const unended = (headers: Record<string, string>, bytes: Buffer): Promise<object> => raw(headers, bytes, 'never ended');
 
@@ -168,7 +173,11 @@ test('a call that is late, or whose caller has gone, is no fault', async () => {
   using by = Object.assign(new Client(`127.0.0.1:${slow.grpcPort}`, credentials.createInsecure()), {
     [Symbol.dispose]: () => by.close(),
   });
-  expect(await call(good, { authorization }, { by, deadline: Date.now() + 100 })).toMatch(/^DEADLINE_EXCEEDED/);
+  // One that its caller gives up before it has come is not heard of.
+  await vi.waitUntil(async () => {
+    expect(await call(good, { authorization }, { by, deadline: Date.now() + 100 })).toMatch(/^DEADLINE_EXCEEDED/);
+    return slow.lines.length > 0;
+  }, 10_000);
   const gone = by.makeUnaryRequest(
     validateToken,
     (one: Buffer) => one,
@@ -178,7 +187,6 @@ test('a call that is late, or whose caller has gone, is no fault', async () => {
     () => {},
   );
   gone.cancel();
-  await vi.waitUntil(() => slow.lines.length > 0);
   const line = JSON.parse(slow.lines[0] ?? '');
   expect(line).toMatchObject({ level: 30 });
   expect(['DEADLINE_EXCEEDED', 'CANCELLED']).toContain(line.code);
@@ -198,10 +206,10 @@ test('a call that ends before it is let in is told of; one that does not is wait
   metadata.set('authorization', authorization);
   const asIs = (one: Buffer) => one;
   const gone = by.makeUnaryRequest(validateToken, asIs, asIs, good, metadata, () => {});
-  await vi.waitUntil(() => asked === 1);
+  await vi.waitUntil(() => asked === 1, 10_000);
   gone.cancel();
   const waiting = call(good, { authorization }, { by });
-  await vi.waitUntil(() => asked === 2);
+  await vi.waitUntil(() => asked === 2, 10_000);
   expect(slow.lines).toEqual([]);
   const stopped = slow.stop(0);
   await new Promise((resolve) => setTimeout(resolve, 1_000));
@@ -209,6 +217,92 @@ test('a call that ends before it is let in is told of; one that does not is wait
   expect(await waiting).toBe('OK');
   await stopped;
   expect(slow.lines.map((line) => JSON.parse(line).code).sort()).toEqual(['CANCELLED', 'OK']);
+});
+
+test('a call that is let in, and ends before all of its message is there, is told of', async () => {
+  const before = service.lines.length;
+  const attempts: (readonly [string, () => Promise<unknown>])[] = [
+    ['no message', () => raw({ authorization }, Buffer.alloc(0))],
+    ['half of one', () => raw({ authorization }, frame(good).subarray(0, 9), constants.NGHTTP2_CANCEL)],
+    ['two', () => raw({ authorization }, Buffer.concat([frame(good), frame(good)]))],
+    ['one that is too large', () => call(Buffer.alloc(limit + 1))],
+    ['one that can not be unpacked', () => raw({ 'grpc-encoding': 'gzip', authorization }, frame(good, 1))],
+  ];
+  for (const [, attempt] of attempts) await attempt();
+  await vi.waitUntil(() => service.lines.length >= before + attempts.length, 10_000);
+  const codes = service.lines.slice(before).map((line) => JSON.parse(line).code);
+  expect(codes).toEqual(attempts.map(() => 'CANCELLED'));
+});
+
+test('a caller can have some messages kept whose end has not come, and no more; who sends all of them is served', async () => {
+  const most = 4 * 1_024 * 1_024;
+  await using large = await startTestService(undefined, { MESSAGE_BYTES_MAX: String(most) });
+  const bomb = frame(await promisify(gzip)(Buffer.alloc(most)), 1);
+  const session = connect(`http://127.0.0.1:${large.grpcPort}`);
+  const statuses: unknown[] = [];
+  for (let i = 0; i < 20; i++) {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': validateToken,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      'grpc-encoding': 'gzip',
+      authorization,
+    });
+    stream.on('response', (headers) => statuses.push(headers['grpc-status']));
+    stream.on('error', () => {});
+    stream.write(bomb);
+  }
+  await vi.waitUntil(() => statuses.length === 4, 30_000);
+  expect(statuses).toEqual(Array(4).fill(String(status.UNAVAILABLE)));
+  session.destroy();
+  using by = Object.assign(new Client(`127.0.0.1:${large.grpcPort}`, credentials.createInsecure()), {
+    [Symbol.dispose]: () => by.close(),
+  });
+  await vi.waitUntil(() => large.lines.length >= 20, 10_000);
+  for (let i = 0; i < 20; i++) expect(await call(Buffer.alloc(most, 0xff), undefined, { by })).toMatch(/INVALID_FIELD/);
+});
+
+test.each([
+  ['health', '/grpc.health.v1.Health/Check'],
+  ['reflection', '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo'],
+])('of %s, which anybody may ask, only short messages are taken', async (_, path) => {
+  const exhausted = { 'grpc-status': String(status.RESOURCE_EXHAUSTED) };
+  const bomb = await promisify(gzip)(Buffer.alloc(limit - 1));
+  expect(await unended({ ':path': path, 'grpc-encoding': 'gzip' }, frame(bomb, 1))).toMatchObject(exhausted);
+  expect(await unended({ ':path': path }, frame(Buffer.alloc(1_025)))).toMatchObject(exhausted);
+});
+
+test('not everybody can ask for reflection at once', async () => {
+  const session = connect(`http://${target}`, { settings: { initialWindowSize: 0 } });
+  const ask = () => {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    });
+    stream.on('error', () => {});
+    stream.write(frame(Buffer.from([0x3a, 0])));
+    return new Promise((resolve) => stream.on('response', (headers) => resolve(headers['grpc-status'])));
+  };
+  const answers = await Promise.all(Array.from({ length: 33 }, ask));
+  expect(answers.filter((answer) => answer === String(status.RESOURCE_EXHAUSTED))).toHaveLength(1);
+  session.destroy();
+  using again = connectedClient();
+  await vi.waitUntil(async () => {
+    const stream = again.makeBidiStreamRequest(
+      '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+      (one: Buffer) => one,
+      (one) => one,
+      new Metadata(),
+    );
+    return new Promise((resolve) => {
+      stream.on('data', () => resolve(true));
+      stream.on('error', () => resolve(false));
+      stream.end(Buffer.from([0x3a, 0]));
+    });
+  }, 10_000);
 });
 
 test('a fault is told with the id that the log tells more under, and the log quotes nobody', async () => {

@@ -18,7 +18,7 @@ import {
 import type { Admitted, Endpoint } from '../call/pipeline.ts';
 import { PortTaken } from '../lifecycle/port-taken.ts';
 import { type Tls, tlsOptions } from '../lifecycle/tls.ts';
-import { type AdmittedMetadata, type Admitting, type InFlight, statusOf } from './admission.ts';
+import { type AdmittedMetadata, type InFlight, statusOf } from './admission.ts';
 import { asBuffer } from './definition.ts';
 import { intercepting } from './intercepted-call.ts';
 
@@ -60,7 +60,7 @@ export function createGrpcServer(
     'grpc.keepalive_time_ms': 60_000,
     'grpc.keepalive_timeout_ms': 20_000,
   });
-  for (const one of mounted) mount(server, one, inFlight);
+  for (const one of mounted) mount(server, one);
   return server;
 }
 
@@ -75,11 +75,15 @@ class TlsCredentials extends ServerCredentials {
   }
 }
 
+/** As grpc-js names where it listens. */
+export const addressOf = (host: string, port: number): string =>
+  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+
 /** Listens. @param tls null: plain text. @returns the port. @throws PortTaken */
 export function listen(server: Server, { host, port, portSetting }: Listener, tls: Tls | null): Promise<number> {
   return new Promise((resolve, reject) => {
     server.bindAsync(
-      host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
+      addressOf(host, port),
       tls ? new TlsCredentials(tls) : ServerCredentials.createInsecure(),
       (error, bound) => {
         if (error) reject(new PortTaken(port, portSetting, error));
@@ -89,13 +93,12 @@ export function listen(server: Server, { host, port, portSetting }: Listener, tl
   });
 }
 
-function mount(server: Server, { service, endpoints }: MountedService, inFlight: InFlight): void {
+function mount(server: Server, { service, endpoints }: MountedService): void {
   const definition: Record<string, MethodDefinition<Buffer, Uint8Array>> = {};
   const implementation: UntypedServiceImplementation = {};
   for (const [method, endpoint] of endpoints) {
-    const answering = { endpoint, inFlight };
     definition[method.name] = methodDefinition(service.typeName, method);
-    implementation[method.name] = method.methodKind === 'server_streaming' ? streaming(answering) : unary(answering);
+    implementation[method.name] = method.methodKind === 'server_streaming' ? streaming(endpoint) : unary(endpoint);
   }
   server.addService(definition as ServiceDefinition, implementation);
 }
@@ -116,49 +119,38 @@ function methodDefinition(typeName: string, method: DescMethod): MethodDefinitio
 }
 
 const unary =
-  (answering: Admitting): handleUnaryCall<Buffer, Uint8Array> =>
+  (endpoint: Endpoint): handleUnaryCall<Buffer, Uint8Array> =>
   (call, callback) =>
-    answer(call, callback, answering);
+    answer(call, callback, endpoint);
 
 const streaming =
-  (answering: Admitting): handleServerStreamingCall<Buffer, Uint8Array> =>
+  (endpoint: Endpoint): handleServerStreamingCall<Buffer, Uint8Array> =>
   (call) =>
-    stream(call, answering);
+    stream(call, endpoint);
 
 function answer(
   call: ServerUnaryCall<Buffer, Uint8Array>,
   callback: sendUnaryData<Uint8Array>,
-  { endpoint, inFlight }: Admitting,
+  endpoint: Endpoint,
 ): void {
   try {
     const answering = endpoint.answer(admittedOf(call), call.request);
-    if (answering instanceof Promise) void settle(answering, callback, inFlight);
+    if (answering instanceof Promise) void settle(answering, callback);
     else callback(null, answering);
   } catch (error) {
     callback(statusOf(error));
   }
 }
 
-async function settle(
-  answering: Promise<Uint8Array>,
-  callback: sendUnaryData<Uint8Array>,
-  inFlight: InFlight,
-): Promise<void> {
-  inFlight.count++;
+async function settle(answering: Promise<Uint8Array>, callback: sendUnaryData<Uint8Array>): Promise<void> {
   try {
     callback(null, await answering);
   } catch (error) {
     callback(statusOf(error));
-  } finally {
-    inFlight.count--;
   }
 }
 
-async function stream(
-  call: ServerWritableStream<Buffer, Uint8Array>,
-  { endpoint, inFlight }: Admitting,
-): Promise<void> {
-  inFlight.count++;
+async function stream(call: ServerWritableStream<Buffer, Uint8Array>, endpoint: Endpoint): Promise<void> {
   try {
     for await (const response of endpoint.stream(admittedOf(call), call.request)) {
       if (!call.write(response)) await drained(call);
@@ -166,8 +158,6 @@ async function stream(
     call.end();
   } catch (error) {
     (call as EventEmitter).emit('error', statusOf(error));
-  } finally {
-    inFlight.count--;
   }
 }
 

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { fromBinary } from '@bufbuild/protobuf';
 import { ErrorInfoSchema } from '@touchstone/contracts/google-rpc';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { credential, exchange, startTestService, validateToken } from '../test-service.ts';
 
 const limit = 65_536;
@@ -65,7 +65,7 @@ test('a caller that is unknown is told so before its message is there', async ()
     '',
     '{',
   ].join('\r\n');
-  expect(await exchange(service.httpPort, head, 300)).toMatch(/^HTTP\/1\.1 401/);
+  expect(await exchange(service.httpPort, head, 2_000)).toMatch(/^HTTP\/1\.1 401/);
   const strange = await post('{"token":', { authorization: 'Bearer tks_other' });
   expect([strange.status, reasonIn((await strange.json()) as Told)]).toEqual([401, 'CALLER_UNKNOWN']);
 });
@@ -86,7 +86,7 @@ test('a caller whose credential is revoked while its message comes slowly is ref
     setTimeout(() => {
       slow.honoured.clear();
       socket.write(body);
-    }, 1_100);
+    }, 2_000);
     socket.once('data', (chunk) => {
       resolve(String(chunk));
       socket.destroy();
@@ -120,6 +120,20 @@ test('a message that is small until it is unpacked is refused', async () => {
   expect(bomb.length).toBeLessThan(limit);
   const answer = await post(new Uint8Array(bomb), { 'content-encoding': 'gzip' });
   expect([answer.status, await answer.json()]).toMatchObject([429, { code: 'resource_exhausted' }]);
+});
+
+test('a call that is let in, and ends before all of its message is there, is told of', async () => {
+  const logged = service.lines.length;
+  const head = (length: number) =>
+    `POST ${validateToken} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n` +
+    `Authorization: ${authorization}\r\nContent-Length: ${length}\r\n\r\n`;
+  const socket = connect(service.httpPort, '127.0.0.1', () =>
+    socket.write(`${head(1_000)}{`, () => setTimeout(() => socket.destroy(), 200)),
+  );
+  await vi.waitUntil(() => service.lines.length === logged + 1, 10_000);
+  await exchange(service.httpPort, head(limit + 1) + 'x'.repeat(limit + 1), 2_000);
+  await vi.waitUntil(() => service.lines.length === logged + 2, 10_000);
+  for (const line of service.lines.slice(logged)) expect(JSON.parse(line)).toMatchObject({ code: 'CANCELLED' });
 });
 
 test('a page is read, and nothing else', async () => {

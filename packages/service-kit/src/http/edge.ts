@@ -183,17 +183,22 @@ const admitting = (endpoints: ReadonlyMap<DescMethod, Endpoint>) => async (conte
     }),
   ).catch(asConnectError);
   values.set(admittedKey, admitted);
-  const refuse = () => {
+  const turnAway = () => {
     const { reason } = signal;
-    if (values.get(admittedKey) === null || !isUnreadable(reason)) return;
+    if (values.get(admittedKey) === null) return;
+    if (!isUnreadable(reason)) {
+      endpoint.turnAway(admitted);
+      return;
+    }
     const unreadable = new NoMessage();
     endpoint.turnAway(admitted, unreadable);
+    // Connect decodes by itself, and blames itself for bytes that are none, or quotes them. It tells of the error on this
+    // signal before it writes it down, which is the one place to say it better.
     const { code, rawMessage, details } = connectErrorOf(unreadable);
     Object.assign(reason, { code, rawMessage, details });
   };
-  // Connect decodes by itself, and blames itself for bytes that are none, or quotes them. It tells of the error on this
-  // signal before it writes it down, which is the one place to say it better.
-  signal.addEventListener('abort', refuse, { once: true });
+  if (signal.aborted) turnAway();
+  else signal.addEventListener('abort', turnAway, { once: true });
 };
 
 /** What connect says of headers and frames it says well, and quotes no message. */

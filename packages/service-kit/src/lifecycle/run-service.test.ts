@@ -56,7 +56,7 @@ test.each(['GRPC', 'HTTP'])('a taken %s port is one line that names the port and
   const { exitCode, err, milliseconds } = await run(opened, { [`VALIDATOR_${kind}_PORT`]: String(taken) });
   expect(exitCode).toBe(1);
   expect(err).toMatch(new RegExp(`^validator ends: port ${taken} .*VALIDATOR_${kind}_PORT.*\n$`));
-  expect(milliseconds).toBeLessThan(5_000);
+  expect(milliseconds).toBeLessThan(20_000);
 });
 
 test('settings that are wrong are named, without values', async () => {
@@ -75,7 +75,7 @@ test.each([
   expect(exitCode).toBe(1);
   expect(out).toMatch(/"level":60.*"class":"(Type)?Error"/);
   expect(out + err).not.toContain('hunter2');
-  expect(milliseconds).toBeLessThan(5_000);
+  expect(milliseconds).toBeLessThan(20_000);
 });
 
 test.each([
@@ -85,7 +85,7 @@ test.each([
   const { exitCode, out, milliseconds } = await run(code);
   expect(exitCode).toBe(0);
   expect(out).toContain('"msg":"stopped"');
-  expect(milliseconds).toBeLessThan(5_000);
+  expect(milliseconds).toBeLessThan(20_000);
 });
 
 test('a service whose routes cannot be made closes what it opened', async () => {

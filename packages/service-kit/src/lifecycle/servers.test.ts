@@ -1,4 +1,5 @@
 import { Agent, request } from 'node:http';
+import { connect as connectHttp2 } from 'node:http2';
 import { connect, createServer } from 'node:net';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import { expect, test, vi } from 'vitest';
@@ -29,11 +30,11 @@ test('streams, idle connections and silent ones do not delay the stop', async ()
   reflection.write(Buffer.from([0x3a, 1, 0x2a]));
   await fetch(`${service.http}/healthz`);
   const silent = [service.grpcPort, service.httpPort].map((port) => connect(port, '127.0.0.1').on('error', () => {}));
-  await vi.waitUntil(() => watched.length > 0 && silent.every(({ pending }) => !pending));
+  await vi.waitUntil(() => watched.length > 0 && silent.every(({ pending }) => !pending), 10_000);
 
   const started = performance.now();
   await service.stop(0);
-  expect(performance.now() - started).toBeLessThan(500);
+  expect(performance.now() - started).toBeLessThan(5_000);
   await ended;
   expect(watched).toEqual([1, 2]);
 });
@@ -70,14 +71,38 @@ test('calls in flight are answered, on connections that would be kept, before th
     sent.on('error', resolve);
     sent.end('{"token":"tks_x","audience":"orders","requiredScopes":["read"]}');
   });
-  await vi.waitUntil(() => service.handled() === 2);
+  await vi.waitUntil(() => service.handled() === 2, 10_000);
   const stopped = service.stop(0);
   expect(service.readiness.isReady).toBe(false);
   const started = performance.now();
   setTimeout(() => answer({}), 100);
   expect(await Promise.all([overGrpc, overHttp])).toEqual(['answered', [200, 'close']]);
   await stopped;
-  expect(performance.now() - started).toBeLessThan(1_000);
+  expect(performance.now() - started).toBeLessThan(5_000);
+});
+
+test('a call whose message is on its way is waited for, and its connection is ended when its time is up', async () => {
+  const service = await startTestService(() => new Promise(() => {}), { STOP_MILLISECONDS: '3000' });
+  const session = connectHttp2(`http://127.0.0.1:${service.grpcPort}`);
+  const ended = new Promise((resolve) => session.on('close', () => resolve('ended')));
+  session.on('error', () => {});
+  const call = session.request({
+    ':method': 'POST',
+    ':path': validateToken,
+    'content-type': 'application/grpc',
+    te: 'trailers',
+    authorization: `Bearer ${credential}`,
+  });
+  call.on('error', () => {});
+  const message = Buffer.from('00000000150a057473735f78120661756469656e1a0472656164', 'hex');
+  call.write(message.subarray(0, 9));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const stopped = service.stop(0);
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  call.end(message.subarray(9));
+  await vi.waitUntil(() => service.handled() === 1, 10_000);
+  await stopped;
+  expect(await ended).toBe('ended');
 });
 
 test('calls that do not end are cut when their time is up', async () => {
@@ -87,11 +112,11 @@ test('calls that do not end are cut when their time is up', async () => {
     headers: { 'content-type': 'application/json', authorization: `Bearer ${credential}` },
     body: '{"token":"tks_x","audience":"orders","requiredScopes":["read"]}',
   }).catch(() => 'cut');
-  await vi.waitUntil(() => service.handled() === 1);
+  await vi.waitUntil(() => service.handled() === 1, 10_000);
   const started = performance.now();
   await service.stop(0);
   expect(await call).toBe('cut');
-  expect(performance.now() - started).toBeLessThan(1_000);
+  expect(performance.now() - started).toBeLessThan(5_000);
 });
 
 test.each(['GRPC', 'HTTP'] as const)('where the %s port is taken, neither server listens', async (kind) => {
@@ -116,6 +141,7 @@ test.each(['GRPC', 'HTTP'] as const)('where the %s port is taken, neither server
         socket.on('error', () => resolve(true));
         socket.on('close', () => resolve(false));
       }),
+    10_000,
   );
   other.close();
 });

@@ -5,7 +5,7 @@ import type { InFlight } from '../grpc/admission.ts';
 import { addHealth } from '../grpc/health.ts';
 import { openStreams } from '../grpc/open-streams.ts';
 import { addReflection } from '../grpc/reflection.ts';
-import { createGrpcServer, listen, type MountedService } from '../grpc/server.ts';
+import { addressOf, createGrpcServer, listen, type MountedService } from '../grpc/server.ts';
 import { createHttpEdge, listenHttp } from '../http/edge.ts';
 import type { PageOf } from '../http/page.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -42,9 +42,11 @@ export async function startServers(
   addReflection(grpc, services, streams);
   const http = createHttpEdge({ mounted, readiness, metrics, messageBytesMax, page, tls });
 
-  async function stop(drainMilliseconds: number): Promise<void> {
+  async function stop(grpcPort: number, drainMilliseconds: number): Promise<void> {
     readiness.set('stopping', 'the service is stopping');
     await sleep(drainMilliseconds);
+    // What outlasts its time is cut by it: nothing else in grpc-js ends a connection, and it does only from before the shutdown.
+    grpc.drain(addressOf(config.HOST, grpcPort), config.STOP_MILLISECONDS);
     const grpcEnded = Promise.race([
       new Promise<void>((resolve) => grpc.tryShutdown(() => resolve())),
       quiet(inFlight),
@@ -58,20 +60,20 @@ export async function startServers(
   try {
     const grpcPort = await listen(grpc, listener('GRPC'), tls);
     const httpPort = await listenHttp(http.server, listener('HTTP'));
-    return { grpcPort, httpPort, stop };
+    return { grpcPort, httpPort, stop: (drainMilliseconds) => stop(grpcPort, drainMilliseconds) };
   } catch (error) {
     grpc.forceShutdown();
     throw error;
   }
 }
 
-/** grpc-js waits also for connections that have never sent anything: the last answers get this long to be sent. */
-const lastAnswersMilliseconds = 200;
+/** grpc-js waits also for connections that have never sent anything: what is on its way gets this long. */
+const onTheirWayMilliseconds = 200;
 
 async function quiet(inFlight: InFlight): Promise<void> {
-  do await sleep(lastAnswersMilliseconds);
+  do await sleep(onTheirWayMilliseconds);
   while (inFlight.count > 0);
-  await sleep(lastAnswersMilliseconds);
+  await sleep(onTheirWayMilliseconds);
 }
 
 /** Waits for the work, but no longer than this. */
