@@ -88,14 +88,17 @@ export class AdmittingListener implements Listener {
   }
 
   onReceiveMessage(message: Buffer): void {
+    const admitted = this.#letInAs;
+    // The call can have ended while the message was unpacked.
+    if (!admitted) return;
     this.#hasMessage = true;
-    if (message.length < largeBytes || this.#keep(message.length)) this.#listener.onReceiveMessage(message);
+    if (message.length < largeBytes || this.#keepFor(admitted, message.length))
+      this.#listener.onReceiveMessage(message);
     else this.#call.sendStatus(statusOf(new Overloaded()));
   }
 
   /** Whether that much more is kept for its caller: of one message at least. */
-  #keep(bytes: number): boolean {
-    const { caller } = this.#letInAs as Admitted;
+  #keepFor({ caller }: Admitted, bytes: number): boolean {
     const before = keptBytes.get(caller) ?? 0;
     if (before > 0 && before + bytes > keptBytesMax) return false;
     keptBytes.set(caller, before + bytes);

@@ -263,6 +263,15 @@ test('a caller can have some messages kept whose end has not come, and no more; 
   for (let i = 0; i < 20; i++) expect(await call(Buffer.alloc(most, 0xff), undefined, { by })).toMatch(/INVALID_FIELD/);
 });
 
+test('a call that ends while its message is unpacked does no harm', async () => {
+  const large = frame(await promisify(gzip)(Buffer.alloc(limit - 1)), 1);
+  const packed = { 'grpc-encoding': 'gzip', authorization };
+  const before = service.lines.length;
+  for (let i = 0; i < 20; i++) await raw(packed, large, constants.NGHTTP2_CANCEL);
+  expect(await call(good)).toBe('OK');
+  await vi.waitUntil(() => service.lines.length === before + 21, 10_000);
+});
+
 test.each([
   ['health', '/grpc.health.v1.Health/Check'],
   ['reflection', '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo'],
