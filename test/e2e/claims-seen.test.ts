@@ -1,7 +1,9 @@
 import { TokenMethod } from '@touchstone/contracts';
 import fc from 'fast-check';
+import { exportJWK, generateKeyPair } from 'jose';
 import { beforeAll, expect, inject, test } from 'vitest';
 import { openWorld, unique, type World } from '../harness/world.ts';
+import { failureOf } from './support-outcome.ts';
 import { addServer, type Server } from './support-servers.ts';
 
 const stack = inject('stack');
@@ -69,4 +71,43 @@ test('whoever asks, for whichever audience, of a token made in whichever way: no
     }),
     { numRuns: 8 },
   );
+});
+
+const sectors = ['', 'one', 'two'];
+const subjectIn = (jwt: string): string => JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString()).sub;
+
+test('whichever sectors an exchange leads between: nobody reads what only others are told of who the user is', async () => {
+  const [read, scopes] = [{ from: 'orders:read', to: 'orders:read' }, ['orders:read']];
+  const { publicKey } = await generateKeyPair('ECDH-ES');
+  const encryptionJwk = JSON.stringify(await exportJWK(publicKey));
+  const add = async (sector: string, over: { readonly encryptionJwk?: string; readonly exchanges?: object[] }) => {
+    const { audience, clients } = await addServer(stack, world, { ...over, pairwiseSector: sector });
+    return { sector, isReadable: !over.encryptionJwk, audience, clients };
+  };
+  const targets = await Promise.all([
+    ...sectors.map((sector) => add(sector, {})),
+    ...sectors.map((sector) => add(sector, { encryptionJwk })),
+  ]);
+  const exchanges = targets.map(({ audience }) => ({ audience, scopes: [read] }));
+  const sources = await Promise.all(sectors.map((sector) => add(sector, { exchanges })));
+  const grants = [...sources, ...targets].map(({ audience }) => ({ audience, scopes }));
+  const appId = await world.addApp({ methods, grants });
+  for (const source of sources) {
+    const { audience, clients } = source;
+    const { token } = await world.issue({ appId, audience });
+    const { subject } = await clients.validator.validateToken({ token, audience, requiredScopes: scopes });
+    for (const { audience, sector, isReadable } of targets) {
+      const exchange = (method: TokenMethod) => clients.issuer.exchangeToken({ token, audience, scopes, method });
+      await exchange(TokenMethod.REFERENCE);
+      const signed = exchange(TokenMethod.SIGNED);
+      if (isReadable && sector === source.sector) expect(subjectIn((await signed).token)).toBe(subject);
+      else if (!isReadable) await signed;
+      else {
+        expect(await failureOf(signed)).toMatchObject({
+          reason: 'METHOD_NOT_ALLOWED',
+          metadata: { field: 'method', limited_by: 'pairwise sector' },
+        });
+      }
+    }
+  }
 });

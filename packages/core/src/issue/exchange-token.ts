@@ -16,6 +16,7 @@ import { type Cap, type Granted, within } from '../policy/cap.ts';
 import { capOfApp, capOfConsent, capsBesideApp } from '../policy/caps-of.ts';
 import { refusalOf } from '../policy/refusal.ts';
 import type { Registration } from '../register/ports.ts';
+import type { ResourceServer } from '../register/registration.ts';
 import { readableBy, released } from '../register/released.ts';
 import { type Confirmation, confirmationOf, confirmationText } from '../tokens/confirmation.ts';
 import type { Opened, Secrets } from '../tokens/token-method.ts';
@@ -52,6 +53,8 @@ export interface ExchangePorts extends IssuePorts, ProofPorts, ReleasePorts {
 
 /** A token that is verified without asking lives a minute at most: nobody who does hears of its end. */
 const offline: Cap = { by: 'exchange', ttlMax: 60 };
+/** What is not for the eyes of who exchanges. */
+const unread: Cap = { by: 'pairwise sector', methods: ['reference'] };
 /** How often an exchange is decided anew because the registry changed under it. */
 const attemptsMax = 5;
 
@@ -191,6 +194,7 @@ function decideExchange(
       { by: 'exchange', methods: ['reference', 'signed'] },
       ...(consent ? [capOfConsent(consent.consent, audience)] : []),
       ...(method === 'signed' ? [offline] : []),
+      ...(namesUserOtherwise(act, record, source.resourceServer, known.resourceServer) ? [unread] : []),
     ],
     {
       ...command,
@@ -202,6 +206,21 @@ function decideExchange(
   if (refusal) throw refusal;
   return granted;
 }
+
+/**
+ * Whether a resource server would read in the new token who the user is, by another name than it is told. An app that may have
+ * tokens that can be read is told by all of them.
+ */
+const namesUserOtherwise = (
+  { caller }: Act,
+  { userHandle }: TokenRecord,
+  source: ResourceServer,
+  target: ResourceServer,
+): boolean =>
+  caller.kind === 'resource_server' &&
+  userHandle !== null &&
+  target.encryptionJwk === null &&
+  source.pairwiseSector !== target.pairwiseSector;
 
 /** What the scopes of a token for the one audience may be exchanged to at the other. @throws ExchangeNotAllowed */
 function scopesAcross({ resourceServer }: Registration, audience: string, held: readonly string[]): readonly string[] {

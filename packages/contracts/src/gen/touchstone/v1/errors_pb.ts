@@ -116,7 +116,8 @@ export const ErrorReason = {
   TTL_TOO_LONG: 12,
 
   /**
-   * PERMISSION_DENIED: a token method that the app may not use; metadata: `limited_by`.
+   * PERMISSION_DENIED: a token method that the app may not use, or by which a resource server that exchanges would read who the
+   * user is to others; metadata: `limited_by`.
    *
    * @generated from enum value: ERROR_REASON_METHOD_NOT_ALLOWED = 13;
    */

@@ -774,7 +774,8 @@ export const IssuerService: GenService<{
    * A token that is bound to a certificate or a key takes its proof here, too.
    *
    * Methods: REFERENCE, and SIGNED where the app may have it: one that is verified without asking lives at most a minute,
-   * for nobody hears of its end.
+   * for nobody hears of its end. From a resource server to one of another sector (`pairwise_sector`) that has no
+   * `encryption_jwk`, there is no SIGNED: the first one would read by which name the second one is told of the user.
    *
    * Not idempotent: a retry after an unknown outcome makes a second token. Errors: TOKEN_NOT_HONOURED, AUDIENCE_UNKNOWN,
    * EXCHANGE_NOT_ALLOWED, EXCHANGE_TOO_DEEP, SCOPE_NOT_ALLOWED, CONSENT_REQUIRED, CONSENT_ENDED, DISABLED, TTL_TOO_LONG,
