@@ -85,8 +85,7 @@ test('bound to a key it is refused: the proof would be for what its audience get
   const [key, certificate] = (['keySha256', 'certificateSha256'] as const).map((field) => ({
     confirmation: { method: { case: field, value: 'A'.repeat(43) } },
   }));
-  const issue = (method: TokenMethod, confirmation: typeof key) =>
-    world.issue({ appId, audience, method, confirmation });
+  const issue = (method: TokenMethod, bound: typeof key) => world.issue({ appId, audience, method, ...bound });
   expect(await failureOf(issue(SIGNED, key))).toMatchObject({
     code: 'InvalidArgument',
     metadata: expect.objectContaining({ field: 'method' }),
