@@ -1,7 +1,8 @@
-import { type NewTokenRecord, partitionOf, StoreUnavailable } from '@touchstone/core';
+import { type NewTokenRecord, partitionOf, type Room, StoreUnavailable, TooManyTokens } from '@touchstone/core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
 import { asRead, issuedEvent, mint as mintFor, wanted } from './minted.ts';
+import { revokeOne } from './revoke.ts';
 
 let store: TestDatabase;
 beforeAll(async () => {
@@ -140,6 +141,32 @@ test('every stored token has one event, and the events of a writer are counted w
   expect(events).toBe(tokens);
   expect(counted).toBe(true);
 });
+
+test.each([false, true])(
+  'a token that has just been revoked takes no room, however little has been heard of it here (making room: %s)',
+  async (makesRoom) => {
+    const follower = await store.follow();
+    const ended: NewTokenRecord['key'][] = [];
+    const room: Room = {
+      max: 2,
+      isAlive: (record) => !follower.watermarks.revokes(record),
+      refresh: () => follower.refresh(),
+      end: makesRoom ? async (oldest) => void ended.push(...oldest.map(({ key }) => key)) : null,
+    };
+    const issue = async () => {
+      const record = await mint({ userHandle: `making room: ${makesRoom}` });
+      await store.tokens.insertTogether([{ record, event: issuedEvent(record) }], null, room);
+      return record;
+    };
+    const [first, second] = [await issue(), await issue()];
+    await revokeOne(store, second);
+    await issue();
+    expect(ended).toEqual([]);
+    if (makesRoom) await issue();
+    else await expect(issue()).rejects.toThrow(TooManyTokens);
+    expect(ended).toEqual(makesRoom ? [first.key] : []);
+  },
+);
 
 test('a token whose row the database did not keep is not told as issued', async () => {
   const statements = [

@@ -158,7 +158,7 @@ const roomStatement = `
   insert into live_token (expiry_day, id, app_id, user_handle, expires_at) values ($1, $2, $3, $4, $5)`;
 
 /** One after the other, of those who want it for the same app and user. @throws TooManyTokens */
-async function takeRoom(query: Query, { record }: NewToken, { max, isAlive, end }: Room): Promise<void> {
+async function takeRoom(query: Query, { record }: NewToken, { max, isAlive, refresh, end }: Room): Promise<void> {
   const { key, tenantId, appId, userHandle, expiresAt } = record;
   await query({ text: lockStatement, values: [JSON.stringify([appId, userHandle])] });
   const rows = (await query({ text: aliveStatement, values: [appId, userHandle ?? ''] })) as [number, string][];
@@ -169,6 +169,8 @@ async function takeRoom(query: Query, { record }: NewToken, { max, isAlive, end 
   const theirs = kept
     .filter((one) => one.tokenClass === 'token' && one.appId === appId && one.userHandle === userHandle)
     .sort((a, b) => a.sequence - b.sequence);
+  // What has just been revoked may be unknown here: nobody goes, or is refused, in its place.
+  if (theirs.filter(isAlive).length >= max) await refresh();
   const alive = theirs.filter(isAlive);
   if (alive.length >= max && !end) throw new TooManyTokens(max);
   const oldest = alive.slice(0, Math.max(0, alive.length - max + 1));

@@ -238,6 +238,7 @@ function roomFor(act: Act, limit: LiveTokensLimit | null, { revocations, followe
   return {
     max: limit.max,
     isAlive: (record) => !follower.watermarks.revokes(record),
+    refresh: () => follower.refresh(),
     end: limit.onMax === 'revoke_oldest' ? end : null,
   };
 }

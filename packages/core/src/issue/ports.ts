@@ -73,6 +73,8 @@ export interface Room {
   readonly max: number;
   /** Whether one that has not expired is alive. */
   isAlive(record: TokenRecord): boolean;
+  /** Once this resolves, `isAlive` knows of every revocation that had returned before. @throws StoreUnavailable */
+  refresh(): Promise<void>;
   /** Ends those that have to go, while nobody else takes their place; null: there is no making room. */
   readonly end: ((oldest: readonly TokenRecord[]) => Promise<void>) | null;
 }
