@@ -1,4 +1,5 @@
-import { OnExcess, RefusalReason, TokenMethod } from '@touchstone/contracts';
+import { create } from '@bufbuild/protobuf';
+import { OnExcess, RefreshPolicySchema, RefusalReason, TokenMethod } from '@touchstone/contracts';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { type Clients, clientsOf, openWorld, scopes, unique, type World } from '../harness/world.ts';
 import { failureOf } from './support-outcome.ts';
@@ -110,6 +111,45 @@ describe('where less is had by now', () => {
     await refresh(refreshToken, {}, patient);
     const otherwise = refresh(refreshToken, { onExcess: OnExcess.CUT_DOWN }, patient);
     expect(await failureOf(otherwise)).toMatchObject({ reason: 'REFRESH_TOKEN_REUSED' });
+  });
+});
+
+describe('where refresh tokens have come to live shorter than when it was made', () => {
+  const second = { seconds: 1n };
+  const wait = () => new Promise((resolve) => setTimeout(resolve, 1_100));
+  const limit = async ({ appId }: Renewer, over: Record<string, unknown>) => {
+    const { app: entry } = await world.operator.registry.getApp({ appId });
+    if (!entry) throw new Error('there is no app');
+    await world.operator.registry.updateApp({
+      app: { ...entry, refresh: create(RefreshPolicySchema, { ttlMax: month, ...over }) },
+    });
+  };
+
+  test.each([
+    ['its family', { ttlMax: second }],
+    ['one that lies unused', { idleMax: second }],
+  ])('%s ends as soon as that is over, and goes on once they may live longer again', async (_, over) => {
+    const own = await addApp({ ttlMax: month });
+    const { refreshToken } = await issue(own);
+    await wait();
+    await limit(own, over);
+    expect(await failureOf(refresh(refreshToken, {}, own))).toMatchObject({ reason: 'TOKEN_NOT_HONOURED' });
+    await limit(own, {});
+    await refresh(refreshToken, {}, own);
+  });
+
+  test('what it renews ends with its family, counted from the first one, however often it was renewed', async () => {
+    const own = await addApp({ ttlMax: month });
+    const { refreshToken } = await issue(own);
+    const end = Date.now() + 30_000;
+    await wait();
+    const renewed = await refresh(refreshToken, {}, own);
+    await limit(own, { ttlMax: { seconds: 30n } });
+    const { expiresAt, refreshExpiresAt } = await refresh(renewed.refreshToken, {}, own);
+    for (const at of [expiresAt, refreshExpiresAt]) {
+      expect(Number(at?.seconds)).toBeLessThanOrEqual(end / 1_000);
+      expect(Number(at?.seconds)).toBeGreaterThan(end / 1_000 - 5);
+    }
   });
 });
 

@@ -10,6 +10,7 @@ import {
   InvalidField,
   RefreshNotAllowed,
   StoreUnavailable,
+  TokenNotHonoured,
   TtlTooLong,
 } from '../errors.ts';
 import type { WrappedKey } from '../keys/ports.ts';
@@ -17,7 +18,7 @@ import type { Excess, Granted } from '../policy/cap.ts';
 import type { LiveTokensLimit } from '../policy/policy.ts';
 import type { OnExcess } from '../policy/refusal.ts';
 import type { Registration, Registry } from '../register/ports.ts';
-import type { App } from '../register/registration.ts';
+import type { RefreshPolicy } from '../register/registration.ts';
 import { readableBy } from '../register/released.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Head } from '../revisions/revision.ts';
@@ -175,7 +176,7 @@ export async function issueUnderLatest(
     const registration = await ports.registry.find(command.tenantId, command.appId, command.audience);
     const given = command.consentId === null ? null : await findConsent(command, ports);
     const request = { ...command, forUser: command.userId !== null, consent: given, renewed: renewal?.scopes ?? null };
-    const grant = grantOrStale(registration, request, attempt > 1);
+    const grant = grantOrStale(registration, request, renewal, attempt > 1);
     if (grant) await count(registration);
     const handles = await ports.handles.of(command.tenantId);
     const issued = grant && (await write(act, command, { registration, given, grant, renewal, handles }, ports));
@@ -185,13 +186,32 @@ export async function issueUnderLatest(
   throw new StoreUnavailable(new Error("the tenant's registry does not stand still"));
 }
 
-function grantOrStale(registration: Registration, request: GrantRequest, fresh: boolean): Granted | null {
+function grantOrStale(
+  registration: Registration,
+  request: GrantRequest,
+  renewal: Renewal | null,
+  fresh: boolean,
+): Granted | null {
   try {
-    return decideGrant(registration, request);
+    const grant = decideGrant(registration, request);
+    if (renewal) requireInTime(renewal, refreshPolicyOf(registration));
+    return grant;
   } catch (error) {
     if (fresh) throw error;
     return null;
   }
+}
+
+/** However long it was to live when it was made. @throws TokenNotHonoured */
+function requireInTime({ beganAt, madeAt, presentedAt }: Renewal, { ttlMax, idleMax }: RefreshPolicy): void {
+  const end = Math.min(beganAt + ttlMax * 1_000, madeAt + idleMax * 1_000);
+  if (presentedAt >= end) throw new TokenNotHonoured();
+}
+
+/** @throws RefreshNotAllowed */
+function refreshPolicyOf({ app }: Registration): RefreshPolicy {
+  if (!app?.refresh) throw new RefreshNotAllowed();
+  return app.refresh;
 }
 
 /** What has been decided about a token. */
@@ -213,9 +233,9 @@ async function write(
   const birth = await ports.tokens.draw(act.signal);
   const expiresAt = decideEnd(command, decided.grant, decided.given?.consent ?? null, birth.now);
   const family = command.refreshable ? await mintRefresh(act, command, decided, ports) : null;
-  const root = family?.root;
-  const end = Math.min(expiresAt, root?.expiresAt ?? expiresAt);
-  const { token, record } = await mint(command, decided, root ? [root] : [], { ...birth, expiresAt: end }, ports);
+  const end = Math.min(expiresAt, family?.end ?? expiresAt);
+  const lineage = family ? [family.root] : [];
+  const { token, record } = await mint(command, decided, lineage, { ...birth, expiresAt: end }, ports);
   const issued = issuedFrom(token, record, decided.grant.excess, ports.follower);
   const event = tokenIssued(act, record, '');
   const { liveTokens } = decided.grant;
@@ -263,11 +283,12 @@ async function mintRefresh(
   command: IssueCommand,
   { registration, given, grant, renewal, handles }: Decided,
   ports: IssuePorts,
-): Promise<{ readonly token: NewToken; readonly issued: IssuedRefresh; readonly root: Ancestor }> {
-  const { refresh: policy } = registration.app as App;
-  if (!policy) throw new RefreshNotAllowed();
+): Promise<MintedRefresh> {
+  const policy = refreshPolicyOf(registration);
   const { sequence, now } = await ports.tokens.draw(act.signal);
-  const end = renewal?.root.expiresAt ?? Math.min(now + policy.ttlMax * 1_000, given?.consent.expiresAt ?? Infinity);
+  const beganAt = renewal?.beganAt ?? now;
+  const endOfRoot = renewal?.root.expiresAt ?? given?.consent.expiresAt ?? Infinity;
+  const end = Math.min(beganAt + policy.ttlMax * 1_000, endOfRoot);
   const idleUntil = Math.min(end, now + policy.idleMax * 1_000);
   const { audience, method, usage, claims, userId, confirmation } = command;
   const renewable: Renewable = {
@@ -277,6 +298,7 @@ async function mintRefresh(
     usage,
     claims,
     confirmation,
+    beganAt,
     idleUntil,
   };
   const { token, record } = await ports.methods.mint(
@@ -298,7 +320,16 @@ async function mintRefresh(
     token: { record, event: tokenIssued(act, record, '') },
     issued: { token, expiresAt: idleUntil },
     root: renewal?.root ?? ancestorOf(record, end),
+    end,
   };
+}
+
+interface MintedRefresh {
+  readonly token: NewToken;
+  readonly issued: IssuedRefresh;
+  readonly root: Ancestor;
+  /** When the family ends, by what holds now: milliseconds since 1970. */
+  readonly end: number;
 }
 
 /** What a refresh token keeps of what it renews. */
@@ -309,6 +340,8 @@ export interface Renewable {
   readonly usage: Usage;
   readonly claims: Claims;
   readonly confirmation: Confirmation | null;
+  /** When the first one of the family was made: milliseconds since 1970. */
+  readonly beganAt: number;
   /** From then on it is refused: milliseconds since 1970. */
   readonly idleUntil: number;
 }
@@ -317,6 +350,12 @@ export interface Renewable {
 export interface Renewal {
   /** The first refresh token of the family: all of it dies with that one. */
   readonly root: Ancestor;
+  /** When that was made, milliseconds since 1970 like the others. */
+  readonly beganAt: number;
+  /** When the one that is used was made. */
+  readonly madeAt: number;
+  /** When that was presented, by the database's clock. */
+  readonly presentedAt: number;
   /** What the first token of the family allowed. */
   readonly scopes: readonly string[];
   use(answer: IssuedToken): RefreshUse;

@@ -48,8 +48,8 @@ interface Honoured {
   readonly opened: Opened;
   readonly renewable: Renewable;
   readonly root: Ancestor;
-  /** Whether it has lain unused for too long. */
-  readonly isIdle: boolean;
+  /** The database's clock when it was looked up: milliseconds since 1970. */
+  readonly now: number;
 }
 
 /**
@@ -62,10 +62,13 @@ export async function refreshToken(act: Act, command: RefreshCommand, ports: Ref
     requireKind(act.caller, 'app');
     requireScope(act.caller, 'tokens:issue:self');
     const honoured = await findHonoured(act, command, ports);
-    const { located, record, renewable, root } = honoured;
+    const { located, record, renewable, root, now } = honoured;
     const request = hash('sha256', JSON.stringify([command.scopes, command.ttl, command.onExcess]));
     const renewal: Renewal = {
       root,
+      beganAt: renewable.beganAt,
+      madeAt: record.issuedAt,
+      presentedAt: now,
       scopes: renewable.scopes,
       use: (answer) => ({
         key: record.key,
@@ -91,7 +94,7 @@ async function renewOrFindUse(
   ports: RefreshPorts,
 ): Promise<IssuedToken | UsedBefore> {
   try {
-    if (honoured.isIdle) throw new TokenNotHonoured();
+    if (honoured.now >= honoured.renewable.idleUntil) throw new TokenNotHonoured();
     return await issueUnderLatest(act, issueCommandOf(honoured, command), renewal, ports);
   } catch (error) {
     const before = isRefusal(error) ? await ports.tokens.findUse(honoured.record.key) : null;
@@ -124,8 +127,7 @@ async function findHonoured(act: Act, { token }: RefreshCommand, ports: RefreshP
   const { appId } = decision.record;
   if (appId === null || appId !== act.caller.name) throw new TokenNotHonoured();
   const known = { ...decision.record, appId };
-  const isIdle = now >= renewable.idleUntil;
-  return { located, record: known, opened: decision.opened, renewable, root: rootOf(known), isIdle };
+  return { located, record: known, opened: decision.opened, renewable, root: rootOf(known), now };
 }
 
 /** The first refresh token of the family. */

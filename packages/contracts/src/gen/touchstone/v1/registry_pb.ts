@@ -323,7 +323,8 @@ export const AppSchema: GenMessage<App> = /*@__PURE__*/
   messageDesc(file_touchstone_v1_registry, 4);
 
 /**
- * How refresh tokens live.
+ * How refresh tokens live. Those that are there keep to it as well from then on, where it has become less; never to more than
+ * what they were made under.
  *
  * @generated from message touchstone.v1.RefreshPolicy
  */
