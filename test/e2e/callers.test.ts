@@ -997,3 +997,22 @@ test.each([1, 2])(
     await untilRefused(acting);
   },
 );
+
+test('with a credential that has been revoked nothing is done any more that would outlast it', async () => {
+  const outcomes: string[] = [];
+  const value = { name: 'auditor', tenantIds: [own.tenantId] };
+  for (let i = 0; i < 20; i++) {
+    const scopes = ['credentials:issue', 'registry:read', 'registry:write'];
+    const { credential, tokenId } = await bootstrapCredential(stack, [own.tenantId], scopes);
+    const { registry } = clientsOf(stack, credential);
+    const { app } = await registry.getApp({ appId: own.appId });
+    if (!app) throw new Error('there is no app');
+    await own.operator.revocation.revokeToken({ tokenOrId: { case: 'tokenId', value: tokenId } });
+    const attempts = [
+      registry.issueCredential({ principal: { case: 'auditor', value }, scopes: ['audit:read'], ttl }),
+      registry.updateApp({ app }),
+    ];
+    outcomes.push(...(await Promise.all(attempts.map(outcomeOf))));
+  }
+  expect(new Set(outcomes)).toEqual(new Set(['Unauthenticated CALLER_UNKNOWN']));
+});

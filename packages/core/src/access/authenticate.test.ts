@@ -56,7 +56,8 @@ async function open() {
   };
   const forget = (minted: ReturnType<typeof mint>) => stored.delete(minted.record.key.key);
   // Whether it answers at once or by a promise is a matter of what it remembers.
-  const authenticate = async (credential: string) => authenticateNow(credential);
+  const authenticate = async (credential: string, isLasting = false) =>
+    authenticateNow(credential, undefined, isLasting);
   return { authenticate, keep, forget, history, clock, follower, database };
 }
 
@@ -107,6 +108,16 @@ test('it is judged on what was true at most a second ago, without a question unt
   clock.pass(1);
   await expect(authenticate(credential)).rejects.toThrow(CallerUnknown);
   expect(history.asked).toBe(1);
+});
+
+test('for what would outlast it, it is judged by all that was revoked before', async () => {
+  const { authenticate, keep, history } = await open();
+  const credential = keep(mint());
+  await authenticate(credential);
+  expect(await authenticate(credential, true)).toMatchObject(principal);
+  expect(history.asked).toBe(1);
+  history.write('u1', 1, { tokenClass: 'credential' });
+  await expect(authenticate(credential, true)).rejects.toThrow(CallerUnknown);
 });
 
 test('a suspended machine asks first, though its monotonic clock stood still', async () => {

@@ -11,7 +11,7 @@ import type { Caller } from './act.ts';
 import type { CertifiedClient, ClientAuthenticator } from './authenticate-client.ts';
 import { touchstoneAudience } from './rights.ts';
 
-/** A caller is judged on what was true at most this many milliseconds ago. */
+/** A caller is judged on what was true at most this many milliseconds ago, but where it must be what is true now. */
 export const stalenessMax = 1_000;
 /** How many credentials are remembered, those used last. */
 const rememberedMax = 20_000;
@@ -37,9 +37,10 @@ export type Shown = string | CertifiedClient;
 /**
  * Who shows this: at once where the database need not be asked.
  * @param admitted the caller, where the very same call has shown it before: what is good once was taken then.
+ * @param isLasting whether what is done would outlast a credential: then all counts that was revoked before this is asked.
  * @throws CallerUnknown, Fenced, StoreUnavailable, Overloaded, in either way.
  */
-export type Authenticate = (shown: Shown, admitted?: Caller) => Awaitable<Caller>;
+export type Authenticate = (shown: Shown, admitted?: Caller, isLasting?: boolean) => Awaitable<Caller>;
 
 /** How every JWT begins, and no credential does: `{"` in base64url. */
 const jwtStart = 'eyJ';
@@ -74,23 +75,23 @@ export function authenticator({ methods, records, follower, presence, clients }:
     return remembered.get(credential);
   }
 
-  async function ask(credential: string): Promise<Caller> {
-    if (follower.age > stalenessMax) await follower.refresh();
+  async function ask(credential: string, isLasting: boolean): Promise<Caller> {
+    if (isLasting || follower.age > stalenessMax) await follower.refresh();
     const known = recall(credential);
     if (known) return requireHonoured(known, follower);
     const fresh = await read(credential);
-    if (!fresh) return ask(credential);
+    if (!fresh) return ask(credential, isLasting);
     const caller = requireHonoured(fresh, follower);
     remembered.set(credential, fresh);
     return caller;
   }
 
-  return (credential, admitted) => {
+  return (credential, admitted, isLasting = false) => {
     presence.requireCurrent();
     if (typeof credential !== 'string') return clients.byCertificate(credential);
     if (credential.startsWith(jwtStart)) return clients.byAssertion(credential, admitted);
-    const known = follower.age > stalenessMax ? undefined : recall(credential);
-    return known ? requireHonoured(known, follower) : ask(credential);
+    const known = isLasting || follower.age > stalenessMax ? undefined : recall(credential);
+    return known ? requireHonoured(known, follower) : ask(credential, isLasting);
   };
 }
 

@@ -23,6 +23,12 @@ export const scopesOfKind: Readonly<Record<CallerKind, readonly string[]>> = {
   auditor: ['audit:read'],
 };
 
+/**
+ * What is done by these outlasts the credential that it is done with: others are made, identities registered. Who does it is
+ * judged by all that was revoked before the call.
+ */
+export const lastingScopes: readonly string[] = ['credentials:issue', 'registry:write'];
+
 /** @throws CallerNotAllowed unless the caller is of one of these kinds. */
 export function requireKind(caller: Caller, ...kinds: readonly CallerKind[]): void {
   if (!kinds.includes(caller.kind)) {

@@ -210,6 +210,33 @@ test('a message that comes slowly is acted on with the rights of now', async () 
   }
 });
 
+test('whose a call is that does what lasts is asked again, by what is true now', async () => {
+  const asked: unknown[] = [];
+  const authenticate: Authenticate = (_shown, admitted, isLasting) => {
+    asked.push([admitted, isLasting]);
+    if (isLasting) throw new CallerUnknown();
+    return operator;
+  };
+  const operator: Caller = { ...caller, kind: 'operator', scopes: ['registry:read', 'credentials:issue'] };
+  const { issueCredential, getApp } = RegistryService.method;
+  const making = serve(undefined, { of: issueCredential as DescMethodUnary, authenticate });
+  const value = { name: 'x', tenantIds: ['t1'] };
+  const request = create(issueCredential.input, {
+    principal: { case: 'auditor', value },
+    scopes: ['audit:read'],
+    ttl: { seconds: 1n },
+  });
+  await expect(making.call({}, request)).rejects.toMatchObject({ code: 'caller_unknown' });
+  expect(making.handled()).toBe(0);
+  expect(asked).toEqual([
+    [undefined, undefined],
+    [operator, true],
+  ]);
+  const reading = serve(undefined, { of: getApp as DescMethodUnary, authenticate });
+  await reading.call({}, create(getApp.input, { appId: 'a1' }));
+  expect(asked).toHaveLength(3);
+});
+
 test('what a known caller is refused before the handler is told once, and before the caller; of strangers nothing is', async () => {
   const heard: unknown[] = [];
   const refused: Refused = async ({ caller: who, traceId }, error) => {

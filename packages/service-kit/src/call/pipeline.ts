@@ -19,6 +19,7 @@ import {
   Cancelled,
   type CertifiedClient,
   DeadlineExceeded,
+  lastingScopes,
   type ShownCertificate,
   StoreUnavailable,
   type TouchstoneError,
@@ -94,6 +95,7 @@ export function endpoint<Method extends DescMethod>(
   { authenticate, events, stopping }: PipelineOptions,
 ): Endpoint {
   const scopes = getOption(method, caller_scopes);
+  const isLasting = scopes.some((scope) => lastingScopes.includes(scope));
   // Rules are compiled at their first use: better now than in the first call.
   validateMessage(method.input, create(method.input));
   const name = `${method.parent.typeName}/${method.name}`;
@@ -149,7 +151,7 @@ export function endpoint<Method extends DescMethod>(
   /** At once, where nobody need be asked again who calls. */
   function accept(admitted: Admitted, request: IncomingRequest, { readPlain }: Served): Awaitable<Accepted> {
     const stillAdmitted = async (accepted: Accepted): Promise<Accepted> => {
-      const caller = await callerOf(admitted.call, authenticate(), admitted.caller);
+      const caller = await callerOf(admitted.call, authenticate(), admitted.caller, isLasting);
       requireOneOf(scopes, caller);
       requireWanted(admitted);
       return { ...accepted, admitted: { ...admitted, caller } };
@@ -159,7 +161,7 @@ export function endpoint<Method extends DescMethod>(
       requireWanted(admitted);
       // Messages can come slowly: who may call now is not who could when the call began.
       const isLate = performance.now() - admitted.started > admissionMilliseconds;
-      return isLate ? stillAdmitted(accepted).catch((error) => turnAway(admitted, error)) : accepted;
+      return isLate || isLasting ? stillAdmitted(accepted).catch((error) => turnAway(admitted, error)) : accepted;
     } catch (error) {
       return turnAway(admitted, error);
     }
@@ -286,13 +288,19 @@ const notReady = () => new StoreUnavailable(new Error('the service is not ready'
  * Credentials and assertions come as bearer tokens (RFC 6750 section 2.1). A call without one is by the client that it names,
  * if the connection's certificate shows that.
  * @param admitted whom the call was admitted for, where it was.
+ * @param isLasting as Authenticate's: certificates are of kinds that do nothing of that sort.
  */
-function callerOf(call: IncomingCall, authenticate: Authenticate | null, admitted?: Caller): Awaitable<Caller> {
+function callerOf(
+  call: IncomingCall,
+  authenticate: Authenticate | null,
+  admitted?: Caller,
+  isLasting?: boolean,
+): Awaitable<Caller> {
   if (!authenticate) throw notReady();
   const authorization = call.header('authorization');
   if (authorization === undefined) return authenticate(certifiedClientOf(call));
   if (authorization.slice(0, 7).toLowerCase() !== 'bearer ') throw new CallerUnknown();
-  return authenticate(authorization.slice(7), admitted);
+  return authenticate(authorization.slice(7), admitted, isLasting);
 }
 
 function certifiedClientOf(call: IncomingCall): CertifiedClient {

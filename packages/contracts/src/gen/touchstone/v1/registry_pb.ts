@@ -3105,7 +3105,8 @@ export const RegistryService: GenService<{
    *
    * Callers: an operator (`credentials:issue`), in the tenants that its credential names. Nobody can make one for
    * itself, or an operator's or auditor's with more tenants, scopes or time than its own, or hand on `tokens:explain`
-   * without having it; `tokens:revoke_all` comes from the bootstrap command only.
+   * without having it; `tokens:revoke_all` comes from the bootstrap command only. As for everything here that takes
+   * `registry:write`, a credential is good for it no longer than until the call that revokes it has returned.
    * Not idempotent. Errors: TENANT_UNKNOWN, APP_UNKNOWN, AUDIENCE_UNKNOWN, DISABLED, CREDENTIAL_NOT_ALLOWED, TTL_TOO_LONG.
    *
    * @generated from rpc touchstone.v1.RegistryService.IssueCredential
