@@ -88,6 +88,18 @@ test('a token whose sequence was drawn from another server is not stored: the ne
   expect(await read(elsewhere)).toBeNull();
 });
 
+test.each([
+  ['before it is stored', -8_100, false],
+  ['after it is stored, by a clock that was set back', 60_000, false],
+  ['a little before it is stored', -5_000, true],
+])('a token whose sequence was drawn long %s is not stored: its user may have been erased', async (_, by, isStored) => {
+  const { now } = await store.tokens.draw();
+  const [one, other] = [await mint({ issuedAt: now + by }), await mint({ issuedAt: now + by })];
+  expect(await insert(one)).toBe(isStored);
+  expect(await store.tokens.insertTogether([{ record: other, event: issuedEvent(other) }], null, null)).toBe(isStored);
+  for (const record of [one, other]) expect(await read(record)).toEqual(isStored ? asRead(record) : null);
+});
+
 test('one bad row among forty gathered ones fails alone', async () => {
   const records = await Promise.all(Array.from({ length: 40 }, () => mint()));
   // No scopes: the database's own constraint refuses what nothing before it let through.

@@ -38,8 +38,13 @@ export function erasureStore(database: Database, instanceId: string, codec: Audi
   };
 }
 
-/** Whoever began to write a token before it was revoked has written it by then, or given up. */
-const pauseSeconds = 10;
+/** How long before it is stored the sequence of a token may have been drawn: by the database's clock. */
+export const drawnSecondsMax = 8;
+/**
+ * Whoever had drawn a sequence before all was revoked has stored its token by then, or stores it no more: that was begun within
+ * `drawnSecondsMax`, and a statement is given up after five seconds.
+ */
+const pauseSeconds = 15;
 const erasedAtOnce = 1_000;
 const dueStatement = `
   select erasure_id from erasure

@@ -12,6 +12,7 @@ import {
   type UsedBefore,
 } from '@touchstone/core';
 import { type Database, type Query, StatementRefused } from './database.ts';
+import { drawnSecondsMax } from './erasures.ts';
 import { OutboxWriter, outboxFields } from './outbox-rows.ts';
 import { recordsOf } from './record-reader.ts';
 import { fieldsOf, insertColumns, lastDrawn, recordFields } from './token-rows.ts';
@@ -25,13 +26,15 @@ const drawStatement = `
  * ids, each with how many were inserted. Nothing is read of the table, for nobody may.
  *
  * A sequence that has not been drawn here comes from a server that was cut off, or of which an older state was restored:
- * the next revocation's ceiling would lie below it.
+ * the next revocation's ceiling would lie below it. One that was drawn too long ago may be an erased user's, and what there was
+ * of that one has been looked for by now.
  */
 const insertStatement = `
   with wanted as (select * from json_to_recordset($1) as r (${recordFields}, ${outboxFields})),
   standing as (
     select * from wanted w
      where w.sequence <= (select ${lastDrawn} from token_sequence)
+       and abs(extract(epoch from clock_timestamp() - w.issued_at)) < ${drawnSecondsMax}
        and (w.policy_version = 0
             or (w.tenant_id, w.policy_version) in (select v.tenant_id, v.version from registry_versions($4) v))
        and (w.consent_id is null

@@ -6,6 +6,7 @@ import {
   CredentialNotAllowed,
   Disabled,
   InvalidField,
+  StoreUnavailable,
   TenantUnknown,
   TtlTooLong,
 } from '../errors.ts';
@@ -47,7 +48,7 @@ function open() {
       { principal, scopes: usual[principal.kind], ttl: 60, ...over },
       { registry, methods, handles, tokens, audit },
     );
-  return { make, registry, inserted: tokens.inserted, refusals: audit.recorded };
+  return { make, registry, tokens, inserted: tokens.inserted, refusals: audit.recorded };
 }
 
 test.each([app, resourceServer, identity, operator, auditor])('a credential of $kind', async (principal) => {
@@ -116,6 +117,13 @@ test.each([
   const { make, registry } = open();
   registry.owned.set(entry, { tenantId: 't1', disabled: true });
   await expect(make(principal)).rejects.toThrow(Disabled);
+});
+
+test('one that the database does not take is to be asked for again', async () => {
+  const { make, tokens } = open();
+  tokens.version = 1;
+  await expect(make(app)).rejects.toThrow(StoreUnavailable);
+  expect(tokens.inserted).toEqual([]);
 });
 
 test('what serves a tenant may outlive its maker, up to the longest life', async () => {

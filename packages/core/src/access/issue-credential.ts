@@ -174,7 +174,7 @@ export async function writeCredential(
     { userId: null, claims: {}, principal },
   );
   if (!(await ports.tokens.insert(record, event(record)))) {
-    throw new StoreUnavailable(new Error('another server answers than the one that gave the sequence'));
+    throw new StoreUnavailable(new Error('the sequence was drawn from another server, or too long ago'));
   }
   return { credential: token, tokenId: idOf(record), expiresAt };
 }

@@ -48,7 +48,8 @@ export interface TokenWriter {
   /**
    * Stores the record and its event together, or neither. Once this resolves, a fully consistent read on any replica
    * finds the record, also after a crash. False, and nothing stored, where the tenant's registry is no longer at the
-   * record's `policyVersion`, the consent that it stands on has been withdrawn, or its sequence was drawn from another server.
+   * record's `policyVersion`, the consent that it stands on has been withdrawn, or its sequence was drawn from another server,
+   * or at another time than a few seconds ago.
    * @throws StoreUnavailable, Overloaded
    */
   insert(record: NewTokenRecord, event: AuditEvent, signal?: Signal): Promise<boolean>;
