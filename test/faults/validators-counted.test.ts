@@ -7,7 +7,8 @@ import { outcomeOf } from './outcome.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
 import { until, untilTrue } from './until.ts';
 
-const fence = { FENCE_MILLISECONDS: '2000' };
+/** A suspended validator is counted for so long still: enough to be looked at. */
+const fence = { FENCE_MILLISECONDS: '6000' };
 let own: OwnStack;
 let second: ServiceProcess;
 beforeAll(async () => {
