@@ -42,7 +42,7 @@ export default defineConfig({
           name: 'torture',
           include: ['test/torture/**/*.test.ts'],
           fileParallelism: false,
-          testTimeout: 300_000,
+          testTimeout: 600_000,
         },
       },
       {

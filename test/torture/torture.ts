@@ -33,6 +33,8 @@ import { readRecords } from './records.ts';
 
 export interface TortureOptions {
   readonly seconds: number;
+  /** A run that has not reached it by then goes on until it has, up to this long. */
+  readonly goal?: { readonly secondsMax: number; isReached(done: Pick<TortureReport, 'counts' | 'faults'>): boolean };
   readonly seed: number;
   /** Whether there is a Kafka. */
   readonly kafka: boolean;
@@ -74,7 +76,7 @@ const preload = pathToFileURL(`${import.meta.dirname}/patching.ts`).href;
 
 /** Runs real services under load and faults, and judges every answer. */
 export async function torture(options: TortureOptions): Promise<TortureReport> {
-  const { seed, onProgress } = options;
+  const { seed, goal, onProgress } = options;
   const random = seeded(seed);
   await using running = new AsyncDisposableStack();
   const recorded = nothingRecorded();
@@ -84,9 +86,11 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
 
   const { adminUrl } = victims.stack.postgres;
   const injected = new Map<string, number>();
-  const end = performance.now() + options.seconds * 1_000;
+  const began = performance.now();
+  let seconds = goal?.secondsMax ?? options.seconds;
   let violations: Violation[] = [];
-  const isOver = () => performance.now() > end || violations.length > 0 || options.signal?.aborted === true;
+  const isOver = () =>
+    performance.now() > began + seconds * 1_000 || violations.length > 0 || options.signal?.aborted === true;
 
   const racing = Array.from({ length: racesAtOnce }, async (_, i) => {
     const mine = seeded(seed + 1 + i);
@@ -106,6 +110,8 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
       const start = performance.now();
       if (start < next) continue;
       violations = judge(happened(recorded), recorded.restores);
+      const done = () => ({ counts: countsOf(recorded), faults: Object.fromEntries(injected) });
+      if (goal?.isReached(done())) seconds = options.seconds;
       next = start + (performance.now() - start) / judgingShare;
       onProgress(`${countsText(recorded.events)}; ${[...injected.values()].reduce((sum, n) => sum + n, 0)} faults`);
     }
