@@ -5,6 +5,7 @@ export default defineConfig({
     // Real servers start in before-hooks; a single test that needs longer says so itself.
     hookTimeout: 180_000,
     testTimeout: 30_000,
+    expect: { poll: { timeout: 20_000 } },
     // The client that tests call with lets the error of a connection that it gives up escape, where the next call comes
     // first (github.com/connectrpc/connect-es/issues/1768). The call itself goes on, on another connection.
     onUnhandledError: ({ name, message }) =>

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Code } from '@connectrpc/connect';
 import { status as Status } from '@grpc/grpc-js';
 import { IssuerService } from '@touchstone/contracts';
@@ -80,12 +79,18 @@ describe('while the database makes issuing wait', () => {
     return admin;
   }
   const jammed = `select count(*) from pg_stat_activity where wait_event_type = 'Lock'`;
+  /** How many calls to issue have ended because their caller took them back. */
+  async function takenBack(): Promise<number> {
+    const { text } = await page(own.stack.services.issuer, '/metrics');
+    const ended = /^touchstone_call_seconds_count\{.*\/IssueToken".*"CANCELLED".*\} (\d+)$/m.exec(text);
+    return Number(ended?.[1] ?? 0);
+  }
 
   test('a deadline ends a call in time', async () => {
     await using _ = await openJam();
     const answer = await outcomeOf(callsOf(own.stack, own.world, { timeoutMs: 300 }).issue());
     expect(answer).toMatchObject({ ok: false, code: Code[Code.DeadlineExceeded] });
-    expect(answer.milliseconds).toBeLessThan(800);
+    expect(answer.milliseconds).toBeLessThan(3_000);
   });
 
   test('a deadline over HTTP ends a call in time, by the code of a deadline', async () => {
@@ -103,7 +108,7 @@ describe('while the database makes issuing wait', () => {
       body: JSON.stringify({ tenantId, appId, audience, scopes: ['orders:read'], usage: 'USAGE_BATCH' }),
     });
     expect(await response.json()).toMatchObject({ code: 'deadline_exceeded' });
-    expect(performance.now() - started).toBeLessThan(800);
+    expect(performance.now() - started).toBeLessThan(3_000);
   });
 
   test('a call that its caller takes back ends at once, and while it only waited leaves no token behind', async () => {
@@ -116,23 +121,20 @@ describe('while the database makes issuing wait', () => {
       await untilTrue('the first is being written', async () => (await numberOf(admin, jammed)) > 0);
       const leaving = new AbortController();
       const { signal } = leaving;
+      const drawn = 'select last_value from token_sequence';
+      const before = { drawn: await numberOf(admin, drawn), ended: await takenBack() };
       const others = Array.from({ length: 20 }, () =>
         outcomeOf(issuer.issueToken(own.world.request({ appId }), { signal })),
       );
-      const drawn = 'select last_value from token_sequence';
-      const before = await numberOf(admin, drawn);
-      await untilTrue(
-        'the others have drawn and wait',
-        async () => (await numberOf(admin, drawn)) >= before + 20,
-        2_000,
-      ).catch(() => {});
+      const haveDrawn = async () => (await numberOf(admin, drawn)) >= before.drawn + others.length;
+      await untilTrue('the others have drawn and wait', haveDrawn);
       leaving.abort();
       for (const other of await Promise.all(others)) {
         expect(other).toMatchObject({ ok: false, code: Code[Code.Canceled] });
         expect(other.milliseconds).toBeLessThan(4_000);
       }
-      // The service hears of it a moment later.
-      await sleep(200);
+      const haveEnded = async () => (await takenBack()) === before.ended + others.length;
+      await untilTrue('the service has heard of it', haveEnded);
       await _.query('commit');
       expect(await first).toMatchObject({ ok: true });
     }

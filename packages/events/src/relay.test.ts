@@ -22,7 +22,8 @@ async function relaying(world: World, during: () => unknown, options: Partial<Re
   }
 }
 
-const done = (world: World) => vi.waitUntil(() => world.isDone, { interval: 1 });
+const until = (isSo: () => boolean) => vi.waitUntil(isSo, { interval: 1, timeout: 20_000 });
+const done = (world: World) => until(() => world.isDone);
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
 
 test('everything is published once and in order when nothing fails', async () => {
@@ -110,10 +111,10 @@ test('while Kafka is away the lead is kept, and what came meanwhile is published
   world.write(1);
   const attempts = () => world.steps.filter((step) => step === 'revisions').length;
   const during = async () => {
-    await vi.waitUntil(() => attempts() > 3);
+    await until(() => attempts() > 3);
     world.write(1);
     const before = attempts();
-    await vi.waitUntil(() => attempts() > before + 1);
+    await until(() => attempts() > before + 1);
     away = false;
     await done(world);
   };
@@ -128,7 +129,7 @@ test('trouble with the one topic does not hold up the other', async () => {
   const world = new World();
   world.write(3);
   world.fault = (step) => (step === 'audit' ? 'fails' : 'none');
-  await relaying(world, () => vi.waitUntil(() => world.marked.revision === 3));
+  await relaying(world, () => until(() => world.marked.revision === 3));
   expect(world.marked.audit).toBe(0);
 });
 
@@ -162,7 +163,7 @@ test('it ends at once, also while a publication hangs', async () => {
     publishing = true;
     return new Promise(() => {});
   };
-  await relaying(world, () => vi.waitUntil(() => publishing));
+  await relaying(world, () => until(() => publishing));
   expect(world.leaders).toBe(0);
 });
 
@@ -170,7 +171,7 @@ test('woken, it does not wait for the poll', async () => {
   const world = new World();
   const wakes: (() => void)[] = [];
   const during = async () => {
-    await vi.waitUntil(() => wakes.length === 2);
+    await until(() => wakes.length === 2);
     world.write(1);
     for (const wake of wakes) wake();
     await done(world);
@@ -182,7 +183,7 @@ test('woken, it does not wait for the poll', async () => {
 test('a broken wake leaves it to the poll', async () => {
   const world = new World();
   const during = async () => {
-    await vi.waitUntil(() => world.steps.includes('read audit'));
+    await until(() => world.steps.includes('read audit'));
     world.write(1);
     await done(world);
   };
