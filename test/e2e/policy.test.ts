@@ -114,10 +114,10 @@ describe('a rule', () => {
 
   test('takes a consent that is young enough', async () => {
     const consentId = await world.consent();
-    await setRules({ ruleId: 'young', consentAgeMax: { seconds: 1n } });
+    await setRules({ ruleId: 'young', consentAgeMax: { seconds: 2n } });
     await world.issue({ consentId });
-    await new Promise((resolve) => setTimeout(resolve, 2_100));
-    expect(await refused({ consentId })).toMatchObject({ reason: 'CONSENT_TOO_OLD', metadata: { max_seconds: '1' } });
+    await new Promise((resolve) => setTimeout(resolve, 3_100));
+    expect(await refused({ consentId })).toMatchObject({ reason: 'CONSENT_TOO_OLD', metadata: { max_seconds: '2' } });
     await world.issue({ consentId: await world.consent() });
   });
 

@@ -89,7 +89,7 @@ describe.each(named)('%s', (name, method) => {
     });
 
     test('it is refused from its end on', async () => {
-      const { token, revision } = await issue({ ttl: { seconds: 1n } });
+      const { token, revision } = await issue({ ttl: { seconds: 2n } });
       let answer = await ask(token, consistencyOf(revision));
       expect(answer).toMatchObject({ active: true });
       while (answer.active) answer = await ask(token, consistencyOf(revision));

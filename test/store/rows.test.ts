@@ -238,7 +238,7 @@ test('of what a gathered read brings each gets what it wanted for its own tenant
 
 test('a record that is written while a gathered read goes on is not in its snapshot', async () => {
   const late = await mint(store, { tenantId: 'ours' });
-  const text = `${recordsOf(late.key.partition)} from pg_sleep(1)`;
+  const text = `${recordsOf(late.key.partition)} from pg_sleep(3)`;
   const reading = as.validator.query({ text, values: [['ours'], [late.key.key]] });
   await expect
     .poll(() => said(store.database, `select count(*) from pg_stat_activity where wait_event = 'PgSleep'`))

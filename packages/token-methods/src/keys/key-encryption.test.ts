@@ -31,10 +31,10 @@ describe('AWS KMS', () => {
     await kms[Symbol.asyncDispose]();
   });
 
-  const open = (over: Partial<AwsKmsKey> = {}) =>
+  const open = (over: Partial<AwsKmsKey> = {}, requestMilliseconds = 5_000) =>
     awsKmsKeyEncryption(
       { keyId: keyIds[1], region: testRegion, endpoint: kms.endpoint, ...over },
-      { connectMilliseconds: 500, requestMilliseconds: 100, attemptsMax: 2 },
+      { connectMilliseconds: 5_000, requestMilliseconds, attemptsMax: 2 },
     );
   const always = (fault: KmsFault) => kms.faults.push(fault, fault);
   const failure = async (asked: Promise<Buffer>): Promise<KeyEncryptionFailed> => {
@@ -52,7 +52,7 @@ describe('AWS KMS', () => {
   });
 
   test.each(['away', 'slow', 'ThrottlingException'] as const)('what is %s once is asked again', async (fault) => {
-    const encryption = open();
+    const encryption = open({}, fault === 'slow' ? 500 : 5_000);
     kms.faults.push(fault);
     expect(await encryption.unwrap(await encryption.wrap(key, context), context)).toEqual(key);
   });
@@ -69,8 +69,8 @@ describe('AWS KMS', () => {
     ['ThrottlingException', 'too many requests'],
     ['SomeOtherException', 'SomeOtherException'],
   ] as const)('where KMS is %s, the message says what to do, and nothing of the key', async (fault, message) => {
-    const encryption = open();
-    const wrapped = await encryption.wrap(key, context);
+    const wrapped = await open().wrap(key, context);
+    const encryption = open({}, fault === 'slow' ? 100 : 5_000);
     for (const [doing, ask] of [
       ['wrapped', () => encryption.wrap(key, context)],
       ['unwrapped', () => encryption.unwrap(wrapped, context)],
