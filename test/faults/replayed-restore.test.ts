@@ -54,12 +54,15 @@ describe.skipIf(!(await ownKafka('replayed-restore')))('with Kafka: a database t
     await startServices();
   }
 
-  /** Loses the database once its revisions are on the topic, and puts the backup in its place. */
-  async function restore(): Promise<void> {
-    const admin = await openAdmin(own);
+  async function untilPublished(): Promise<void> {
+    await using admin = await openAdmin(own);
     const waiting = 'select (select revision from history) - (select revision from relay_position)';
     await untilTrue('all revisions are published', async () => (await numberOf(admin, waiting)) === 0);
-    await admin.end();
+  }
+
+  /** Loses the database once its revisions are on the topic, and puts the backup in its place. */
+  async function restore(): Promise<void> {
+    await untilPublished();
     await stopServices();
     await own.postgres.stop();
     await putBackData(own.postgres);
@@ -278,6 +281,31 @@ describe.skipIf(!(await ownKafka('replayed-restore')))('with Kafka: a database t
     await startServices();
     for (const one of [...tokens, lost]) expect((await world.validate(one?.token ?? '')).active).toBe(false);
     expect((await world.validate((await world.issue()).token)).active).toBe(true);
+  });
+
+  test('is not passed for whole where services went on without it, and have written as many revisions as were lost', async () => {
+    const { world } = own;
+    const tokens = await Promise.all(Array.from({ length: 5 }, () => world.issue()));
+    const revoke = async (some: typeof tokens) => {
+      for (const { token } of some) {
+        await world.operator.revocation.revokeToken({ tokenOrId: { case: 'token', value: token }, reason: 'incident' });
+      }
+    };
+    await backUp();
+    await revoke(tokens.slice(0, 2));
+    await restore();
+    await startServices();
+    await revoke(tokens.slice(2));
+    await untilPublished();
+    await stopServices();
+
+    const refused = replay();
+    expect(await refused.exited).toBe(1);
+    expect(refused.output()).toMatch(/does not lead on from it \(another history, which the database is not of\)/);
+    const [, standing = ''] = /: (\w+) leaves it where it stands/.exec(refused.output()) ?? [];
+    const left = replay('--to', standing);
+    expect(await left.exited, left.output()).toBe(0);
+    await startServices();
   });
 
   test('is left as it is where the topic does not reach back to it, or no topic is given', async () => {

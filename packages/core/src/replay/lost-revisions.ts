@@ -17,27 +17,39 @@ export interface LostRevision extends Head {
 
 /**
  * Finds out which of the revisions on a topic a restored database has lost: those that lead on from its head. Each is
- * verified by its keyed hash, and those before the head are not kept.
+ * verified by its keyed hash. Those up to the head are not kept, for there may be very many of them: but for the latest
+ * that the database is not of.
  */
 export class LostRevisions {
   readonly #head: Head;
   readonly #chain: Chain;
   /** All with higher numbers than the head's, by their hash: where an earlier restore was not replayed, of several histories. */
   readonly #later = new Map<string, LostRevision>();
-  #latestBefore: { readonly revision: number; readonly hashes: readonly string[] } = { revision: 0, hashes: [] };
+  /** Those up to the head that were offered last. */
+  #before: LostRevision[] = [];
+  #strange: LostRevision | null = null;
+  #isEmpty = true;
 
   constructor(head: Head, chain: Chain) {
     this.#head = head;
     this.#chain = chain;
   }
 
-  /** The latest that are not after the head: one of them is known to the database if the topic is of its history. */
-  get latestBefore() {
-    return this.#latestBefore;
+  /** Whether the topic has held no revision of this installation. */
+  get isEmpty(): boolean {
+    return this.#isEmpty;
   }
 
-  get isEmpty(): boolean {
-    return this.#later.size === 0;
+  /** Those up to the head that were offered since this was asked before: whether it is of them, only the database can tell. */
+  takeBefore(): readonly LostRevision[] {
+    const before = this.#before;
+    this.#before = [];
+    return before;
+  }
+
+  /** Takes those of them that the database is not of. */
+  noteStrange(strange: readonly LostRevision[]): void {
+    for (const one of strange) if (one.revision > (this.#strange?.revision ?? 0)) this.#strange = one;
   }
 
   /**
@@ -48,11 +60,11 @@ export class LostRevisions {
     const { revision, previousHash, hash } = sealed;
     const content = this.#contentOf(sealed);
     if (!content) return false;
-    if (revision <= this.#head.revision) this.#noteBefore({ revision, hash });
-    else if (!this.#later.has(hash)) {
-      const { recordedAt, releases = [], policies = [] } = content;
-      this.#later.set(hash, { revision, hash, previousHash, offset, recordedAt, releases, policies });
-    }
+    this.#isEmpty = false;
+    const { recordedAt, releases = [], policies = [] } = content;
+    const one = { revision, hash, previousHash, offset, recordedAt, releases, policies };
+    if (revision <= this.#head.revision) this.#before.push(one);
+    else if (!this.#later.has(hash)) this.#later.set(hash, one);
     return true;
   }
 
@@ -65,26 +77,22 @@ export class LostRevisions {
     }
   }
 
-  #noteBefore({ revision, hash }: Head): void {
-    const { revision: latest, hashes } = this.#latestBefore;
-    if (revision > latest) this.#latestBefore = { revision, hashes: [hash] };
-    else if (revision === latest && !hashes.includes(hash))
-      this.#latestBefore = { revision, hashes: [...hashes, hash] };
-  }
-
   /**
-   * The revisions from the head to the end of the topic's history, in order.
+   * The revisions from the head to the end of the topic's history, in order: none, where that is not after the head.
    * @param to the last one, where the topic has several ends; null: its only end.
-   * @throws ReplayRefused where that does not lead on from the head, or there are several ends.
+   * @throws ReplayRefused where that does not lead on from the head, or there are several ends: one that is not after the
+   *   head is an end, too, if the database is not of it.
    */
   wayTo(to: RevisionName | null): readonly LostRevision[] {
     const ends = to ? this.#named(to) : this.#ends();
     const ways = ends.map((end) => this.#wayTo(end));
     const [way] = ways;
-    if (way && ways.length === 1 && !way.brokenBy) return way.revisions;
+    if (!way) return [];
+    if (ways.length === 1 && !way.brokenBy) return way.revisions;
     throw new ReplayRefused(
       `the topic does not simply continue revision ${this.#head.revision}, at which the database stands: ` +
-        ways.map(describe).join('; '),
+        `${ways.map(describe).join('; ')}. Name by --to the revision that it is to be brought to: ` +
+        `${formatRevision(this.#head)} leaves it where it stands, and what the others revoked is to be revoked anew`,
     );
   }
 
@@ -95,8 +103,9 @@ export class LostRevisions {
   }
 
   #ends(): LostRevision[] {
-    const continued = new Set([...this.#later.values()].map(({ previousHash }) => previousHash));
-    return [...this.#later.values()].filter(({ hash }) => !continued.has(hash));
+    const all = [...(this.#strange ? [this.#strange] : []), ...this.#later.values()];
+    const continued = new Set(all.map(({ previousHash }) => previousHash));
+    return all.filter(({ hash }) => !continued.has(hash));
   }
 
   #wayTo(end: LostRevision): Way {
@@ -111,7 +120,7 @@ export class LostRevisions {
   }
 
   #reasonBefore({ revision }: LostRevision): string {
-    return revision === this.#head.revision + 1
+    return revision <= this.#head.revision + 1
       ? `another history, which the database is not of`
       : `revision ${revision - 1} is missing, or was altered`;
   }

@@ -21,8 +21,8 @@ export interface PublishedRevisions {
 export interface RestoredHistory {
   /** Where its history stands. @throws StoreUnavailable where it was not written under our key. */
   head(): Promise<Head>;
-  /** The hash of a revision; null where there is none of that number. @throws StoreUnavailable */
-  hashOf(revision: number): Promise<string | null>;
+  /** Those of these that are none of its revisions. @throws StoreUnavailable */
+  strangeAmong<T extends Head>(revisions: readonly T[]): Promise<readonly T[]>;
   /**
    * Appends revisions as they were, with all that their transactions did: marks, what was disabled, keys that were deleted.
    * All of it or nothing; no sequence below one of their ceilings is drawn afterwards.

@@ -38,7 +38,12 @@ class Restored implements RestoredHistory {
   }
 
   head = async (): Promise<Head> => this.kept.at(-1) ?? genesis;
-  hashOf = async (revision: number): Promise<string | null> => this.kept[revision - 1]?.hash ?? null;
+  /** How many it was asked about at once. */
+  asked: number[] = [];
+  async strangeAmong<T extends Head>(revisions: readonly T[]): Promise<readonly T[]> {
+    this.asked.push(revisions.length);
+    return revisions.filter(({ revision, hash }) => this.kept[revision - 1]?.hash !== hash);
+  }
   async append(revisions: readonly SealedRevision[]): Promise<void> {
     if (revisions.length > this.left) throw new Error('the database is away');
     this.left -= revisions.length;
@@ -152,6 +157,33 @@ test('where the topic has two ends, one has to be named', async () => {
   await replay(ofFork, messages, ends[1]);
   expect(ofFork.kept.at(-1)).toEqual(fork.at(-1));
   await expect(replay(ofFork, messages, ends[0])).rejects.toThrow(ReplayRefused);
+});
+
+test('a history that went on for as long as the lost one is found, though the topic has nothing after its head', async () => {
+  // Restored to revision 6 and not replayed: it wrote as many revisions as were lost, and more.
+  const went = after(all[5] as Head, 5, 'went on');
+  const wrong = new Restored([...all.slice(0, 6), ...went]);
+  const messages = [...all, ...went];
+  const refused = await replay(wrong, messages).catch((error: Error) => error);
+  expect(refused).toBeInstanceOf(ReplayRefused);
+  for (const named of [all.at(-1) as Head, went.at(-1) as Head]) {
+    expect((refused as Error).message).toContain(formatRevision(named));
+  }
+  // Not where only the end of what went on was put back, and the topic leads on from that.
+  await expect(replay(new Restored([...all.slice(0, 6), ...went.slice(0, 4)]), messages)).rejects.toThrow(
+    ReplayRefused,
+  );
+  // But where that is what is wanted.
+  expect(await replay(wrong, messages, went.at(-1))).toMatchObject({ revisions: 0 });
+  expect(wrong.kept).toEqual([...all.slice(0, 6), ...went]);
+  // What was read together is asked together, and no more is kept.
+  expect(Math.max(...wrong.asked)).toBe(2);
+});
+
+test('a revision that the database lacks in the midst of its history is told', async () => {
+  const holed = new Restored(all);
+  delete holed.kept[3];
+  await expect(replay(holed, all)).rejects.toThrow(/number 4, .*another history, which the database is not of/);
 });
 
 test('it goes on where it was interrupted', async () => {
