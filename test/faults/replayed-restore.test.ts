@@ -3,7 +3,7 @@ import { encodeRevisionEvent, topics as topicNames } from '@touchstone/events';
 import type { ServiceName, ServicePorts, ServiceProcess } from '@touchstone/local-stack';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { shared } from '../harness/shared-stack.ts';
-import { bootstrapped, openWorld, scopes, unique, type World } from '../harness/world.ts';
+import { bootstrapped, clientsOf, openWorld, scopes, unique, type World } from '../harness/world.ts';
 import { numberOf, openAdmin } from './admin.ts';
 import { backUpData, putBackData } from './backup.ts';
 import { outcomeOf } from './outcome.ts';
@@ -132,6 +132,10 @@ describe.skipIf(!(await ownKafka('replayed-restore')))('with Kafka: a database t
       await world.issue({ ...withConsent, consentId: keptConsent }),
     ];
     const family = await world.issue({ appId, userId: 'fay', scopes, refreshable: true });
+    const used = await world.issue({ appId, userId: 'gus', scopes, refreshable: true });
+    const principal = { case: 'app', value: { appId } } as const;
+    const issued = await operator.registry.issueCredential({ principal, scopes: ['tokens:issue:self'], ttl: month });
+    const holder = clientsOf(shared(own.stack), issued.credential);
     const revoked = {
       token: await world.issue({ userId: 'kim' }),
       user: await world.issue({ userId: 'bob' }),
@@ -153,6 +157,7 @@ describe.skipIf(!(await ownKafka('replayed-restore')))('with Kafka: a database t
 
     // Sequences are drawn and lost: ceilings come to lie above what the backup knows of.
     for (let i = 0; i < 20; i++) await world.issue({ userId: 'lost' });
+    expect(await isActive(await holder.issuer.refreshToken({ refreshToken: used.refreshToken }))).toBe(true);
     const lost = await world.issue({ userId: 'bob' });
     const lostConsent = await world.consent({ appId });
     await operator.revocation.revokeToken({ tokenOrId: { case: 'token', value: revoked.token.token } });
@@ -187,11 +192,14 @@ describe.skipIf(!(await ownKafka('replayed-restore')))('with Kafka: a database t
     const result = await replayed();
     expect(result).toMatchObject({ release_changes: [world.audience], foreign_messages: 0 });
     expect(result.replayed).toBeGreaterThanOrEqual(12);
-    const after = await stateOf(world);
+    const state = await stateOf(world);
+    const count = before.revision?.length ?? 0;
+    expect(state.revision).toHaveLength(count + 1);
+    const after = replayedOf(state, count) as Record<string, unknown[]>;
     const known = (table: string) => new Set(after[table]?.map((row) => (row as unknown[])[0]));
-    for (const [table, rows] of Object.entries(before)) {
+    for (const [table, rows] of Object.entries(replayedOf(before, count))) {
       const isKept = (row: unknown) =>
-        ['history', 'revision', 'watermark'].includes(table) || known(table).has((row as unknown[])[0]);
+        ['revision', 'watermark'].includes(table) || known(table).has((row as unknown[])[0]);
       expect([table, after[table]]).toEqual([table, rows.filter(isKept)]);
     }
     // Again, and nothing is left to do.
@@ -219,8 +227,25 @@ describe.skipIf(!(await ownKafka('replayed-restore')))('with Kafka: a database t
     expect(
       await outcomeOf(operator.registry.createApp({ app: { appId: lostApp, tenantId, grants, ...kind } })),
     ).toMatchObject({ ok: false, code: 'AlreadyExists' });
-    await onTrail(String(result.number));
+    await onTrail(String(Number(result.number) - 1));
+    // It had been used, and nobody knows it any more: it is good for nothing, and neither is what came with it.
+    expect(await outcomeOf(holder.issuer.refreshToken({ refreshToken: used.refreshToken }))).toMatchObject({
+      ok: false,
+    });
+    expect(await isActive(used)).toBe(false);
+    const { refreshToken } = await world.issue({ appId, userId: 'gus', scopes, refreshable: true });
+    expect(await isActive(await holder.issuer.refreshToken({ refreshToken }))).toBe(true);
   });
+
+  /** What was replayed: but for the end of all families of refresh tokens, which comes after it in a revision of its own. */
+  function replayedOf(
+    { history, revision = [], watermark = [], ...disabled }: Record<string, unknown[]>,
+    count: number,
+  ) {
+    const isOfFamilies = (mark: unknown) => (mark as unknown[]).includes('touchstone:refresh');
+    const marks = watermark.filter((mark) => !isOfFamilies(mark));
+    return { ...disabled, revision: revision.slice(0, count), watermark: marks };
+  }
 
   /** Puts on the topic what is no revision of this installation. */
   async function lie(): Promise<void> {
@@ -275,8 +300,10 @@ describe.skipIf(!(await ownKafka('replayed-restore')))('with Kafka: a database t
       await inTheWay.query('rollback');
     }
     expect(await replayed()).toMatchObject({ replayed: 1, foreign_messages: 3 });
-    const { history, watermark } = await stateOf(world);
-    expect({ history, watermark }).toEqual({ history: before.history, watermark: before.watermark });
+    const after = await stateOf(world);
+    const count = before.revision?.length ?? 0;
+    expect(after.revision).toHaveLength(count + 1);
+    expect(replayedOf(after, count)).toEqual(replayedOf(before, count));
 
     await startServices();
     for (const one of [...tokens, lost]) expect((await world.validate(one?.token ?? '')).active).toBe(false);

@@ -7,7 +7,7 @@ import {
   replayRevocations,
 } from '@touchstone/core';
 import { auditCodec, publishedRevisions, revisionCodec } from '@touchstone/events';
-import { dataKeyStore, openDatabase, restoredHistory } from '@touchstone/store-postgres';
+import { dataKeyStore, openDatabase, restoredHistory, revocationWriter } from '@touchstone/store-postgres';
 import { DataKeys, openInstallationKeys } from '@touchstone/token-methods';
 import { type KeyEncryptionConfig, openKeyEncryptions } from './key-encryptions.ts';
 
@@ -35,6 +35,7 @@ export async function replayLostRevocations(options: ReplayOptions, events: Repl
   const keys = await openInstallationKeys(new DataKeys(dataKeyStore(database), encryptions));
   const chain = new Chain(keys.mac, revisionCodec);
   const history = restoredHistory(database, { chain, codec: auditCodec, fenceMilliseconds });
+  const revocations = revocationWriter(database, { chain, codec: auditCodec, instanceId: 'replay' });
   const topic = publishedRevisions({ brokers, clientId: 'touchstone-replay', log: () => {} });
-  return await replayRevocations(to, { topic, history, chain }, events);
+  return await replayRevocations(to, { topic, history, revocations, chain }, events);
 }

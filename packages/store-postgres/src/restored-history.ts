@@ -16,6 +16,7 @@ import type { Database, Query } from './database.ts';
 import { instantText } from './instant-text.ts';
 import { OutboxWriter } from './outbox-rows.ts';
 import { disablingOf, raiseMarks, readMarks, requireWritten } from './revocation-writer.ts';
+import { lastDrawn } from './token-rows.ts';
 
 export interface RestoredHistoryOptions {
   readonly chain: Chain;
@@ -50,6 +51,20 @@ export function restoredHistory(
       const values = [revisions.map(({ revision }) => revision), revisions.map(({ hash }) => hash)];
       const rows = await database.query({ name: 'strange', text: strangeSelect, values });
       return rows.flatMap(([position]) => revisions[(position as number) - 1] ?? []);
+    },
+
+    async holds({ revision, hashStart }) {
+      const text = 'select from revision where revision = $1 and starts_with(hash, $2)';
+      return (await database.query({ text, values: [revision, hashStart] })).length > 0;
+    },
+
+    async isCutOff({ kind, key }) {
+      const text = `
+        select ${lastDrawn} <= coalesce(
+                 (select ceiling from watermark where token_class = 'token' and kind = $1 and key = $2), 0)
+          from token_sequence`;
+      const [row] = await database.query({ text, values: [kind, key] });
+      return row?.[0] === true;
     },
 
     async append(revisions) {

@@ -36,7 +36,9 @@ export const replayRevocationsCommand = new Command('replay-revocations')
     );
     if (json) return console.log(JSON.stringify(resultOf(replayed)));
     console.log(
-      `${replayed.revisions} revisions replayed: the history goes on after number ${replayed.head.revision}. The services may be started.`,
+      `${replayed.revisions} revisions replayed: the history goes on after number ${replayed.head.revision}. ` +
+        'What was issued with a refresh token before is refused, for which of them had been used is not known: the users log in anew. ' +
+        'The services may be started.',
     );
   });
 

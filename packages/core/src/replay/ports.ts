@@ -1,4 +1,5 @@
-import type { Head, SealedRevision } from '../revisions/revision.ts';
+import type { CutTarget, Head, SealedRevision } from '../revisions/revision.ts';
+import type { RevisionName } from '../revisions/revision-text.ts';
 
 /** A message of the topic of revisions. */
 export interface Published {
@@ -23,6 +24,10 @@ export interface RestoredHistory {
   head(): Promise<Head>;
   /** Those of these that are none of its revisions. @throws StoreUnavailable */
   strangeAmong<T extends Head>(revisions: readonly T[]): Promise<readonly T[]>;
+  /** Whether it is one of its revisions. @throws StoreUnavailable */
+  holds(revision: RevisionName): Promise<boolean>;
+  /** Whether all tokens of the target are cut off that can have been issued by now. @throws StoreUnavailable */
+  isCutOff(target: CutTarget): Promise<boolean>;
   /**
    * Appends revisions as they were, with all that their transactions did: marks, what was disabled, keys that were deleted.
    * All of it or nothing; no sequence below one of their ceilings is drawn afterwards.

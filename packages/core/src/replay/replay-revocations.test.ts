@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { Chain } from '../revisions/chain.ts';
 import { genesis, type Head, type SealedRevision } from '../revisions/revision.ts';
-import { formatRevision, parseRevision } from '../revisions/revision-text.ts';
+import { formatRevision, parseRevision, type RevisionName } from '../revisions/revision-text.ts';
 import { codec, cut, macUnder, chain as ours } from '../test-history.ts';
+import { TestRevocations } from '../test-writers.ts';
 import { type PublishedRevisions, ReplayRefused, type RestoredHistory } from './ports.ts';
 import { replayRevocations } from './replay-revocations.ts';
 
@@ -38,12 +39,18 @@ class Restored implements RestoredHistory {
   }
 
   head = async (): Promise<Head> => this.kept.at(-1) ?? genesis;
+  /** Whether no refresh token is left that was issued before. */
+  isWithoutFamilies = true;
+  readonly revocations = new TestRevocations();
   /** How many it was asked about at once. */
   asked: number[] = [];
   async strangeAmong<T extends Head>(revisions: readonly T[]): Promise<readonly T[]> {
     this.asked.push(revisions.length);
     return revisions.filter(({ revision, hash }) => this.kept[revision - 1]?.hash !== hash);
   }
+  holds = async ({ revision, hashStart }: RevisionName): Promise<boolean> =>
+    this.kept[revision - 1]?.hash.startsWith(hashStart) === true;
+  isCutOff = async (): Promise<boolean> => this.isWithoutFamilies;
   async append(revisions: readonly SealedRevision[]): Promise<void> {
     if (revisions.length > this.left) throw new Error('the database is away');
     this.left -= revisions.length;
@@ -61,7 +68,8 @@ const replay = (
   messages: readonly (SealedRevision | null)[],
   to: Head | null = null,
 ): ReturnType<typeof replayRevocations> => {
-  const ports = { topic: topicOf(messages), history: restored, chain: ours };
+  const { revocations } = restored;
+  const ports = { topic: topicOf(messages), history: restored, revocations, chain: ours };
   return replayRevocations(to && parseRevision(formatRevision(to)), ports, silent);
 };
 
@@ -157,6 +165,27 @@ test('where the topic has two ends, one has to be named', async () => {
   await replay(ofFork, messages, ends[1]);
   expect(ofFork.kept.at(-1)).toEqual(fork.at(-1));
   await expect(replay(ofFork, messages, ends[0])).rejects.toThrow(ReplayRefused);
+});
+
+test('every family of refresh tokens is ended, also where no revision was lost, and not where that is done', async () => {
+  const restored = new Restored(all.slice(0, 4));
+  restored.isWithoutFamilies = false;
+  expect(await replay(restored, all)).toMatchObject({ revisions: 5, head: { revision: 1 } });
+  const { intents } = restored.revocations;
+  const target = { kind: 'resource_server', key: 'touchstone:refresh' };
+  expect(intents).toMatchObject([{ target, cuts: [{ ...target, tokenClass: 'token' }], reach: 'issued' }]);
+  await replay(restored, all);
+  expect(intents).toHaveLength(2);
+  restored.isWithoutFamilies = true;
+  await replay(restored, all);
+  expect(intents).toHaveLength(2);
+});
+
+test('where the history has gone on from the end that is named, it is there', async () => {
+  const fork = after(all[5] as Head, 2, 'fork');
+  const restored = new Restored([...all, ...after(all[8] as Head, 1, 'families ended')]);
+  expect(await replay(restored, [...all, ...fork], all[8])).toMatchObject({ revisions: 0, head: { revision: 10 } });
+  await expect(replay(restored, [...all, ...fork], fork[1])).rejects.toThrow(ReplayRefused);
 });
 
 test('a history that went on for as long as the lost one is found, though the topic has nothing after its head', async () => {

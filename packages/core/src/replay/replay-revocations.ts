@@ -1,12 +1,17 @@
+import { bootstrapActor } from '../access/bootstrap.ts';
+import { refreshAudience } from '../access/rights.ts';
 import type { Chain } from '../revisions/chain.ts';
-import type { Head, SealedRevision } from '../revisions/revision.ts';
+import type { CutTarget, Head, SealedRevision } from '../revisions/revision.ts';
 import type { RevisionName } from '../revisions/revision-text.ts';
+import type { RevocationWriter } from '../revoke/ports.ts';
+import { newRevocationId } from '../revoke/revocation-id.ts';
 import { type LostRevision, LostRevisions } from './lost-revisions.ts';
 import { type PublishedRevisions, ReplayRefused, type RestoredHistory } from './ports.ts';
 
 export interface ReplayPorts {
   readonly topic: PublishedRevisions;
   readonly history: RestoredHistory;
+  readonly revocations: RevocationWriter;
   readonly chain: Chain;
 }
 
@@ -20,7 +25,7 @@ export interface ReplayEvents {
 }
 
 export interface Replayed {
-  /** Where the history stands now. */
+  /** Where the history stands then. */
   readonly head: Head;
   /** How many revisions were appended. */
   readonly revisions: number;
@@ -35,9 +40,14 @@ export interface Replayed {
 /** Of contents, in one transaction: some thousand cuts. */
 const batchBytesMax = 262_144;
 
+/** All refresh tokens, and what came with them: each token of a family names one among its ancestors. */
+const refreshTokens: CutTarget = { kind: 'resource_server', key: refreshAudience };
+
 /**
  * Brings a restored database to where its history had come to, by what was published of that: the same revisions, with the
- * same hashes. It may be interrupted at any point and started again. Before services are let at the database.
+ * same hashes. Then it ends every family of refresh tokens, in a revision of its own: which were used since the backup is not
+ * known any more, and those would be good once more. It may be interrupted at any point and started again: what has been
+ * done is not done twice. Before services are let at the database.
  * @param to the last revision to replay, where the topic has several ends; null: its only end.
  * @throws ReplayRefused, before anything is changed, where the topic does not lead on from the database's head, or holds
  *   revisions of before that the database is not of, and none is named.
@@ -45,7 +55,7 @@ const batchBytesMax = 262_144;
  */
 export async function replayRevocations(
   to: RevisionName | null,
-  { topic, history, chain }: ReplayPorts,
+  { topic, history, revocations, chain }: ReplayPorts,
   events: ReplayEvents,
 ): Promise<Replayed> {
   const head = await history.head();
@@ -56,7 +66,7 @@ export async function replayRevocations(
     lost.noteStrange(await history.strangeAmong(lost.takeBefore()));
     events.read((messages.at(-1)?.offset ?? -1n) + 1n, end);
   }
-  const way = wayOf(lost, head, to);
+  const way = to && (await isThere(to, head, history)) ? [] : wayOf(lost, to);
   const releases = [...new Set(way.flatMap((one) => one.releases))];
   const policies = [...new Set(way.flatMap((one) => one.policies))];
   const { revision, hash } = way.at(-1) ?? head;
@@ -68,11 +78,30 @@ export async function replayRevocations(
     done += batch.length;
     events.replayed(done, way.length);
   }
-  return replayed;
+  if (await history.isCutOff(refreshTokens)) return replayed;
+  return { ...replayed, head: (await endFamilies(revocations)).head };
 }
 
-function wayOf(lost: LostRevisions, head: Head, to: RevisionName | null): readonly LostRevision[] {
-  if (to && to.revision === head.revision && head.hash.startsWith(to.hashStart)) return [];
+const isThere = async (to: RevisionName, head: Head, history: RestoredHistory): Promise<boolean> =>
+  (to.revision === head.revision && head.hash.startsWith(to.hashStart)) || history.holds(to);
+
+const endFamilies = (revocations: RevocationWriter) =>
+  revocations.write({
+    revocationId: newRevocationId(),
+    target: refreshTokens,
+    tenantId: null,
+    cuts: [{ ...refreshTokens, tokenClass: 'token' }],
+    reach: 'issued',
+    token: null,
+    disables: null,
+    includeCredentials: false,
+    sparedTokenId: null,
+    reason: 'the database was restored: which refresh tokens had been used is not known',
+    actor: bootstrapActor,
+    idempotencyKey: null,
+  });
+
+function wayOf(lost: LostRevisions, to: RevisionName | null): readonly LostRevision[] {
   if (!to && lost.isEmpty) {
     throw new ReplayRefused(
       'the topic holds no revision of this installation: check KAFKA_BROKERS, and the key; ' +
