@@ -1,4 +1,4 @@
-import { TokenMethod } from '@touchstone/contracts';
+import { SigningKeyState, TokenMethod } from '@touchstone/contracts';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { beforeAll, expect, inject, test } from 'vitest';
 import { openWorld, unique, type World } from '../harness/world.ts';
@@ -59,6 +59,21 @@ test('a key is published before it signs, and after; one that was revoked is not
   expect(await published()).not.toContain(kid);
   await verify(before);
   await expect(verify(after)).rejects.toThrow('no applicable key found');
+});
+
+test('of a tenant that was disabled no key is published, nor one made', async () => {
+  const own = await openWorld(stack);
+  const { tenantId } = own;
+  const { registry } = own.operator;
+  const { active, next } = await registry.rotateSigningKey({ tenantId });
+  const kids = [active?.signingKeyId ?? '', next?.signingKeyId ?? ''];
+  expect(await published()).toEqual(expect.arrayContaining(kids));
+  await registry.disableTenant({ tenantId, reason: 'over' });
+  await expect.poll(async () => (await published()).filter((kid) => kids.includes(kid))).toEqual([]);
+  const { signingKeys } = await registry.listSigningKeys({ tenantId });
+  expect(signingKeys.map(({ signingKeyId }) => signingKeyId).sort()).toEqual(kids.sort());
+  for (const { state } of signingKeys) expect(state).toBe(SigningKeyState.REVOKED);
+  await expect(registry.rotateSigningKey({ tenantId })).rejects.toThrow('the tenant is disabled');
 });
 
 test('it may be kept for a while, and is not sent again where it has not changed', async () => {

@@ -42,6 +42,7 @@ const rotate = async (tenantId: string, replaces?: string | null, keys = openSig
     { tenantId, pair: await pairOf(tenantId), ...(replaces === undefined ? {} : { replaces }) },
     eventOf(tenantId),
   );
+const isNoneDead = () => false;
 const versionOf = async (tenantId: string) => {
   const text = 'select registry_version from tenant where tenant_id = $1';
   return (await store.database.query({ text, values: [tenantId] }))[0]?.[0] as number;
@@ -94,10 +95,39 @@ test('what is due is rotated, by whichever issuer comes first', async () => {
   const [tenantId, keys] = [await addTenant(), openSigningKeys()];
   const { active, next } = await rotate(tenantId);
   await sleep(5);
-  await Promise.all([1, 2, 3].map(() => rotateDue(openSigningKeys(), openDataKeys(), 2)));
+  await Promise.all([1, 2, 3].map(() => rotateDue(openSigningKeys(), openDataKeys(), 2, isNoneDead)));
   expect((await keys.findPublic(active.keyId, [tenantId]))?.state).toBe('retired');
   expect((await keys.findPublic(next.keyId, [tenantId]))?.state).not.toBe('next');
-  expect(await rotateDue(keys, openDataKeys(), 3_600_000)).toBe(0);
+  expect(await rotateDue(keys, openDataKeys(), 3_600_000, isNoneDead)).toBe(0);
+});
+
+test('a tenant that was disabled gets no key any more, whatever was listed before', async () => {
+  const [tenantId, keys] = [await addTenant(), openSigningKeys()];
+  const { active } = await rotate(tenantId);
+  await store.database.query({
+    text: 'update tenant set disabled_revision = 1 where tenant_id = $1',
+    values: [tenantId],
+  });
+  const before = await keys.listPublic(tenantId);
+  const version = await versionOf(tenantId);
+  for (const replaces of [undefined, null, active.keyId]) {
+    await expect(rotate(tenantId, replaces)).rejects.toThrow('the tenant is disabled');
+  }
+  expect(await keys.listPublic(tenantId)).toEqual(before);
+  expect(await versionOf(tenantId)).toBe(version);
+  // As after an erasure.
+  await store.database.query({ text: 'delete from signing_key where tenant_id = $1', values: [tenantId] });
+  await expect(rotate(tenantId, active.keyId)).rejects.toThrow('the tenant is disabled');
+  expect(await keys.listPublic(tenantId)).toEqual([]);
+});
+
+test('keys that are dead are not rotated, and keep no other one from it', async () => {
+  const [dead, alive] = [await addTenant(), await addTenant()];
+  for (const tenantId of [dead, alive]) await rotate(tenantId);
+  await sleep(5);
+  await rotateDue(openSigningKeys(), openDataKeys(), 2, ({ tenantId }) => tenantId === dead);
+  expect(await openSigningKeys().listPublic(dead)).toHaveLength(2);
+  expect(await openSigningKeys().listPublic(alive)).toHaveLength(3);
 });
 
 test('a key that was written under another key, or changed, is not there', async () => {

@@ -1,6 +1,7 @@
 import {
   type AuditCodec,
   type AuditEvent,
+  Disabled,
   inTurn,
   type Mac,
   type NewSigningKey,
@@ -62,8 +63,10 @@ export function signingKeyStore(
     const { tenantId, replaces, pair } = rotation;
     const { rotated } = await writer.writing(() =>
       database.of([tenantId]).transaction(async (query) => {
-        // Who rotates at the same time waits here.
-        await query({ text: 'select from tenant where tenant_id = $1 for no key update', values: [tenantId] });
+        // Who rotates at the same time waits here. What was asked for before the tenant ended would sign for it for ever.
+        const text = 'select disabled_revision from tenant where tenant_id = $1 for no key update';
+        const [tenant] = await query({ text, values: [tenantId] });
+        if (tenant?.[0] !== null) throw new Disabled('tenant');
         const { active, next } = await currentKeys(query, tenantId, mac);
         if (!next) await insert(query, pair[1], 'next', mac);
         if (replaces !== undefined && active && active.keyId !== replaces) {

@@ -7,6 +7,7 @@ import {
   isDead,
   type PolicyPorts,
   type PreviewPorts,
+  type PublicSigningKey,
   type ReadConsentPorts,
   type RecordConsentPorts,
   type RefreshPorts,
@@ -74,13 +75,14 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
   const tokens = tokenWriter(database, instanceId, auditCodec);
   const audit = auditWriter(database, instanceId, auditCodec);
   const revocations = revocationWriter(database, { chain, codec: auditCodec, instanceId });
+  const isDeadKey = (key: PublicSigningKey) => isDead(key, follower);
   const methods = openMethods({
     keys,
-    signing: signers(signingKeys, dataKeys, { isDead: (keyId) => isDead(keyId, follower) }),
+    signing: signers(signingKeys, dataKeys, { isDead: isDeadKey }),
     consentKeys,
     issuer: config.ISSUER_URL,
   });
-  opening.use(startJobs(config, { signingKeys, dataKeys }, runtime));
+  opening.use(startJobs(config, { signingKeys, dataKeys, isDead: isDeadKey }, runtime));
   const uses = useReader(database);
   const resources = opening.move();
   const issuing = {

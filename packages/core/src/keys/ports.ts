@@ -110,7 +110,7 @@ export interface CallerKeys {
 
 export interface Rotation {
   readonly tenantId: string;
-  /** Rotates only where this key is the active one; null: where there is none; absent: in any case. */
+  /** Rotates only where this key is the active one, or none is; null: where none is; absent: in any case. */
   readonly replaces?: string | null;
   /** The new next key, and one to be active where there is no next key yet. */
   readonly pair: readonly [next: NewSigningKey, active: NewSigningKey];
@@ -136,7 +136,7 @@ export interface SigningKeyStore extends PublicKeyReader {
    * Lets the next key sign and keeps a new next one, raises the version of the tenant's registry, and writes the event; or
    * none of that. Returns what holds afterwards.
    * @param eventOf the event, for the key that signs now.
-   * @throws StoreUnavailable
+   * @throws Disabled where the tenant has been; StoreUnavailable
    */
   rotate(rotation: Rotation, eventOf: (keyId: string) => AuditEvent): Promise<Rotated>;
 }

@@ -22,7 +22,7 @@ export async function listSigningKeys(
   requireOperator(caller, 'registry:read', tenantId);
   if (!(await registry.read('tenant', tenantId, [tenantId]))) throw new TenantUnknown();
   const keys = await signingKeys.listPublic(tenantId);
-  return keys.map((key) => (isDead(key.keyId, follower) ? { ...key, state: 'revoked' } : key));
+  return keys.map((key) => (isDead(key, follower) ? { ...key, state: 'revoked' } : key));
 }
 
 /** The keys that verifiers need to know, those of all tenants. @throws StoreUnavailable */
@@ -30,12 +30,18 @@ export async function listPublishedKeys({
   signingKeys,
   follower,
 }: Pick<SigningKeyPorts, 'signingKeys' | 'follower'>): Promise<readonly PublicSigningKey[]> {
-  return (await signingKeys.listPublished()).filter(({ keyId }) => !isDead(keyId, follower));
+  return (await signingKeys.listPublished()).filter((key) => !isDead(key, follower));
 }
 
-/** What the database says of a key's end is not under its mac; the watermarks are. */
-export const isDead = (keyId: string, { watermarks }: Pick<Follower, 'watermarks'>): boolean =>
-  watermarks.isDead({ kind: 'signing_key', key: keyId });
+/**
+ * Whether the key was revoked, or its tenant disabled, with all that it signed. What the database says of that is not under
+ * the key's mac; the watermarks are.
+ */
+export const isDead = (
+  { keyId, tenantId }: Pick<PublicSigningKey, 'keyId' | 'tenantId'>,
+  { watermarks }: Pick<Follower, 'watermarks'>,
+): boolean =>
+  watermarks.isDead({ kind: 'signing_key', key: keyId }) || watermarks.isDead({ kind: 'tenant', key: tenantId });
 
 export interface RotateCommand {
   readonly tenantId: string;

@@ -34,7 +34,7 @@ export function signingKeyMaker(dataKeys: DataKeys): SigningKeyMaker {
 export function signers(
   store: SigningKeyStore,
   dataKeys: DataKeys,
-  { isDead }: { isDead(keyId: string): boolean },
+  { isDead }: { isDead(key: PublicSigningKey): boolean },
 ): Signers {
   const known = new LRUCache<string, { readonly version: number; readonly signer: Promise<Signer> }>({
     max: rememberedMax,
@@ -43,7 +43,7 @@ export function signers(
 
   async function read(tenantId: string): Promise<Signer> {
     const stored = await store.active(tenantId);
-    const active = stored && !isDead(stored.keyId) ? stored : await install(tenantId, stored?.keyId ?? null);
+    const active = stored && !isDead(stored) ? stored : await install(tenantId, stored?.keyId ?? null);
     const { keyId, algorithm, privateKey } = active;
     const dataKey = await dataKeys.find(privateKey.dataKeyId);
     const unwrapped = dataKey?.unwrap(privateKey.wrapped, contextOf(keyId));
@@ -72,10 +72,18 @@ export function signers(
   };
 }
 
-/** Rotates what has signed for long enough. @returns how many were rotated. @throws StoreUnavailable */
-export async function rotateDue(store: SigningKeyStore, dataKeys: DataKeys, milliseconds: number): Promise<number> {
+/**
+ * Rotates what has signed for long enough, and is not dead. Returns how many were rotated.
+ * @throws Disabled where the tenant of one has been disabled meanwhile; StoreUnavailable
+ */
+export async function rotateDue(
+  store: SigningKeyStore,
+  dataKeys: DataKeys,
+  milliseconds: number,
+  isDead: (key: PublicSigningKey) => boolean,
+): Promise<number> {
   const maker = signingKeyMaker(dataKeys);
-  const due = await store.listDue(milliseconds);
+  const due = (await store.listDue(milliseconds)).filter((key) => !isDead(key));
   for (const { tenantId, keyId, algorithm } of due) {
     const pair = await maker.makePair(tenantId, algorithm);
     await store.rotate({ tenantId, replaces: keyId, pair }, (active) =>

@@ -2743,7 +2743,7 @@ export const SigningKeyState = {
   RETIRED: 3,
 
   /**
-   * It has been revoked, with all that it signed, and is published no more.
+   * It has been revoked, or its tenant has been disabled, with all that it signed, and it is published no more.
    *
    * @generated from enum value: SIGNING_KEY_STATE_REVOKED = 4;
    */
@@ -2904,7 +2904,8 @@ export const RegistryService: GenService<{
     output: typeof UpdateTenantResponseSchema;
   },
   /**
-   * DisableTenant ends a tenant: its apps, resource servers, tokens and credentials. Errors: TENANT_UNKNOWN.
+   * DisableTenant ends a tenant: its apps, resource servers, tokens, credentials and signing keys, which are published no
+   * more. Errors: TENANT_UNKNOWN.
    *
    * @generated from rpc touchstone.v1.RegistryService.DisableTenant
    */
