@@ -1,4 +1,4 @@
-import { TokenMethod } from '@touchstone/contracts';
+import { ClientType, HostingType, TokenMethod } from '@touchstone/contracts';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { bootstrapped, clientsOf, openWorld, unique, type World } from '../harness/world.ts';
@@ -121,7 +121,7 @@ test('an erasure is told to those who may ask for one in its tenant', async () =
   await untilErased(erasureId);
 }, 120_000);
 
-test('of a tenant that is erased nothing is left but its name, and handles that nobody can make again', async () => {
+test('of a tenant that is erased nothing is left but names, which nobody else can have, and handles that nobody can make again', async () => {
   const own = await openWorld(stack);
   const { tenantId } = own;
   const eraseTenant = () => own.operator.revocation.eraseTenant({ tenantId, reason: 'the contract has ended' });
@@ -143,18 +143,32 @@ test('of a tenant that is erased nothing is left but its name, and handles that 
   });
   const left = await tablesWith(tenantId);
   // A credential that was made afterwards is of the one who asks.
-  expect([...mayKeep, 'bootstrap', 'tenant', 'token']).toEqual(expect.arrayContaining(left));
-  for (const text of [appId, own.audience, consentId]) {
-    expect(mayKeep).toEqual(expect.arrayContaining(await tablesWith(text)));
+  expect([...mayKeep, 'bootstrap', 'tenant', 'app', 'resource_server', 'token']).toEqual(expect.arrayContaining(left));
+  for (const [text, ...names] of [[appId, 'app'], [own.audience, 'resource_server'], [consentId]] as const) {
+    expect([...mayKeep, ...names]).toEqual(expect.arrayContaining(await tablesWith(text)));
   }
-  const { rows } = await superuser.query(`select entry, mac from tenant where tenant_id = $1`, [tenantId]);
-  expect(rows).toEqual([{ entry: '', mac: '' }]);
-  for (const table of ['tenant_key', 'signing_key', 'policy', 'app', 'resource_server', 'consent']) {
+  for (const table of ['tenant', 'app', 'resource_server']) {
+    const { rows } = await superuser.query(`select distinct entry, mac from ${table} where tenant_id = $1`, [tenantId]);
+    expect([table, rows]).toEqual([table, [{ entry: '', mac: '' }]]);
+  }
+  for (const table of ['tenant_key', 'signing_key', 'policy', 'consent']) {
     const found = await superuser.query(`select 1 from ${table} where tenant_id = $1`, [tenantId]);
     expect([table, found.rowCount]).toEqual([table, 0]);
   }
   expect(await outcomeOf(operator.registry.createTenant({ tenant: { tenantId } }))).toBe(
     'AlreadyExists ALREADY_EXISTS',
   );
+  // Who verifies by itself what was issued for its audience would take another tenant's tokens for its own tenant's.
+  const { registry } = operator;
+  const resourceServer = { audience: own.audience, tenantId: world.tenantId, scopes: [{ name: 'orders:read' }] };
+  expect(await outcomeOf(registry.createResourceServer({ resourceServer }))).toBe('AlreadyExists ALREADY_EXISTS');
+  const kind = { clientType: ClientType.WEB, hostingType: HostingType.FIRST_PARTY };
+  const app = { appId, tenantId: world.tenantId, ...kind };
+  expect(await outcomeOf(registry.createApp({ app }))).toBe('AlreadyExists ALREADY_EXISTS');
+  expect(await outcomeOf(registry.getApp({ appId }))).toBe('NotFound APP_UNKNOWN');
+  expect(await outcomeOf(registry.getResourceServer({ audience: own.audience }))).toBe('NotFound AUDIENCE_UNKNOWN');
+  expect((await registry.listApps({ tenantId })).apps).toEqual([]);
+  expect((await registry.listResourceServers({ tenantId })).resourceServers).toEqual([]);
+  expect(await outcomeOf(registry.disableApp({ appId }))).toBe('NotFound APP_UNKNOWN');
   expect(token).toMatch(/^eyJ/);
 }, 120_000);

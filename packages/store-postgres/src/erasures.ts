@@ -93,14 +93,17 @@ const consentsGone = `
    where e.erasure_id = any($1)
      and (e.user_handle is null or c.user_handle = e.user_handle and c.disabled_revision <= e.revision)`;
 const tenantsGone = 'select tenant_id from erasure where erasure_id = any($1) and user_handle is null';
-/** What refers to something goes before it. The row of a tenant stays, and says nothing: its name is not to be had again. */
+/**
+ * What refers to something goes before it. The rows of a tenant, of its apps and of its resource servers stay, and say nothing:
+ * whoever had one of the names would be taken for the former one, by verifiers that know a token by its audience alone.
+ */
 const deletions = [
   ...['consent_use', 'consent_key', 'consent'].map(
     (table) => `delete from ${table} where consent_id in (${consentsGone})`,
   ),
   `delete from scope_use where app_id in (select app_id from app where tenant_id in (${tenantsGone}))`,
-  ...['policy', 'signing_key', 'tenant_key', 'resource_server', 'app'].map(
-    (table) => `delete from ${table} where tenant_id in (${tenantsGone})`,
+  ...['policy', 'signing_key', 'tenant_key'].map((table) => `delete from ${table} where tenant_id in (${tenantsGone})`),
+  ...['resource_server', 'app', 'tenant'].map(
+    (table) => `update ${table} set entry = '', mac = '' where tenant_id in (${tenantsGone})`,
   ),
-  `update tenant set entry = '', mac = '' where tenant_id in (${tenantsGone})`,
 ];

@@ -1032,7 +1032,8 @@ export const RevocationService: GenService<{
   /**
    * EraseTenant has all that is kept of a tenant deleted, once that has been disabled: records, consents, apps, resource servers,
    * policies, signing keys, and the key that its users' handles are made under. Then the handles that remain - in the history of
-   * revocations, on the audit trail, in backups of either - say nothing of anybody. Its name stays taken.
+   * revocations, on the audit trail, in backups of either - say nothing of anybody. Its name stays taken, and so do those of its apps
+   * and resource servers: a tenant that had one of them would be taken for this one.
    *
    * Callers: an operator (`tokens:revoke`), in the tenants that its credential names. Safe to retry: it is done again. Errors:
    * TENANT_UNKNOWN, NOT_DISABLED.
