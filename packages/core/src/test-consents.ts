@@ -36,6 +36,10 @@ export class TestConsents implements ConsentStore {
     return found && { ...found, key: found.isWithdrawn ? null : key };
   }
 
+  async findByKey(tenantId: string, idempotencyKey: string): Promise<ConsentAsOf | null> {
+    return this.find(this.#byKey.get(`${tenantId} ${idempotencyKey}`) ?? '');
+  }
+
   async record({ ttl, idempotencyKey, key: _, ...consent }: NewConsent): Promise<ConsentAsOf> {
     const consentId = this.#byKey.get(`${consent.tenantId} ${idempotencyKey}`) ?? consent.consentId;
     if (consentId === consent.consentId) {

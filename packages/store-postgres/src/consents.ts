@@ -85,6 +85,13 @@ export function consentStore(database: Database, { mac, codec, instanceId }: Con
 
     findWithKey: (consentId, tenantId) => findWithKey({ consentId, tenantId }),
 
+    async findByKey(tenantId, idempotencyKey) {
+      const values = [tenantId, idempotencyKey];
+      const statement = { name: 'consent by key', text: findByKeyStatement, values };
+      const [row] = await database.of([tenantId]).query(statement);
+      return row ? consentOf(row, mac) : null;
+    },
+
     record: (consent, event) => record({ consent, event }),
   };
 }

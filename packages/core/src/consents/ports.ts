@@ -38,6 +38,8 @@ export interface ConsentStore {
   find(consentId: string, tenantIds: readonly string[]): Promise<ConsentAsOf | null>;
   /** The consent with its key, null where that has been deleted. @throws StoreUnavailable */
   findWithKey(consentId: string, tenantId: string): Promise<(ConsentAsOf & { readonly key: WrappedKey | null }) | null>;
+  /** The consent that was recorded under this idempotency key; null: none. @throws StoreUnavailable */
+  findByKey(tenantId: string, idempotencyKey: string): Promise<ConsentAsOf | null>;
   /**
    * Stores the consent, its key and its event, or none of them. Where the idempotency key has been used, nothing is stored,
    * and the first consent returned.

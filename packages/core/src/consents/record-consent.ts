@@ -43,8 +43,12 @@ export async function recordConsent(
   requireKind(act.caller, 'identity_service');
   requireScope(act.caller, 'consents:write');
   requireTenant(act.caller, tenantId);
-  await checkGrants(command, ports.registry);
   const userHandle = (await ports.handles.of(tenantId)).handleOf(userId);
+  const asked = requestText({ appId, userHandle, grants }, ttl * 1_000);
+  // What the app may ask for can have changed since: a consent that has been recorded is not decided anew.
+  const first = await ports.consents.findByKey(tenantId, idempotencyKey);
+  if (first) return requireAsked(first, asked);
+  await checkGrants(command, ports.registry);
   const consentId = newConsentId();
   const key = await ports.consentKeys.create(consentId);
   const recorded = await ports.consents.record(
@@ -55,8 +59,12 @@ export async function recordConsent(
       act: { type: 'consent_recorded', consentId, appId, userHandle, grants, ttl },
     },
   );
+  return requireAsked(recorded, asked);
+}
+
+/** @throws IdempotencyKeyReused where it is not what is asked for now. */
+function requireAsked(recorded: ConsentAsOf, asked: string): ConsentAsOf {
   const { consent } = recorded;
-  const asked = requestText({ appId, userHandle, grants }, ttl * 1_000);
   if (requestText(consent, consent.expiresAt - consent.recordedAt) !== asked) throw new IdempotencyKeyReused();
   return recorded;
 }

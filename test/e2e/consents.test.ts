@@ -1,0 +1,51 @@
+import { beforeAll, expect, inject, test } from 'vitest';
+import { openWorld, scopes, unique, type World } from '../harness/world.ts';
+import { outcomeOf } from './support-outcome.ts';
+
+const stack = inject('stack');
+let world: World;
+beforeAll(async () => {
+  world = await openWorld(stack);
+});
+
+const recording = (appId: string, over: object = {}) => ({
+  tenantId: world.tenantId,
+  appId,
+  userId: 'ada',
+  grants: [{ audience: world.audience, scopes }],
+  ttl: { seconds: 600n },
+  idempotencyKey: unique('consent'),
+  ...over,
+});
+
+test.each<readonly [string, (appId: string) => Promise<unknown>, string]>([
+  [
+    'may ask for less',
+    async (appId) => {
+      const { registry } = world.operator;
+      const { app } = await registry.getApp({ appId });
+      if (app) app.grants = [];
+      await registry.updateApp({ app });
+    },
+    'PermissionDenied SCOPE_NOT_ALLOWED',
+  ],
+  [
+    'is disabled',
+    (appId) => world.operator.registry.disableApp({ appId, reason: 'over' }),
+    'FailedPrecondition DISABLED',
+  ],
+])('a request that is sent again is answered as before, though its app %s meanwhile', async (_, change, refusal) => {
+  const appId = await world.addApp();
+  const { consents } = world.identity;
+  const request = recording(appId);
+  const { consent } = await consents.recordConsent(request);
+  await change(appId);
+  expect((await consents.recordConsent(request)).consent?.consentId).toBe(consent?.consentId);
+  const { idempotencyKey } = request;
+  for (const other of [{ userId: 'eve' }, { ttl: { seconds: 60n } }]) {
+    expect(await outcomeOf(consents.recordConsent(recording(appId, { ...other, idempotencyKey })))).toBe(
+      'FailedPrecondition IDEMPOTENCY_KEY_REUSED',
+    );
+  }
+  expect(await outcomeOf(consents.recordConsent(recording(appId)))).toBe(refusal);
+});
