@@ -61,7 +61,7 @@ const isFromNow = `c.beat_at <= now() + ${slack}`;
 const progressStatement = `
   select c.instance_id, c.address, c.build, c.applied_revision, ${milliseconds('c.beat_at')},
          ${milliseconds('c.answers_until')}, c.answers_until > now() and ${isFromNow}, p.revision,
-         ${milliseconds('(select min(complete_at) from coverage where revision >= $1)')}
+         ${milliseconds('(select complete_at from coverage where revision >= $1 order by revision limit 1)')}
     from relay_position p left join census c on c.service = 'validator' and not c.has_left
    order by c.address, c.instance_id`;
 

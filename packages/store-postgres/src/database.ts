@@ -77,6 +77,22 @@ export interface Database extends AsyncDisposable {
   connect(): Promise<pg.Client>;
 }
 
+/**
+ * Without the timeouts the server would keep working for a client that has gone; of one whose host has gone it would keep the
+ * session, and the relay's lock with it, for two hours. On its warnings see `committed`.
+ */
+const session = {
+  search_path: 'touchstone',
+  timezone: 'UTC',
+  client_min_messages: 'warning',
+  statement_timeout: statementMilliseconds,
+  idle_in_transaction_session_timeout: statementMilliseconds,
+  lock_timeout: statementMilliseconds,
+  tcp_keepalives_idle: 10,
+  tcp_keepalives_interval: 5,
+  tcp_keepalives_count: 3,
+};
+
 /** Opens a pool. Connects when first used: an absent server shows as StoreUnavailable then, and heals by itself. */
 export function openDatabase({ url, applicationName, connectionsMax, onError }: DatabaseOptions): Database {
   const settings: pg.ClientConfig = {
@@ -87,8 +103,9 @@ export function openDatabase({ url, applicationName, connectionsMax, onError }: 
     types,
     // What is asked at once on one connection is sent at once, and answered in order.
     pipeline: true,
-    // Without the timeouts the server would keep working for a client that has gone; on its warnings see `committed`.
-    options: `-c search_path=touchstone -c timezone=UTC -c client_min_messages=warning -c statement_timeout=${statementMilliseconds} -c idle_in_transaction_session_timeout=${statementMilliseconds} -c lock_timeout=${statementMilliseconds}`,
+    options: Object.entries(session)
+      .map(([name, value]) => `-c ${name}=${value}`)
+      .join(' '),
   };
   const pool = new pg.Pool({ ...settings, max: connectionsMax, idleTimeoutMillis: 60_000 });
   // A connection can break while it is in use, too; the pool tells of idle ones only, and takes them out.
@@ -106,7 +123,12 @@ export function openDatabase({ url, applicationName, connectionsMax, onError }: 
       translated(() => inTransaction(pool, work, mode ? `begin isolation level ${mode}` : 'begin')),
     connect: () =>
       translated(async () => {
-        const client = new pg.Client({ ...settings, query_timeout: 0, keepAlive: true });
+        const client = new pg.Client({
+          ...settings,
+          query_timeout: 0,
+          keepAlive: true,
+          keepAliveInitialDelayMillis: 10_000,
+        });
         client.on('error', (error) => onError?.(error));
         await client.connect();
         return client;

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { AuditCodec, AuditEvent } from '@touchstone/core';
+import { type AuditCodec, type AuditEvent, drawRandom } from '@touchstone/core';
 import { instantText } from './instant-text.ts';
 
 /**
@@ -19,7 +19,7 @@ export class OutboxWriter {
   }
 
   #newName(): string {
-    return `${this.#instanceId}/${randomUUID().slice(0, 8)}`;
+    return `${this.#instanceId}/${drawRandom(8).toString('hex')}`;
   }
 
   get name(): string {
