@@ -63,7 +63,7 @@ export async function runService<Config extends CommonConfig, Context extends Se
     logger?.fatal({ err: error }, 'the service ends');
     process.exitCode = 1;
   } finally {
-    logger?.end();
+    await logger?.end();
   }
   // A leaked handle must not keep a stopped service alive.
   process.exit();

@@ -1,5 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
@@ -10,7 +11,7 @@ const logger = fileURLToPath(new URL('./logger.ts', import.meta.url));
 async function logged(messages: string): Promise<{ msg: string; time: string; service: string }[]> {
   const script = `const log = (await import(${JSON.stringify(logger)})).openLogger('validator', 'info');
     for (const message of ${messages}) log.info(message);
-    log.end();`;
+    await log.end();`;
   const options = { maxBuffer: 16 * 1024 * 1024 };
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], options);
   return stdout
@@ -30,6 +31,30 @@ test('every line is written, whole and in order, whatever its length and its let
     'ä',
     ...Array(1_000).fill('y'.repeat(99)),
   ]);
+});
+
+test('what is logged last comes last, also where the reader is slow and the process ends at once', async () => {
+  const script = `const log = (await import(${JSON.stringify(logger)})).openLogger('validator', 'info');
+    for (let i = 0; i < 3000; i++) {
+      log.info(i + 'x'.repeat(1000));
+      if (i % 100 === 0) await new Promise(setImmediate);
+    }
+    log.info('last');
+    await log.end();
+    process.exit();`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script]);
+  await sleep(500);
+  let out = '';
+  child.stdout.on('data', (bytes) => {
+    out += bytes;
+  });
+  await once(child, 'close');
+  const lines = out
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line).msg);
+  expect(lines.map((line) => Number.parseInt(line, 10))).toEqual([...Array(3_000).keys(), Number.NaN]);
+  expect(lines.at(-1)).toBe('last');
 });
 
 test('where nobody reads, lines are lost that would be too many, and how many is told', async () => {
@@ -58,7 +83,7 @@ test('a line of something earlier is of its time, and the next one of its own', 
     const log = openLogger('validator', 'info');
     atTime(Date.UTC(2026, 0, 1), () => log.info('then'));
     log.info('now');
-    log.end();`;
+    await log.end();`;
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script]);
   const [then, now] = stdout
     .trimEnd()

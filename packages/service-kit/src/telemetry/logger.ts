@@ -1,10 +1,12 @@
+import { type EventEmitter, once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pino, { type DestinationStream, type Logger } from 'pino';
 import { describeFault } from './fault.ts';
 
 /** Writes lines behind the calls. */
 export interface GatheringLogger extends Logger {
-  /** Writes what has been gathered: before the process ends. */
-  end(): void;
+  /** Nothing is logged any more. Resolves once all of it is written, or nobody takes it: before the process ends. */
+  end(): Promise<void>;
   /** Calls the listener with how many bytes of lines have been lost, because nobody takes what is written. */
   onLoss(listener: (bytes: number) => void): void;
 }
@@ -22,7 +24,7 @@ export function openLogger(service: string, level: string): GatheringLogger {
     },
     destination,
   );
-  return Object.assign(logger, { end: destination.flushSync, onLoss: destination.onLoss });
+  return Object.assign(logger, { end: destination.end, onLoss: destination.onLoss });
 }
 
 let lineTime: number | null = null;
@@ -57,8 +59,11 @@ const gatheredMilliseconds = 100;
 /** Bytes. Where standard output is not read lines pile up, and who may not call at all makes some. */
 const waitingMax = 64 * 1_024 * 1_024;
 
+/** How long the last lines may take to be read. */
+const lastMilliseconds = 2_000;
+
 /** Lines go out many at a time, for each write wakes another thread; as bytes, for the texts that lines are joined of are many. */
-function gatheredLines(): DestinationStream & { readonly flushSync: () => void } & Pick<GatheringLogger, 'onLoss'> {
+function gatheredLines(): DestinationStream & Pick<GatheringLogger, 'end' | 'onLoss'> {
   const settings = { fd: 1, sync: false, contentMode: 'buffer', maxLength: waitingMax } as const;
   const output = pino.destination(settings) as unknown as Destination;
   let gathered = Buffer.allocUnsafeSlow(gatheredMax);
@@ -77,19 +82,21 @@ function gatheredLines(): DestinationStream & { readonly flushSync: () => void }
       if (bytesMax > gatheredMax) output.write(Buffer.from(line));
       else used += gathered.write(line, used);
     },
-    flushSync() {
+    async end() {
       pass();
-      output.flushSync();
+      // Not at once: what is being written would come after it.
+      const written = once(output, 'finish');
+      output.end();
+      await Promise.race([written, sleep(lastMilliseconds)]);
     },
     onLoss(listener) {
-      output.on('drop', ({ length }) => listener(length));
+      output.on('drop', ({ length }: Uint8Array) => listener(length));
     },
   };
 }
 
 /** Pino's types know destinations of text only. */
-interface Destination {
+interface Destination extends EventEmitter {
   write(bytes: Uint8Array): boolean;
-  flushSync(): void;
-  on(event: 'drop', listener: (bytes: Uint8Array) => void): void;
+  end(): void;
 }
