@@ -11,6 +11,7 @@ import type { Head, SealedRevision } from './revision.ts';
 import type { Mark } from './watermarks.ts';
 
 const still: Clock = { wall: () => 0, monotonic: () => 0 };
+const nameOf = ({ revision, hash }: Head) => ({ revision, hashStart: hash });
 const follow = (history: History, clock = still, events = quiet) => Follower.start(history, chain, clock, events);
 
 const token = (userHandle: string, sequence: number) =>
@@ -184,13 +185,38 @@ test('what was answered is not absorbed where another server answers while the r
 
 test('about a revision of long ago, too, only the server in force is believed', async () => {
   const history = new History();
-  const { revision, hash: hashStart } = history.write('ada', 1);
-  for (let i = 2; i <= 5; i++) history.write('ada', i);
+  const [first, second] = [history.write('ada', 1), history.write('ada', 2)];
+  for (let i = 3; i <= 5; i++) history.write('ada', i);
   const follower = await followInForce(history);
-  expect(await follower.reaches({ revision, hashStart })).toBe(true);
-  expect(await follower.reaches({ revision, hashStart: 'another' })).toBe(false);
+  expect(await follower.reaches(nameOf(first))).toBe(true);
+  expect(await follower.reaches({ ...nameOf(first), hashStart: 'another' })).toBe(false);
   history.server = 'cut off';
-  await expect(follower.reaches({ revision, hashStart })).rejects.toThrow(StoreUnavailable);
+  await expect(follower.reaches(nameOf(second))).rejects.toThrow(StoreUnavailable);
+});
+
+test('a revision of long ago is asked for once, and one at a time; in another history its hash is another', async () => {
+  const history = new History();
+  const [first, second] = [history.write('ada', 1), history.write('ada', 2)];
+  for (let i = 3; i <= 5; i++) history.write('ada', i);
+  const follower = await followInForce(history);
+  const read = history.readAfter.bind(history);
+  let [asked, underWay, most] = [0, 0, 0];
+  history.readAfter = async (revision) => {
+    asked++;
+    most = Math.max(most, ++underWay);
+    await new Promise(setImmediate);
+    underWay--;
+    return read(revision);
+  };
+  const names = Array.from({ length: 20 }, (_, i) => nameOf(i % 2 === 0 ? first : second));
+  expect(await Promise.all(names.map((name) => follower.reaches(name)))).toEqual(Array(20).fill(true));
+  expect([asked, most]).toEqual([2, 1]);
+  expect(follower.hasReached(nameOf(first))).toBe(true);
+  const other = new History();
+  for (let i = 1; i <= 6; i++) other.write('bob', i);
+  Object.assign(history, { head: other.head, revisions: other.revisions, marks: other.marks, digest: other.digest });
+  await follower.refresh();
+  expect(await follower.reaches(nameOf(first))).toBe(false);
 });
 
 test('what is missing, however much, is taken from the server in force alone', async () => {

@@ -1,5 +1,7 @@
+import { LRUCache } from 'lru-cache';
 import { ageOf, type Clock, type Instant, instantOf } from '../clock.ts';
 import { StoreUnavailable } from '../errors.ts';
+import { inTurn } from '../gather.ts';
 import type { Chain } from './chain.ts';
 import type { HistoryReader, HistorySnapshot, Tail } from './ports.ts';
 import { genesis, type Head, type SealedRevision } from './revision.ts';
@@ -45,6 +47,10 @@ export class Follower {
   #watermarks = new Watermarks();
   #applied: Head;
   #hashes = new Map<number, string>();
+  /** Hashes from before those, of the same history, that were asked for. */
+  readonly #askedHashes = new LRUCache<number, string>({ max: hashesRemembered });
+  /** One after the other: a single call can name a thousand revisions, and each answer brings along what follows. */
+  readonly #askHash = inTurn((revision: number) => this.#hashFromBefore(revision));
   /** The revision that last changed what a resource server is shown, of those applied here. */
   #releasedAt = new Map<string, number>();
   /** The revision that last changed what a tenant's policy holds against tokens that are there, of those applied here. */
@@ -124,23 +130,34 @@ export class Follower {
   /** Whether the revision belongs to this history and has been applied; null: only the database can tell. */
   hasReached({ revision, hashStart }: RevisionName): boolean | null {
     if (revision > this.#applied.revision) return null;
-    const hash = revision === genesis.revision ? genesis.hash : this.#hashes.get(revision);
+    const hash =
+      revision === genesis.revision ? genesis.hash : (this.#hashes.get(revision) ?? this.#askedHashes.get(revision));
     return hash === undefined ? null : hash.startsWith(hashStart);
   }
 
   /**
    * Whether the revision belongs to the history that is in force and has been applied, once the database was asked where
    * that is needed.
-   * @throws StoreUnavailable
+   * @throws StoreUnavailable, Overloaded
    */
   async reaches(name: RevisionName): Promise<boolean> {
     if (name.revision > this.#applied.revision) await this.refresh();
     const known = this.hasReached(name);
     if (known !== null || name.revision > this.#applied.revision) return known === true;
-    const { tail } = await this.askUntilCovered(async () => ({
-      tail: await this.#reader.readAfter(name.revision - 1),
+    const hash = await this.#askHash(name.revision);
+    return hash?.startsWith(name.hashStart) === true;
+  }
+
+  async #hashFromBefore(revision: number): Promise<string | undefined> {
+    // Whoever waited before may have asked for the same.
+    const known = this.#askedHashes.get(revision);
+    if (known !== undefined) return known;
+    const { tail, generation } = await this.askUntilCovered(async () => ({
+      tail: await this.#reader.readAfter(revision - 1),
     }));
-    return tail.missed.some(({ revision, hash }) => revision === name.revision && hash.startsWith(name.hashStart));
+    const hash = tail.missed.find((one) => one.revision === revision)?.hash;
+    if (hash !== undefined && generation === this.#generation) this.#askedHashes.set(revision, hash);
+    return hash;
   }
 
   /** Takes a revision from a source; asks the database where it does not simply follow. */
@@ -317,6 +334,7 @@ export class Follower {
     this.#watermarks = watermarks;
     this.#applied = head;
     this.#hashes = new Map();
+    this.#askedHashes.clear();
     this.#releasedAt = new Map();
     this.#policyAt = new Map();
     this.#loadedAt = head.revision;
