@@ -89,9 +89,9 @@ class Database implements HistoryReader, RecordReader {
     await this.#step('revoked');
   }
 
-  async load(take: (marks: readonly Mark[]) => void) {
+  async load(take: (marks: readonly Mark[], now: number) => void) {
     const { head, digest } = this;
-    take([...this.marks.values()]);
+    take([...this.marks.values()], 0);
     return { head, digest, mac: chain.sealHistory(head, digest), now: 0 };
   }
 

@@ -73,10 +73,10 @@ export class History implements HistoryReader {
     return sealed;
   }
 
-  async load(take: (marks: readonly Mark[]) => void) {
+  async load(take: (marks: readonly Mark[], now: number) => void) {
     if (this.away) throw new StoreUnavailable();
     const { head, digest, now } = this;
-    for (const mark of this.marks.values()) take([mark]);
+    for (const mark of this.marks.values()) take([mark], now);
     return { head, digest, mac: chain.sealHistory(head, digest), now };
   }
 

@@ -22,7 +22,7 @@ export function historyReader(database: Database): HistoryReader {
         let rows: Row[];
         do {
           rows = await query({ text: `fetch ${marksFetched} from mark` });
-          take(rows.map(markOf));
+          take(rows.map(markOf), now);
         } while (rows.length > 0);
         return { head: { revision, hash }, digest, mac, now };
       }, 'repeatable read'),

@@ -93,7 +93,7 @@ export class Follower {
    */
   static async start(reader: HistoryReader, chain: Chain, clock: Clock, events: FollowerEvents): Promise<Follower> {
     const sentAt = instantOf(clock);
-    const loaded = await load(reader, chain);
+    const loaded = await load(reader, chain, clock);
     return new Follower(reader, chain, clock, events, loaded, sentAt);
   }
 
@@ -323,7 +323,7 @@ export class Follower {
     const before = this.#applied;
     // Whichever server tells it: only the next question proves that it is the one in force.
     this.#provenAt = null;
-    const loaded = await load(this.#reader, this.#chain);
+    const loaded = await load(this.#reader, this.#chain, this.#clock);
     this.#adopt(loaded);
     this.#generation += 1;
     this.#events.historyReplaced(before, loaded.head);
@@ -350,11 +350,12 @@ export class Follower {
 type Loaded = HistorySnapshot & { readonly watermarks: Watermarks };
 
 /** Nothing that was not written under the installation's keys is loaded. */
-async function load(reader: HistoryReader, chain: Chain): Promise<Loaded> {
+async function load(reader: HistoryReader, chain: Chain, clock: Clock): Promise<Loaded> {
   const watermarks = new Watermarks();
   let weight = 0n;
-  const snapshot = await reader.load((marks) => {
-    for (const mark of marks) watermarks.add(mark);
+  const snapshot = await reader.load((marks, now) => {
+    // On both clocks, as where they are forgotten.
+    watermarks.addLasting(marks, Math.min(now, clock.wall()));
     weight += chain.weightOf(marks);
   });
   const { head, digest, mac } = snapshot;

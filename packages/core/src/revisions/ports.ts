@@ -35,10 +35,10 @@ export interface HistorySnapshot {
 /** Reads the history of revisions, on the primary. */
 export interface HistoryReader {
   /**
-   * Reads all marks and gives them to `take`, some at a time: there may be a million.
+   * Reads all marks and gives them to `take`, some at a time, with the snapshot's `now`: there may be very many.
    * @throws StoreUnavailable
    */
-  load(take: (marks: readonly Mark[]) => void): Promise<HistorySnapshot>;
+  load(take: (marks: readonly Mark[], now: number) => void): Promise<HistorySnapshot>;
   /** @throws StoreUnavailable */
   readAfter(revision: number): Promise<Tail>;
 }

@@ -272,6 +272,18 @@ test('what ended more than a day ago is forgotten, with whom it spared; what nev
   expect(marks.revokes(spared)).toBe(true);
 });
 
+test('of what was stored, all is taken up that would not be forgotten, and nothing else', () => {
+  const stored = [cut('u1', 5, { coversUntil: ttl }), cut('u2', 5)].map((one) => raise(undefined, one));
+  const takenUpAt = (now: number) => {
+    const marks = new Watermarks();
+    marks.addLasting(stored, now);
+    const revoked = ['u1', 'u2'].filter((userHandle) => marks.revokes(record({ userHandle })));
+    return { revoked, wholeBefore: [ttl - 1, ttl, ttl + 1].filter((one) => marks.isWholeAt(one)) };
+  };
+  expect(takenUpAt(ttl + day)).toEqual({ revoked: ['u1', 'u2'], wholeBefore: [ttl, ttl + 1] });
+  expect(takenUpAt(ttl + day + 1)).toEqual({ revoked: ['u2'], wholeBefore: [ttl + 1] });
+});
+
 test.each([
   ['users', `({ kind: 'user', key: hash('md5', String(i), 'base64url') })`],
   ['single tokens', `({ kind: 'token', key: 'tok_' + hash('sha1', String(i)).slice(0, 26) })`],

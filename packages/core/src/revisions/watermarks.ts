@@ -148,6 +148,15 @@ export class Watermarks {
     level.put(mark);
   }
 
+  /**
+   * Takes marks as `add` does, but none that `forget` would: of all that there has ever been, few cover anything alive.
+   * @param now milliseconds since 1970.
+   */
+  addLasting(marks: readonly Mark[], now: number): void {
+    const before = this.#forgetBefore(now);
+    for (const mark of marks) if (height(mark.coversUntil) >= before) this.add(mark);
+  }
+
   /** Applies a cut. */
   raise(cut: Cut): void {
     this.#levels[cut.tokenClass][cut.kind].raise(cut);
@@ -166,11 +175,16 @@ export class Watermarks {
    * @param now milliseconds since 1970.
    */
   forget(now: number): void {
-    const before = now - forgetMargin;
-    this.#forgottenBefore = Math.max(this.#forgottenBefore, before);
+    const before = this.#forgetBefore(now);
     for (const levels of Object.values(this.#levels)) {
       for (const level of Object.values(levels)) level.forget(before);
     }
+  }
+
+  #forgetBefore(now: number): number {
+    const before = now - forgetMargin;
+    this.#forgottenBefore = Math.max(this.#forgottenBefore, before);
+    return before;
   }
 
   /** Whether nothing of this target can be honoured any more, whatever its sequence. */
