@@ -182,7 +182,7 @@ test.each([
   const columns = { refresh_use: 'used_at, request, answer', live_token: 'expiry_day, app_id, user_handle' }[table];
   await run(`
     insert into ${table} (id, expires_at, ${columns})
-    select gen_random_uuid(), now() - interval '2 days' + late * interval '1 minute', ${values} from unnest('{-1, 1}'::int[]) late`);
+    select gen_random_uuid(), now() - interval '2 days' + late * interval '1 minute', ${values} from unnest(array_fill(-1, array[10001]) || 1) late`);
   await upkeep(as.upkeep);
   expect(await run(`select round(extract(epoch from now() - expires_at) / 3600)::int from ${table}`)).toEqual([[48]]);
   expect(await run(`select expires_at > now() - interval '2 days' from ${table}`)).toEqual([[true]]);

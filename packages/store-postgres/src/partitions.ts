@@ -9,6 +9,7 @@ import {
   undefinedTable,
 } from './database.ts';
 import { deleteSpentProofs } from './proof-taker.ts';
+import { deleteSpent } from './spent-rows.ts';
 
 /** How many events an outbox partition holds. */
 export const outboxBlock = 2_000_000;
@@ -61,16 +62,13 @@ export async function upkeep(database: Database, wallNow = systemClock.wall()): 
   await database.query({ text: `delete from census where beat_at < now() - interval '1 day'` });
   // Their tokens are refused anyway, by both clocks.
   const ended = [new Date(Math.min(now, wallNow) - daysKept * 86_400_000)];
-  for (const table of besideTokens) await database.query({ text: deleteEndedOf(table), values: ended });
+  for (const table of besideTokens) await deleteSpent(database, table, 'id', 'expires_at < $1', ended);
   await database.query({ text: 'delete from rate where expire < $1', values: [Math.min(now, wallNow)] });
   return { made, dropped, postponed };
 }
 
 /** What is kept of a token beside its record, until it has expired. */
 const besideTokens = ['refresh_use', 'live_token', 'token_use'] as const;
-/** Some at a time, for they are as many as tokens: all that end in a day are deleted within as many rounds as it has minutes. */
-const deleteEndedOf = (table: (typeof besideTokens)[number]): string =>
-  `delete from ${table} where id in (select id from ${table} where expires_at < $1 order by expires_at limit 50000)`;
 
 async function makeTokenPartitions(query: Query, first: number, last: number): Promise<number> {
   const text = `select attach_token_partition(day) from generate_series($1::int, $2::int) day

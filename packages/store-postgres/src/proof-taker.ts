@@ -1,5 +1,6 @@
 import { type AssertionTaker, gather, type ProofTaker, type TakenAssertion } from '@touchstone/core';
 import type { Database } from './database.ts';
+import { deleteSpent } from './spent-rows.ts';
 
 /** Milliseconds either way between when a DPoP proof says it was made and the database's clock. */
 const window = 60_000;
@@ -37,34 +38,12 @@ export function assertionTaker(database: Database): AssertionTaker {
 /** A statement that is under way may have begun when its proof was fresh; it ends long before. */
 const slack = `interval '1 minute'`;
 
-/** The advisory lock that lets one delete at a time: two would wait for each other's rows. */
-const deletionLock = 7_003_003;
-/** How many rows one statement deletes: few enough to be done long before it is given up. */
-const deletedAtOnce = 10_000;
-
-const deleteStatement = `
-  with deleted as (
-    delete from dpop_proof where hash in (
-      select hash from dpop_proof
-       where expires_at < least(now(), to_timestamp($1 / 1000.0)) - ${slack} order by expires_at limit ${deletedAtOnce})
-    returning 1
-  )
-  select count(*) from deleted`;
-
 /**
  * Deletes the proofs and assertions that would not be fresh any more. For the role touchstone_upkeep.
  *
  * @param wallNow milliseconds since 1970: what only the database's clock takes for spent is kept, for that may be set back.
  */
 export async function deleteSpentProofs(database: Database, wallNow: number): Promise<void> {
-  let deleted: number;
-  do {
-    deleted = await database.transaction(async (query) => {
-      const [lock] = await query({ text: 'select pg_try_advisory_xact_lock($1)', values: [deletionLock] });
-      // Another replica is at it.
-      if (!lock?.[0]) return 0;
-      const [row] = await query({ text: deleteStatement, values: [wallNow] });
-      return row?.[0] as number;
-    });
-  } while (deleted === deletedAtOnce);
+  const spent = `expires_at < least(now(), to_timestamp($1 / 1000.0)) - ${slack}`;
+  await deleteSpent(database, 'dpop_proof', 'hash', spent, [wallNow]);
 }
