@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type AuditCodec, type AuditEvent, drawRandom } from '@touchstone/core';
+import { type AuditCodec, type AuditEvent, drawRandom, StoreUnavailable, TouchstoneError } from '@touchstone/core';
+import { StatementRefused } from './database.ts';
 import { instantText } from './instant-text.ts';
 
 /**
@@ -53,11 +54,17 @@ export class OutboxWriter {
       this.#count += result.written;
       return result;
     } catch (error) {
-      this.#name = this.#newName();
-      this.#count = 0;
+      if (!isRolledBack(error)) {
+        this.#name = this.#newName();
+        this.#count = 0;
+      }
       throw error;
     }
   }
 }
+
+/** Whether surely nothing was written: what a use case or the server refuses is taken back. */
+const isRolledBack = (error: unknown): boolean =>
+  error instanceof StatementRefused || (error instanceof TouchstoneError && !(error instanceof StoreUnavailable));
 
 export const outboxFields = 'event_id uuid, payload bytea, occurred_at timestamptz';
