@@ -48,6 +48,9 @@ export interface Service<Config extends CommonConfig, Context extends ServedCont
   readonly pages?: Readonly<Record<string, Page<Context>>>;
 }
 
+/** How long the last lines of the log may take to be read. */
+const lastLinesMilliseconds = 2_000;
+
 /** Runs a service until it is told to stop; the process's exit code says how that went. */
 export async function runService<Config extends CommonConfig, Context extends ServedContext>(
   service: Service<Config, Context>,
@@ -63,7 +66,7 @@ export async function runService<Config extends CommonConfig, Context extends Se
     logger?.fatal({ err: error }, 'the service ends');
     process.exitCode = 1;
   } finally {
-    await logger?.end();
+    await atMost(lastLinesMilliseconds, logger?.end());
   }
   // A leaked handle must not keep a stopped service alive.
   process.exit();

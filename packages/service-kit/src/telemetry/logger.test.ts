@@ -57,6 +57,18 @@ test('what is logged last comes last, also where the reader is slow and the proc
   expect(lines.at(-1)).toBe('last');
 });
 
+test('where there is nobody to read, the end of the log is no fault', async () => {
+  const script = `const log = (await import(${JSON.stringify(logger)})).openLogger('validator', 'info');
+    await new Promise((resolve) => process.stdin.once('data', resolve));
+    for (let i = 0; i < 100; i++) log.info('x'.repeat(1000));
+    await Promise.race([log.end(), new Promise((resolve) => setTimeout(resolve, 1000))]);
+    process.exit();`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script]);
+  child.stdout.destroy();
+  child.stdin.write('go');
+  expect(await once(child, 'exit')).toEqual([0, null]);
+});
+
 test('where nobody reads, lines are lost that would be too many, and how many is told', async () => {
   const script = `const log = (await import(${JSON.stringify(logger)})).openLogger('validator', 'info');
     let lost = 0;

@@ -1,11 +1,10 @@
 import { type EventEmitter, once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import pino, { type DestinationStream, type Logger } from 'pino';
 import { describeFault } from './fault.ts';
 
 /** Writes lines behind the calls. */
 export interface GatheringLogger extends Logger {
-  /** Nothing is logged any more. Resolves once all of it is written, or nobody takes it: before the process ends. */
+  /** Nothing is logged any more. Resolves once all of it has been taken, or there is nobody to take it. */
   end(): Promise<void>;
   /** Calls the listener with how many bytes of lines have been lost, because nobody takes what is written. */
   onLoss(listener: (bytes: number) => void): void;
@@ -59,9 +58,6 @@ const gatheredMilliseconds = 100;
 /** Bytes. Where standard output is not read lines pile up, and who may not call at all makes some. */
 const waitingMax = 64 * 1_024 * 1_024;
 
-/** How long the last lines may take to be read. */
-const lastMilliseconds = 2_000;
-
 /** Lines go out many at a time, for each write wakes another thread; as bytes, for the texts that lines are joined of are many. */
 function gatheredLines(): DestinationStream & Pick<GatheringLogger, 'end' | 'onLoss'> {
   const settings = { fd: 1, sync: false, contentMode: 'buffer', maxLength: waitingMax } as const;
@@ -85,9 +81,9 @@ function gatheredLines(): DestinationStream & Pick<GatheringLogger, 'end' | 'onL
     async end() {
       pass();
       // Not at once: what is being written would come after it.
-      const written = once(output, 'finish');
+      const taken = once(output, 'finish').catch(() => {});
       output.end();
-      await Promise.race([written, sleep(lastMilliseconds)]);
+      await taken;
     },
     onLoss(listener) {
       output.on('drop', ({ length }: Uint8Array) => listener(length));
