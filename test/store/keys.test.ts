@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AuditEvent, NewSigningKey, Rotation } from '@touchstone/core';
 import { auditCodec } from '@touchstone/events';
 import { dataKeyStore, signingKeyStore } from '@touchstone/store-postgres';
-import { DataKeys, fileKeyEncryption, rotateDue, signingKeyMaker } from '@touchstone/token-methods';
+import { DataKeys, fileKeyEncryption, rotateDue, signers, signingKeyMaker } from '@touchstone/token-methods';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
 import { unique } from '../harness/world.ts';
@@ -176,4 +176,25 @@ test('a revoked key signs no more and is not published; the next one takes its p
   }
   const active = (await keys.active(tenantId)) ?? (await rotate(tenantId, null)).active;
   expect(active.state).toBe('active');
+});
+
+test('a key that is revoked before it has signed is replaced in its turn, as long as that can help', async () => {
+  const keys = openSigningKeys();
+  const signerWhere = (revocations: number, tenantId: string) => {
+    let left = revocations;
+    const revokedAtOnce: typeof keys = {
+      ...keys,
+      async rotate(...rotation) {
+        const rotated = await keys.rotate(...rotation);
+        const text = 'update signing_key set disabled_revision = 1 where signing_key_id = $1';
+        if (left-- > 0) await store.database.query({ text, values: [rotated.active.keyId] });
+        return rotated;
+      },
+    };
+    return signers(revokedAtOnce, openDataKeys(), { isDead: isNoneDead }).signer(tenantId, 1);
+  };
+  const tenantId = await addTenant();
+  const { keyId } = await signerWhere(2, tenantId);
+  expect((await keys.active(tenantId))?.keyId).toBe(keyId);
+  await expect(signerWhere(Infinity, await addTenant())).rejects.toThrow('no signing key');
 });

@@ -2,6 +2,7 @@ import type {
   NewSigningKey,
   PublicSigningKey,
   SigningAlgorithm,
+  SigningKey,
   SigningKeyMaker,
   SigningKeyStore,
 } from '@touchstone/core';
@@ -11,6 +12,7 @@ import type { DataKeys } from './data-keys.ts';
 import type { Signer, Signers } from './signers.ts';
 
 const rememberedMax = 20_000;
+const attemptsMax = 5;
 const defaultAlgorithm: SigningAlgorithm = 'EdDSA';
 
 const contextOf = (keyId: string): string => `signing key ${keyId}`;
@@ -51,12 +53,15 @@ export function signers(
     return { keyId, algorithm, key: await importPKCS8(unwrapped.toString(), algorithm) };
   }
 
-  async function install(tenantId: string, replaces: string | null) {
-    const pair = await maker.makePair(tenantId, defaultAlgorithm);
-    await store.rotate({ tenantId, replaces, pair }, (keyId) => activatedEvent(tenantId, keyId, 'there was none'));
-    const active = await store.active(tenantId);
-    if (!active) throw new Error('a tenant has no signing key that was written under our key');
-    return active;
+  /** One that is revoked before it has been read is replaced in its turn. */
+  async function install(tenantId: string, replaces: string | null): Promise<SigningKey> {
+    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+      const pair = await maker.makePair(tenantId, defaultAlgorithm);
+      await store.rotate({ tenantId, replaces, pair }, (keyId) => activatedEvent(tenantId, keyId, 'there was none'));
+      const active = await store.active(tenantId);
+      if (active) return active;
+    }
+    throw new Error('a tenant has no signing key that was written under our key');
   }
 
   return {
