@@ -41,8 +41,8 @@ export interface DataKeyStore {
 export type SigningAlgorithm = 'EdDSA' | 'ES256' | 'RS256';
 
 /**
- * `next`: published, so that verifiers know it before it signs. `active`: signs. `retired`: published until the last token
- * that it signed has expired. `revoked`: with all that it signed.
+ * `next`: published, so that verifiers know it before it signs. `active`: signs. `retired`: published for as long as any
+ * token can live. `revoked`: with all that it signed.
  */
 export type SigningKeyState = 'next' | 'active' | 'retired' | 'revoked';
 

@@ -13,12 +13,14 @@ export const file_touchstone_v1_errors: GenFile = /*@__PURE__*/
   fileDesc("Chp0b3VjaHN0b25lL3YxL2Vycm9ycy5wcm90bxINdG91Y2hzdG9uZS52MSq+CwoLRXJyb3JSZWFzb24SHAoYRVJST1JfUkVBU09OX1VOU1BFQ0lGSUVEEAASHgoaRVJST1JfUkVBU09OX0lOVkFMSURfRklFTEQQARIfChtFUlJPUl9SRUFTT05fQ0FMTEVSX1VOS05PV04QAhIjCh9FUlJPUl9SRUFTT05fQ0FMTEVSX05PVF9BTExPV0VEEAMSHwobRVJST1JfUkVBU09OX1RFTkFOVF9VTktOT1dOEAQSHAoYRVJST1JfUkVBU09OX0FQUF9VTktOT1dOEAUSIQodRVJST1JfUkVBU09OX0FVRElFTkNFX1VOS05PV04QBhIgChxFUlJPUl9SRUFTT05fQ09OU0VOVF9VTktOT1dOEAcSHgoaRVJST1JfUkVBU09OX1RPS0VOX1VOS05PV04QCBIjCh9FUlJPUl9SRUFTT05fUkVWT0NBVElPTl9VTktOT1dOEAkSGQoVRVJST1JfUkVBU09OX0RJU0FCTEVEEAoSIgoeRVJST1JfUkVBU09OX1NDT1BFX05PVF9BTExPV0VEEAsSHQoZRVJST1JfUkVBU09OX1RUTF9UT09fTE9ORxAMEiMKH0VSUk9SX1JFQVNPTl9NRVRIT0RfTk9UX0FMTE9XRUQQDRIfChtFUlJPUl9SRUFTT05fQ0xBSU1fUkVTRVJWRUQQDhIhCh1FUlJPUl9SRUFTT05fQ0xBSU1TX1RPT19MQVJHRRAPEh8KG0VSUk9SX1JFQVNPTl9BTFJFQURZX0VYSVNUUxAQEicKI0VSUk9SX1JFQVNPTl9JREVNUE9URU5DWV9LRVlfUkVVU0VEEBESJwojRVJST1JfUkVBU09OX0NSRURFTlRJQUxfTk9UX0FMTE9XRUQQEhIiCh5FUlJPUl9SRUFTT05fU1RPUkVfVU5BVkFJTEFCTEUQExIXChNFUlJPUl9SRUFTT05fRkVOQ0VEEBQSGwoXRVJST1JfUkVBU09OX09WRVJMT0FERUQQFRIiCh5FUlJPUl9SRUFTT05fREVBRExJTkVfRVhDRUVERUQQFhIZChVFUlJPUl9SRUFTT05fSU5URVJOQUwQFxIaChZFUlJPUl9SRUFTT05fQ0FOQ0VMTEVEEBgSIQodRVJST1JfUkVBU09OX1JFVklTSU9OX1VOS05PV04QGRIfChtFUlJPUl9SRUFTT05fVE9LRU5fVE9PX0xPTkcQGhIhCh1FUlJPUl9SRUFTT05fQ09OU0VOVF9SRVFVSVJFRBAbEh4KGkVSUk9SX1JFQVNPTl9DT05TRU5UX0VOREVEEBwSJAogRVJST1JfUkVBU09OX1NJR05JTkdfS0VZX1VOS05PV04QHRIjCh9FUlJPUl9SRUFTT05fVE9LRU5fTk9UX0hPTk9VUkVEEB4SJQohRVJST1JfUkVBU09OX0VYQ0hBTkdFX05PVF9BTExPV0VEEB8SIgoeRVJST1JfUkVBU09OX0VYQ0hBTkdFX1RPT19ERUVQECASJAogRVJST1JfUkVBU09OX1JFRlJFU0hfTk9UX0FMTE9XRUQQIRIlCiFFUlJPUl9SRUFTT05fUkVGUkVTSF9UT0tFTl9SRVVTRUQQIhIbChdFUlJPUl9SRUFTT05fRVRBR19TVEFMRRAjEiYKIkVSUk9SX1JFQVNPTl9DT05GSVJNQVRJT05fUkVRVUlSRUQQJBIgChxFUlJPUl9SRUFTT05fQ09OU0VOVF9UT09fT0xEECUSHwobRVJST1JfUkVBU09OX1BPTElDWV9VTktOT1dOECYSHgoaRVJST1JfUkVBU09OX1JBVEVfRVhDRUVERUQQJxIgChxFUlJPUl9SRUFTT05fVE9PX01BTllfVE9LRU5TECgSIAocRVJST1JfUkVBU09OX0VSQVNVUkVfVU5LTk9XThApEh0KGUVSUk9SX1JFQVNPTl9OT1RfRElTQUJMRUQQKmIGcHJvdG8z");
 
 /**
- * ErrorReason is the `reason` of the google.rpc.ErrorInfo that every error carries, with the domain "touchstone".
- * Programs decide on it; messages are for people and may change. The metadata name the field at fault, never its value
+ * ErrorReason is the `reason` of the google.rpc.ErrorInfo that every error of an RPC here carries, with the domain "touchstone".
+ * What ends before it is a call of one - a message that is too large (RESOURCE_EXHAUSTED), a method that there is not, a compression
+ * that is not known (UNIMPLEMENTED) - has a status alone. Programs decide on it; messages are for people and may change. The metadata name the field at fault, never its value
  * where that is a token or a claim.
  *
  * May be retried as it is: STORE_UNAVAILABLE, OVERLOADED and FENCED (all UNAVAILABLE), after a pause that grows.
- * DEADLINE_EXCEEDED may be retried on idempotent RPCs only. Everything else fails again until the request changes.
+ * RATE_EXCEEDED may be retried after the time of its RetryInfo, TOO_MANY_TOKENS once one of the tokens has ended, and
+ * DEADLINE_EXCEEDED on idempotent RPCs only. Everything else fails again until the request changes.
  *
  * @generated from enum touchstone.v1.ErrorReason
  */
@@ -333,12 +335,14 @@ export const ErrorReason = {
 } as const;
 
 /**
- * ErrorReason is the `reason` of the google.rpc.ErrorInfo that every error carries, with the domain "touchstone".
- * Programs decide on it; messages are for people and may change. The metadata name the field at fault, never its value
+ * ErrorReason is the `reason` of the google.rpc.ErrorInfo that every error of an RPC here carries, with the domain "touchstone".
+ * What ends before it is a call of one - a message that is too large (RESOURCE_EXHAUSTED), a method that there is not, a compression
+ * that is not known (UNIMPLEMENTED) - has a status alone. Programs decide on it; messages are for people and may change. The metadata name the field at fault, never its value
  * where that is a token or a claim.
  *
  * May be retried as it is: STORE_UNAVAILABLE, OVERLOADED and FENCED (all UNAVAILABLE), after a pause that grows.
- * DEADLINE_EXCEEDED may be retried on idempotent RPCs only. Everything else fails again until the request changes.
+ * RATE_EXCEEDED may be retried after the time of its RetryInfo, TOO_MANY_TOKENS once one of the tokens has ended, and
+ * DEADLINE_EXCEEDED on idempotent RPCs only. Everything else fails again until the request changes.
  *
  * @generated from enum touchstone.v1.ErrorReason
  */

@@ -48,7 +48,8 @@ export type Excess = Message<"touchstone.v1.Excess"> & {
   allowed: string;
 
   /**
-   * Whose limit it is: `installation`, `tenant`, `app`, `resource server`, `scope NAME`, `rule ID`, `consent`, `refresh token`.
+   * Whose limit it is: `installation`, `tenant`, `app`, `resource server`, `scope NAME`, `rule ID`, `lack of a rule about such
+   * tokens`, `consent`, `refresh token`. Errors of ExchangeToken say `token`, `exchange` and `pairwise sector`, too.
    *
    * @generated from field: string limited_by = 4;
    */
@@ -705,9 +706,9 @@ export const IssuerService: GenService<{
    * (`tokens:issue:self`) for itself, without user and claims.
    *
    * Not idempotent: a retry after an unknown outcome makes a second token; the first, never seen by anyone, expires.
-   * Errors: TENANT_UNKNOWN, APP_UNKNOWN, AUDIENCE_UNKNOWN, CONSENT_REQUIRED, CONSENT_UNKNOWN, CONSENT_ENDED, DISABLED,
-   * SCOPE_NOT_ALLOWED, TTL_TOO_LONG, METHOD_NOT_ALLOWED, CLAIM_RESERVED, CLAIMS_TOO_LARGE, TOKEN_TOO_LONG, and those that
-   * any RPC has.
+   * Errors: TENANT_UNKNOWN, APP_UNKNOWN, AUDIENCE_UNKNOWN, CONSENT_REQUIRED, CONSENT_UNKNOWN, CONSENT_ENDED,
+   * CONSENT_TOO_OLD, DISABLED, REFRESH_NOT_ALLOWED, SCOPE_NOT_ALLOWED, TTL_TOO_LONG, METHOD_NOT_ALLOWED, CONFIRMATION_REQUIRED,
+   * CLAIM_RESERVED, CLAIMS_TOO_LARGE, TOKEN_TOO_LONG, RATE_EXCEEDED, TOO_MANY_TOKENS, and those that any RPC has.
    *
    * @generated from rpc touchstone.v1.IssuerService.IssueToken
    */
@@ -778,8 +779,8 @@ export const IssuerService: GenService<{
    * `encryption_jwk`, there is no SIGNED: the first one would read by which name the second one is told of the user.
    *
    * Not idempotent: a retry after an unknown outcome makes a second token. Errors: TOKEN_NOT_HONOURED, AUDIENCE_UNKNOWN,
-   * EXCHANGE_NOT_ALLOWED, EXCHANGE_TOO_DEEP, SCOPE_NOT_ALLOWED, CONSENT_REQUIRED, CONSENT_ENDED, DISABLED, TTL_TOO_LONG,
-   * METHOD_NOT_ALLOWED, TOKEN_TOO_LONG, and those that any RPC has.
+   * EXCHANGE_NOT_ALLOWED, EXCHANGE_TOO_DEEP, SCOPE_NOT_ALLOWED, CONSENT_REQUIRED, CONSENT_ENDED, CONSENT_TOO_OLD,
+   * DISABLED, TTL_TOO_LONG, METHOD_NOT_ALLOWED, CONFIRMATION_REQUIRED, TOKEN_TOO_LONG, RATE_EXCEEDED, and those that any RPC has.
    *
    * @generated from rpc touchstone.v1.IssuerService.ExchangeToken
    */

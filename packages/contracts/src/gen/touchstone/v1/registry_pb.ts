@@ -1385,7 +1385,7 @@ export const OperatorPrincipalSchema: GenMessage<OperatorPrincipal> = /*@__PURE_
   messageDesc(file_touchstone_v1_registry, 43);
 
 /**
- * Somebody who reads the audit trail.
+ * Somebody who reads the audit trail. That is on Kafka: no RPC takes `audit:read` yet.
  *
  * @generated from message touchstone.v1.AuditorPrincipal
  */
@@ -2736,7 +2736,7 @@ export const SigningKeyState = {
   ACTIVE: 2,
 
   /**
-   * It signs no more, and is published until the last token that it signed has expired.
+   * It signs no more, and is published for 90 days: as long as anything that it signed can live.
    *
    * @generated from enum value: SIGNING_KEY_STATE_RETIRED = 3;
    */
@@ -2849,7 +2849,7 @@ export const ConfirmationKindSchema: GenEnum<ConfirmationKind> = /*@__PURE__*/
  * RegistryService knows the tenants, their apps and resource servers, and hands out credentials.
  *
  * Callers of all but IssueCredential: an operator, in the tenants that its credential names (which may name a tenant before
- * it is created): `registry:read` to Get and List, `registry:write` for the rest.
+ * it is created): `registry:read` to Get, List and Preview, `registry:write` for the rest.
  *
  * The Create RPCs are not idempotent but safe to retry: the second answer is ALREADY_EXISTS. The Update RPCs replace an entry
  * as a whole, and only the version whose etag they name: what was changed meanwhile is not lost. They are not idempotent, but
@@ -3132,7 +3132,7 @@ export const RegistryService: GenService<{
   },
   /**
    * RotateSigningKey lets the next key sign, in place of the one that does, and makes another next one. No token is lost:
-   * the former key stays published until the last token that it signed has expired. It happens by itself, too, when a key
+   * the former key stays published for 90 days, as long as anything that it signed can live. It happens by itself, too, when a key
    * has signed for long enough.
    *
    * Callers: an operator (`registry:write`). Not idempotent: each call rotates. Errors: TENANT_UNKNOWN, DISABLED.

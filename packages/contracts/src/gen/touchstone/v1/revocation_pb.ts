@@ -1002,7 +1002,7 @@ export const RevocationService: GenService<{
   /**
    * GetRevocation tells of a revocation: what it was, who did it and why, and how far it has come.
    *
-   * Callers: those who may revoke its target. Idempotent. Errors: REVOCATION_UNKNOWN.
+   * Callers: those who may revoke its target, but for apps. Idempotent. Errors: REVOCATION_UNKNOWN.
    *
    * @generated from rpc touchstone.v1.RevocationService.GetRevocation
    */
@@ -1035,8 +1035,8 @@ export const RevocationService: GenService<{
    * revocations, on the audit trail, in backups of either - say nothing of anybody. Its name stays taken, and so do those of its apps
    * and resource servers: a tenant that had one of them would be taken for this one.
    *
-   * Callers: an operator (`tokens:revoke`), in the tenants that its credential names. Safe to retry: it is done again. Errors:
-   * TENANT_UNKNOWN, NOT_DISABLED.
+   * Callers: an operator (`tokens:revoke`), in the tenants that its credential names. Safe to retry: it is done again, until nothing is
+   * left and the answer is TENANT_UNKNOWN. Errors: TENANT_UNKNOWN, NOT_DISABLED.
    *
    * @generated from rpc touchstone.v1.RevocationService.EraseTenant
    */
@@ -1059,7 +1059,7 @@ export const RevocationService: GenService<{
    * WatchRevocation tells of a revocation as GetRevocation does, at once and again whenever there is news of it, and ends
    * when it is complete: when every live validator has applied it. It takes about a second where all is well.
    *
-   * Callers: those who may revoke its target. Idempotent. Errors: REVOCATION_UNKNOWN.
+   * Callers: those who may revoke its target, but for apps. Idempotent. Errors: REVOCATION_UNKNOWN.
    *
    * @generated from rpc touchstone.v1.RevocationService.WatchRevocation
    */

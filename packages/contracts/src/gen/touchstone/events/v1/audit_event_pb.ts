@@ -112,7 +112,8 @@ export const AuditEventSchema: GenMessage<AuditEvent> = /*@__PURE__*/
  */
 export type Actor = Message<"touchstone.events.v1.Actor"> & {
   /**
-   * The kind of caller: identity_service, app, resource_server, operator, auditor, bootstrap.
+   * The kind of caller: identity_service, app, resource_server, operator, auditor; bootstrap: the command of that name;
+   * service: a service by itself.
    *
    * @generated from field: string kind = 1;
    */
@@ -367,7 +368,7 @@ export type RegistryChanged = Message<"touchstone.events.v1.RegistryChanged"> & 
 
   /**
    * How: created, updated, disabled (a consent: withdrawn; a signing key: revoked); a signing key: activated; a
-   * user: erased; the history: replayed, from the topic of revisions.
+   * user, a tenant: erased; the history: replayed, from the topic of revisions.
    *
    * @generated from field: string change = 3;
    */
