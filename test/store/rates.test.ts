@@ -42,3 +42,14 @@ test('who may have more from now on need not wait for the minute to end', async 
   expect((await take('raised', 4, limiter)).filter(({ status }) => status === 'rejected')).toHaveLength(1);
   await limiter.take([rate('raised', 10)]);
 });
+
+test('who is refused first in a minute is told that it is news, and others are not', async () => {
+  await setMinute('news', 3, Date.now() + 20_000);
+  const limiter = rateLimiter(store.database);
+  const outcomes = [...(await take('news', 2, limiter)), ...(await take('news', 1, limiter))];
+  expect(outcomes.map((outcome) => ((outcome as PromiseRejectedResult).reason as RateExceeded).isNews)).toEqual([
+    true,
+    false,
+    false,
+  ]);
+});

@@ -345,13 +345,16 @@ export class RateExceeded extends TouchstoneError {
   readonly code = 'rate_exceeded';
   /** Milliseconds. */
   readonly retryAfter: number;
-  constructor(limitedBy: string, tokensPerMinute: number, retryAfter: number) {
+  /** Whether this replica says so for the first time in this minute. */
+  readonly isNews: boolean;
+  constructor(limitedBy: string, tokensPerMinute: number, retryAfter: number, isNews: boolean) {
     super(`the ${limitedBy} gets at most ${tokensPerMinute} tokens a minute`, {
       limited_by: limitedBy,
       tokens_per_minute: String(tokensPerMinute),
       retry_after_ms: String(retryAfter),
     });
     this.retryAfter = retryAfter;
+    this.isNews = isNews;
   }
 }
 

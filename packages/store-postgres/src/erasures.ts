@@ -1,7 +1,8 @@
 import { type AuditCodec, type AuditEvent, type ErasureRequest, type ErasureStore, inTurn } from '@touchstone/core';
 import { insertEvents } from './audit-writer.ts';
-import { type Database, run } from './database.ts';
+import { type Database, run, statementMilliseconds } from './database.ts';
 import { OutboxWriter } from './outbox-rows.ts';
+import { drawnSecondsMax } from './token-rows.ts';
 
 /** What is to be erased, and what has been. */
 export function erasureStore(database: Database, instanceId: string, codec: AuditCodec): ErasureStore {
@@ -38,13 +39,11 @@ export function erasureStore(database: Database, instanceId: string, codec: Audi
   };
 }
 
-/** How long before it is stored the sequence of a token may have been drawn: by the database's clock. */
-export const drawnSecondsMax = 8;
 /**
  * Whoever had drawn a sequence before all was revoked has stored its token by then, or stores it no more: that was begun within
- * `drawnSecondsMax`, and a statement is given up after five seconds.
+ * `drawnSecondsMax`, and a statement that takes too long is given up.
  */
-const pauseSeconds = 15;
+const pauseSeconds = drawnSecondsMax + statementMilliseconds / 1_000 + 2;
 const erasedAtOnce = 1_000;
 const dueStatement = `
   select erasure_id from erasure

@@ -27,6 +27,8 @@ interface Held {
   count: number;
   /** Whether there were no more to be had. */
   readonly isSpent: boolean;
+  /** Whether somebody has been told so. */
+  isTold: boolean;
   /** When the minute ends, by the monotonic clock. */
   readonly until: number;
 }
@@ -34,27 +36,20 @@ interface Held {
 /** Counts by the minute, in the database: all replicas together. */
 export function rateLimiter(database: Database): RateLimiter {
   const held = new LRUCache<string, Held>({ max: rememberedMax });
-  const refills = new Map<string, Promise<Held>>();
+  const refills = new Map<string, Promise<void>>();
 
-  async function refill({ key, tokensPerMinute }: Rate): Promise<Held> {
+  async function hold({ key, tokensPerMinute }: Rate, heldAs: string): Promise<void> {
     const count = Math.max(1, Math.floor(tokensPerMinute * shareAtOnce));
     const sentAt = performance.now();
     const [row] = await database.query({ name: 'take rate', text: takeStatement, values: [key, count] });
     const [taken, milliseconds] = row as [number, number];
     const isSpent = taken > tokensPerMinute;
-    return { count: isSpent ? 0 : count, isSpent, until: sentAt + milliseconds };
+    held.set(heldAs, { count: isSpent ? 0 : count, isSpent, isTold: false, until: sentAt + milliseconds });
   }
 
   /** Those who want some at the same time share one question. */
-  function refilled(rate: Rate, heldAs: string): Promise<Held> {
-    const known = refills.get(heldAs);
-    if (known) return known;
-    const refilling = refill(rate)
-      .then((one) => {
-        held.set(heldAs, one);
-        return one;
-      })
-      .finally(() => refills.delete(heldAs));
+  function refilled(rate: Rate, heldAs: string): Promise<void> {
+    const refilling = refills.get(heldAs) ?? hold(rate, heldAs).finally(() => refills.delete(heldAs));
     refills.set(heldAs, refilling);
     return refilling;
   }
@@ -71,7 +66,11 @@ export function rateLimiter(database: Database): RateLimiter {
         return;
       }
       // Who has had them all is told so without the database.
-      if (known?.isSpent && left > 0) throw new RateExceeded(by, tokensPerMinute, Math.ceil(left));
+      if (known?.isSpent && left > 0) {
+        const isNews = !known.isTold;
+        known.isTold = true;
+        throw new RateExceeded(by, tokensPerMinute, Math.ceil(left), isNews);
+      }
       await refilled(rate, heldAs);
     }
   }

@@ -1,10 +1,11 @@
-import { gather, StoreUnavailable, type TokenCounter, type TokenLimits } from '@touchstone/core';
+import { inTurn, StoreUnavailable, type TokenCounter, type TokenLimits } from '@touchstone/core';
 import { type Database, run } from './database.ts';
 
 /** How many limits there are is up to the tenant's registry; what is counted comes back as one number for each. */
 const countStatement = 'select at, tokens from tokens_beyond($1, $2)';
 /** Enough for ten million tokens on a small machine. */
 const timeout = '120s';
+const waitingMax = 4;
 
 interface Count {
   readonly tenantId: string;
@@ -13,11 +14,7 @@ interface Count {
 
 /** Counts tokens, over a connection of its own: it takes longer than any other statement may. One count at a time. */
 export function tokenCounter(database: Database): TokenCounter {
-  const count = gather<Count, readonly number[]>(async ([wanted]) => [await countOne(database, wanted as Count)], {
-    batchMax: 1,
-    lanes: 1,
-    waitingMax: 4,
-  });
+  const count = inTurn((wanted: Count) => countOne(database, wanted), waitingMax);
   return { countBeyond: (tenantId, limits, signal) => count({ tenantId, limits }, signal) };
 }
 

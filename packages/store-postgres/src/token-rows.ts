@@ -71,3 +71,6 @@ export const recordFields = `
 
 /** Of token_sequence, the highest that has been drawn. A fresh one says 1 before its first number has been drawn. */
 export const lastDrawn = 'case when is_called then last_value else last_value - 1 end';
+
+/** How long before it is stored the sequence of a token may have been drawn: by the database's clock. */
+export const drawnSecondsMax = 8;

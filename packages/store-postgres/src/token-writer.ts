@@ -2,7 +2,9 @@ import {
   type AuditCodec,
   type Birth,
   gather,
+  inTurn,
   type NewToken,
+  type NewTokenRecord,
   type RefreshUse,
   type Room,
   StoreUnavailable,
@@ -12,40 +14,58 @@ import {
   type UsedBefore,
 } from '@touchstone/core';
 import { type Database, type Query, StatementRefused } from './database.ts';
-import { drawnSecondsMax } from './erasures.ts';
 import { OutboxWriter, outboxFields } from './outbox-rows.ts';
 import { recordsOf } from './record-reader.ts';
-import { fieldsOf, insertColumns, lastDrawn, recordFields } from './token-rows.ts';
+import { drawnSecondsMax, fieldsOf, insertColumns, lastDrawn, recordFields } from './token-rows.ts';
 
 const drawStatement = `
   select nextval('token_sequence'), (extract(epoch from now()) * 1000)::bigint from generate_series(1, $1::int)`;
 
 /**
- * Inserts the rows whose tenant's registry still is at the version they were decided under - credentials, which no
- * registry decides, have version 0 - and whose consent has not been withdrawn, and an event for each of them. Returns their
- * ids, each with how many were inserted. Nothing is read of the table, for nobody may.
+ * Which rows may be stored: those whose tenant's registry still is at the version they were decided under - credentials, which
+ * no registry decides, have version 0 - and whose consent has not been withdrawn.
  *
  * A sequence that has not been drawn here comes from a server that was cut off, or of which an older state was restored:
  * the next revocation's ceiling would lie below it. One that was drawn too long ago may be an erased user's, and what there was
  * of that one has been looked for by now.
+ *
+ * @param at the first of the parameters that `standingValues` gives.
+ */
+const standing = (at: number): string => `
+  w.sequence <= (select ${lastDrawn} from token_sequence)
+  and abs(extract(epoch from clock_timestamp() - w.issued_at)) < ${drawnSecondsMax}
+  and (w.policy_version = 0
+       or (w.tenant_id, w.policy_version) in (select v.tenant_id, v.version from registry_versions($${at}) v))
+  and (w.consent_id is null
+       or (w.tenant_id, w.consent_id) in (select g.tenant_id, g.consent_id from consents_given($${at + 1}, $${at + 2}) g))`;
+
+function standingValues(records: readonly NewTokenRecord[]): unknown[] {
+  const decided = records.filter(({ policyVersion }) => policyVersion > 0);
+  const given = records.filter(({ consentId }) => consentId !== null);
+  return [
+    [...new Set(decided.map(({ tenantId }) => tenantId))],
+    given.map(({ tenantId }) => tenantId),
+    given.map(({ consentId }) => consentId),
+  ];
+}
+
+/**
+ * Inserts the rows that may be stored, and an event for each of them. Returns their ids, each with how many were inserted.
+ * Nothing is read of the table, for nobody may.
  */
 const insertStatement = `
   with wanted as (select * from json_to_recordset($1) as r (${recordFields}, ${outboxFields})),
-  standing as (
-    select * from wanted w
-     where w.sequence <= (select ${lastDrawn} from token_sequence)
-       and abs(extract(epoch from clock_timestamp() - w.issued_at)) < ${drawnSecondsMax}
-       and (w.policy_version = 0
-            or (w.tenant_id, w.policy_version) in (select v.tenant_id, v.version from registry_versions($4) v))
-       and (w.consent_id is null
-            or (w.tenant_id, w.consent_id) in (select g.tenant_id, g.consent_id from consents_given($5, $6) g))
-  ),
+  standing as (select * from wanted w where ${standing(4)}),
   inserted as (insert into token (${insertColumns}) select ${insertColumns} from standing returning 1),
   recorded as (
     insert into outbox (event_id, tenant_id, payload, occurred_at, writer, writer_sequence)
     select s.event_id, s.tenant_id, s.payload, s.occurred_at, $2, $3 + row_number() over () from standing s
   )
   select id, (select count(*) from inserted) from standing`;
+
+const standingStatement = `select w.id from json_to_recordset($1) as w (${recordFields}) where ${standing(2)}`;
+
+const waitingMax = 20_000;
 
 /** Taken once: who comes second waits for the first one's commit, and gets none. */
 const useStatement = `
@@ -63,23 +83,17 @@ class Stale extends Error {
 /** Issues: concurrent requests are gathered into one statement, and each is answered after its commit. */
 export function tokenWriter(database: Database, instanceId: string, codec: AuditCodec): TokenWriter {
   const single = new OutboxWriter(instanceId, codec);
-  // Who waits for room keeps nobody else waiting.
-  const together = { plain: new OutboxWriter(instanceId, codec), roomy: new OutboxWriter(instanceId, codec) };
 
   async function insertAll(
     insertions: readonly NewToken[],
-    query = database.write,
-    writer = single,
+    query: Query,
+    writer: OutboxWriter,
   ): Promise<{ ids: Set<string>; written: number }> {
     const rows = insertions.map(({ record, event }) => ({
       ...fieldsOf(record),
       ...writer.fieldsOf(event, record.issuedAt),
     }));
-    const decided = insertions.filter(({ record }) => record.policyVersion > 0);
-    const tenants = [...new Set(decided.map(({ record }) => record.tenantId))];
-    const given = insertions.filter(({ record }) => record.consentId !== null);
-    const consents = [given.map(({ record }) => record.tenantId), given.map(({ record }) => record.consentId)];
-    const values = [JSON.stringify(rows), writer.name, writer.count, tenants, ...consents];
+    const values = [JSON.stringify(rows), writer.name, writer.count, ...standingValues(recordsIn(insertions))];
     const inserted = await query({ name: 'issue', text: insertStatement, values });
     // A trigger, or a rule, can make a write vanish without an error.
     if (inserted.some(([, count]) => count !== inserted.length)) {
@@ -90,7 +104,7 @@ export function tokenWriter(database: Database, instanceId: string, codec: Audit
 
   async function insertEach(insertions: readonly NewToken[]): Promise<(boolean | Error)[]> {
     try {
-      const { ids } = await single.writing(() => insertAll(insertions));
+      const { ids } = await single.writing(() => insertAll(insertions, database.write, single));
       return insertions.map(({ record }) => ids.has(record.key.key));
     } catch (error) {
       if (!(error instanceof StatementRefused)) throw error;
@@ -107,36 +121,38 @@ export function tokenWriter(database: Database, instanceId: string, codec: Audit
       const rows = await database.query({ name: 'draw', text: drawStatement, values: [requests.length] });
       return rows.map(([sequence, now]) => ({ sequence: sequence as number, now: now as number }));
     },
-    { batchMax: 1_000, lanes: 1, waitingMax: 20_000 },
+    { batchMax: 1_000, lanes: 1, waitingMax },
   );
   // One at a time, for the sake of the events' count; what arrives meanwhile makes the next batch the larger.
-  const insert = gather<NewToken, boolean>(insertEach, { batchMax: 500, lanes: 1, waitingMax: 20_000 });
+  const insert = gather<NewToken, boolean>(insertEach, { batchMax: 500, lanes: 1, waitingMax });
 
-  async function writeTogether({ tokens, use, room }: Together): Promise<boolean | UsedBefore> {
-    const writer = room ? together.roomy : together.plain;
+  async function writeTogether({ tokens, use, room }: Together, writer: OutboxWriter) {
+    const write = (): Promise<Written> =>
+      database.transaction(async (query) => {
+        const before = use && (await takeUse(query, use));
+        if (before) return { outcome: before, written: 0 };
+        if (room) {
+          // Else others would end, or this one be refused, by what is remembered of a policy.
+          await requireStanding(query, tokens);
+          await takeRoom(query, tokens.at(-1) as NewToken, room);
+        }
+        const { written } = await insertAll(tokens, query, writer);
+        if (written < tokens.length) throw new Stale();
+        return { outcome: true, written };
+      });
+    const takenBack = (error: unknown): Written => {
+      if (error instanceof Stale) return { outcome: false, written: 0 };
+      throw error;
+    };
     try {
-      const { outcome } = await writer.writing(() =>
-        database.transaction(async (query) => {
-          const before = use && (await takeUse(query, use));
-          if (before) return { outcome: before, written: 0 };
-          if (room) await takeRoom(query, tokens.at(-1) as NewToken, room);
-          const { written } = await insertAll(tokens, query, writer);
-          if (written < tokens.length) throw new Stale();
-          return { outcome: true, written };
-        }),
-      );
-      return outcome;
+      return (await writer.writing(() => write().catch(takenBack))).outcome;
     } catch (error) {
-      if (error instanceof Stale) return false;
       throw error instanceof StatementRefused ? new StoreUnavailable(error) : error;
     }
   }
-  const laneOf = () =>
-    gather<Together, boolean | UsedBefore>(async ([one]) => [await writeTogether(one as Together)], {
-      batchMax: 1,
-      lanes: 1,
-      waitingMax: 20_000,
-    });
+  const laneOf = (writer = new OutboxWriter(instanceId, codec)) =>
+    inTurn((together: Together) => writeTogether(together, writer), waitingMax);
+  // Who waits for room keeps nobody else waiting.
   const lanes = { plain: laneOf(), roomy: laneOf() };
 
   return {
@@ -151,6 +167,21 @@ interface Together {
   readonly tokens: readonly NewToken[];
   readonly use: RefreshUse | null;
   readonly room: Room | null;
+}
+
+interface Written {
+  readonly outcome: boolean | UsedBefore;
+  readonly written: number;
+}
+
+const recordsIn = (tokens: readonly NewToken[]): NewTokenRecord[] => tokens.map(({ record }) => record);
+
+/** @throws Stale */
+async function requireStanding(query: Query, tokens: readonly NewToken[]): Promise<void> {
+  const records = recordsIn(tokens);
+  const values = [JSON.stringify(records.map(fieldsOf)), ...standingValues(records)];
+  const rows = await query({ text: standingStatement, values });
+  if (rows.length < tokens.length) throw new Stale();
 }
 
 const lockStatement = 'select pg_advisory_xact_lock(hashtextextended($1, 0))';

@@ -4,6 +4,7 @@ import { actorOf } from '../audit/audit-event.ts';
 import { IdempotencyKeyReused, InvalidField, ScopeNotAllowed } from '../errors.ts';
 import { requireKnown } from '../issue/decide-grant.ts';
 import type { UserHandles } from '../issue/ports.ts';
+import { requireUserId } from '../issue/user-id.ts';
 import { scopesAt } from '../policy/caps-of.ts';
 import { drawRandom } from '../random.ts';
 import type { Registry } from '../register/ports.ts';
@@ -43,6 +44,7 @@ export async function recordConsent(
   requireKind(act.caller, 'identity_service');
   requireScope(act.caller, 'consents:write');
   requireTenant(act.caller, tenantId);
+  requireUserId(userId, appId);
   const userHandle = (await ports.handles.of(tenantId)).handleOf(userId);
   const asked = requestText({ appId, userHandle, grants }, ttl * 1_000);
   // What the app may ask for can have changed since: a consent that has been recorded is not decided anew.

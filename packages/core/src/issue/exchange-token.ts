@@ -8,7 +8,6 @@ import {
   ExchangeNotAllowed,
   ExchangeTooDeep,
   InvalidField,
-  StoreUnavailable,
   TokenNotHonoured,
   TtlTooLong,
 } from '../errors.ts';
@@ -30,6 +29,7 @@ import { ancestorOf, type IssuedToken, type IssuePorts, issuedFrom, tokenIssued 
 import type { TenantHandles } from './ports.ts';
 import { countOnce } from './rates.ts';
 import { recordRefusal } from './record-refusal.ts';
+import { underLatest } from './under-latest.ts';
 
 export interface ExchangeCommand extends Presented {
   /** Whom the new one is for. */
@@ -55,8 +55,6 @@ export interface ExchangePorts extends IssuePorts, ProofPorts, ReleasePorts {
 const offline: Cap = { by: 'exchange', ttlMax: 60 };
 /** What is not for the eyes of who exchanges. */
 const unread: Cap = { by: 'pairwise sector', methods: ['reference'] };
-/** How often an exchange is decided anew because the registry changed under it. */
-const attemptsMax = 5;
 
 /** The token that is exchanged: its record, and what the presented string allows. */
 interface Presentation {
@@ -81,8 +79,7 @@ export async function exchangeToken(act: Act, command: ExchangeCommand, ports: E
     requireScope(act.caller, act.caller.kind === 'app' ? 'tokens:issue:self' : 'tokens:validate');
     const parent = await findParent(act, command, ports);
     if (parent.record.lineage.length >= ancestorsMax) throw new ExchangeTooDeep(ancestorsMax);
-    const consent = await findConsent(parent.record, ports);
-    return await exchangeUnderLatest(act, command, { ...parent, consent }, ports);
+    return await exchangeUnderLatest(act, command, parent, ports);
   } catch (error) {
     await recordRefusal(act, { appId: '', audience: command.audience }, error, ports.audit);
     throw error;
@@ -132,41 +129,29 @@ async function findConsent(
   return given;
 }
 
-/** What is remembered of the registry may be old: then nothing is written, or refused, before it has been read anew. */
-async function exchangeUnderLatest(
+function exchangeUnderLatest(
   act: Act,
   command: ExchangeCommand,
-  parent: Parent,
+  parent: Presentation,
   ports: ExchangePorts,
 ): Promise<IssuedToken> {
   const { tenantId, appId, audience } = parent.record;
   const count = countOnce(ports.rates);
-  for (let attempt = 1; attempt <= attemptsMax; attempt++) {
+  return underLatest(ports.registry, tenantId, async () => {
+    const consent = await findConsent(parent.record, ports);
     const source = await ports.registry.find(tenantId, appId, audience);
     const target =
       command.audience === audience ? source : await ports.registry.find(tenantId, appId, command.audience);
-    const isOneVersion = source.version === target.version;
-    const granted = isOneVersion ? grantOrStale(act, command, parent, { source, target }, attempt > 1) : null;
-    if (granted) await count(target);
-    const issued = granted && (await write(act, command, parent, { source, target }, granted, ports));
-    if (issued) return issued;
-    ports.registry.forget(tenantId);
-  }
-  throw new StoreUnavailable(new Error("the tenant's registry does not stand still"));
+    if (source.version !== target.version) return null;
+    const granted = decideExchange(act, command, { ...parent, consent }, { source, target });
+    await count(target);
+    return write(act, command, parent, { source, target }, granted, ports);
+  });
 }
 
 interface Edge {
   readonly source: Registration;
   readonly target: Registration;
-}
-
-function grantOrStale(act: Act, command: ExchangeCommand, parent: Parent, edge: Edge, fresh: boolean): Granted | null {
-  try {
-    return decideExchange(act, command, parent, edge);
-  } catch (error) {
-    if (fresh) throw error;
-    return null;
-  }
 }
 
 /** What the new token may be, if there may be one. */
@@ -232,7 +217,7 @@ function scopesAcross({ resourceServer }: Registration, audience: string, held: 
 async function write(
   act: Act,
   command: ExchangeCommand,
-  { record: parent, opened }: Parent,
+  { record: parent, opened }: Presentation,
   { source, target }: Edge,
   { scopes, ttl }: Granted,
   ports: ExchangePorts,

@@ -6,9 +6,11 @@ import {
   ClaimsTooLarge,
   ConsentUnknown,
   Overloaded,
+  RateExceeded,
   ScopeNotAllowed,
   StoreUnavailable,
 } from '../errors.ts';
+import type { App } from '../register/registration.ts';
 import { Follower } from '../revisions/follower.ts';
 import { actOf } from '../test-act.ts';
 import { consentOf, TestConsents } from '../test-consents.ts';
@@ -18,6 +20,7 @@ import { handles, registration, TestRegistry } from '../test-registry.ts';
 import { TestRevocations, TestTokens, TestTrail } from '../test-writers.ts';
 import { idOf } from '../tokens/token-record.ts';
 import { type IssueCommand, issueToken } from './issue-token.ts';
+import type { RateLimiter } from './ports.ts';
 
 const command: IssueCommand = {
   tenantId: 't1',
@@ -46,7 +49,7 @@ async function open() {
   const follower = await Follower.start(history, chain, new TestClock(), quiet);
   const [registry, tokens, audit] = [new TestRegistry(), new TestTokens(), new TestTrail()];
   const consents = new TestConsents([given]);
-  const rates = { take: async () => {} };
+  const rates: RateLimiter = { take: async () => {} };
   const ports = {
     registry,
     consents,
@@ -60,7 +63,7 @@ async function open() {
   };
   const issue = (over: Partial<IssueCommand> = {}, caller = identity) =>
     issueToken(actOf(caller), { ...command, ...over }, ports);
-  return { issue, registry, consents, tokens, recorded: audit.recorded, history };
+  return { issue, registry, consents, tokens, rates, recorded: audit.recorded, history };
 }
 
 test("the record says what was granted, counted by the database's clock, and the event is of that record", async () => {
@@ -150,6 +153,35 @@ test('nothing is issued on what is remembered: a grant that is gone since does n
   await expect(issue()).rejects.toMatchObject({ code: 'disabled' });
   expect(tokens.inserted).toEqual([]);
   expect(recorded).toHaveLength(1);
+});
+
+test('nobody is refused by a limit that is remembered, and what is issued counts; of who was told of it nothing is looked up', async () => {
+  const { issue, registry, rates, recorded } = await open();
+  const limit = (tokensPerMinuteMax: number) => ({
+    ...registration,
+    app: { ...(registration.app as App), tokensPerMinuteMax },
+  });
+  registry.remembered = limit(1);
+  registry.stored = limit(2);
+  const taken: number[] = [];
+  let isNews = true;
+  rates.take = async ([{ tokensPerMinute = 0 } = {}]) => {
+    taken.push(tokensPerMinute);
+    if (tokensPerMinute === 1) throw new RateExceeded('app', 1, 1_000, isNews);
+  };
+  await issue();
+  expect([taken, registry.forgotten]).toEqual([[1, 2], ['t1']]);
+  [registry.remembered, isNews] = [limit(1), false];
+  await expect(issue()).rejects.toThrow(RateExceeded);
+  expect(registry.forgotten).toEqual(['t1']);
+  expect(recorded).toHaveLength(1);
+});
+
+test.each(['a1', 'app:a1', 'operator:eve'])('a user is not taken for the app or for a caller: %s', async (userId) => {
+  const { issue, tokens } = await open();
+  await expect(issue({ userId })).rejects.toMatchObject({ code: 'invalid_field', metadata: { field: 'user_id' } });
+  expect(tokens.inserted).toEqual([]);
+  await issue({ userId: `${userId}x`.replace(':', '-') });
 });
 
 test('a registry that never stands still ends in UNAVAILABLE', async () => {

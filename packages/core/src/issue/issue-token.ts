@@ -9,7 +9,6 @@ import {
   ConsentUnknown,
   InvalidField,
   RefreshNotAllowed,
-  StoreUnavailable,
   TokenNotHonoured,
   TtlTooLong,
 } from '../errors.ts';
@@ -28,7 +27,7 @@ import { type Confirmation, confirmationText } from '../tokens/confirmation.ts';
 import type { Claims, MintedToken, TokenMethods } from '../tokens/token-method.ts';
 import { type Ancestor, idOf, type TokenMethodName, type TokenRecord, type Usage } from '../tokens/token-record.ts';
 import { checkClaims } from './claims.ts';
-import { decideGrant, type GrantRequest } from './decide-grant.ts';
+import { decideGrant } from './decide-grant.ts';
 import type {
   AuditWriter,
   Birth,
@@ -43,6 +42,8 @@ import type {
 } from './ports.ts';
 import { countOnce } from './rates.ts';
 import { recordRefusal } from './record-refusal.ts';
+import { underLatest } from './under-latest.ts';
+import { requireUserId } from './user-id.ts';
 
 export interface IssueCommand {
   readonly tenantId: string;
@@ -97,9 +98,6 @@ export interface IssuePorts {
   readonly follower: Follower;
 }
 
-/** How often a token is decided anew because the registry changed under it. */
-const attemptsMax = 5;
-
 /**
  * Makes a token. Once this resolves, a fully consistent validation on any replica accepts it.
  * @throws what `decideGrant`, `checkClaims` and the methods throw, CallerNotAllowed, InvalidField, ConsentUnknown,
@@ -121,6 +119,7 @@ function authorise({ caller }: Act, command: IssueCommand): void {
   requireKind(caller, 'identity_service', 'app');
   requireTenant(caller, command.tenantId);
   requireScope(caller, caller.kind === 'app' ? 'tokens:issue:self' : 'tokens:issue');
+  if (command.userId !== null) requireUserId(command.userId, command.appId);
   if (command.consentId !== null && command.userId === null) {
     throw new InvalidField('user_id', 'must name the user whose consent it is');
   }
@@ -164,42 +163,23 @@ function decideEnd({ ttl, onExcess }: IssueCommand, grant: Granted, consent: Con
   return consent.expiresAt;
 }
 
-/** What is remembered of the registry may be old: then nothing is written, or refused, before it has been read anew. */
-export async function issueUnderLatest(
+export function issueUnderLatest(
   act: Act,
   command: IssueCommand,
   renewal: Renewal | null,
   ports: IssuePorts,
 ): Promise<IssuedToken | UsedBefore> {
   const count = countOnce(ports.rates);
-  for (let attempt = 1; attempt <= attemptsMax; attempt++) {
+  return underLatest(ports.registry, command.tenantId, async () => {
     const registration = await ports.registry.find(command.tenantId, command.appId, command.audience);
     const given = command.consentId === null ? null : await findConsent(command, ports);
     const request = { ...command, forUser: command.userId !== null, consent: given, renewed: renewal?.scopes ?? null };
-    const grant = grantOrStale(registration, request, renewal, attempt > 1);
-    if (grant) await count(registration);
-    const handles = await ports.handles.of(command.tenantId);
-    const issued = grant && (await write(act, command, { registration, given, grant, renewal, handles }, ports));
-    if (issued) return issued;
-    ports.registry.forget(command.tenantId);
-  }
-  throw new StoreUnavailable(new Error("the tenant's registry does not stand still"));
-}
-
-function grantOrStale(
-  registration: Registration,
-  request: GrantRequest,
-  renewal: Renewal | null,
-  fresh: boolean,
-): Granted | null {
-  try {
     const grant = decideGrant(registration, request);
     if (renewal) requireInTime(renewal, refreshPolicyOf(registration));
-    return grant;
-  } catch (error) {
-    if (fresh) throw error;
-    return null;
-  }
+    await count(registration);
+    const handles = await ports.handles.of(command.tenantId);
+    return write(act, command, { registration, given, grant, renewal, handles }, ports);
+  });
 }
 
 /** However long it was to live when it was made. @throws TokenNotHonoured */

@@ -5,12 +5,13 @@ import type { Rate, RateLimiter } from './ports.ts';
  * Counts a token that is about to be issued: once, however often it is decided anew.
  * @throws RateExceeded, StoreUnavailable
  */
-export function countOnce(limiter: RateLimiter): (registration: Registration) => Promise<void> | undefined {
+export function countOnce(limiter: RateLimiter): (registration: Registration) => Promise<void> {
   let isCounted = false;
-  return (registration) => {
-    const rates = isCounted ? [] : ratesOf(registration);
+  return async (registration) => {
+    if (isCounted) return;
+    const rates = ratesOf(registration);
+    if (rates.length > 0) await limiter.take(rates);
     isCounted = true;
-    return rates.length > 0 ? limiter.take(rates) : undefined;
   };
 }
 

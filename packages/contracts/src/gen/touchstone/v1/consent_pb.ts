@@ -136,7 +136,8 @@ export type RecordConsentRequest = Message<"touchstone.v1.RecordConsentRequest">
   appId: string;
 
   /**
-   * The user, as the identity service names them. Kept as a keyed hash only.
+   * The user, as the identity service names them. Kept as a keyed hash only. Not the id of the app, nor what begins with the kind of
+   * a caller and a colon (`app:`).
    *
    * @generated from field: string user_id = 3;
    */

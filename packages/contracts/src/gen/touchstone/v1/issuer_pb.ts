@@ -93,7 +93,8 @@ export type IssueTokenRequest = Message<"touchstone.v1.IssueTokenRequest"> & {
 
   /**
    * The user on whose behalf the app will act (RFC 9068 `sub`), as the identity service names them. Empty: the app acts
-   * for itself. It is kept only sealed, and as a keyed hash.
+   * for itself. It is kept only sealed, and as a keyed hash. Not the id of the app, nor what begins with the kind of a caller and
+   * a colon (`app:`).
    *
    * @generated from field: string user_id = 3;
    */

@@ -171,7 +171,7 @@ export type ValidateTokenResponse = Message<"touchstone.v1.ValidateTokenResponse
 
   /**
    * The user that the app acts for, by the id or by a pseudonym, as the caller is registered; without one, the app's id (RFC
-   * 9068 section 2.2).
+   * 9068 section 2.2). So it equals `app_id` where the app acts for itself, and nowhere else.
    *
    * @generated from field: string subject = 6;
    */

@@ -1,0 +1,31 @@
+import { RateExceeded, StoreUnavailable } from '../errors.ts';
+import type { Registry } from '../register/ports.ts';
+import { isRefusal } from './record-refusal.ts';
+
+/** How often a token is decided anew because the registry changed under it. */
+const attemptsMax = 5;
+
+/**
+ * What is remembered of the registry may be old: then nothing is written, or refused, before it has been read anew.
+ * @param attempt null where what it was decided under holds no more.
+ * @throws what the attempt throws, StoreUnavailable
+ */
+export async function underLatest<Issued>(
+  registry: Pick<Registry, 'forget'>,
+  tenantId: string,
+  attempt: () => Promise<Issued | null>,
+): Promise<Issued> {
+  for (let attempts = 1; attempts <= attemptsMax; attempts++) {
+    try {
+      const issued = await attempt();
+      if (issued) return issued;
+    } catch (error) {
+      if (attempts > 1 || !mayBeOld(error)) throw error;
+    }
+    registry.forget(tenantId);
+  }
+  throw new StoreUnavailable(new Error("the tenant's registry does not stand still"));
+}
+
+/** Who has been told of a limit is not looked up for each call beyond it. */
+const mayBeOld = (error: unknown): boolean => isRefusal(error) && !(error instanceof RateExceeded && !error.isNews);
