@@ -14,8 +14,6 @@ const ignored = () => {};
  * it takes them as its `sessionManager`.
  */
 export class Sessions extends Http2SessionManager {
-  readonly #heard = new WeakSet<object>();
-
   /** @param url of the server. */
   constructor(url: string) {
     super(url, liveness);
@@ -23,11 +21,8 @@ export class Sessions extends Http2SessionManager {
 
   override async request(...request: Request): ReturnType<Http2SessionManager['request']> {
     const stream = await super.request(...request);
-    const { session } = stream;
-    if (session && !this.#heard.has(session)) {
-      this.#heard.add(session);
-      session.on('error', ignored);
-    }
+    // Once, however many requests.
+    stream.session?.off('error', ignored).on('error', ignored);
     return stream;
   }
 }

@@ -221,11 +221,11 @@ export function endpoint<Method extends DescMethod>(
 
     turnAway: (admitted, error = endingOf(admitted.call)) => void turnAway(admitted, error).catch(() => {}),
 
-    async *stream(begun, request) {
+    async *stream(first, request) {
       const serving = served();
-      if (!serving) throw failed(begun, notReady());
+      if (!serving) throw failed(first, notReady());
       const handle = serving.handle as StreamHandler<DescMethod>;
-      const accepted = await accept(begun, request, serving);
+      const accepted = await accept(first, request, serving);
       const { message, admitted } = accepted;
       const answers = handle(message, contextOf(accepted));
       try {

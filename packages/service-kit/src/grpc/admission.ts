@@ -5,7 +5,8 @@ import { statusDetailsOf } from '../errors/error-details.ts';
 import { failureOf } from '../errors/status-table.ts';
 import { shownCertificate } from '../lifecycle/tls.ts';
 
-type Listener = Parameters<ServerInterceptingCallInterface['start']>[0];
+/** What a call is told of. */
+export type CallListener = Parameters<ServerInterceptingCallInterface['start']>[0];
 
 /** How many calls there are, from their metadata to the last of their answers. */
 export interface InFlight {
@@ -29,17 +30,17 @@ const messageMilliseconds = 30_000;
 const largeBytes = 16_384;
 /** The most that is kept for a caller of messages whose end has not come: bytes. */
 const keptBytesMax = 64 * 1_024 * 1_024;
-const keptBytes = new WeakMap<Caller, number>();
+const keptBytesOf = new WeakMap<Caller, number>();
 
 /**
  * Lets a call in, or ends it, by its metadata alone. A message would be unpacked and kept before its handler is called, and
  * anybody could send as many as there is memory. Who is let in can have some kept, and for some time.
  */
-export class AdmittingListener implements Listener {
+export class AdmittingListener implements CallListener {
   readonly #call: ServerInterceptingCallInterface;
   readonly #endpoint: Endpoint;
   readonly #inFlight: InFlight;
-  readonly #listener: Listener;
+  readonly #listener: CallListener;
   readonly #incoming: IncomingGrpcCall;
   /** Until its handler has it. */
   #letInAs: Admitted | null = null;
@@ -47,7 +48,7 @@ export class AdmittingListener implements Listener {
   #keptBytes = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(call: ServerInterceptingCallInterface, { endpoint, inFlight }: Admitting, listener: Listener) {
+  constructor(call: ServerInterceptingCallInterface, { endpoint, inFlight }: Admitting, listener: CallListener) {
     this.#call = call;
     this.#endpoint = endpoint;
     this.#inFlight = inFlight;
@@ -76,7 +77,7 @@ export class AdmittingListener implements Listener {
   }
 
   #letIn(admitted: Admitted, metadata: Metadata): void {
-    if (this.#incoming.isOver) {
+    if (admitted.signal.aborted) {
       // No message is read, and no handler called.
       this.#endpoint.turnAway(admitted);
       return;
@@ -99,9 +100,9 @@ export class AdmittingListener implements Listener {
 
   /** Whether that much more is kept for its caller: of one message at least. */
   #keepFor({ caller }: Admitted, bytes: number): boolean {
-    const before = keptBytes.get(caller) ?? 0;
+    const before = keptBytesOf.get(caller) ?? 0;
     if (before > 0 && before + bytes > keptBytesMax) return false;
-    keptBytes.set(caller, before + bytes);
+    keptBytesOf.set(caller, before + bytes);
     this.#keptBytes += bytes;
     return true;
   }
@@ -127,7 +128,8 @@ export class AdmittingListener implements Listener {
     if (!admitted) return null;
     this.#letInAs = null;
     clearTimeout(this.#timer);
-    if (this.#keptBytes > 0) keptBytes.set(admitted.caller, (keptBytes.get(admitted.caller) ?? 0) - this.#keptBytes);
+    if (this.#keptBytes > 0)
+      keptBytesOf.set(admitted.caller, (keptBytesOf.get(admitted.caller) ?? 0) - this.#keptBytes);
     return admitted;
   }
 }
@@ -145,8 +147,7 @@ class IncomingGrpcCall implements IncomingCall {
   readonly peer: string;
   readonly deadline: number;
   metadata: Metadata | null = null;
-  isOver = false;
-  #listener = () => {};
+  cancelled = () => {};
 
   constructor(call: ServerInterceptingCallInterface) {
     this.#call = call;
@@ -167,11 +168,6 @@ class IncomingGrpcCall implements IncomingCall {
   }
 
   onCancel(listener: () => void): void {
-    this.#listener = listener;
-  }
-
-  cancelled(): void {
-    this.isOver = true;
-    this.#listener();
+    this.cancelled = listener;
   }
 }

@@ -1,5 +1,10 @@
-import { ServerInterceptingCall, type ServerInterceptingCallInterface, type ServerInterceptor } from '@grpc/grpc-js';
-import { type Admitting, AdmittingListener } from './admission.ts';
+import {
+  ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
+  type ServerInterceptor,
+  type StatusObject,
+} from '@grpc/grpc-js';
+import { type Admitting, AdmittingListener, type CallListener } from './admission.ts';
 
 /** Bytes: what anybody may ask of health and reflection is a name. */
 const openMessageBytesMax = 1_024;
@@ -16,7 +21,7 @@ export const intercepting =
   ({ path, responseStream }, call) => {
     const admitting = admittingAt(path);
     if (!admitting) limitMessages(call);
-    return responseStream ? new AdmittedCall(call, admitting) : new PromptCall(call, admitting);
+    return responseStream ? new InterceptedCall(call, admitting) : new PromptCall(call, admitting);
   };
 
 /** grpc-js has one limit for all methods of a server, which it keeps in each call. */
@@ -26,10 +31,7 @@ function limitMessages(call: ServerInterceptingCallInterface): void {
   limited.decoder.maxReadMessageLength = openMessageBytesMax;
 }
 
-type Listener = Parameters<ServerInterceptingCallInterface['start']>[0];
-type Status = Parameters<ServerInterceptingCallInterface['sendStatus']>[0];
-
-class AdmittedCall extends ServerInterceptingCall {
+class InterceptedCall extends ServerInterceptingCall {
   protected readonly call: ServerInterceptingCallInterface;
   readonly #admitting: Admitting | undefined;
 
@@ -39,19 +41,19 @@ class AdmittedCall extends ServerInterceptingCall {
     this.#admitting = admitting;
   }
 
-  override start(listener: Listener): void {
+  override start(listener: CallListener): void {
     this.call.start(this.#admitting ? new AdmittingListener(this.call, this.#admitting, listener) : listener);
   }
 }
 
 /** Passes everything on as it is: what grpc-js's own class does around that costs as much as a small handler. */
-class PromptCall extends AdmittedCall {
+class PromptCall extends InterceptedCall {
   override sendMessage(message: unknown, callback: () => void): void {
     this.call.sendMessage(message, ignored);
     callback();
   }
 
-  override sendStatus(status: Status): void {
+  override sendStatus(status: StatusObject): void {
     this.call.sendStatus(status);
   }
 }

@@ -147,6 +147,15 @@ test('a page is read, and nothing else', async () => {
   expect((await fetch(`${service.http}/__proto__`)).status).toBe(404);
 });
 
+test('however many ask for the metrics at once, they are made once for those that came together', async () => {
+  let made = 0;
+  service.metrics.gauge('made', 'How often the metrics were made.', () => ++made);
+  const request = (end: string) => `GET /metrics HTTP/1.1\r\nHost: a\r\n${end}\r\n`;
+  const answers = await exchange(service.httpPort, request('').repeat(299) + request('Connection: close\r\n'), 20_000);
+  expect(answers.split('HTTP/1.1 200 OK')).toHaveLength(301);
+  expect(made).toBeLessThan(10);
+});
+
 test('a deadline in the header is kept, and is no fault', async () => {
   await using slow = await startTestService(() => new Promise(() => {}));
   const answer = await fetch(slow.http + validateToken, {
@@ -155,6 +164,7 @@ test('a deadline in the header is kept, and is no fault', async () => {
     body,
   });
   expect([answer.status, reasonIn((await answer.json()) as Told)]).toEqual([504, 'DEADLINE_EXCEEDED']);
+  await vi.waitUntil(() => slow.lines.length > 0, 10_000);
   expect(JSON.parse(slow.lines[0] ?? '')).toMatchObject({ level: 30, code: 'DEADLINE_EXCEEDED' });
 });
 

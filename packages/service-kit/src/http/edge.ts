@@ -22,7 +22,7 @@ import { PortTaken } from '../lifecycle/port-taken.ts';
 import type { Readiness } from '../lifecycle/readiness.ts';
 import { shownCertificate, type Tls, tlsOptions } from '../lifecycle/tls.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { EncodedDocument, PageOf } from './page.ts';
+import { type EncodedDocument, type PageOf, singleFlight } from './page.ts';
 
 export interface HttpEdgeOptions {
   readonly mounted: readonly MountedService[];
@@ -40,6 +40,9 @@ export interface HttpEdge {
   /** Takes nothing new; resolves once all that was taken is answered. */
   close(): Promise<void>;
 }
+
+/** What anybody may read is not kept for longer for who does not take it. */
+const pageMilliseconds = 30_000;
 
 /** Serves the endpoints, `/healthz`, `/readyz` and `/metrics`; nothing listens yet. */
 export function createHttpEdge({
@@ -62,6 +65,7 @@ export function createHttpEdge({
     requestGate: admitting(new Map(mounted.flatMap(({ endpoints }) => endpoints))),
     grpc: false,
   });
+  const readMetrics = singleFlight(async () => Buffer.from(await metrics.text()));
   const pages = new Map<string, (response: ServerResponse) => void | Promise<void>>([
     ['/healthz', (response) => sendJson(response, 200, { alive: true })],
     [
@@ -72,8 +76,8 @@ export function createHttpEdge({
     [
       '/metrics',
       async (response) => {
-        const text = await metrics.text();
-        response.writeHead(200, { 'content-type': metrics.contentType }).end(text);
+        const bytes = await readMetrics();
+        response.writeHead(200, { 'content-type': metrics.contentType }).end(bytes);
       },
     ],
   ]);
@@ -93,15 +97,17 @@ export function createHttpEdge({
       request.headers.host = 'touchstone';
       rpc(request, response);
     } else if (request.method === 'GET' || request.method === 'HEAD') {
+      response.setTimeout(pageMilliseconds, () => response.destroy());
       Promise.resolve(page(response)).catch(() => response.writeHead(500).end());
     } else {
       response.writeHead(405, { allow: 'GET, HEAD' }).end();
     }
   };
-  const server: Server = tls ? createTlsServer(tlsOptions(tls), respond) : createServer(respond);
   // Slow senders must not hold connections for ever.
-  server.headersTimeout = 10_000;
-  server.requestTimeout = 30_000;
+  const bounds = { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 5_000 };
+  const server: Server = tls
+    ? createTlsServer({ ...tlsOptions(tls), ...bounds }, respond)
+    : createServer(bounds, respond);
   return {
     server,
     close: () =>

@@ -25,8 +25,8 @@ export function encodeDocument({ contentType, maxAge, body }: Document): Encoded
   return { contentType, maxAge, bytes, etag: `"${hash('sha256', bytes, 'base64url')}"` };
 }
 
-/** Those who ask while it is being made get the same one: however many ask, the service does so once at a time. */
-export function oneAtATime<Made>(make: () => Promise<Made>): () => Promise<Made> {
+/** Those who ask while it is being made get the same one. */
+export function singleFlight<Made>(make: () => Promise<Made>): () => Promise<Made> {
   let underWay: Promise<Made> | null = null;
   return () => {
     underWay ??= make().finally(() => {

@@ -7,7 +7,7 @@ import type { Route, Served } from '../call/handler.ts';
 import { endpoint, type PipelineOptions } from '../call/pipeline.ts';
 import type { CommonConfig } from '../config/settings.ts';
 import type { MountedService } from '../grpc/server.ts';
-import { encodeDocument, oneAtATime, type Page } from '../http/page.ts';
+import { encodeDocument, type Page, singleFlight } from '../http/page.ts';
 import { callEvents } from '../telemetry/call-events.ts';
 import { type GatheringLogger, openLogger } from '../telemetry/logger.ts';
 import { type Metrics, openMetrics } from '../telemetry/metrics.ts';
@@ -111,7 +111,7 @@ async function serveUntilStopped<Config extends CommonConfig, Context extends Se
     stopping: stopping.signal,
   });
   const documents = Object.entries(service.pages ?? {}).map(
-    ([path, make]) => [path, oneAtATime(async () => (context ? encodeDocument(await make(context)) : null))] as const,
+    ([path, make]) => [path, singleFlight(async () => (context ? encodeDocument(await make(context)) : null))] as const,
   );
   const pages = new Map(documents);
   const servers = await startServers(service, endpoints, config, {

@@ -4,7 +4,7 @@ import { describeFault } from './fault.ts';
 
 /** Writes lines behind the calls. */
 export interface GatheringLogger extends Logger {
-  /** Nothing is logged any more. Resolves once all of it has been taken, or there is nobody to take it. */
+  /** Nothing is logged any more. Resolves once all of it has been taken: never, maybe, where nobody reads. */
   end(): Promise<void>;
   /** Calls the listener with how many bytes of lines have been lost, because nobody takes what is written. */
   onLoss(listener: (bytes: number) => void): void;
