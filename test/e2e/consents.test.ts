@@ -19,16 +19,7 @@ const recording = (appId: string, over: object = {}) => ({
 });
 
 test.each<readonly [string, (appId: string) => Promise<unknown>, string]>([
-  [
-    'may ask for less',
-    async (appId) => {
-      const { registry } = world.operator;
-      const { app } = await registry.getApp({ appId });
-      if (app) app.grants = [];
-      await registry.updateApp({ app });
-    },
-    'PermissionDenied SCOPE_NOT_ALLOWED',
-  ],
+  ['may ask for less', (appId) => world.changeApp(appId, { grants: [] }), 'PermissionDenied SCOPE_NOT_ALLOWED'],
   [
     'is disabled',
     (appId) => world.operator.registry.disableApp({ appId, reason: 'over' }),

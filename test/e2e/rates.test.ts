@@ -92,9 +92,7 @@ test('what is refused for another reason does not count; what is renewed or exch
   expect(await outcomeOf(exchange())).toBe(exceeded);
   expect(await outcomeOf(app.issuer.refreshToken({ refreshToken: renewed.refreshToken }))).toBe(exceeded);
   // It was not used up.
-  const { app: entry } = await operator.registry.getApp({ appId });
-  if (!entry) throw new Error('there is no app');
-  await operator.registry.updateApp({ app: { ...entry, tokensPerMinuteMax: 0 } });
+  await world.changeApp(appId, { tokensPerMinuteMax: 0 });
   await app.issuer.refreshToken({ refreshToken: renewed.refreshToken });
 });
 

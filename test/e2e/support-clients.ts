@@ -4,7 +4,6 @@ import { type Client, createClient, type Interceptor } from '@connectrpc/connect
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import { assertions } from '@touchstone/client';
 import {
-  type App,
   type CallerIdentity,
   CallerIdentitySchema,
   ConsentService,
@@ -113,15 +112,14 @@ export const identityService = (name: string, identities: CallerIdentity[]): Ide
 
 /** Registers how the world's client of this kind shows who it is; what it had before is gone. */
 export async function identify(
-  { operator: { registry }, tenantId, appId, audience }: World,
+  { operator: { registry }, changeApp, tenantId, appId, audience }: World,
   kind: ClientKind,
   methods: readonly Method[],
   scopes: readonly string[] = clientKinds[kind],
 ): Promise<void> {
   const identities = methods.map((method) => identity(method, scopes));
   if (kind === 'app') {
-    const { app } = await registry.getApp({ appId });
-    await registry.updateApp({ app: { ...(app as App), identities } });
+    await changeApp(appId, { identities });
   } else if (kind === 'resource_server') {
     const { resourceServer } = await registry.getResourceServer({ audience });
     await registry.updateResourceServer({ resourceServer: { ...(resourceServer as ResourceServer), identities } });

@@ -26,7 +26,7 @@ export interface SpawnOptions {
 
 /** Starts one more of a service, on the stack's database. */
 export async function spawnService(
-  stack: Stack,
+  stack: Pick<Stack, 'databaseUrls' | 'masterKeyFile'>,
   name: ServiceName,
   { ports, environment = {} }: SpawnOptions = {},
 ): Promise<Spawned> {

@@ -57,6 +57,8 @@ export interface World {
   validate(token: string, scope?: string): ReturnType<Clients['validator']['validateToken']>;
   /** Another app of the tenant. */
   addApp(over?: Record<string, unknown>): Promise<string>;
+  /** Changes an app of the tenant. @returns the revision from which on that holds; empty: nothing changed. */
+  changeApp(appId: string, over: Record<string, unknown>): Promise<string>;
   /** The consent of user ada, or another, to an app. */
   consent(over?: Record<string, unknown>): Promise<string>;
 }
@@ -162,6 +164,11 @@ export async function openWorld(
     validate: (token, scope = 'orders:read') =>
       world.resourceServer.validator.validateToken({ token, audience, requiredScopes: [scope] }),
     addApp,
+    async changeApp(id, over) {
+      const { app } = await registry.getApp({ appId: id });
+      if (!app) throw new Error('there is no app');
+      return (await registry.updateApp({ app: { ...app, ...over } })).revision;
+    },
     async consent(over = {}) {
       const { consent } = await world.identity.consents.recordConsent({
         tenantId,

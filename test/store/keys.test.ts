@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AuditEvent, NewSigningKey, Rotation } from '@touchstone/core';
+import { type AuditEvent, Disabled, type NewSigningKey, type Rotation } from '@touchstone/core';
 import { auditCodec } from '@touchstone/events';
 import { dataKeyStore, signingKeyStore } from '@touchstone/store-postgres';
 import { DataKeys, fileKeyEncryption, rotateDue, signers, signingKeyMaker } from '@touchstone/token-methods';
@@ -128,6 +128,27 @@ test('keys that are dead are not rotated, and keep no other one from it', async 
   await rotateDue(openSigningKeys(), openDataKeys(), 2, ({ tenantId }) => tenantId === dead);
   expect(await openSigningKeys().listPublic(dead)).toHaveLength(2);
   expect(await openSigningKeys().listPublic(alive)).toHaveLength(3);
+});
+
+test('what is due is rotated also where another one can not be', async () => {
+  const [failing, other] = [await addTenant(), await addTenant()];
+  for (const tenantId of [failing, other]) await rotate(tenantId);
+  await sleep(5);
+  const keys = openSigningKeys();
+  const failsForOne: typeof keys = {
+    ...keys,
+    listDue: async (milliseconds) =>
+      (await keys.listDue(milliseconds))
+        .filter(({ tenantId }) => [failing, other].includes(tenantId))
+        .sort(({ tenantId }) => (tenantId === failing ? -1 : 1)),
+    rotate: async (rotation, event) => {
+      if (rotation.tenantId === failing) throw new Disabled('tenant');
+      return keys.rotate(rotation, event);
+    },
+  };
+  await expect(rotateDue(failsForOne, openDataKeys(), 2, isNoneDead)).rejects.toThrow(Disabled);
+  expect(await keys.listPublic(failing)).toHaveLength(2);
+  expect(await keys.listPublic(other)).toHaveLength(3);
 });
 
 test('a key that was written under another key, or changed, is not there', async () => {

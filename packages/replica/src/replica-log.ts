@@ -1,4 +1,5 @@
 import type { FollowerEvents } from '@touchstone/core';
+import { isNotSetUp } from '@touchstone/store-postgres';
 import { KeyEncryptionFailed } from '@touchstone/token-methods';
 
 type LogMethod = (fields: object, message: string) => void;
@@ -17,7 +18,7 @@ export interface ReplicaRuntime {
 /** What happens to a replica that its operator wants to know. */
 export interface ReplicaLog extends FollowerEvents {
   /** The database is away or not set up, or its data keys can't be unwrapped. */
-  waitingForDatabase(error: Error): void;
+  waitingForDatabase(why: unknown): void;
   /** A connection broke; the pool makes another. */
   databaseTrouble(error: Error): void;
   beatCommitted(): void;
@@ -47,7 +48,7 @@ export function replicaLog({ logger, metrics, readiness }: ReplicaRuntime): Repl
       distrusted.inc();
       logger.debug({ revision }, 'a revision does not continue the chain: the database is asked');
     },
-    waitingForDatabase({ cause }) {
+    waitingForDatabase(cause) {
       const why = whyOf(cause);
       const isKey = cause instanceof KeyEncryptionFailed;
       // Anybody may read why a service is not ready: which key it is, and whose, is for the log.
@@ -61,9 +62,9 @@ export function replicaLog({ logger, metrics, readiness }: ReplicaRuntime): Repl
       readiness.set('keys', null);
       readiness.set('database', null);
     },
-    beatFailed() {
+    beatFailed(err) {
       readiness.set('database', 'the row in the census can not be committed');
-      logger.warn({}, 'the row in the census can not be committed');
+      logger.warn({ err }, 'the row in the census can not be committed');
     },
     kafka: (level, message, details = {}) => logger[level]({ ...details }, message),
   };
@@ -72,6 +73,7 @@ export function replicaLog({ logger, metrics, readiness }: ReplicaRuntime): Repl
 /** Messages of the driver hold addresses and logins, and anybody may read why a service is not ready: its code tells enough. */
 function whyOf(error: unknown): string {
   if (!(error instanceof Error)) return 'it does not answer';
+  if (isNotSetUp(error)) return 'it is not migrated, or the login has not been granted its role';
   if ('code' in error && typeof error.code === 'string') return error.code;
   return error.message || 'it does not answer';
 }

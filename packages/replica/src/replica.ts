@@ -23,6 +23,7 @@ import {
   type Database,
   dataKeyStore,
   historyReader,
+  isNotSetUp,
   openDatabase,
   postgresRevisionSource,
   recordReader,
@@ -143,8 +144,8 @@ async function untilReached<Result>(
     try {
       return await attempt();
     } catch (error) {
-      if (!(error instanceof StoreUnavailable)) throw error;
-      log.waitingForDatabase(error);
+      if (!(error instanceof StoreUnavailable || isNotSetUp(error))) throw error;
+      log.waitingForDatabase(error instanceof StoreUnavailable ? error.cause : error);
       await sleep(retryMilliseconds, undefined, { signal });
     }
   }

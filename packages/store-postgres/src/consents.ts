@@ -56,9 +56,7 @@ export function consentStore(database: Database, { mac, codec, instanceId }: Con
       database.of([consent.tenantId]).transaction(async (query) => {
         const inserted = await insert(query, consent, mac);
         if (inserted) await insertEvents(query, writer, [event], Date.now());
-        const values = [consent.tenantId, consent.idempotencyKey];
-        const [row] = await query({ text: findByKeyStatement, values });
-        const found = row ? consentOf(row, mac) : null;
+        const found = await findByKey(query, consent, mac);
         if (!found) throw new Error('the database did not keep the consent');
         return { recorded: found, written: inserted ? 1 : 0 };
       }),
@@ -85,15 +83,21 @@ export function consentStore(database: Database, { mac, codec, instanceId }: Con
 
     findWithKey: (consentId, tenantId) => findWithKey({ consentId, tenantId }),
 
-    async findByKey(tenantId, idempotencyKey) {
-      const values = [tenantId, idempotencyKey];
-      const statement = { name: 'consent by key', text: findByKeyStatement, values };
-      const [row] = await database.of([tenantId]).query(statement);
-      return row ? consentOf(row, mac) : null;
-    },
+    findByKey: (tenantId, idempotencyKey) =>
+      findByKey(database.of([tenantId]).query, { tenantId, idempotencyKey }, mac),
 
     record: (consent, event) => record({ consent, event }),
   };
+}
+
+async function findByKey(
+  query: Query,
+  { tenantId, idempotencyKey }: Pick<NewConsent, 'tenantId' | 'idempotencyKey'>,
+  mac: Mac,
+): Promise<ConsentAsOf | null> {
+  const values = [tenantId, idempotencyKey];
+  const [row] = await query({ name: 'consent by key', text: findByKeyStatement, values });
+  return row ? consentOf(row, mac) : null;
 }
 
 /** Consents by their id, and by their user. */

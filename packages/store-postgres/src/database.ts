@@ -13,7 +13,7 @@ export interface DatabaseOptions {
 }
 
 /** Milliseconds. A statement that takes longer is given up: its caller must not wait for ever. */
-const statementMilliseconds = 5_000;
+export const statementMilliseconds = 5_000;
 const connectMilliseconds = 2_000;
 
 const types = new pg.TypeOverrides();
@@ -59,11 +59,17 @@ export class StatementRefused extends Error {
 
 export const insufficientPrivilege = '42501';
 export const undefinedTable = '42P01';
+export const undefinedColumn = '42703';
 export const undefinedFunction = '42883';
 export const uniqueViolation = '23505';
 export const lockNotAvailable = '55P03';
 export const queryCanceled = '57014';
 export const objectNotInPrerequisiteState = '55000';
+
+/** Whether the database lacks what a migration makes, or the login its role. */
+export const isNotSetUp = (error: unknown): boolean =>
+  error instanceof StatementRefused &&
+  [insufficientPrivilege, undefinedTable, undefinedColumn, undefinedFunction].includes(error.sqlState);
 
 export interface Database extends AsyncDisposable {
   /** Without it nothing that is of a tenant is seen or written: see migration 0031. */
@@ -232,7 +238,7 @@ async function committed<Result>(client: pg.PoolClient, work: () => Promise<Resu
 }
 
 /** SQLSTATE classes that say that the server, not the statement, is the trouble. */
-const serverTrouble = ['08', '53', '55', '57', '58', 'XX', '25', '40'];
+const serverTrouble = ['08', '28', '3D', '53', '55', '57', '58', 'XX', '25', '40'];
 
 async function translated<Result>(work: () => Promise<Result>): Promise<Result> {
   try {

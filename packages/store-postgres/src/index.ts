@@ -5,7 +5,7 @@ export { clientReader } from './client-reader.ts';
 export { consentKeyMover } from './consent-key-mover.ts';
 export { consentReader, consentStore } from './consents.ts';
 export { dataKeyRewrapper, dataKeyStore } from './data-keys.ts';
-export { type Database, type DatabaseOptions, openDatabase } from './database.ts';
+export { type Database, type DatabaseOptions, isNotSetUp, openDatabase } from './database.ts';
 export { type Destruction, destroyDataKey } from './destroy-data-key.ts';
 export { eraseDue, erasureStore } from './erasures.ts';
 export * from './history-reader.ts';

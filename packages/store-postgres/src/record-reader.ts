@@ -1,4 +1,11 @@
-import { isFor, type RecordReader, type RecordsRead, type TokenRecord, type WantedRecord } from '@touchstone/core';
+import {
+  isFor,
+  type RecordReader,
+  type RecordsRead,
+  StoreUnavailable,
+  type TokenRecord,
+  type WantedRecord,
+} from '@touchstone/core';
 import {
   type Database,
   type Query,
@@ -18,18 +25,22 @@ import { recordOf } from './token-rows.ts';
 export function recordReader(database: Database): RecordReader {
   return {
     async read(wanted, revision) {
-      const byPartition = Map.groupBy(wanted, ({ key }) => key.partition);
-      try {
-        return await readFrom(database, byPartition, wanted, revision);
-      } catch (error) {
-        if (!(error instanceof StatementRefused && isMissing.includes(error.sqlState))) throw error;
-        // A partition that is not there any more, or never was: a string made long ago, or by a stolen key.
-        return await readFrom(database, await existing(database, byPartition), wanted, revision);
+      let byPartition: ByPartition = Map.groupBy(wanted, ({ key }) => key.partition);
+      for (let attempt = 0; attempt < attemptsMax; attempt++) {
+        try {
+          return await readFrom(database, byPartition, wanted, revision);
+        } catch (error) {
+          if (!(error instanceof StatementRefused && isMissing.includes(error.sqlState))) throw error;
+          // A partition that is not there any more, or never was: a string made long ago, or by a stolen key.
+          byPartition = await existing(database, byPartition);
+        }
       }
+      throw new StoreUnavailable(new Error('partitions are dropped faster than they are read'));
     },
   };
 }
 
+const attemptsMax = 5;
 const isMissing = [undefinedFunction, undefinedTable];
 
 type ByPartition = ReadonlyMap<number, readonly WantedRecord[]>;
@@ -59,9 +70,8 @@ async function readFrom(
   return { records: wanted.map((one) => found(records, one)), tail: tailOf(rows) };
 }
 
-/** @param partitions in their order. */
-const areNeighbours = ([first = 0, last = first, ...more]: readonly number[]): boolean =>
-  more.length === 0 && last - first <= 1;
+/** @param partitions in their order, none twice. */
+const areNeighbours = (partitions: readonly number[]): boolean => (partitions.at(-1) ?? 0) - (partitions[0] ?? 0) <= 1;
 
 /** Those that a transaction of somebody else's wants, in no order. */
 export async function recordsOf(query: Query, wanted: readonly WantedRecord[]): Promise<TokenRecord[]> {

@@ -46,7 +46,7 @@ export function releaseReader(
   mac: Mac,
   follower: Pick<Follower, 'askUntilCovered' | 'generation'>,
 ): ReleaseReader {
-  let generation = -1;
+  let rememberedOf = -1;
   const remembered = new LRUCache<string, { readonly tenantId: string; readonly release: Release }>({
     max: releasesMax,
   });
@@ -97,7 +97,7 @@ export function releaseReader(
   interface Wanted {
     readonly tenantId: string;
     readonly audience: string;
-    readonly now: number;
+    readonly generation: number;
   }
 
   // Two at a time: a change of a policy makes those of all resource servers of its tenant be asked for at once.
@@ -107,7 +107,7 @@ export function releaseReader(
     waitingMax: 20_000,
   });
 
-  async function readOne({ tenantId, audience, now }: Wanted): Promise<Release> {
+  async function readOne({ tenantId, audience, generation }: Wanted): Promise<Release> {
     const statement = { name: 'release', text: releaseStatement };
     const { found, revision, asRead } = await ask(tenantId, statement, [audience, tenantId]);
     const [columns = []] = found;
@@ -116,7 +116,7 @@ export function releaseReader(
     const { releasedClaims: claims = [], pairwiseSector = null } = resourceServer ?? {};
     const holds = holdsOf(tenantId, columns.slice(columnsCount), resourceServer);
     const release = { claims, pairwiseSector, holds, revision };
-    if (stored && now === generation && now === asRead) {
+    if (stored && generation === rememberedOf && generation === asRead) {
       remembered.set(audience, { tenantId, release });
     }
     return release;
@@ -124,19 +124,19 @@ export function releaseReader(
 
   /** Whoever wants it meanwhile looks at its revision, and asks again where something has changed since. */
   function shared(wanted: Wanted): Promise<Release> {
-    const key = JSON.stringify([wanted.tenantId, wanted.audience, wanted.now]);
+    const key = JSON.stringify([wanted.tenantId, wanted.audience, wanted.generation]);
     const reading = underWay.get(key) ?? read(wanted).finally(() => underWay.delete(key));
     underWay.set(key, reading);
     return reading;
   }
 
   return {
-    releaseOf(tenantId, audience, revision, now) {
-      if (now !== generation) remembered.clear();
-      generation = now;
+    releaseOf(tenantId, audience, revision, generation) {
+      if (generation !== rememberedOf) remembered.clear();
+      rememberedOf = generation;
       const known = remembered.get(audience);
       const isGood = known?.tenantId === tenantId && known.release.revision >= revision;
-      return isGood ? known.release : shared({ tenantId, audience, now });
+      return isGood ? known.release : shared({ tenantId, audience, generation });
     },
   };
 }

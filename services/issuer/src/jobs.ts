@@ -24,7 +24,7 @@ export function startJobs(
       (rotated) => {
         if (rotated > 0) logger.info({ rotated }, 'signing keys have been rotated');
       },
-      (error) => logger.warn({ why: String(error) }, 'signing keys could not be rotated; it is tried again'),
+      (err) => logger.warn({ err }, 'signing keys could not be rotated; it is tried again'),
     );
   }, lookMilliseconds);
   return {

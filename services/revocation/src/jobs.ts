@@ -55,7 +55,7 @@ async function keepUp(
     url: config.UPKEEP_DATABASE_URL,
     applicationName: 'touchstone upkeep',
     connectionsMax: 1,
-    onError: ({ message }) => logger.warn({ why: message }, 'a connection to the database broke'),
+    onError: (err) => logger.warn({ err }, 'a connection to the database broke'),
   });
   const keepingUp = every(
     upkeepMilliseconds,

@@ -8,7 +8,7 @@ const tokenPeriodMilliseconds = 300_000;
 /** Writes what was used, in the background: no validation waits for it. */
 export function startJobs(uses: Uses, writer: UseWriter, { logger }: ServiceRuntime): AsyncDisposable {
   const flush = (): Promise<void> =>
-    uses.flush(writer).catch((error) => logger.warn({ why: String(error) }, 'what was used could not be written'));
+    uses.flush(writer).catch((err) => logger.warn({ err }, 'what was used could not be written'));
   let underWay: Promise<void> = Promise.resolve();
   const flushing = setInterval(() => {
     underWay = underWay.then(flush);

@@ -6,7 +6,7 @@ import { chain, codec, cut, History, macUnder, quiet, TestClock } from '../test-
 import { Chain } from './chain.ts';
 import { Follower } from './follower.ts';
 import { segmentsCount } from './mark-segment.ts';
-import type { HistoryReader } from './ports.ts';
+import type { HistoryReader, RevisionCodec } from './ports.ts';
 import type { Head, SealedRevision } from './revision.ts';
 import type { Mark } from './watermarks.ts';
 
@@ -230,6 +230,23 @@ test('what is missing, however much, is taken from the server in force alone', a
   await expect(follower.refresh()).rejects.toThrow(StoreUnavailable);
   history.answering = () => {};
   history.server = 'first';
+  await follower.refresh();
+  expect(follower.applied).toEqual(history.head);
+});
+
+test('while a revision says what only a newer version of the program knows, nobody gets an answer, and no source fails', async () => {
+  const history = new History();
+  let isKnown = true;
+  const decode: RevisionCodec['decode'] = (bytes) => {
+    if (!isKnown) throw new Error('an entry is of an unknown kind');
+    return codec.decode(bytes);
+  };
+  const follower = await Follower.start(history, new Chain(macUnder('ours'), { ...codec, decode }), still, quiet);
+  const sealed = history.write('ada', 1);
+  isKnown = false;
+  follower.offer(sealed);
+  await expect(follower.refresh()).rejects.toThrow(StoreUnavailable);
+  isKnown = true;
   await follower.refresh();
   expect(follower.applied).toEqual(history.head);
 });

@@ -4,7 +4,7 @@ import { StoreUnavailable } from '../errors.ts';
 import { inTurn } from '../gather.ts';
 import type { Chain } from './chain.ts';
 import type { HistoryReader, HistorySnapshot, Tail } from './ports.ts';
-import { genesis, type Head, type SealedRevision } from './revision.ts';
+import { genesis, type Head, type RevisionContent, type SealedRevision } from './revision.ts';
 import type { RevisionName } from './revision-text.ts';
 import { Watermarks } from './watermarks.ts';
 
@@ -162,11 +162,12 @@ export class Follower {
 
   /** Takes a revision from a source; asks the database where it does not simply follow. */
   offer(sealed: SealedRevision): void {
-    if (sealed.revision <= this.#applied.revision) {
-      if (this.#contradicts(sealed)) this.#distrust(sealed);
-    } else if (!this.#apply(sealed)) {
-      this.#distrust(sealed);
+    try {
+      if (this.#apply(sealed)) return;
+    } catch {
+      // The database says the same to whoever asks.
     }
+    this.#distrust(sealed);
   }
 
   #distrust(sealed: SealedRevision): void {
@@ -276,7 +277,7 @@ export class Follower {
 
   #apply(sealed: SealedRevision): boolean {
     if (sealed.revision <= this.#applied.revision) return !this.#contradicts(sealed);
-    const content = this.#chain.continues(this.#applied, sealed);
+    const content = this.#read(sealed);
     if (!content) return false;
     for (const cut of content.cuts) this.#watermarks.raise(cut);
     for (const audience of content.releases ?? []) this.#releasedAt.set(audience, sealed.revision);
@@ -284,6 +285,15 @@ export class Follower {
     this.#applied = { revision: sealed.revision, hash: sealed.hash };
     this.#remember(this.#applied);
     return true;
+  }
+
+  /** @throws StoreUnavailable where it says what only a newer version of this program knows. */
+  #read(sealed: SealedRevision): RevisionContent | null {
+    try {
+      return this.#chain.continues(this.#applied, sealed);
+    } catch (error) {
+      throw new StoreUnavailable(error);
+    }
   }
 
   #contradicts(head: Head): boolean {

@@ -87,8 +87,8 @@ function validateShowing(
   ports: ValidatePorts,
 ): Awaitable<(Validation | Error)[]> {
   const [tenantId = ''] = act.caller.tenantIds;
-  const known = release.pairwiseSector === null ? noPseudonyms : ports.handles.of(tenantId);
-  return andThen(known, (pseudonyms) => {
+  const handles = release.pairwiseSector === null ? noPseudonyms : ports.handles.of(tenantId);
+  return andThen(handles, (pseudonyms) => {
     const call: Call = { act, ports, release, pseudonyms, recollection: recollect(ports) };
     const begun = commands.map((command) => orError(() => begin(call, command)));
     return andThen(settled(begun), (known) =>

@@ -2,6 +2,7 @@ import {
   drawRandom,
   type Located,
   type Secrets,
+  StoreUnavailable,
   type TokenDraft,
   type TokenMethod,
   type TokenRecord,
@@ -33,7 +34,8 @@ export function consentKeyMethod(keys: KeyRing, consentKeys: ConsentKeys): Token
       if (draft.consentId === null || !consentKey)
         throw new Error('there is no consent whose key it could be made under');
       const key = await consentKeys.unwrap(draft.consentId, consentKey);
-      if (!key) throw new Error("the consent's key does not unwrap");
+      // It may have been moved under another data key since it was read.
+      if (!key) throw new StoreUnavailable(new Error("the consent's key does not unwrap"));
       const identity = newIdentity(keys, letter, draft.expiresAt, drawRandom(uniqueBytes));
       const jwe = encrypt(Buffer.from(JSON.stringify({ userId, claims })), key, { cty: 'json' });
       const token = formatIdentity(identity, jwe);

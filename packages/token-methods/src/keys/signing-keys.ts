@@ -71,15 +71,17 @@ export function signers(
       // Those who ask meanwhile wait for the same one.
       const signer = read(tenantId);
       known.set(tenantId, { version, signer });
-      signer.catch(() => known.delete(tenantId));
+      signer.catch(() => {
+        if (known.get(tenantId)?.signer === signer) known.delete(tenantId);
+      });
       return signer;
     },
   };
 }
 
 /**
- * Rotates what has signed for long enough, and is not dead. Returns how many were rotated.
- * @throws Disabled where the tenant of one has been disabled meanwhile; StoreUnavailable
+ * Rotates what has signed for long enough, and is not dead, each by itself. Returns how many were rotated.
+ * @throws the first failure, after all have had their turn: Disabled where the tenant of one has been disabled meanwhile; StoreUnavailable
  */
 export async function rotateDue(
   store: SigningKeyStore,
@@ -89,12 +91,18 @@ export async function rotateDue(
 ): Promise<number> {
   const maker = signingKeyMaker(dataKeys);
   const due = (await store.listDue(milliseconds)).filter((key) => !isDead(key));
+  const failures: unknown[] = [];
   for (const { tenantId, keyId, algorithm } of due) {
-    const pair = await maker.makePair(tenantId, algorithm);
-    await store.rotate({ tenantId, replaces: keyId, pair }, (active) =>
-      activatedEvent(tenantId, active, 'on schedule'),
-    );
+    try {
+      const pair = await maker.makePair(tenantId, algorithm);
+      await store.rotate({ tenantId, replaces: keyId, pair }, (active) =>
+        activatedEvent(tenantId, active, 'on schedule'),
+      );
+    } catch (error) {
+      failures.push(error);
+    }
   }
+  if (failures.length > 0) throw failures[0];
   return due.length;
 }
 
