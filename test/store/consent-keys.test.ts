@@ -78,7 +78,7 @@ const withdraw = (consentId: string) => {
   const target = { kind: 'consent', key: consentId } as const;
   const cuts = [{ ...target, tokenClass: 'token' }] as const;
   const over = { revocationId: unique('rvk'), target, cuts, disables: { what: 'consent', id: consentId } as const };
-  return revokeOne(store, { tenantId, key: { partition: 1, key: '0'.repeat(32) } }, { ...over, token: null });
+  return revokeOne(store, { tenantId, key: { partition: 1, key: '0'.repeat(32) } }, { ...over });
 };
 
 /** The data key that wraps what is new has been doing so for this long. */

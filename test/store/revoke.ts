@@ -7,7 +7,6 @@ type Store = Pick<TestDatabase, 'revocations'>;
 const intent: Omit<RevocationIntent, 'revocationId' | 'target' | 'cuts'> = {
   tenantId: null,
   reach: 'issued',
-  token: null,
   disables: null,
   includeCredentials: false,
   sparedTokenId: null,
@@ -32,5 +31,5 @@ export function revokeOne(
   const target = { kind: 'token', key: tokenIdOf(key) } as const;
   const cuts = [{ ...target, tokenClass: 'token' }] as const;
   const { key: revocationId } = target;
-  return revocations.write({ ...intent, revocationId, tenantId, target, cuts, reach: 'forever', token: key, ...over });
+  return revocations.write({ ...intent, revocationId, tenantId, target, cuts, reach: 'forever', ...over });
 }

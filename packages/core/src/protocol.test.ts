@@ -125,7 +125,6 @@ function intentOf({ target, reach, credentials, spared }: Wanted, i: number): Re
     tenantId: 't1',
     cuts: classes.map((tokenClass) => ({ ...target, tokenClass })),
     reach,
-    token: null,
     disables: null,
     includeCredentials: credentials,
     sparedTokenId: spared,

@@ -27,7 +27,8 @@ export function revocationOf(row: Row, chain: Chain): Revocation | null {
 
 const textOf = (one: Revocation): string =>
   JSON.stringify([
-    [one.revocationId, one.head.revision, one.target.kind, one.target.key, one.tenantId, one.ceiling],
+    // By the hash, too: a row of another history under the same number says nothing of this one.
+    [one.revocationId, one.head.revision, one.head.hash, one.target.kind, one.target.key, one.tenantId, one.ceiling],
     [one.includeCredentials, one.reason, one.actor.kind, one.actor.name, one.actor.credentialId],
     [one.idempotencyKey, one.requestText, one.recordedAt],
   ]);

@@ -99,6 +99,21 @@ export const deceptions: readonly NamedDeception[] = [
       attacker.write(`update token set token_class = 'token' where id = $1`, [victim.id]),
   },
   {
+    name: "the token's row says that it is a refresh token of another family while RevokeToken reads it",
+    async prepare({ attacker, scene, victim }) {
+      const { tokenId } = held(await scene.issue({ userId: 'grace' }));
+      await attacker.write(
+        `update token set audience = 'touchstone:refresh', lineage = jsonb_build_array(jsonb_build_object('tokenId', $2::text))
+          where id = $1`,
+        [victim.id, tokenId],
+      );
+      return undefined;
+    },
+    revoke: ({ scene, victim }) => revocations.token(scene, victim),
+    putRight: ({ attacker, scene, victim }) =>
+      attacker.write('update token set audience = $2, lineage = null where id = $1', [victim.id, scene.audience]),
+  },
+  {
     name: 'a made-up revocation says that the token is dead already',
     prepare: (at) => makeUp(at, { target_kind: 'token', target_key: at.victim.tokenId }),
     revoke: ({ scene, victim }) => revocations.token(scene, victim),

@@ -44,7 +44,6 @@ async function revoke({ revocations }: TestDatabase): Promise<number> {
     tenantId: 'acme',
     cuts: [{ ...target, tokenClass: 'token' }],
     reach: 'issued',
-    token: null,
     disables: null,
     includeCredentials: false,
     sparedTokenId: null,

@@ -52,10 +52,15 @@ export interface BootstrapPorts extends CredentialWriting {
 export async function bootstrap(command: BootstrapCommand, ports: BootstrapPorts): Promise<IssuedCredential> {
   const { name, tenantIds, scopes, ttl, replace } = command;
   checkScopes('operator', scopes);
+  for (const text of [name, ...tenantIds]) {
+    if (!registeredName.test(text)) throw new CredentialNotAllowed(`no operator and no tenant can be called ${text}`);
+  }
   const principal: Principal = { kind: 'operator', name, tenantIds };
   const claim = await ports.log.claim(name, tenantIds, replace);
   if (!claim) {
-    throw new CredentialNotAllowed(`${name} has been bootstrapped; replacing its credentials cuts off the former ones`);
+    throw new CredentialNotAllowed(
+      `${name} has been bootstrapped; to replace its credentials, which cuts off the former ones, say so (--replace)`,
+    );
   }
   if (!claim.isFirst) await cutOffFormer(principal, claim.tenantIds, ports);
   const { sequence, now } = await ports.tokens.draw();
@@ -76,7 +81,6 @@ async function cutOffFormer(
       tenantId,
       cuts: [{ ...target, tokenClass: 'credential' }],
       reach: 'issued',
-      token: null,
       disables: null,
       includeCredentials: true,
       sparedTokenId: null,
@@ -86,6 +90,9 @@ async function cutOffFormer(
     });
   }
 }
+
+/** As the protos have names of tenants and operators. */
+const registeredName = /^[a-z][a-z0-9-]{0,62}$/;
 
 /** Whoever has the database and the master key. */
 export const bootstrapActor = {

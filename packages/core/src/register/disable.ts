@@ -43,7 +43,6 @@ export async function disable(
     tenantId,
     cuts: [{ kind: what, key: id, tokenClass: 'token' }, credentialsOf(what, id, tenantId, ports.handles)],
     reach: 'forever',
-    token: null,
     disables: { what, id },
     includeCredentials: true,
     sparedTokenId: act.caller.credentialId,

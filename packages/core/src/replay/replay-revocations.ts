@@ -92,7 +92,6 @@ const endFamilies = (revocations: RevocationWriter) =>
     tenantId: null,
     cuts: [{ ...refreshTokens, tokenClass: 'token' }],
     reach: 'issued',
-    token: null,
     disables: null,
     includeCredentials: false,
     sparedTokenId: null,

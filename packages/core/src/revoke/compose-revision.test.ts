@@ -3,7 +3,7 @@ import { IdempotencyKeyReused, StoreUnavailable } from '../errors.ts';
 import { platformTtlMax } from '../register/registration.ts';
 import { type CutTarget, genesis } from '../revisions/revision.ts';
 import { chain, codec } from '../test-history.ts';
-import { partitionEnd } from '../tokens/token-key.ts';
+import { partitionEnd, tokenIdOf } from '../tokens/token-key.ts';
 import { composeRevision, type LockedHistory } from './compose-revision.ts';
 import type { Revocation, RevocationIntent } from './ports.ts';
 
@@ -27,7 +27,6 @@ function intent(target: CutTarget, over: Partial<RevocationIntent> = {}): Revoca
     tenantId: 't1',
     cuts: [{ ...target, tokenClass: 'token' }],
     reach: 'issued',
-    token: null,
     disables: null,
     includeCredentials: false,
     sparedTokenId: null,
@@ -78,8 +77,8 @@ test('for good has no ceiling and no end, but for one token, which ends with its
   expect(contentOf(composeRevision(empty, [forGood], chain))?.cuts).toMatchObject([
     { ceiling: null, coversUntil: null },
   ]);
-  const token = { partition: 7, key: '0'.repeat(32) };
-  const one = intent({ kind: 'token', key: 'tok_x' }, { reach: 'forever', token });
+  const key = tokenIdOf({ partition: 7, key: '0'.repeat(32) });
+  const one = intent({ kind: 'token', key }, { reach: 'forever' });
   expect(contentOf(composeRevision(empty, [one], chain))?.cuts).toMatchObject([
     { ceiling: null, coversUntil: partitionEnd(7) },
   ]);

@@ -4,7 +4,7 @@ import { platformTtlMax } from '../register/registration.ts';
 import type { Chain } from '../revisions/chain.ts';
 import type { Change, Cut, CutTarget, Head, SealedRevision } from '../revisions/revision.ts';
 import { type Mark, raise } from '../revisions/watermarks.ts';
-import { partitionEnd } from '../tokens/token-key.ts';
+import { parseTokenId, partitionEnd } from '../tokens/token-key.ts';
 import type { TokenClass } from '../tokens/token-record.ts';
 import type { Revocation, RevocationIntent } from './ports.ts';
 
@@ -129,12 +129,15 @@ const wishTextOf = (intent: RevocationIntent): string => {
 };
 
 function cutsOf(intent: RevocationIntent, { lastSequence, now, lastPartition }: LockedHistory): Cut[] {
-  const { revocationId, sparedTokenId, token, reach } = intent;
+  const { revocationId, sparedTokenId, reach } = intent;
   const ceiling = reach === 'forever' ? null : lastSequence;
   // The clock may have been another when they were issued: but beyond the last partition none has been.
   const longest = Math.max(now + platformTtlMax * 1_000, partitionEnd(lastPartition ?? 0));
   const alive = reach === 'forever' ? null : longest;
-  const coversUntil = token ? partitionEnd(token.partition) : alive;
+  const endOf = (key: string): number | null => {
+    const token = parseTokenId(key);
+    return token ? partitionEnd(token.partition) : null;
+  };
   return intent.cuts.map(({ kind, key, tokenClass }) => ({
     revocationId,
     kind,
@@ -142,7 +145,7 @@ function cutsOf(intent: RevocationIntent, { lastSequence, now, lastPartition }: 
     tokenClass,
     ceiling,
     sparedTokenId: tokenClass === 'credential' ? sparedTokenId : null,
-    coversUntil,
+    coversUntil: kind === 'token' ? endOf(key) : alive,
   }));
 }
 

@@ -1,7 +1,6 @@
 import type { Actor } from '../audit/audit-event.ts';
 import type { RegisteredKind } from '../register/registration.ts';
 import type { CutTarget, Head } from '../revisions/revision.ts';
-import type { TokenKey } from '../tokens/token-key.ts';
 import type { TokenClass } from '../tokens/token-record.ts';
 
 /** What can be ended for good. */
@@ -18,8 +17,6 @@ export interface RevocationIntent {
   readonly cuts: readonly (CutTarget & { readonly tokenClass: TokenClass })[];
   /** `issued`: the tokens whose sequence has been drawn by now; `forever`: also all that are to come. */
   readonly reach: 'issued' | 'forever';
-  /** The one token meant, whose end is known; null for more than one. */
-  readonly token: TokenKey | null;
   /** What is disabled in the same transaction. */
   readonly disables: { readonly what: DisabledKind; readonly id: string } | null;
   readonly includeCredentials: boolean;

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Caller } from '../access/act.ts';
 import { platformTenantId } from '../access/home.ts';
+import { refreshAudience } from '../access/rights.ts';
 import { CallerNotAllowed, InvalidField, TokenUnknown } from '../errors.ts';
 import { Follower } from '../revisions/follower.ts';
 import { actOf } from '../test-act.ts';
@@ -8,7 +9,7 @@ import { chain, History, quiet, TestClock } from '../test-history.ts';
 import { methods, plainMethod } from '../test-method.ts';
 import { record, recordsIn } from '../test-record.ts';
 import { TestRevocations } from '../test-writers.ts';
-import { partitionEnd } from '../tokens/token-key.ts';
+import { partitionEnd, tokenIdOf } from '../tokens/token-key.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import type { WantedRecord } from '../validate/ports.ts';
 import { revokeToken } from './revoke-token.ts';
@@ -45,7 +46,7 @@ async function open(over: Partial<TokenRecord> = {}) {
 }
 
 test('what is written cuts this one token for good, and nothing else', async () => {
-  const { byString, tokenId, minted, intents } = await open();
+  const { byString, tokenId, intents } = await open();
   await byString(operator);
   expect(intents).toMatchObject([
     {
@@ -53,7 +54,6 @@ test('what is written cuts this one token for good, and nothing else', async () 
       tenantId: 't1',
       cuts: [{ kind: 'token', key: tokenId, tokenClass: 'token' }],
       reach: 'forever',
-      token: minted.record.key,
       disables: null,
       includeCredentials: false,
       sparedTokenId: null,
@@ -62,6 +62,21 @@ test('what is written cuts this one token for good, and nothing else', async () 
       idempotencyKey: null,
     },
   ]);
+});
+
+test('a refresh token is revoked with the first one of its family, and by its own id whatever its row says', async () => {
+  const root = tokenIdOf({ partition: 9, key: '1'.repeat(32) });
+  const cutsOf = async (over: Partial<TokenRecord>) => {
+    const { byString, tokenId, intents } = await open(over);
+    await byString(operator);
+    return intents.map(({ target, cuts }) => [target.key === tokenId, cuts.map(({ key }) => key === tokenId || key)]);
+  };
+  const audience = refreshAudience;
+  const ancestor = (tokenId: string) => [{ tokenId }] as unknown as TokenRecord['lineage'];
+  expect(await cutsOf({ audience, lineage: ancestor(root) })).toEqual([[true, [true, root]]]);
+  expect(await cutsOf({ audience, lineage: ancestor('tok_none') })).toEqual([[true, [true]]]);
+  expect(await cutsOf({ audience })).toEqual([[true, [true]]]);
+  expect(await cutsOf({ lineage: ancestor(root) })).toEqual([[true, [true]]]);
 });
 
 type Outcome = 'revoked' | 'not allowed' | 'unknown';

@@ -89,21 +89,26 @@ function mayRevoke({ caller }: Act, record: TokenRecord): boolean {
   }
 }
 
-/** A refresh token is revoked with all that came with it (RFC 7009 section 2.1). */
-const familyOf = (record: TokenRecord): string =>
-  (record.audience === refreshAudience && record.lineage.at(-1)?.tokenId) || idOf(record);
+/** The first refresh token of its family, as its row says: what the row says can't keep the token itself from being revoked. */
+function rootOf({ audience, lineage }: TokenRecord): readonly string[] {
+  const root = audience === refreshAudience ? lineage.at(-1)?.tokenId : undefined;
+  return root !== undefined && parseTokenId(root) ? [root] : [];
+}
 
-/** Takes one token back. The ceiling is infinite: nothing derived from the token can be born later. */
+/**
+ * Takes one token back, a refresh token with all that came with it (RFC 7009 section 2.1). The ceiling is infinite: nothing
+ * derived from the token can be born later.
+ */
 export function intentOfToken(act: Act, record: TokenRecord, reason: string): RevocationIntent {
-  const target = { kind: 'token', key: familyOf(record) } as const;
+  const target = { kind: 'token', key: idOf(record) } as const;
+  const keys = new Set([target.key, ...rootOf(record)]);
   return {
     revocationId: newRevocationId(),
     target,
     tenantId: record.tenantId,
     // Under one class for all: what the row says of it is not what decides whether it is taken back.
-    cuts: [{ ...target, tokenClass: 'token' }],
+    cuts: [...keys].map((key) => ({ kind: 'token', key, tokenClass: 'token' }) as const),
     reach: 'forever',
-    token: parseTokenId(target.key),
     disables: null,
     includeCredentials: record.tokenClass === 'credential',
     sparedTokenId: null,

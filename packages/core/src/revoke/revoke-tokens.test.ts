@@ -65,7 +65,6 @@ test.each([
       tenantId,
       cuts: [{ ...cut, tokenClass: 'token' }],
       reach: 'issued',
-      token: null,
       disables: null,
       includeCredentials: false,
       sparedTokenId: null,

@@ -72,7 +72,6 @@ export function intentOfTarget(
     cuts: classes.map((tokenClass) => ({ kind, key, tokenClass })),
     // Nothing can be born under it any more.
     reach: ends ? 'forever' : 'issued',
-    token: null,
     disables: ends ? { what: kind, id: key } : null,
     includeCredentials,
     // A full revocation must not stop the recovery from it.
