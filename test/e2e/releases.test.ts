@@ -55,6 +55,21 @@ test('what is taken off the list is told no more once that has returned, whateve
   expect((await validate(server, token)).claims).toEqual({ name: 'Ada', phone: '555' });
 });
 
+test('where nothing that is older may be told, an answer rests on what was true when it was asked for', async () => {
+  const server = await addServerAndApp({});
+  const { token } = await issue(server);
+  await validate(server, token, { consistency: cached });
+  const { revision } = await change(server, { stalenessMax: { seconds: 0n } });
+  const reached = { requirement: { case: 'atLeastRevision', value: revision } } as const;
+  for (const consistency of [cached, reached]) {
+    const before = Date.now();
+    const { active, asOf } = await validate(server, token, { consistency });
+    expect(active).toBe(true);
+    expect(Number(asOf?.seconds) * 1_000 + (asOf?.nanos ?? 0) / 1e6).toBeGreaterThanOrEqual(before - 1);
+  }
+  await expect(change(server, { stalenessMax: { seconds: 61n } })).rejects.toThrow('staleness_max');
+});
+
 test('nothing is released where nothing was said', async () => {
   const server = await addServerAndApp({});
   const { token } = await issue(server);

@@ -115,7 +115,8 @@ export function releaseReader(
     const resourceServer = stored?.entry ?? null;
     const { releasedClaims: claims = [], pairwiseSector = null } = resourceServer ?? {};
     const holds = holdsOf(tenantId, columns.slice(columnsCount), resourceServer);
-    const release = { claims, pairwiseSector, holds, revision };
+    const stalenessMax = (resourceServer?.stalenessMax ?? Infinity) * 1_000;
+    const release = { claims, pairwiseSector, holds, stalenessMax, revision };
     if (stored && generation === rememberedOf && generation === asRead) {
       remembered.set(audience, { tenantId, release });
     }

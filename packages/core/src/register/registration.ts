@@ -105,6 +105,8 @@ export interface ResourceServer {
   readonly owners: readonly string[];
   /** Seconds; null: the tenant's. */
   readonly tokenTtlMax: number | null;
+  /** How old what an answer rests on may be: seconds. Absent: as old as the call allows. */
+  readonly stalenessMax?: number | null;
   /** How it shows who it is, in place of a credential. Absent: not at all. */
   readonly identities?: readonly CallerIdentity[];
 }

@@ -39,7 +39,7 @@ async function open({ bytesMax = 1_000_000, fence = 5_000 } = {}) {
   };
   const cache = new TokenCache(follower, bytesMax);
   const shown: { release: Release } = {
-    release: { claims: ['name'], pairwiseSector: null, holds: null, revision: Infinity },
+    release: { claims: ['name'], pairwiseSector: null, holds: null, stalenessMax: Infinity, revision: Infinity },
   };
   const ports = {
     methods,
@@ -110,6 +110,26 @@ test('what was read once is answered without the database for as long as the pro
   clock.pass(2_000);
   expect(await ask(token, stale(2_000))).toEqual(first);
   expect([database.reads, history.asked]).toEqual([1, asked]);
+});
+
+test('where nothing older may be told a question is asked, whatever the call allows', async () => {
+  const { isActive, issue, clock, database, history, shown } = await open();
+  const { token } = issue();
+  await isActive(token, stale(60_000));
+  shown.release = { ...shown.release, stalenessMax: 1_000 };
+  const applied: Consistency = {
+    kind: 'at_least_revision',
+    revision: parseRevision(formatRevision(history.head)) as never,
+  };
+  for (const consistency of [stale(60_000), applied]) {
+    clock.pass(900);
+    const asked = history.asked;
+    expect(await isActive(token, consistency)).toBe(true);
+    expect(history.asked).toBe(asked);
+    clock.pass(101);
+    expect(await isActive(token, consistency)).toBe(true);
+    expect([database.reads, history.asked]).toEqual([1, asked + 1]);
+  }
 });
 
 test('what is known is answered at once, also that nobody is answered', async () => {

@@ -15,7 +15,8 @@ export type Consistency =
 export type Bounded = Exclude<Consistency, { readonly kind: 'fully_consistent' }>;
 
 /** Whether what the follower knows, being that many milliseconds old, is fresh enough, as far as can be told without the database. */
-export function isFreshEnough(consistency: Bounded, follower: Follower, age: number): boolean {
+export function isFreshEnough(consistency: Bounded, stalenessMax: number, follower: Follower, age: number): boolean {
+  if (age > stalenessMax) return false;
   switch (consistency.kind) {
     case 'max_staleness':
       return age <= consistency.milliseconds;
@@ -28,12 +29,9 @@ export function isFreshEnough(consistency: Bounded, follower: Follower, age: num
  * Asks the database, so that what the follower knows is fresh enough.
  * @throws RevisionUnknown, StoreUnavailable
  */
-export async function becomeFreshEnough(consistency: Bounded, follower: Follower): Promise<void> {
-  switch (consistency.kind) {
-    case 'max_staleness':
-      // The question is sent after the call has come: whatever it takes, the answer is no older than the call.
-      return follower.refresh();
-    case 'at_least_revision':
-      if (!(await follower.reaches(consistency.revision))) throw new RevisionUnknown();
-  }
+export async function becomeFreshEnough(consistency: Bounded, stalenessMax: number, follower: Follower): Promise<void> {
+  // The question is sent after the call has come: whatever it takes, the answer is no older than the call.
+  if (consistency.kind === 'max_staleness') return follower.refresh();
+  if (!(await follower.reaches(consistency.revision))) throw new RevisionUnknown();
+  if (follower.age > stalenessMax) await follower.refresh();
 }

@@ -41,6 +41,8 @@ export interface Release {
   readonly pairwiseSector: string | null;
   /** What its tenant's policy holds against tokens that are there; null: nothing. */
   readonly holds: Holds | null;
+  /** How old what an answer rests on may be: milliseconds. */
+  readonly stalenessMax: number;
   /** The revision that it was read at. */
   readonly revision: number;
 }

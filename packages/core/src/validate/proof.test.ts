@@ -49,7 +49,9 @@ async function open() {
     cache: new TokenCache(follower, 1_000_000),
     uses: new Uses(),
     records: consistentRecords(reader, follower, { batchMax: 100, lanes: 2, waitingMax: 100 }),
-    releases: { releaseOf: () => ({ claims: [], pairwiseSector: null, holds: null, revision: 0 }) },
+    releases: {
+      releaseOf: () => ({ claims: [], pairwiseSector: null, holds: null, stalenessMax: Infinity, revision: 0 }),
+    },
     handles,
   };
   function issue(confirmation: Confirmation | null, over: Partial<TokenRecord> = {}) {

@@ -45,7 +45,13 @@ async function open() {
   await presence.beat();
   const stored = new Map<string, TokenRecord>();
   const shown: { release: Release } = {
-    release: { claims: ['name', 'email', 'constructor', '__proto__'], pairwiseSector: null, holds: null, revision: 0 },
+    release: {
+      claims: ['name', 'email', 'constructor', '__proto__'],
+      pairwiseSector: null,
+      holds: null,
+      stalenessMax: Infinity,
+      revision: 0,
+    },
   };
   const database = { reads: 0, milliseconds: 0, away: false, now: 0, stored };
   const ports = {

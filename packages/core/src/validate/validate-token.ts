@@ -152,10 +152,11 @@ function begin(call: Call, command: ValidateCommand): Awaitable<Validation | Unr
   }
   const { consistency } = command;
   if (consistency.kind === 'fully_consistent') return locate(ports, command);
-  if (isFreshEnough(consistency, ports.follower, recollection.age)) return recallOrLocate(call, command);
+  const { stalenessMax } = call.release;
+  if (isFreshEnough(consistency, stalenessMax, ports.follower, recollection.age)) return recallOrLocate(call, command);
   // Reading its record tells as much as asking how old the rest is.
   if (consistency.kind === 'max_staleness' && !ports.cache.get(command.token)) return locate(ports, command);
-  return becomeFreshEnough(consistency, ports.follower).then(() =>
+  return becomeFreshEnough(consistency, stalenessMax, ports.follower).then(() =>
     recallOrLocate({ ...call, recollection: recollect(ports) }, command),
   );
 }

@@ -20,6 +20,7 @@ export const toResourceServer = (message: MessageShape<typeof ResourceServerSche
   })),
   owners: message.owners,
   tokenTtlMax: toSeconds('resource_server.token_ttl_max', message.tokenTtlMax),
+  stalenessMax: toSeconds('resource_server.staleness_max', message.stalenessMax),
   identities: message.identities.map(toCallerIdentity),
 });
 
@@ -50,6 +51,7 @@ export const fromResourceServer = ({
   })),
   owners: [...entry.owners],
   tokenTtlMax: fromSeconds(entry.tokenTtlMax),
+  stalenessMax: fromSeconds(entry.stalenessMax ?? null),
   identities: (entry.identities ?? []).map(fromCallerIdentity),
   etag,
   disabled,

@@ -154,7 +154,8 @@ export type IssueTokenRequest = Message<"touchstone.v1.IssueTokenRequest"> & {
   consentId: string;
 
   /**
-   * Whether a refresh token is wanted as well. Only for a user, and where the app's registration says so.
+   * Whether a refresh token is wanted as well. Only for a user, and where the app's registration says so. Both end with their family
+   * at the latest, which is no excess.
    *
    * @generated from field: bool refreshable = 11;
    */

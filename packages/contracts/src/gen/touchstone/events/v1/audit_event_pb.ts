@@ -17,7 +17,9 @@ export const file_touchstone_events_v1_audit_event: GenFile = /*@__PURE__*/
 /**
  * AuditEvent is one act, on the topic touchstone.audit.v1, keyed by tenant. It is written in the transaction of the act
  * itself, and is delivered at least once: `event_id` tells repeats. The headers are those of CloudEvents in Kafka's
- * binary mode; `ce_source` names the writer and `ce_sequence` counts its events without gaps, so that one missing is seen.
+ * binary mode; `ce_source` names the writer and `ce_sequence` counts its events without gaps, so that one missing between
+ * two of a writer is seen. A writer ends with its process, or where it is not known what became of a write; that the last ones of a
+ * writer are missing, or all of it, its count does not show.
  *
  * @generated from message touchstone.events.v1.AuditEvent
  */
@@ -368,7 +370,7 @@ export type RegistryChanged = Message<"touchstone.events.v1.RegistryChanged"> & 
 
   /**
    * How: created, updated, disabled (a consent: withdrawn; a signing key: revoked); a signing key: activated; a
-   * user, a tenant: erased; the history: replayed, from the topic of revisions.
+   * user, a tenant: erased (asked for: GetErasure tells when it is done); the history: replayed, from the topic of revisions.
    *
    * @generated from field: string change = 3;
    */
