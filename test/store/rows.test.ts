@@ -263,7 +263,9 @@ test("an act in one tenant finds nothing by another's ids", async () => {
       consents.find(theirs.consentId, [tenantId]),
       consents.findWithKey(theirs.consentId, tenantId),
       consents.findByKey(tenantId, 'once').then((one) => one?.consent.tenantId === theirs.id),
-      consents.list(tenantId, 'handle', '', 9).then((all) => all.find((one) => one.consent.tenantId === theirs.id)),
+      consents
+        .list(tenantId, 'handle', '', 9)
+        .then(({ consents: all }) => all.find((one) => one.consent.tenantId === theirs.id)),
       publicKeyReader(as.revocation, mac).findPublic(theirs.keyId, [tenantId]),
       revocationReader(as.revocation, store.chain).find(theirs.revocationId, [tenantId]),
       erasureStore(as.revocation, 'test', auditCodec).find(theirs.erasureId, [tenantId]),

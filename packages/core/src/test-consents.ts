@@ -1,4 +1,4 @@
-import type { Consent, ConsentAsOf, ConsentStore, NewConsent } from './consents/ports.ts';
+import type { Consent, ConsentAsOf, ConsentStore, ConsentsFound, NewConsent } from './consents/ports.ts';
 import type { WrappedKey } from './keys/ports.ts';
 
 /** Data for tests: a consent to app a1 that holds. */
@@ -49,15 +49,11 @@ export class TestConsents implements ConsentStore {
     return (await this.find(consentId)) as ConsentAsOf;
   }
 
-  async list(
-    tenantId: string,
-    userHandle: string,
-    after: string | null,
-    limit: number,
-  ): Promise<readonly ConsentAsOf[]> {
+  async list(tenantId: string, userHandle: string, after: string | null, limit: number): Promise<ConsentsFound> {
     const all = this.stored.filter((one) => one.tenantId === tenantId && one.userHandle === userHandle).reverse();
     const from = after === null ? 0 : all.findIndex((one) => one.consentId === after) + 1;
     const found = await Promise.all(all.slice(from, from + limit).map(({ consentId }) => this.find(consentId)));
-    return found.filter((one) => one !== null);
+    const consents = found.filter((one) => one !== null);
+    return { consents, next: from + limit < all.length ? (consents.at(-1)?.consent.consentId ?? null) : null };
   }
 }

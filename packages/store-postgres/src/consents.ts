@@ -115,9 +115,12 @@ export function consentReader(database: Database, mac: Mac): Pick<ConsentStore, 
                 where c.user_handle = $1
                   and ($2 = '' or (c.recorded_at, c.consent_id) < (select a.recorded_at, a.consent_id from consent a where a.consent_id = $2))
                 order by c.recorded_at desc, c.consent_id desc limit $3`,
-        values: [userHandle, after, limit],
+        values: [userHandle, after, limit + 1],
       });
-      return rows.map((row) => consentOf(row, mac)).filter((consent) => consent !== null);
+      const page = rows.slice(0, limit);
+      const consents = page.map((row) => consentOf(row, mac)).filter((consent) => consent !== null);
+      // By what is there, not by what was written under our key: else one that was not would end the list.
+      return { consents, next: rows.length > limit ? ((page.at(-1)?.[0] as string) ?? null) : null };
     },
   };
 }

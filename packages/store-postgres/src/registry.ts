@@ -48,7 +48,8 @@ export const macOf = (mac: Mac, what: RegisteredKind, id: string, tenantId: stri
 export function storedOf<Kind extends RegisteredKind>(what: Kind, row: Row, mac: Mac): Stored<Entries[Kind]> | null {
   const [id, tenantId, text, etag, disabled] = row as [string, string, string | null, string, boolean];
   if (text === null || macOf(mac, what, id, tenantId, text) !== etag) return null;
-  return { entry: JSON.parse(text), etag, disabled };
+  const { nonce: _, ...entry } = JSON.parse(text);
+  return { entry, etag, disabled };
 }
 
 function registrationOf(mac: Mac, [version, , ...columns]: Row, policy: IndexedPolicy): Registration {

@@ -106,6 +106,7 @@ async function resolvePrincipal({ caller }: Act, asked: PrincipalRequest, regist
   const found = await registry.read(asked.kind, asked.name, caller.tenantIds);
   if (!found || !caller.tenantIds.includes(found.entry.tenantId)) throw unknownEntry(asked.kind);
   if (found.disabled) throw new Disabled(asked.kind);
+  await requireTenants([found.entry.tenantId], registry);
   return { ...asked, tenantIds: [found.entry.tenantId] };
 }
 

@@ -51,7 +51,13 @@ export interface ConsentStore {
    * @param after the id of the last one that is known; empty: from the beginning.
    * @throws StoreUnavailable
    */
-  list(tenantId: string, userHandle: string, after: string, limit: number): Promise<readonly ConsentAsOf[]>;
+  list(tenantId: string, userHandle: string, after: string, limit: number): Promise<ConsentsFound>;
+}
+
+export interface ConsentsFound {
+  readonly consents: readonly ConsentAsOf[];
+  /** What the next ones come after; null: there are none. */
+  readonly next: string | null;
 }
 
 /** Makes the keys of consents. */

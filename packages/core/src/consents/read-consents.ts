@@ -56,12 +56,8 @@ export async function listConsents(
   authorise(act);
   requireTenant(act.caller, tenantId);
   const { handleOf } = await ports.handles.of(tenantId);
-  const found = await ports.consents.list(tenantId, handleOf(userId), after, pageSize + 1);
-  const page = found.slice(0, pageSize);
-  return {
-    consents: await see(page, ports),
-    next: found.length > pageSize ? (page.at(-1)?.consent.consentId ?? null) : null,
-  };
+  const { consents, next } = await ports.consents.list(tenantId, handleOf(userId), after, pageSize);
+  return { consents: await see(consents, ports), next };
 }
 
 async function see(

@@ -1,7 +1,7 @@
 import type { Act } from '../access/act.ts';
 import { actsIn, requireKind, requireOperator, requireScope } from '../access/rights.ts';
 import { actorOf } from '../audit/audit-event.ts';
-import type { ConsentStore } from '../consents/ports.ts';
+import type { ConsentStore, ConsentsFound } from '../consents/ports.ts';
 import { ErasureUnknown, NotDisabled, TenantUnknown } from '../errors.ts';
 import type { UserHandles } from '../issue/ports.ts';
 import { drawRandom } from '../random.ts';
@@ -43,14 +43,11 @@ export async function eraseUser(
   if (!(await registry.read('tenant', tenantId, [tenantId]))) throw new TenantUnknown();
   const userHandle = (await handles.of(tenantId)).handleOf(userId);
   const why = { reason, includeCredentials: false };
-  for (let after = ''; ; ) {
-    const page = await consents.list(tenantId, userHandle, after, pageSize);
-    const ends = page.map(({ consent }) => ({ kind: 'consent', key: consent.consentId, tenantId }) as const);
+  for (let after: string | null = ''; after !== null; ) {
+    const page: ConsentsFound = await consents.list(tenantId, userHandle, after, pageSize);
+    const ends = page.consents.map(({ consent }) => ({ kind: 'consent', key: consent.consentId, tenantId }) as const);
     await Promise.all(ends.map((end) => revocations.write(intentOfTarget(act, end, { ...why, idempotencyKey: null }))));
-    const last = page.at(-1);
-    // A page may be short, for what somebody else has made up is left out of it.
-    if (!last) break;
-    after = last.consent.consentId;
+    after = page.next;
   }
   // A user may come back, and be erased again.
   const user = { kind: 'user', key: userHandle, tenantId } as const;

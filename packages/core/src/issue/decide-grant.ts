@@ -57,10 +57,13 @@ export function evaluateGrant(registration: Registration, request: GrantRequest)
   requireConsent(known, { forUser, consent });
   if (request.scopes.length === 0) throw new InvalidField('scopes', 'must name at least one');
   const caps = [...capsBesideApp(known, usage), capOfApp(known)];
-  if (consent) caps.push(capOfConsent(consent.consent, request.audience));
+  if (consent) caps.push({ ...capOfConsent(consent.consent, request.audience), ttlMax: secondsLeftOf(consent) });
   if (renewed) caps.push({ by: 'refresh token', scopes: new Set(renewed) });
   return within(caps, { ...request, consentAge: consent && consentAgeOf(consent) });
 }
+
+/** Seconds. */
+export const secondsLeftOf = ({ consent, now }: ConsentAsOf): number => Math.floor((consent.expiresAt - now) / 1_000);
 
 /** Seconds. */
 export const consentAgeOf = ({ consent, now }: ConsentAsOf): number => Math.floor((now - consent.recordedAt) / 1_000);

@@ -4,7 +4,7 @@ import { type Excess, type Granted, within } from '../policy/cap.ts';
 import { capOfIssued, rulesAbout } from '../policy/caps-of.ts';
 import { refusalOf } from '../policy/refusal.ts';
 import { evaluateGrant, requireKnown } from './decide-grant.ts';
-import { findConsent, type IssueCommand, type IssuePorts } from './issue-token.ts';
+import { findConsent, type IssueCommand, type IssuePorts, requireFields } from './issue-token.ts';
 
 export interface Explanation extends Granted {
   /** Whether there would be a token. */
@@ -27,6 +27,7 @@ export async function explainGrant(
   ports: Pick<IssuePorts, 'registry' | 'consents' | 'handles' | 'follower'>,
 ): Promise<Explanation> {
   requireOperator(caller, 'registry:read', command.tenantId);
+  requireFields(command);
   ports.registry.forget(command.tenantId);
   const registration = await ports.registry.find(command.tenantId, command.appId, command.audience);
   const consent = command.consentId === null ? null : await findConsent(command, ports);

@@ -10,7 +10,6 @@ import {
   InvalidField,
   RefreshNotAllowed,
   TokenNotHonoured,
-  TtlTooLong,
 } from '../errors.ts';
 import type { WrappedKey } from '../keys/ports.ts';
 import type { Excess, Granted } from '../policy/cap.ts';
@@ -27,7 +26,7 @@ import { type Confirmation, confirmationText } from '../tokens/confirmation.ts';
 import type { Claims, MintedToken, TokenMethods } from '../tokens/token-method.ts';
 import { type Ancestor, idOf, type TokenMethodName, type TokenRecord, type Usage } from '../tokens/token-record.ts';
 import { checkClaims } from './claims.ts';
-import { decideGrant } from './decide-grant.ts';
+import { decideGrant, secondsLeftOf } from './decide-grant.ts';
 import type {
   AuditWriter,
   Birth,
@@ -119,13 +118,7 @@ function authorise({ caller }: Act, command: IssueCommand): void {
   requireKind(caller, 'identity_service', 'app');
   requireTenant(caller, command.tenantId);
   requireScope(caller, caller.kind === 'app' ? 'tokens:issue:self' : 'tokens:issue');
-  if (command.userId !== null) requireUserId(command.userId, command.appId);
-  if (command.consentId !== null && command.userId === null) {
-    throw new InvalidField('user_id', 'must name the user whose consent it is');
-  }
-  if (command.method === 'consent_key' && command.consentId === null) {
-    throw new InvalidField('consent_id', 'must name a consent, for a token of this method');
-  }
+  requireFields(command);
   if (caller.kind === 'identity_service') return;
   if (command.appId !== caller.name)
     throw new CallerNotAllowed('an app gets tokens for itself only', { field: 'app_id' });
@@ -133,6 +126,17 @@ function authorise({ caller }: Act, command: IssueCommand): void {
     throw new CallerNotAllowed('only an identity service speaks for users', { field: 'user_id' });
   if (Object.keys(command.claims).length > 0) {
     throw new CallerNotAllowed('only an identity service makes claims', { field: 'claims' });
+  }
+}
+
+/** Whether they fit each other. @throws InvalidField */
+export function requireFields({ userId, appId, consentId, method }: IssueCommand): void {
+  if (userId !== null) requireUserId(userId, appId);
+  if (consentId !== null && userId === null) {
+    throw new InvalidField('user_id', 'must name the user whose consent it is');
+  }
+  if (method === 'consent_key' && consentId === null) {
+    throw new InvalidField('consent_id', 'must name a consent, for a token of this method');
   }
 }
 
@@ -149,17 +153,15 @@ export async function findConsent(
   if (!given || consent?.tenantId !== tenantId || consent.appId !== appId || consent.userHandle !== userHandle) {
     throw new ConsentUnknown();
   }
-  if (withEnd(given, ports.follower).isWithdrawn) throw new ConsentEnded();
+  if (withEnd(given, ports.follower).isWithdrawn || secondsLeftOf(given) <= 0) throw new ConsentEnded();
   return given;
 }
 
-/** A token ends with the consent that it stands on. @throws TtlTooLong, ConsentEnded */
-function decideEnd({ ttl, onExcess }: IssueCommand, grant: Granted, consent: Consent | null, now: number): number {
-  const end = now + grant.ttl * 1_000;
+/** A token ends with the consent that it stands on. @throws ConsentEnded */
+function decideEnd({ ttl }: Granted, consent: Consent | null, now: number): number {
+  const end = now + ttl * 1_000;
   if (!consent || end <= consent.expiresAt) return end;
   if (consent.expiresAt <= now) throw new ConsentEnded();
-  if (ttl !== null && onExcess === 'refuse')
-    throw new TtlTooLong(Math.floor((consent.expiresAt - now) / 1_000), 'consent');
   return consent.expiresAt;
 }
 
@@ -211,7 +213,7 @@ async function write(
   ports: IssuePorts,
 ): Promise<IssuedToken | UsedBefore | null> {
   const birth = await ports.tokens.draw(act.signal);
-  const expiresAt = decideEnd(command, decided.grant, decided.given?.consent ?? null, birth.now);
+  const expiresAt = decideEnd(decided.grant, decided.given?.consent ?? null, birth.now);
   const family = command.refreshable ? await mintRefresh(act, command, decided, ports) : null;
   const end = Math.min(expiresAt, family?.end ?? expiresAt);
   const lineage = family ? [family.root] : [];

@@ -162,8 +162,8 @@ function limitsOf(caps: readonly Cap[]): GrantLimits {
   return {
     scopes: isPossible ? (scopes ?? []) : [],
     ttlMax: ttlMax ?? 0,
-    methods: methods ?? [],
-    confirmations,
+    methods: methods?.toSorted() ?? [],
+    confirmations: confirmations?.toSorted() ?? null,
     consentAgeMax,
   };
 }

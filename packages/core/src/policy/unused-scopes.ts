@@ -49,7 +49,7 @@ export async function listUnusedScopes(
 ): Promise<{ readonly unused: readonly UnusedScope[]; readonly next: string | null }> {
   requireOperator(caller, 'registry:read', tenantId);
   const { entries, next } = await registry.list('app', [tenantId], after, pageSize);
-  const apps = entries.map(({ entry }) => entry);
+  const apps = entries.filter(({ disabled }) => !disabled).map(({ entry }) => entry);
   const used = new Map(
     (await uses.scopesUsed(apps.map(({ appId }) => appId))).map((use) => [keyOf(use), use.lastUsedAt]),
   );

@@ -2,7 +2,15 @@ import type { Act } from '../access/act.ts';
 import { platformTenantId } from '../access/home.ts';
 import { refreshAudience, requireOperator, touchstoneAudience } from '../access/rights.ts';
 import { type AuditEvent, actorOf } from '../audit/audit-event.ts';
-import { AlreadyExists, AudienceUnknown, Disabled, EtagStale, InvalidField, ScopeNotAllowed } from '../errors.ts';
+import {
+  AlreadyExists,
+  AudienceUnknown,
+  Disabled,
+  EtagStale,
+  InvalidField,
+  ScopeNotAllowed,
+  TenantUnknown,
+} from '../errors.ts';
 import type { CallerKeys, EncryptionKeys, TenantKeyMaker } from '../keys/ports.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Change, Head } from '../revisions/revision.ts';
@@ -34,12 +42,20 @@ export async function createEntry(act: Act, registered: Registered, ports: Regis
   }
   // A database that was restored may have forgotten whose name it was; the history has not that nothing of it is honoured.
   if (ports.follower.watermarks.isDead({ kind: what, key: registeredId(what, entry) })) throw new AlreadyExists(what);
+  await requireNew(registered, ports.registry);
   await check(registered, ports);
   await checkIdentities(act, registered, null, ports.callerKeys);
   const tenantKey = what === 'tenant' ? await ports.tenantKeys.create(entry.tenantId) : null;
   const etag = await ports.entries.create(registered, changeOf(act, registered, 'created'), tenantKey);
   ports.registry.forget(entry.tenantId);
   return etag;
+}
+
+/** Who creates it again hears so, whatever has become of what it refers to. @throws AlreadyExists, TenantUnknown */
+async function requireNew({ what, entry }: Registered, registry: Registry): Promise<void> {
+  const { tenantId } = entry;
+  if (await registry.read(what, registeredId(what, entry), [tenantId])) throw new AlreadyExists(what);
+  if (what !== 'tenant' && !(await registry.read('tenant', tenantId, [tenantId]))) throw new TenantUnknown();
 }
 
 /** Names that mean something else. */
