@@ -66,7 +66,10 @@ export async function eraseDue(database: Database): Promise<number> {
     if (!lock?.[0]) return 0;
     await run(client, { text: `set statement_timeout = '${timeout}'` });
     const partitions = await run(client, { text: partitionsStatement });
-    const statements = [...partitions.map(([partition]) => tokenDeletion(partition as string)), ...deletions];
+    const ofTokens = partitions.flatMap(([partition]) =>
+      [ofUsers, ofTenants].map((chosen) => tokenDeletion(partition as string, chosen)),
+    );
+    const statements = [...ofTokens, ...deletions];
     for (const text of statements) await run(client, { text, values: [due] });
     await run(client, { text: 'update erasure set erased_at = now() where erasure_id = any($1)', values: [due] });
     return due.length;
@@ -75,22 +78,30 @@ export async function eraseDue(database: Database): Promise<number> {
   }
 }
 
-/** A user may come back: what was born after all had been revoked stays, whatever the clock says. */
-const tokenDeletion = (partition: string): string => `
+// Users and tenants apart: under an `or` each token would be compared with each erasure of its tenant.
+const ofTenants = 't.tenant_id = e.tenant_id and e.user_handle is null';
+/**
+ * A user may come back: what was born after all had been revoked stays, whatever the clock says; but for what was derived
+ * meanwhile from what had been born before, which is honoured as little as that is.
+ */
+const ofUsers = `
+  t.tenant_id = e.tenant_id and t.user_handle = e.user_handle and t.token_class = 'token'
+  and (t.sequence <= e.ceiling
+       or exists (select from jsonb_array_elements(t.lineage) a
+                   where a ->> 'userHandle' = e.user_handle and (a ->> 'sequence')::bigint <= e.ceiling))`;
+const tokenDeletion = (partition: string, chosen: string): string => `
   with gone as (
-    delete from ${partition} t using erasure e
-     where e.erasure_id = any($1) and t.tenant_id = e.tenant_id
-       and (e.user_handle is null
-            or t.user_handle = e.user_handle and t.token_class = 'token' and t.sequence <= e.ceiling)
-    returning t.id
+    delete from ${partition} t using erasure e where e.erasure_id = any($1) and ${chosen} returning t.id
   ),
   renewed as (delete from refresh_use where id in (select id from gone)),
   used as (delete from token_use where id in (select id from gone))
   delete from live_token where id in (select id from gone)`;
 const consentsGone = `
+  select c.consent_id from consent c join erasure e using (tenant_id, user_handle)
+   where e.erasure_id = any($1) and c.disabled_revision <= e.revision
+  union all
   select c.consent_id from consent c join erasure e using (tenant_id)
-   where e.erasure_id = any($1)
-     and (e.user_handle is null or c.user_handle = e.user_handle and c.disabled_revision <= e.revision)`;
+   where e.erasure_id = any($1) and e.user_handle is null`;
 const tenantsGone = 'select tenant_id from erasure where erasure_id = any($1) and user_handle is null';
 /**
  * What refers to something goes before it. The rows of a tenant, of its apps and of its resource servers stay, and say nothing:

@@ -1,4 +1,4 @@
-import type { AuditRecord, Outbox, OutboxLeader } from '@touchstone/core';
+import { type AuditRecord, type Outbox, type OutboxLeader, StoreUnavailable } from '@touchstone/core';
 import type pg from 'pg';
 import { type Database, type Row, run } from './database.ts';
 import { outboxBlock } from './partitions.ts';
@@ -29,6 +29,21 @@ function outboxLeader(database: Database, connection: pg.Client): OutboxLeader {
   const lost = new AbortController();
   connection.once('end', () => lost.abort());
   connection.once('error', () => lost.abort());
+
+  /** Forward only, and only on the server where the lock is held: what was read from one that was cut off says nothing of another. */
+  async function mark(to: string, from: string, values: readonly unknown[]): Promise<void> {
+    const text = `
+      with held as (select from pg_locks where locktype = 'advisory' and objid = ${relayLock} and granted and pid = $1),
+      moved as (update relay_position set ${to} where ${from} and exists (select from held))
+      select exists (select from held)`;
+    const [row] = await database.query({ text, values: [await backend, ...values] });
+    if (row?.[0]) return;
+    lost.abort();
+    throw new StoreUnavailable(new Error('the lock of the relay is held on another server'));
+  }
+  const backend = run(connection, { text: 'select pg_backend_pid()' }).then(([row]) => row?.[0]);
+  backend.catch(() => {});
+
   let last: { transactionId: string; id: number } | null = null;
 
   return {
@@ -45,7 +60,7 @@ function outboxLeader(database: Database, connection: pg.Client): OutboxLeader {
     },
 
     async markRevisions(revision) {
-      await database.query({ text: 'update relay_position set revision = $1', values: [revision] });
+      await mark('revision = $2', 'revision < $2', [revision]);
     },
 
     async nextAuditRecords(limit) {
@@ -57,8 +72,8 @@ function outboxLeader(database: Database, connection: pg.Client): OutboxLeader {
 
     async markAuditRecords() {
       if (!last) return;
-      const text = 'update relay_position set transaction_id = $1, outbox_id = $2';
-      await database.query({ text, values: [last.transactionId, last.id] });
+      const to = 'transaction_id = $2::xid8, outbox_id = $3';
+      await mark(to, '(transaction_id, outbox_id) < ($2::xid8, $3)', [last.transactionId, last.id]);
     },
 
     async [Symbol.asyncDispose]() {

@@ -131,7 +131,8 @@ async function drop(database: Database, { parent, name, isPending, isAttached }:
 
 /** Numbers say where to look; what has been sent is told by transactions. */
 async function holdsUnsent(connection: pg.Client, name: string): Promise<boolean> {
-  const text = `select from touchstone.${name} o, touchstone.relay_position p
-                 where (o.transaction_id, o.id) > (p.transaction_id, p.outbox_id) limit 1`;
+  const text = `select from (select transaction_id, id from touchstone.${name}
+                               order by transaction_id desc, id desc limit 1) last, touchstone.relay_position p
+                 where (last.transaction_id, last.id) > (p.transaction_id, p.outbox_id)`;
   return (await connection.query(text)).rowCount === 1;
 }

@@ -17,6 +17,8 @@ import type { RevocationConfig } from './config.ts';
 const upkeepMilliseconds = 60_000;
 const eraseMilliseconds = 5_000;
 const topicsMilliseconds = 5_000;
+/** They can be deleted, or changed, while the service runs. */
+const lookMilliseconds = 60_000;
 const relayPollMilliseconds = 20;
 const backlogMilliseconds = 1_000;
 const coverageMilliseconds = 250;
@@ -129,31 +131,45 @@ async function relay(
     log: (level: 'debug' | 'info' | 'warn' | 'error', message: string, details: object = {}) =>
       logger[level](details, message),
   };
-  await prepareTopics(connection, logger, signal);
+  const look = lookAtTopics(connection, logger);
+  await untilTopics(look, logger, signal);
+  const looking = every(lookMilliseconds, signal, look, (err) =>
+    logger.debug({ err }, 'the topics could not be looked at'),
+  );
   await using publisher = openKafkaPublisher(connection);
   await runRelay(outbox(database), publisher, {
     pollMilliseconds: relayPollMilliseconds,
     log: connection.log,
     signal,
   });
+  await looking;
 }
 
-/** Makes the topics where they are missing, and warns where events could be lost. Waits for Kafka. */
-async function prepareTopics(
+/** Makes the topics where they are missing, and warns where events could be lost: once of each way while it is so. */
+function lookAtTopics(
   connection: Parameters<typeof ensureTopics>[0],
+  logger: ServiceRuntime['logger'],
+): () => Promise<void> {
+  let told: readonly string[] = [];
+  return async () => {
+    await ensureTopics(connection);
+    const warnings = await checkTopics(connection);
+    for (const warning of warnings) if (!told.includes(warning)) logger.warn({ warning }, 'events could be lost');
+    told = warnings;
+  };
+}
+
+/** Waits for Kafka. */
+async function untilTopics(
+  look: () => Promise<void>,
   logger: ServiceRuntime['logger'],
   signal: AbortSignal,
 ): Promise<void> {
   const ready = new AbortController();
-  const either = AbortSignal.any([signal, ready.signal]);
   await every(
     topicsMilliseconds,
-    either,
-    async () => {
-      await ensureTopics(connection);
-      for (const warning of await checkTopics(connection)) logger.warn({ warning }, 'events could be lost');
-      ready.abort();
-    },
+    AbortSignal.any([signal, ready.signal]),
+    () => look().then(() => ready.abort()),
     (err) => logger.warn({ err }, 'the topics could not be looked at: until then events wait in the database'),
   );
 }
