@@ -28,7 +28,9 @@ const installed = existsSync(stamp) ? readFileSync(stamp, 'utf8') : '';
 if (installed !== wanted) {
   console.error('Installing dependencies ...');
   // Not `npm ci`: that refuses a lock file that leaves out other platforms' binaries, which not every registry has.
-  const install = spawnSync('npm', ['install', '--no-save', '--loglevel=error', '--no-progress'], {
+  // Node and Postgres are optional packages, of which npm takes those of the platform: whatever settings leave out.
+  const wholly = ['--include=dev', '--include=optional', '--ignore-scripts=false'];
+  const install = spawnSync('npm', ['install', '--no-save', ...wholly, '--loglevel=error', '--no-progress'], {
     cwd: root,
     stdio: ['ignore', 'ignore', 'inherit'],
     shell: process.platform === 'win32',
@@ -37,6 +39,7 @@ if (installed !== wanted) {
     console.error('npm install failed: the lines above say why.');
     process.exit(1);
   }
+  requirePinned();
   // A process that compiles keeps the compiler in its memory: the services' first one need not be it.
   const services = ['issuer', 'validator', 'revocation'].map(
     (name) => `await import('./services/${name}/src/service.ts');`,
@@ -46,10 +49,7 @@ if (installed !== wanted) {
   writeFileSync(stamp, wanted);
 }
 
-if (!existsSync(pinned)) {
-  console.error(`No Node 26 is packaged for ${process.platform} on ${process.arch}.`);
-  process.exit(1);
-}
+requirePinned();
 
 const [file, ...args] = process.argv.slice(2);
 const child = spawn(realpathSync(pinned), [join(root, file), ...args], {
@@ -65,3 +65,12 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 const parent = process.ppid;
 if (process.env.npm_lifecycle_event) setInterval(() => process.ppid === parent || child.kill('SIGTERM'), 1_000).unref();
 child.on('exit', (code, signal) => (signal ? process.kill(process.pid, signal) : process.exit(code ?? 1)));
+
+/** npm leaves out, without an error, an optional package that it could not fetch. */
+function requirePinned() {
+  if (existsSync(pinned)) return;
+  console.error(
+    `Node 26 was not installed: run this again; where it stays so there is none for ${process.platform} on ${process.arch}.`,
+  );
+  process.exit(1);
+}

@@ -1,6 +1,7 @@
 import { connect } from 'node:tls';
 import { type Client, createClient } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
+import { type ClientOptions, clientOf } from '@touchstone/client';
 import { ValidatorService } from '@touchstone/contracts';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import type { SharedStack } from '../harness/shared-stack.ts';
@@ -125,6 +126,17 @@ test('a certificate that has expired shows nobody', async () => {
   const old = authority.issue('orders', [], -1);
   await identify(world, 'resource_server', [byCertificate(old)]);
   expect(await outcomeOf(validate(showing(old, nameOf('resource_server', world)), world))).toBe(stranger);
+});
+
+test("with a certificate of one's own, and one authority trusted, the client is known by its name", async () => {
+  const tls = { ca: servers.pem, cert: certificate.pem, key: certificate.key };
+  const clientOver = (url: string, options: ClientOptions) => ({
+    validator: clientOf(ValidatorService, url, { client: api() }, options),
+  });
+  const url = `https://${stack.validator}`;
+  expect(await outcomeOf(validate(clientOver(url, { tls })))).toBe('ok');
+  expect(await outcomeOf(validate(clientOver(url, { tls: { ca: servers.pem } })))).toBe(stranger);
+  await expect(validate(clientOver(url, {}))).rejects.toThrow('certificate');
 });
 
 test('over plain text a name shows nobody', async () => {

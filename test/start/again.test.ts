@@ -44,6 +44,8 @@ test('data stay, credentials are made afresh, and --fresh starts over', async ()
   await expect(revocation.revokeToken(revoke)).rejects.toMatchObject(refused);
   await stop(second);
 
+  // As a machine leaves it that went down while it was written.
+  await writeFile(join(place.folder, 'local.json'), '{"identity_token": "tks_');
   await using third = npmStart(place, '--fresh');
   await third.untilUp();
   const fresh = await localJson(place);

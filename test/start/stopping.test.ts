@@ -51,6 +51,21 @@ test('a start right after SIGKILL waits for what is left to end', async () => {
   await again.untilUp();
 });
 
+test.each([
+  ['a service', 'services/validator/src/main.ts', 'the validator'],
+  ['Postgres', '/postgres -D', 'Postgres'],
+])('the end of %s ends all, and says where to look', async (_, program, which) => {
+  await using run = npmStart(place);
+  await run.untilUp();
+  const killed = (await run.processes()).find(({ command }) => command.includes(program));
+  signal(killed?.pid as number, 'SIGKILL');
+  expect(await run.exited).toBe(1);
+  const [said] = run.output().match(/Touchstone stopped: .*/) ?? [];
+  expect(said).toContain(`what has ended, and why its log says: ${which}: ${place.folder}`);
+  expect(said).toMatch(/\.log$/);
+  await run.untilNothingIsLeft();
+});
+
 test('SIGTERM of npm ends it', async () => {
   await using run = npmStart(place);
   await run.untilUp();

@@ -1,4 +1,7 @@
 #!/usr/bin/env node
+import { StoreUnavailable } from '@touchstone/core';
+import { whyOf } from '@touchstone/replica';
+import { isNotSetUp } from '@touchstone/store-postgres';
 import { KeyEncryptionFailed } from '@touchstone/token-methods';
 import { Command } from 'commander';
 import { bootstrapCommand } from './commands/bootstrap.ts';
@@ -25,8 +28,10 @@ try {
   process.exitCode = 1;
 }
 
-/** Where a key can't be unwrapped, that says more than that the store can't be asked. */
+/** What lies behind it says more than that the store can't be asked. */
 function wordsOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof KeyEncryptionFailed ? error.cause.message : error.message;
+  if (error.cause instanceof KeyEncryptionFailed) return error.cause.message;
+  const isOfDatabase = error instanceof StoreUnavailable || isNotSetUp(error) || error.message === '';
+  return isOfDatabase ? `the database can't be used: ${whyOf(error)}` : error.message;
 }

@@ -1,10 +1,22 @@
 import type { DescService } from '@bufbuild/protobuf';
 import { type Client, createClient, type Interceptor } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
-import { Sessions } from './sessions.ts';
+import { Sessions, type Tls } from './sessions.ts';
 
-/** What a caller shows: a credential, or what is made for each call, as `assertions` does. */
-export type Authorization = string | (() => string | Promise<string>);
+/**
+ * What a caller shows: a credential; what is made for each call, as `assertions` does; or its certificate, registered for the
+ * client of that name (`app:...`, `resource_server:...`, `identity_service:TENANT/...`).
+ */
+export type Authorization = Bearer | { readonly client: string };
+type Bearer = string | (() => string | Promise<string>);
+
+/** How the service is called. */
+export interface ClientOptions {
+  /** Of an `https` URL: what is trusted, and what is shown. */
+  readonly tls?: Tls;
+  /** Milliseconds after which a call that sets no time of its own ends with DEADLINE_EXCEEDED; without it none does. */
+  readonly timeoutMs?: number;
+}
 
 /**
  * A client of one service, over gRPC.
@@ -16,12 +28,21 @@ export function clientOf<Service extends DescService>(
   service: Service,
   url: string,
   authorization: Authorization,
+  { tls, timeoutMs }: ClientOptions = {},
 ): Client<Service> {
-  const authorize: Interceptor = (next) => async (request) => {
-    const shown = typeof authorization === 'string' ? authorization : await authorization();
-    request.header.set('authorization', `Bearer ${shown}`);
+  const interceptors = [authorize(authorization)];
+  const sessionManager = new Sessions(url, tls);
+  const timeout = timeoutMs === undefined ? {} : { defaultTimeoutMs: timeoutMs };
+  return createClient(service, createGrpcTransport({ baseUrl: url, interceptors, sessionManager, ...timeout }));
+}
+
+const authorize =
+  (authorization: Authorization): Interceptor =>
+  (next) =>
+  async (request) => {
+    if (typeof authorization === 'object') request.header.set('touchstone-client', authorization.client);
+    else request.header.set('authorization', `Bearer ${await shownBy(authorization)}`);
     return next(request);
   };
-  const sessionManager = new Sessions(url);
-  return createClient(service, createGrpcTransport({ baseUrl: url, interceptors: [authorize], sessionManager }));
-}
+
+const shownBy = (bearer: Bearer): string | Promise<string> => (typeof bearer === 'string' ? bearer : bearer());

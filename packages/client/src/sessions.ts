@@ -5,6 +5,16 @@ type Request = Parameters<Http2SessionManager['request']>;
 /** A connection that has not answered for so long is given up: the kernel takes a quarter of an hour for that. */
 const liveness = { pingIntervalMs: 5_000, pingTimeoutMs: 3_000 };
 
+/** Certificates and a key, as PEM. */
+export interface Tls {
+  /** Of the authorities that the server's certificate may come from; without it those that Node knows. */
+  readonly ca?: string;
+  /** The caller's own, where it shows one (mutual TLS), with those that lead to its authority. */
+  readonly cert?: string;
+  /** That certificate's private key. */
+  readonly key?: string;
+}
+
 const ignored = () => {};
 
 /**
@@ -15,8 +25,8 @@ const ignored = () => {};
  */
 export class Sessions extends Http2SessionManager {
   /** @param url of the server. */
-  constructor(url: string) {
-    super(url, liveness);
+  constructor(url: string, tls: Tls = {}) {
+    super(url, liveness, tls);
   }
 
   override async request(...request: Request): ReturnType<Http2SessionManager['request']> {

@@ -58,6 +58,17 @@ export class ServerFailed extends LocalStackError {
   }
 }
 
+/** Something of a stack that was up has ended by itself. */
+export class StackFailed extends LocalStackError {
+  override readonly name = 'StackFailed';
+  override readonly code = 'stack_failed';
+
+  /** @param which and where its log is. */
+  constructor(which: string) {
+    super(`what has ended, and why its log says: ${which}`);
+  }
+}
+
 /** This machine lacks what the server is made of. */
 export class ServerUnavailable extends LocalStackError {
   override readonly name = 'ServerUnavailable';

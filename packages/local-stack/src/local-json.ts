@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { RevocationService } from '@touchstone/contracts';
 import { clientOf } from './demo-tenant.ts';
@@ -24,16 +24,17 @@ const descriptionOf = ({ services, postgres, kafkaBrokers, demo }: Stack) => ({
 /** Writes the stack's endpoints and credentials to a file, and takes back the credentials that it held before. */
 export async function replaceLocalJson(file: string, stack: Stack): Promise<void> {
   await revokeCredentialsIn(file, stack);
-  await rm(file, { force: true });
-  await writeFile(file, `${JSON.stringify(descriptionOf(stack), null, 2)}\n`, { mode: 0o600 });
+  const next = `${file}.next`;
+  await rm(next, { force: true });
+  await writeFile(next, `${JSON.stringify(descriptionOf(stack), null, 2)}\n`, { mode: 0o600 });
+  await rename(next, file);
 }
 
 /** The operator's is not among them: bootstrapping the next one has cut it off. */
 async function revokeCredentialsIn(file: string, { services, demo }: Stack): Promise<void> {
-  const { identity_token, app_token, resource_server_token } = await readFile(file, 'utf8').then(
-    JSON.parse,
-    () => ({}),
-  );
+  const { identity_token, app_token, resource_server_token } = await readFile(file, 'utf8')
+    .then(JSON.parse)
+    .catch(() => ({}));
   const revocation = clientOf(RevocationService, services.revocation.grpc, demo.operatorToken);
   for (const token of [identity_token, app_token, resource_server_token].filter(Boolean)) {
     await revocation

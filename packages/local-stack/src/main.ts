@@ -1,6 +1,7 @@
 /** `npm start`: a whole Touchstone on this machine. */
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
+import { StackFailed } from './errors.ts';
 import { type Flags, run } from './run.ts';
 
 const usualFolder = fileURLToPath(new URL('../../../.touchstone', import.meta.url));
@@ -20,7 +21,8 @@ async function main(flags: Flags): Promise<void> {
   } catch (error) {
     process.exitCode = 1;
     if (signal.aborted) return console.error('\nStopped before it was up.');
-    console.error(`\nTouchstone did not start: ${error instanceof Error ? error.message : error}`);
+    const what = error instanceof StackFailed ? 'stopped' : 'did not start';
+    console.error(`\nTouchstone ${what}: ${error instanceof Error ? error.message : error}`);
     if (error instanceof Error && error.cause instanceof Error) console.error(`  ${error.cause.message}`);
   }
 }

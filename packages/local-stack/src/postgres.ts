@@ -34,6 +34,8 @@ export interface LocalPostgres extends AsyncDisposable {
   readonly dataDir: string;
   /** Process id of the postmaster. */
   readonly pid: number;
+  /** Resolves when it has ended. */
+  readonly exited: Promise<unknown>;
   /** Shuts down in order, ending open connections. Resolves when it has ended; a second time is no error. */
   stop(): Promise<void>;
   /** Crashes it: SIGKILL for all its processes at once. Resolves when they are dead and it can be started again. */
@@ -109,6 +111,6 @@ async function saysReady(dataDir: string, pid: number): Promise<boolean> {
   return lines[0] === String(pid) && /^(ready|standby)\s*$/.test(lines[7] ?? '');
 }
 
-function lifecycle({ pid, stop, kill }: ServerProcess) {
-  return { pid, stop, kill, [Symbol.asyncDispose]: stop };
+function lifecycle({ pid, exited, stop, kill }: ServerProcess) {
+  return { pid, exited, stop, kill, [Symbol.asyncDispose]: stop };
 }

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { StackFailed } from './errors.ts';
 import { lockFolder } from './folder-lock.ts';
 import { makeParents, openTemporaryFolder } from './folders.ts';
 import { freePorts } from './free-ports.ts';
@@ -33,7 +34,8 @@ export async function run(flags: Flags, signal: AbortSignal): Promise<void> {
   showStack(stack, print);
   await showMainJob(stack, print);
   showNextSteps(stack, localJson, print);
-  await untilAborted(signal);
+  const ended = await Promise.race([untilAborted(signal), ...endsOf(stack)]);
+  if (ended) throw new StackFailed(ended);
   print('\nStopping ...');
 }
 
@@ -59,7 +61,14 @@ async function start({ ephemeral, fresh, kafka }: Flags, folder: string, signal:
   });
 }
 
-async function untilAborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
+/** Whatever ends by itself says which it was. */
+const endsOf = ({ services, postgres }: Stack): Promise<string>[] => [
+  ...Object.values(services).map(({ name, exited, logFile }) => exited.then(() => `the ${name}: ${logFile}`)),
+  postgres.exited.then(() => `Postgres: ${postgres.dataDir}-log/postgresql.log`),
+];
+
+async function untilAborted(signal: AbortSignal): Promise<null> {
+  if (signal.aborted) return null;
   await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  return null;
 }

@@ -31,6 +31,8 @@ export interface ServiceProcess extends AsyncDisposable {
   readonly pid: number;
   /** Where its log is. */
   readonly logFile: string;
+  /** Resolves when the process has ended. */
+  readonly exited: Promise<unknown>;
   /** Resolves once it is ready. @throws ServerFailed */
   untilReady(): Promise<void>;
   /** Sends it a signal, as fault tests do. */
@@ -74,6 +76,7 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
     http,
     pid: server.pid,
     logFile: command.log.file,
+    exited: server.exited,
     untilReady: () => untilReady(command, server, () => answersReady(http), readyTimeoutMs),
     signal: (signal) => void process.kill(server.pid, signal),
     stop: () => stop(server),

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { IssuerService, RefusalReasonSchema, RevocationService, Usage, ValidatorService } from '@touchstone/contracts';
 import { clientOf } from './demo-tenant.ts';
 import type { Stack } from './stack.ts';
@@ -78,5 +79,6 @@ Endpoints and credentials are in ${localJson}. To issue a token yourself:
       -d '${request}'
 
 gRPC reflection is on: grpcurl -plaintext ${services.validator.grpc} list
-Metrics: ${services.validator.http}/metrics    Ctrl-C stops everything.`);
+Metrics: ${services.validator.http}/metrics
+Logs: ${dirname(localJson)}/stack/*-log/    Ctrl-C stops everything.`);
 }

@@ -1,6 +1,6 @@
 import type { FollowerEvents } from '@touchstone/core';
-import { isNotSetUp } from '@touchstone/store-postgres';
 import { KeyEncryptionFailed } from '@touchstone/token-methods';
+import { whyOf } from './why.ts';
 
 type LogMethod = (fields: object, message: string) => void;
 
@@ -18,7 +18,7 @@ export interface ReplicaRuntime {
 /** What happens to a replica that its operator wants to know. */
 export interface ReplicaLog extends FollowerEvents {
   /** The database is away or not set up, or its data keys can't be unwrapped. */
-  waitingForDatabase(why: unknown): void;
+  waitingForDatabase(error: Error): void;
   /** A connection broke; the pool makes another. */
   databaseTrouble(error: Error): void;
   beatCommitted(): void;
@@ -48,9 +48,9 @@ export function replicaLog({ logger, metrics, readiness }: ReplicaRuntime): Repl
       distrusted.inc();
       logger.debug({ revision }, 'a revision does not continue the chain: the database is asked');
     },
-    waitingForDatabase(cause) {
-      const why = whyOf(cause);
-      const isKey = cause instanceof KeyEncryptionFailed;
+    waitingForDatabase(error) {
+      const why = whyOf(error);
+      const isKey = error.cause instanceof KeyEncryptionFailed;
       // Anybody may read why a service is not ready: which key it is, and whose, is for the log.
       readiness.set('keys', isKey ? 'a data key cannot be unwrapped: the log says what to check' : null);
       readiness.set('database', isKey ? null : `waiting for the database: ${why}`);
@@ -68,12 +68,4 @@ export function replicaLog({ logger, metrics, readiness }: ReplicaRuntime): Repl
     },
     kafka: (level, message, details = {}) => logger[level]({ ...details }, message),
   };
-}
-
-/** Messages of the driver hold addresses and logins, and anybody may read why a service is not ready: its code tells enough. */
-function whyOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'it does not answer';
-  if (isNotSetUp(error)) return 'it is not migrated, or the login has not been granted its role';
-  if ('code' in error && typeof error.code === 'string') return error.code;
-  return error.message || 'it does not answer';
 }

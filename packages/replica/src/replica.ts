@@ -27,6 +27,7 @@ import {
   openDatabase,
   postgresRevisionSource,
   recordReader,
+  requireMigrated,
   tenantKeyReader,
 } from '@touchstone/store-postgres';
 import {
@@ -95,6 +96,7 @@ export async function openReplica(service: string, config: ReplicaConfig, runtim
       onError: log.databaseTrouble,
     }),
   );
+  await untilReached(() => requireMigrated(database), log, runtime.signal);
   const dataKeys = new DataKeys(dataKeyStore(database), encryptions);
   const keys = await untilReached(() => openInstallationKeys(dataKeys), log, runtime.signal);
   const chain = new Chain(keys.mac, revisionCodec);
@@ -145,7 +147,7 @@ async function untilReached<Result>(
       return await attempt();
     } catch (error) {
       if (!(error instanceof StoreUnavailable || isNotSetUp(error))) throw error;
-      log.waitingForDatabase(error instanceof StoreUnavailable ? error.cause : error);
+      log.waitingForDatabase(error as Error);
       await sleep(retryMilliseconds, undefined, { signal });
     }
   }

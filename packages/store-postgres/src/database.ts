@@ -102,7 +102,7 @@ const session = {
 /** Opens a pool. Connects when first used: an absent server shows as StoreUnavailable then, and heals by itself. */
 export function openDatabase({ url, applicationName, connectionsMax, onError }: DatabaseOptions): Database {
   const settings: pg.ClientConfig = {
-    connectionString: url,
+    connectionString: withoutSession(url),
     application_name: applicationName,
     connectionTimeoutMillis: connectMilliseconds,
     query_timeout: statementMilliseconds + 1_000,
@@ -142,6 +142,22 @@ export function openDatabase({ url, applicationName, connectionsMax, onError }: 
     [Symbol.asyncDispose]: () => pool.end(),
   };
 }
+
+/** What a URL says goes before what is said beside it, and who looks for the services finds them by their names. */
+function withoutSession(url: string): string {
+  const [address, query] = url.split('?', 2);
+  const parameters = new URLSearchParams(query);
+  for (const name of ownParameters) parameters.delete(name);
+  return parameters.size > 0 ? `${address}?${parameters}` : (address as string);
+}
+const ownParameters = [
+  'application_name',
+  'options',
+  'statement_timeout',
+  'lock_timeout',
+  'idle_in_transaction_session_timeout',
+  'query_timeout',
+];
 
 /** Runs one statement on a connection or a pool. */
 export async function run(client: pg.Pool | pg.ClientBase, { name, text, values }: Statement): Promise<Row[]> {

@@ -1,13 +1,37 @@
-import { dirname, join } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { StoreUnavailable } from '@touchstone/core';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
-import { openDatabase } from './database.ts';
+import { type Database, openDatabase } from './database.ts';
 import { upkeep } from './partitions.ts';
 
 const directory = join(dirname(dirname(fileURLToPath(import.meta.url))), 'migrations');
 /** The advisory lock that lets one migration run at a time: the second one waits, and then finds nothing to do. */
 const migrationLock = 7_003_000;
+
+const known = (): string[] =>
+  readdirSync(directory)
+    .filter((file) => file.endsWith('.sql'))
+    .map((file) => basename(file, '.sql'));
+
+/** An older program would say that there is nothing to do. */
+async function requireKnown(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ there: boolean }>(`select to_regclass('migration') is not null as there`);
+  if (!rows[0]?.there) return;
+  const applied = await client.query<{ name: string }>('select name from migration order by id');
+  const names = new Set(known());
+  const unknown = applied.rows.find(({ name }) => !names.has(name));
+  if (unknown) throw new Error(`the database is of a newer version: this one does not know ${unknown.name}`);
+}
+
+/** A database that lacks some of the migrations is of an older version. @throws StoreUnavailable */
+export async function requireMigrated(database: Database): Promise<void> {
+  const applied = new Set((await database.query({ text: 'select name from migration' })).map(([name]) => name));
+  const missing = known().find((name) => !applied.has(name));
+  if (missing) throw new StoreUnavailable(new Error(`it is of an older version, without ${missing}: migrate it`));
+}
 
 /**
  * Brings the database's schema up to date and makes the first partitions. Safe to run from several places at once.
@@ -22,6 +46,7 @@ export async function migrate(url: string, report: (migration: string) => void =
     await client.query('select pg_advisory_lock($1)', [migrationLock]);
     await client.query('create schema if not exists touchstone');
     await client.query('set search_path = touchstone');
+    await requireKnown(client);
     const silent = { debug() {}, info() {}, warn() {}, error() {} };
     const applied = await runner({
       dbClient: client,

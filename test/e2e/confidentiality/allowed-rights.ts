@@ -34,6 +34,7 @@ export const allowed: Readonly<Record<ServiceRole, Rights>> = {
     'table dpop_proof': 'insert select(hash)',
     'table history': 'select update',
     'table live_token': 'delete insert select',
+    'table migration': 'select',
     'table outbox': 'insert',
     'table outbox partition': 'insert',
     'table policy': 'insert select',
