@@ -5,7 +5,7 @@ import { type CallerKind, scopesOfKind } from '@touchstone/core';
 import { freePorts, openTemporaryFolder, startStack } from '@touchstone/local-stack';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type SharedStack, shared } from '../harness/shared-stack.ts';
-import { bootstrapped, type Clients, clientsOf, unique, type World } from '../harness/world.ts';
+import { bootstrapped, type Clients, clientsOf, openWorld, unique, type World } from '../harness/world.ts';
 import {
   addAudience,
   bootstrapCredential,
@@ -986,6 +986,18 @@ describe('a credential', () => {
     expect(outcome).toBe(why === 'Unknown' ? notFound('TENANT') : 'FailedPrecondition DISABLED');
   });
 });
+
+test.each(['app', 'resource_server'] as const)(
+  'of %s of a tenant that is disabled no credential is made',
+  async (kind) => {
+    const [here, there] = [await openWorld(stack), await openWorld(stack)];
+    const operator = await bootstrapped(stack, [here.tenantId, there.tenantId]);
+    await operator.registry.disableTenant({ tenantId: there.tenantId });
+    expect(await outcomeOf(operator.registry.issueCredential(credentialFor[kind](there)))).toBe(
+      'FailedPrecondition DISABLED',
+    );
+  },
+);
 
 test.each([1, 2])(
   'an operator that acts in %i of the tenants can cut off its own credential, by the id',

@@ -1,6 +1,7 @@
+import { OnExcess } from '@touchstone/contracts';
 import { beforeAll, expect, inject, test } from 'vitest';
 import { openWorld, scopes, unique, type World } from '../harness/world.ts';
-import { outcomeOf } from './support-outcome.ts';
+import { failureOf, outcomeOf } from './support-outcome.ts';
 
 const stack = inject('stack');
 let world: World;
@@ -39,4 +40,22 @@ test.each<readonly [string, (appId: string) => Promise<unknown>, string]>([
     );
   }
   expect(await outcomeOf(consents.recordConsent(recording(appId)))).toBe(refusal);
+});
+
+test('the end of a consent limits the life of a token as every other limit does, and ExplainGrant says so', async () => {
+  const appId = await world.addApp();
+  const consentId = await world.consent({ appId, ttl: { seconds: 100n } });
+  const request = world.request({ appId, consentId, ttl: { seconds: 900n } });
+  expect(await failureOf(world.identity.issuer.issueToken(request))).toMatchObject({
+    reason: 'TTL_TOO_LONG',
+    metadata: { limited_by: 'consent' },
+  });
+  const excess = [{ field: 'ttl', asked: '900', limitedBy: 'consent' }];
+  const explained = await world.operator.issuer.explainGrant({ request });
+  expect(explained).toMatchObject({ granted: false, excess });
+  expect(Number(explained.ttl?.seconds)).toBeLessThanOrEqual(100);
+  const cutDown = await world.identity.issuer.issueToken({ ...request, onExcess: OnExcess.CUT_DOWN });
+  expect(cutDown.excess).toMatchObject(excess);
+  const wrong = world.request({ appId, userId: appId });
+  expect(await outcomeOf(world.operator.issuer.explainGrant({ request: wrong }))).toBe('InvalidArgument INVALID_FIELD');
 });

@@ -11,7 +11,7 @@ import {
 import { beforeAll, expect, inject, test } from 'vitest';
 import { openWorld, unique, type World } from '../harness/world.ts';
 import { addAudience } from './support-callers.ts';
-import { failureOf } from './support-outcome.ts';
+import { failureOf, outcomeOf } from './support-outcome.ts';
 
 const stack = inject('stack');
 let world: World;
@@ -123,4 +123,16 @@ test('lists are told page by page, in order, and leave nothing out', async () =>
   expect(resourceServers).toContainEqual(
     expect.objectContaining({ audience: world.audience } satisfies Partial<ResourceServer>),
   );
+});
+
+test('an etag names one version: what says the same later has another', async () => {
+  const appId = await world.addApp();
+  const { registry } = world.operator;
+  const { app: first } = await registry.getApp({ appId });
+  const update = (etag: string | undefined, displayName: string) =>
+    registry.updateApp({ app: Object.assign({}, first, { etag, displayName }) });
+  const { app: second } = await update(first?.etag, 'other');
+  const { app: third } = await update(second?.etag, first?.displayName ?? '');
+  expect(third).toMatchObject({ appId, displayName: first?.displayName });
+  expect(await outcomeOf(update(first?.etag, 'other'))).toBe('Aborted ETAG_STALE');
 });

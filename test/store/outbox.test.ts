@@ -1,3 +1,4 @@
+import { StoreUnavailable } from '@touchstone/core';
 import { outbox } from '@touchstone/store-postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
@@ -32,4 +33,18 @@ test('of large events fewer are read at once, one at any rate, and in the end ea
     [2 * mebibyte, 2 * mebibyte],
     [2 * mebibyte, 1],
   ]);
+});
+
+test('what was published is marked forward only, and only where the lock of the relay is held', async () => {
+  const position = async () => (await store.database.query({ text: 'select revision from relay_position' }))[0]?.[0];
+  const first = await outbox(store.database).lead();
+  await first?.markRevisions(5);
+  await first?.markRevisions(3);
+  expect(await position()).toBe(5);
+  await first?.[Symbol.asyncDispose]();
+  // As after a failover that the connection which holds the lock has not noticed.
+  await using elsewhere = await openTestDatabase();
+  await using second = await outbox({ ...store.database, connect: elsewhere.database.connect }).lead();
+  await expect(second?.markRevisions(7)).rejects.toThrow(StoreUnavailable);
+  expect([await position(), second?.lost.aborted]).toEqual([5, true]);
 });
