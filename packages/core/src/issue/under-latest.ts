@@ -1,4 +1,4 @@
-import { RateExceeded, StoreUnavailable } from '../errors.ts';
+import { RateExceeded, StoreUnavailable, TooManyTokens } from '../errors.ts';
 import type { Registry } from '../register/ports.ts';
 import { isRefusal } from './record-refusal.ts';
 
@@ -27,5 +27,6 @@ export async function underLatest<Issued>(
   throw new StoreUnavailable(new Error("the tenant's registry does not stand still"));
 }
 
-/** Who has been told of a limit is not looked up for each call beyond it. */
-const mayBeOld = (error: unknown): boolean => isRefusal(error) && !(error instanceof RateExceeded && !error.isNews);
+/** Room is looked for under what holds; and who has been told of a rate is not looked up for each call beyond it. */
+const mayBeOld = (error: unknown): boolean =>
+  isRefusal(error) && !(error instanceof TooManyTokens || (error instanceof RateExceeded && !error.isNews));
