@@ -1,8 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { type Client, createClient } from '@connectrpc/connect';
-import { createGrpcTransport } from '@connectrpc/connect-node';
-import { Sessions } from '@touchstone/client';
 import { ConsentService, IssuerService, RevocationService, ValidatorService } from '@touchstone/contracts';
 import {
   clientOf,
@@ -221,13 +218,10 @@ async function openArena({ stack, replicas }: Victims): Promise<Arena> {
     consents: addressesOf('issuer').map((grpc) => clientOf(ConsentService, grpc, world.identity.credential)),
     revocations: addressesOf('revocation').map((grpc) => clientOf(RevocationService, grpc, operator.credential)),
     registry,
-    issuersOfApps: addressesOf('issuer').map((grpc) => clientWithoutCredential(`http://${grpc}`)),
+    // Each call says whose it is.
+    issuersOfApps: issuersFor(''),
   };
 }
-
-/** Each call says whose it is. */
-const clientWithoutCredential = (url: string): Client<typeof IssuerService> =>
-  createClient(IssuerService, createGrpcTransport({ baseUrl: url, sessionManager: new Sessions(url) }));
 
 async function injectFaults(
   victims: Victims,

@@ -1,6 +1,7 @@
 import type { DescService } from '@bufbuild/protobuf';
 import { type Client, createClient, type Interceptor } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
+import { brokenOff } from './broken-off.ts';
 import { Sessions, type Tls } from './sessions.ts';
 
 /**
@@ -19,7 +20,7 @@ export interface ClientOptions {
 }
 
 /**
- * A client of one service, over gRPC.
+ * A client of one service, over gRPC. A call may bring an `authorization` of its own, among its headers.
  *
  * @param service of `@touchstone/contracts`, as `ValidatorService`.
  * @param url of its gRPC port: `https://...`, or `http://...` where that speaks plain text.
@@ -30,7 +31,7 @@ export function clientOf<Service extends DescService>(
   authorization: Authorization,
   { tls, timeoutMs }: ClientOptions = {},
 ): Client<Service> {
-  const interceptors = [authorize(authorization)];
+  const interceptors = [authorize(authorization), brokenOff];
   const sessionManager = new Sessions(url, tls);
   const timeout = timeoutMs === undefined ? {} : { defaultTimeoutMs: timeoutMs };
   return createClient(service, createGrpcTransport({ baseUrl: url, interceptors, sessionManager, ...timeout }));
@@ -41,7 +42,8 @@ const authorize =
   (next) =>
   async (request) => {
     if (typeof authorization === 'object') request.header.set('touchstone-client', authorization.client);
-    else request.header.set('authorization', `Bearer ${await shownBy(authorization)}`);
+    else if (!request.header.has('authorization'))
+      request.header.set('authorization', `Bearer ${await shownBy(authorization)}`);
     return next(request);
   };
 
