@@ -1,4 +1,4 @@
 export { assertions, type ClientKey } from './assertions.ts';
 export { type Attenuation, attenuate } from './attenuate.ts';
 export { type Authorization, type ClientOptions, clientOf } from './client-of.ts';
-export { Sessions, type Tls } from './sessions.ts';
+export type { Tls } from './sessions.ts';

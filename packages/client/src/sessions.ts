@@ -20,8 +20,7 @@ const ignored = () => {};
 /**
  * Connections as Connect keeps them, of which none is kept that is dead, and none ends the process. Connect destroys one that
  * a server which stops has bidden farewell (GOAWAY), and Node tells of that as an error later on: where another connection has
- * been made meanwhile nobody listens any more (connect-es issue 1768). `clientOf` uses them; a transport that is made without
- * it takes them as its `sessionManager`.
+ * been made meanwhile nobody listens any more (connect-es issue 1768).
  */
 export class Sessions extends Http2SessionManager {
   /** @param url of the server. */
