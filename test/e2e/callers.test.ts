@@ -1,4 +1,5 @@
 import type { DescService } from '@bufbuild/protobuf';
+import { Code, ConnectError } from '@connectrpc/connect';
 import * as contracts from '@touchstone/contracts';
 import { ClientType, HostingType } from '@touchstone/contracts';
 import { type CallerKind, scopesOfKind } from '@touchstone/core';
@@ -542,9 +543,13 @@ const entryRows: readonly Row[] = entryTargets.flatMap(([target, world, outcomeO
     [
       'RegistryService.UpdateTenant',
       target,
-      async ({ registry }) => {
+      // Others update it at the same time.
+      async function update(clients): Promise<unknown> {
         const { tenant } = await world().operator.registry.getTenant({ tenantId: world().tenantId });
-        return registry.updateTenant({ tenant: tenant as NonNullable<typeof tenant> });
+        return clients.registry.updateTenant({ tenant: tenant as NonNullable<typeof tenant> }).catch((error) => {
+          if (ConnectError.from(error).code !== Code.Aborted) throw error;
+          return update(clients);
+        });
       },
       updates,
     ],

@@ -35,8 +35,8 @@ const write = issue(() => ({ scopes: ['orders:write'] }));
 const wide = ({ scene }: ConsentAttack) =>
   JSON.stringify([{ audience: scene.audience, scopes: ['orders:read', 'orders:write'] }]);
 const unknown = 'NotFound CONSENT_UNKNOWN';
-// A fault of ours, for nobody else should write there; what matters is that nothing is issued.
-const unopened = 'Internal INTERNAL';
+// As where its key is moved meanwhile; what matters is that nothing is issued.
+const unopened = 'Unavailable STORE_UNAVAILABLE';
 
 const consentKeyToken = issue(() => ({ method: TokenMethod.CONSENT_KEY }));
 const victims = ({ scene }: ConsentAttack) => scene.consents.victim;

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect, createServer } from 'node:net';
@@ -96,7 +97,8 @@ test('a call whose message is on its way is waited for, and its connection is en
   call.on('error', () => {});
   const message = Buffer.from('00000000150a057473735f78120661756469656e1a0472656164', 'hex');
   call.write(message.subarray(0, 9));
-  // The server takes frames in their order: it has the headers by the answer.
+  // The server takes frames in their order: it has the headers by the answer. A session that is not connected sends no ping.
+  if (session.connecting) await once(session, 'connect');
   await new Promise<void>((resolve) => session.ping(() => resolve()));
   const stopped = service.stop(0);
   await new Promise((resolve) => setTimeout(resolve, 600));
