@@ -37,6 +37,8 @@ const wide = ({ scene }: ConsentAttack) =>
 const unknown = 'NotFound CONSENT_UNKNOWN';
 // As where its key is moved meanwhile; what matters is that nothing is issued.
 const unopened = 'Unavailable STORE_UNAVAILABLE';
+// A fault of ours, for nobody else should write there.
+const keyless = 'Internal INTERNAL';
 
 const consentKeyToken = issue(() => ({ method: TokenMethod.CONSENT_KEY }));
 const victims = ({ scene }: ConsentAttack) => scene.consents.victim;
@@ -130,7 +132,7 @@ export const consentAttacks: readonly NamedConsentAttack[] = [
     name: 'its key, which he deletes',
     attack: ({ attacker, consentId }) => attacker.write('delete from consent_key where consent_id = $1', [consentId]),
     gain: consentKeyToken,
-    answer: unopened,
+    answer: keyless,
   },
 ];
 
