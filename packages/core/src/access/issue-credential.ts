@@ -86,7 +86,7 @@ async function issueAuthorised(
   requireScope(caller, 'credentials:issue');
   const principal = await resolvePrincipal(act, command.principal, ports.registry);
   for (const tenantId of principal.tenantIds) requireTenant(caller, tenantId);
-  if (principal.kind === 'identity_service') await requireTenants(principal.tenantIds, ports.registry);
+  if (!holdsRights(principal.kind)) await requireTenants(principal.tenantIds, ports.registry);
   checkNotMore(act, principal, command);
   const { sequence, now } = await ports.tokens.draw(act.signal);
   const expiresAt = now + command.ttl * 1_000;
@@ -106,7 +106,6 @@ async function resolvePrincipal({ caller }: Act, asked: PrincipalRequest, regist
   const found = await registry.read(asked.kind, asked.name, caller.tenantIds);
   if (!found || !caller.tenantIds.includes(found.entry.tenantId)) throw unknownEntry(asked.kind);
   if (found.disabled) throw new Disabled(asked.kind);
-  await requireTenants([found.entry.tenantId], registry);
   return { ...asked, tenantIds: [found.entry.tenantId] };
 }
 

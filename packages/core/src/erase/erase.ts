@@ -6,6 +6,7 @@ import { ErasureUnknown, NotDisabled, TenantUnknown } from '../errors.ts';
 import type { UserHandles } from '../issue/ports.ts';
 import { drawRandom } from '../random.ts';
 import type { Registry } from '../register/ports.ts';
+import { requireTenantThere } from '../register/unknown-entry.ts';
 import type { Head } from '../revisions/revision.ts';
 import type { RevocationWriter } from '../revoke/ports.ts';
 import { newRevocationId } from '../revoke/revocation-id.ts';
@@ -40,7 +41,7 @@ export async function eraseUser(
   { registry, handles, consents, revocations, erasures }: ErasePorts,
 ): Promise<{ readonly erasureId: string; readonly head: Head }> {
   requireOperator(act.caller, 'tokens:revoke', tenantId);
-  if (!(await registry.read('tenant', tenantId, [tenantId]))) throw new TenantUnknown();
+  await requireTenantThere(registry, tenantId);
   const userHandle = (await handles.of(tenantId)).handleOf(userId);
   const why = { reason, includeCredentials: false };
   for (let after: string | null = ''; after !== null; ) {

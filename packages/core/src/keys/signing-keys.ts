@@ -3,6 +3,7 @@ import { requireOperator } from '../access/rights.ts';
 import { actorOf } from '../audit/audit-event.ts';
 import { Disabled, TenantUnknown } from '../errors.ts';
 import type { Registry } from '../register/ports.ts';
+import { requireTenantThere } from '../register/unknown-entry.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { PublicSigningKey, Rotated, SigningAlgorithm, SigningKeyMaker, SigningKeyStore } from './ports.ts';
 
@@ -20,7 +21,7 @@ export async function listSigningKeys(
   { registry, signingKeys, follower }: Omit<SigningKeyPorts, 'maker'>,
 ): Promise<readonly PublicSigningKey[]> {
   requireOperator(caller, 'registry:read', tenantId);
-  if (!(await registry.read('tenant', tenantId, [tenantId]))) throw new TenantUnknown();
+  await requireTenantThere(registry, tenantId);
   const keys = await signingKeys.listPublic(tenantId);
   return keys.map((key) => (isDead(key, follower) ? { ...key, state: 'revoked' } : key));
 }

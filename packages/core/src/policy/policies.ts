@@ -1,8 +1,9 @@
 import type { Act } from '../access/act.ts';
 import { requireOperator } from '../access/rights.ts';
 import { type AuditEvent, actorOf } from '../audit/audit-event.ts';
-import { EtagStale, InvalidField, PolicyUnknown, TenantUnknown } from '../errors.ts';
+import { EtagStale, InvalidField, PolicyUnknown } from '../errors.ts';
 import type { Registry } from '../register/ports.ts';
+import { requireTenantThere } from '../register/unknown-entry.ts';
 import { defaultPolicy, holdsForIssued, type Policy, type Rule } from './policy.ts';
 import type { PolicyStore, PolicyVersion, PolicyWritten } from './ports.ts';
 
@@ -22,7 +23,7 @@ export async function getPolicy(
   const found = await policies.read(tenantId, version);
   if (found) return found;
   if (version !== null) throw new PolicyUnknown();
-  if (!(await registry.read('tenant', tenantId, [tenantId]))) throw new TenantUnknown();
+  await requireTenantThere(registry, tenantId);
   return unmade(tenantId);
 }
 

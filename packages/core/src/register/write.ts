@@ -2,22 +2,14 @@ import type { Act } from '../access/act.ts';
 import { platformTenantId } from '../access/home.ts';
 import { refreshAudience, requireOperator, touchstoneAudience } from '../access/rights.ts';
 import { type AuditEvent, actorOf } from '../audit/audit-event.ts';
-import {
-  AlreadyExists,
-  AudienceUnknown,
-  Disabled,
-  EtagStale,
-  InvalidField,
-  ScopeNotAllowed,
-  TenantUnknown,
-} from '../errors.ts';
+import { AlreadyExists, AudienceUnknown, Disabled, EtagStale, InvalidField, ScopeNotAllowed } from '../errors.ts';
 import type { CallerKeys, EncryptionKeys, TenantKeyMaker } from '../keys/ports.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Change, Head } from '../revisions/revision.ts';
 import { checkIdentities } from './check-identities.ts';
 import type { Registration, Registry, RegistryWriter } from './ports.ts';
 import { type App, type Registered, type RegisteredKind, type ResourceServer, registeredId } from './registration.ts';
-import { unknownEntry } from './unknown-entry.ts';
+import { requireTenantThere, unknownEntry } from './unknown-entry.ts';
 
 export interface RegisterPorts {
   readonly registry: Registry;
@@ -55,7 +47,7 @@ export async function createEntry(act: Act, registered: Registered, ports: Regis
 async function requireNew({ what, entry }: Registered, registry: Registry): Promise<void> {
   const { tenantId } = entry;
   if (await registry.read(what, registeredId(what, entry), [tenantId])) throw new AlreadyExists(what);
-  if (what !== 'tenant' && !(await registry.read('tenant', tenantId, [tenantId]))) throw new TenantUnknown();
+  if (what !== 'tenant') await requireTenantThere(registry, tenantId);
 }
 
 /** Names that mean something else. */

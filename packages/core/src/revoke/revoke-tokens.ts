@@ -2,10 +2,11 @@ import type { Act } from '../access/act.ts';
 import { actsIn, requireKind, requireScope, requireTenant } from '../access/rights.ts';
 import { actorOf } from '../audit/audit-event.ts';
 import type { ConsentStore } from '../consents/ports.ts';
-import { AppUnknown, CallerNotAllowed, ConsentUnknown, SigningKeyUnknown, TenantUnknown } from '../errors.ts';
+import { AppUnknown, CallerNotAllowed, ConsentUnknown, SigningKeyUnknown } from '../errors.ts';
 import type { UserHandles } from '../issue/ports.ts';
 import type { PublicKeyReader } from '../keys/ports.ts';
 import type { Registry } from '../register/ports.ts';
+import { requireTenantThere } from '../register/unknown-entry.ts';
 import { appUserKey, type CutTarget } from '../revisions/revision.ts';
 import type { TokenClass } from '../tokens/token-record.ts';
 import type { Revocation, RevocationIntent, RevocationWriter } from './ports.ts';
@@ -107,7 +108,7 @@ async function resolve(
       return { kind: 'all', key: '', tenantId: null };
     case 'tenant':
       requireTenant(act.caller, target.tenantId);
-      if (!(await registry.read('tenant', target.tenantId, [target.tenantId]))) throw new TenantUnknown();
+      await requireTenantThere(registry, target.tenantId);
       return { kind: 'tenant', key: target.tenantId, tenantId: target.tenantId };
     case 'user': {
       const { tenantId, userId } = target;
