@@ -1,5 +1,5 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
-import { TimestampSchema } from '@bufbuild/protobuf/wkt';
+import { DurationSchema, TimestampSchema } from '@bufbuild/protobuf/wkt';
 
 /** A field, by its descriptor. */
 export type Field = { readonly number: number };
@@ -25,6 +25,15 @@ export class FieldWriter extends BinaryWriter {
     for (const text of texts) this.tag(number, WireType.LengthDelimited).string(text);
   }
 
+  flag({ number }: Field, flag: boolean): void {
+    if (flag) this.tag(number, WireType.Varint).bool(true);
+  }
+
+  /** A whole number or a value of an enum, 0 as well. */
+  number({ number }: Field, value: number): void {
+    this.tag(number, WireType.Varint).uint64(value);
+  }
+
   message({ number }: Field, write: () => void): void {
     this.tag(number, WireType.LengthDelimited).fork();
     write();
@@ -38,6 +47,13 @@ export class FieldWriter extends BinaryWriter {
     this.message(field, () => {
       if (seconds !== 0) this.tag(TimestampSchema.field.seconds.number, WireType.Varint).int64(seconds);
       if (nanos !== 0) this.tag(TimestampSchema.field.nanos.number, WireType.Varint).int32(nanos);
+    });
+  }
+
+  /** A Duration. */
+  duration(field: Field, seconds: number): void {
+    this.message(field, () => {
+      if (seconds !== 0) this.tag(DurationSchema.field.seconds.number, WireType.Varint).int64(seconds);
     });
   }
 }

@@ -96,8 +96,11 @@ test('nothing else of the record leaves with it', () => {
 
 test.each<[AuditAct, object]>([
   [
-    { type: 'issue_refused', appId: 'app_1', audience: 'https://orders', reason: 'scope_not_allowed' },
-    { case: 'issueRefused', value: { appId: 'app_1', audience: 'https://orders', reason: 'scope_not_allowed' } },
+    { type: 'issue_refused', appId: '', audience: 'touchstone', reason: 'scope_not_allowed', credentialFor: 'app:x' },
+    {
+      case: 'issueRefused',
+      value: { appId: '', audience: 'touchstone', reason: 'scope_not_allowed', credentialFor: 'app:x' },
+    },
   ],
   [
     {
@@ -125,8 +128,31 @@ test.each<[AuditAct, object]>([
     { type: 'registry_changed', what: 'tenant', id: 'ten_1', change: 'disabled', reason: 'closed' },
     { case: 'registryChanged', value: { what: 'tenant', id: 'ten_1', change: 'disabled', reason: 'closed' } },
   ],
-])('%o is told', (act, message) => {
-  expect(decode(encode(act)).act).toMatchObject(message);
+  [
+    {
+      type: 'consent_recorded',
+      consentId: 'con_1',
+      appId: 'app_1',
+      userHandle: 'handle',
+      grants: [{ audience: 'https://orders', scopes: ['orders:read', 'orders:write'] }],
+      ttl: 3_600,
+    },
+    {
+      case: 'consentRecorded',
+      value: {
+        consentId: 'con_1',
+        appId: 'app_1',
+        userHandle: 'handle',
+        grants: [{ audience: 'https://orders', scopes: ['orders:read', 'orders:write'] }],
+        ttl: { seconds: 3_600n, nanos: 0 },
+      },
+    },
+  ],
+])('%o is told, in the bytes of the message', (act, message) => {
+  const bytes = encode(act);
+  const event = decode(bytes);
+  expect(event.act).toMatchObject(message);
+  expect(Buffer.from(toBinary(AuditEventSchema, event))).toEqual(Buffer.from(bytes));
 });
 
 test('an act of the installation has no tenant', () => {

@@ -1,4 +1,4 @@
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import * as wire from '@touchstone/contracts/events';
 import fc from 'fast-check';
@@ -10,6 +10,16 @@ test('what is encoded is decoded to the same', () => {
   fc.assert(
     fc.property(anyContent, (one) => {
       expect(revisionCodec.decode(revisionCodec.encode(one))).toEqual(one);
+    }),
+  );
+});
+
+test('what is encoded is what the library makes of the message', () => {
+  fc.assert(
+    fc.property(anyContent, (one) => {
+      const bytes = revisionCodec.encode(one);
+      const message = fromBinary(wire.RevisionContentSchema, bytes);
+      expect(Buffer.from(toBinary(wire.RevisionContentSchema, message))).toEqual(Buffer.from(bytes));
     }),
   );
 });

@@ -1,15 +1,24 @@
-import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import { type Timestamp, timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
+import { fromBinary } from '@bufbuild/protobuf';
+import { type Timestamp, timestampMs } from '@bufbuild/protobuf/wkt';
 import * as wire from '@touchstone/contracts/events';
+import { type Field, FieldWriter } from '@touchstone/contracts/field-writer';
 import type { Cut, CutKind, RevisionCodec, RevisionContent, TokenClass } from '@touchstone/core';
 import { decodeExactly, Unreadable, wholeNumber, wholeText } from './exact.ts';
+
+const revision = wire.RevisionContentSchema.field;
+const entryOf = wire.RevisionEntrySchema.field;
+const cutField = wire.CutSchema.field;
+const release = wire.ReleaseChangeSchema.field;
+const policy = wire.PolicyChangeSchema.field;
+
+const writer = new FieldWriter();
 
 /**
  * Revisions as touchstone.events.v1.RevisionContent. What it encodes it decodes, and it decodes nothing else: not a byte
  * more than it would have written itself, so that a revision of a newer version is never applied in part.
  */
 export const revisionCodec: RevisionCodec = {
-  encode: (content) => toBinary(wire.RevisionContentSchema, messageOf(content)),
+  encode: (content) => writer.written(() => writeContent(content)),
   decode: (bytes) => decodeExactly(bytes, contentOf, revisionCodec.encode),
 };
 
@@ -39,31 +48,30 @@ const tokenClasses: Readonly<Record<TokenClass, wire.TokenClass>> = {
   credential: wire.TokenClass.CREDENTIAL,
 };
 
-function messageOf({ recordedAt, cuts, releases = [], policies = [] }: RevisionContent): wire.RevisionContent {
+function writeContent({ recordedAt, cuts, releases = [], policies = [] }: RevisionContent): void {
   if (cuts.length + releases.length + policies.length === 0) throw new Unreadable('a revision says nothing');
-  const entries = [
-    ...cuts.map((cut) => ({ entry: { case: 'cut' as const, value: cutMessageOf(cut) } })),
-    ...releases.map((audience) => ({
-      entry: { case: 'releaseChange' as const, value: { audience: named(audience, 'audience') } },
-    })),
-    ...policies.map((tenantId) => ({
-      entry: { case: 'policyChange' as const, value: { tenantId: named(tenantId, 'tenant_id') } },
-    })),
-  ];
-  return create(wire.RevisionContentSchema, { recordedAt: timestampOf(recordedAt, 'recorded_at'), entries });
+  writer.instant(revision.recordedAt, wholeNumber(recordedAt, 'recorded_at'));
+  for (const cut of cuts) writeEntry(entryOf.cut, () => writeCut(cut));
+  for (const audience of releases) {
+    writeEntry(entryOf.releaseChange, () => writer.text(release.audience, named(audience, 'audience')));
+  }
+  for (const tenantId of policies) {
+    writeEntry(entryOf.policyChange, () => writer.text(policy.tenantId, named(tenantId, 'tenant_id')));
+  }
 }
 
-function cutMessageOf(cut: Cut): MessageInitShape<typeof wire.CutSchema> {
+const writeEntry = (entry: Field, write: () => void): void =>
+  writer.message(revision.entries, () => writer.message(entry, write));
+
+function writeCut(cut: Cut): void {
   requireTarget(cut);
-  return {
-    revocationId: wholeText(cut.revocationId, 'revocation_id'),
-    kind: kinds[cut.kind],
-    key: wholeText(cut.key, 'key'),
-    tokenClass: tokenClasses[cut.tokenClass],
-    ...(cut.ceiling !== null && { ceiling: BigInt(wholeNumber(cut.ceiling, 'ceiling')) }),
-    ...(cut.sparedTokenId !== null && { sparedTokenId: wholeText(cut.sparedTokenId, 'spared_token_id') }),
-    ...(cut.coversUntil !== null && { coversUntil: timestampOf(cut.coversUntil, 'covers_until') }),
-  };
+  writer.text(cutField.revocationId, wholeText(cut.revocationId, 'revocation_id'));
+  writer.number(cutField.kind, kinds[cut.kind]);
+  writer.text(cutField.key, wholeText(cut.key, 'key'));
+  writer.number(cutField.tokenClass, tokenClasses[cut.tokenClass]);
+  if (cut.ceiling !== null) writer.number(cutField.ceiling, wholeNumber(cut.ceiling, 'ceiling'));
+  writer.text(cutField.sparedTokenId, wholeText(cut.sparedTokenId ?? '', 'spared_token_id'));
+  if (cut.coversUntil !== null) writer.instant(cutField.coversUntil, wholeNumber(cut.coversUntil, 'covers_until'));
 }
 
 function contentOf(bytes: Uint8Array): RevisionContent {
@@ -117,8 +125,6 @@ function nameOf<Name extends string>(numbers: Readonly<Record<Name, number>>, nu
   for (const name in numbers) if (numbers[name] === number) return name;
   throw new Unreadable(`${field} is ${number}`);
 }
-
-const timestampOf = (time: number, field: string): Timestamp => timestampFromMs(wholeNumber(time, field));
 
 function timeOf(timestamp: Timestamp | undefined, field: string): number {
   if (!timestamp) throw new Unreadable(`${field} is missing`);
