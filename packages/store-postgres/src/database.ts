@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import { StoreUnavailable } from '@touchstone/core';
 import pg from 'pg';
 
@@ -167,7 +168,15 @@ export async function run(client: pg.Pool | pg.ClientBase, { name, text, values 
     rowMode: 'array' as const,
     ...(name === undefined ? {} : { name }),
   };
-  return (await client.query<unknown[]>(query)).rows;
+  return (await (client instanceof pg.Pool ? client.query<unknown[]>(query) : ask(client, query))).rows;
+}
+
+/** What one turn of the event loop asks of a connection is sent in one piece: each costs both ends more than what is in it. */
+function ask(client: pg.ClientBase, query: string | pg.QueryArrayConfig): Promise<pg.QueryArrayResult<unknown[]>> {
+  const { stream } = (client as pg.ClientBase & { readonly connection: { readonly stream: Writable } }).connection;
+  stream.cork();
+  process.nextTick(() => stream.uncork());
+  return client.query(query as pg.QueryArrayConfig);
 }
 
 /** Ends with the transaction that it begins. */
@@ -177,8 +186,8 @@ const actingFor = (begin: string, tenantIds: ActingFor): string =>
 /** All is sent at once. Where the beginning failed, the statement sees nothing of any tenant. */
 const readFor = (pool: pg.Pool, tenantIds: ActingFor, statement: Statement): Promise<Row[]> =>
   onConnection(pool, async (client) => {
-    const begun = client.query(actingFor('begin read only', tenantIds));
-    const [, rows] = await Promise.all([begun, run(client, statement), client.query('commit')]);
+    const begun = ask(client, actingFor('begin read only', tenantIds));
+    const [, rows] = await Promise.all([begun, run(client, statement), ask(client, 'commit')]);
     return rows;
   });
 
@@ -207,7 +216,7 @@ async function inTransaction<Result>(
   const client = await pool.connect();
   let broken: Error | undefined;
   try {
-    const beginning = client.query(begin);
+    const beginning = ask(client, begin);
     if (order !== 'reads first') await beginning;
     beginning.catch(() => {}); // Told by whatever was asked after it.
     // Where it did not begin nothing that was read counts, and so nothing is written.

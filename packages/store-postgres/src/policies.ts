@@ -49,7 +49,7 @@ export function policyStore(database: Database, { chain, mac, codec, instanceId 
           values: [tenantId, version, text, policyMacOf(mac, tenantId, version, text)],
         });
         if (!row) throw new EtagStale('version');
-        if (revision) await advanceHistory(query, revision);
+        if (revision) await advanceHistory(query, revision, chain);
         await insertEvents(query, outbox, [event], row[0] as number);
         return { recordedAt: row[0] as number, head: revision?.revision ?? null, written: 1 };
       }),

@@ -56,7 +56,7 @@ export function registryWriter(
         const revision = change && composeChange(await lockHistory(query, [], chain), change, chain);
         if (replaces === null) await insert(query, row, tenantKey);
         else await replace(query, row, replaces);
-        if (revision) await advanceHistory(query, revision);
+        if (revision) await advanceHistory(query, revision, chain);
         await insertEvents(query, outbox, [event], revision?.recordedAt ?? Date.now());
         return { head: revision?.revision ?? null, written: 1 };
       }),

@@ -97,9 +97,7 @@ export function restoredHistory(
             ...disabled.flatMap((one) => disablingOf(one, one.revision)).map(query),
             insertEvents(query, outbox, [event], Date.now()),
           ]);
-          requireWritten(revised, opened.length);
-          requireWritten(raised, marks.length);
-          requireWritten(advanced, 1);
+          requireWritten([revised.length, raised.length, advanced.length], [opened.length, marks.length, 1]);
           return { written: 1 };
         }),
       );

@@ -6,6 +6,8 @@ import { revisionChannel } from './revocation-writer.ts';
 
 /** Milliseconds between two attempts to listen again. */
 const retryMilliseconds = 1_000;
+/** Milliseconds. While revisions pour in, each replica asks for them so often: for all that came since. */
+const paceMilliseconds = 25;
 
 /**
  * Postgres as a source of revisions: a notification says that there is something new, and at an interval it is asked
@@ -16,8 +18,9 @@ export function postgresRevisionSource(database: Database, pollMilliseconds: num
     async subscribe(deliver) {
       const closing = new AbortController();
       const tried = Promise.withResolvers<void>();
-      const poll = setInterval(() => deliver('hint'), pollMilliseconds);
-      const listening = listenUntilClosed(database, () => deliver('hint'), closing.signal, tried.resolve);
+      const hint = paced(() => deliver('hint'));
+      const poll = setInterval(hint, pollMilliseconds);
+      const listening = listenUntilClosed(database, hint, closing.signal, tried.resolve);
       await tried.promise;
       return {
         async [Symbol.asyncDispose]() {
@@ -42,6 +45,24 @@ async function listenUntilClosed(
     onTried();
     await sleep(retryMilliseconds, undefined, { signal: closing }).catch(() => {});
   }
+}
+
+/** The first at once; those that come within a pace of one that was given are one more, at its end. */
+function paced(hint: () => void): () => void {
+  let isDue = false;
+  let givenAt = Number.NEGATIVE_INFINITY;
+  const give = () => {
+    isDue = false;
+    givenAt = performance.now();
+    hint();
+  };
+  return () => {
+    if (isDue) return;
+    isDue = true;
+    const wait = givenAt + paceMilliseconds - performance.now();
+    if (wait <= 0) give();
+    else setTimeout(give, wait);
+  };
 }
 
 /** Listens until the connection ends. @throws when it can't, or when closed. */

@@ -1,6 +1,5 @@
 import type { Chain, Revocation, RevocationReader } from '@touchstone/core';
 import type { Database, Row } from './database.ts';
-import { instantText } from './instant-text.ts';
 
 export const revocationColumns = `
   v.revocation_id, v.revision, r.hash, v.target_kind, v.target_key, v.tenant_id, v.ceiling, v.include_credentials,
@@ -35,10 +34,9 @@ const textOf = (one: Revocation): string =>
 
 /** The revocation as an object for json_to_recordset, as `revocationFields` declares it. */
 export function revocationFieldsOf(revocation: Revocation, chain: Chain): Record<string, unknown> {
-  const { head, target, actor } = revocation;
+  const { target, actor } = revocation;
   return {
     revocation_id: revocation.revocationId,
-    revision: head.revision,
     target_kind: target.kind,
     target_key: target.key,
     tenant_id: revocation.tenantId,
@@ -50,19 +48,19 @@ export function revocationFieldsOf(revocation: Revocation, chain: Chain): Record
     actor_credential_id: actor.credentialId,
     idempotency_key: revocation.idempotencyKey,
     request_text: revocation.requestText,
-    recorded_at: instantText(revocation.recordedAt),
     mac: chain.sealRevocation(textOf(revocation)),
   };
 }
 
+/** All but the revision, and its time: these are the same for all that it holds. */
 export const revocationInsertColumns = `
-  revocation_id, revision, target_kind, target_key, tenant_id, ceiling, include_credentials, reason, actor_kind,
-  actor_name, actor_credential_id, idempotency_key, request_text, recorded_at, mac`;
+  revocation_id, target_kind, target_key, tenant_id, ceiling, include_credentials, reason, actor_kind, actor_name,
+  actor_credential_id, idempotency_key, request_text, mac`;
 
 export const revocationFields = `
-  revocation_id text, revision bigint, target_kind text, target_key text, tenant_id text, ceiling bigint,
-  include_credentials boolean, reason text, actor_kind text, actor_name text, actor_credential_id text,
-  idempotency_key text, request_text text, recorded_at timestamptz, mac text`;
+  revocation_id text, target_kind text, target_key text, tenant_id text, ceiling bigint, include_credentials boolean,
+  reason text, actor_kind text, actor_name text, actor_credential_id text, idempotency_key text, request_text text,
+  mac text`;
 
 /** Revocations by their id. */
 export function revocationReader(database: Database, chain: Chain): RevocationReader {

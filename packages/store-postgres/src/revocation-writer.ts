@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   type AuditCodec,
   type Chain,
@@ -97,23 +98,17 @@ export async function lockHistory(
   intents: readonly RevocationIntent[],
   chain: Chain,
 ): Promise<LockedHistory> {
-  const [[head], [reading], marks, byKey, byTarget] = await Promise.all([
+  const cuts = intents.flatMap((intent) => intent.cuts);
+  const [[head], [reading], byKey] = await Promise.all([
     query({ name: 'lock', text: 'select revision, hash, digest, mac from history for update' }),
-    query({
-      name: 'ceiling',
-      text: `select ${lastDrawn}, (extract(epoch from clock_timestamp()) * 1000)::bigint, (${lastPartitionSelect})
-               from token_sequence`,
-    }),
-    readMarks(
-      query,
-      intents.flatMap((intent) => intent.cuts),
-    ),
+    query({ name: 'reading', text: readingStatement, values: targetsOf(cuts) }),
     readByKey(query, intents),
-    readByTarget(query, intents),
   ]);
   if (!head) throw new Error('the history has not been initialised: run the bootstrap command');
   const [revision, hash, digest, mac] = head as [number, string, string, string];
   const [lastSequence, now, lastPartition] = reading as [number, number, number | null];
+  const marks = marksOf(reading?.[3]);
+  const byTarget = await readByTarget(query, repeatsAmong(intents, marks));
   // What somebody else has made up counts as not there.
   const earlier = [...byKey, ...byTarget].flatMap((row) => revocationOf(row, chain) ?? []);
   return { head: { revision, hash }, digest, mac, lastSequence, now, lastPartition, marks, earlier };
@@ -122,19 +117,35 @@ export async function lockHistory(
 // Each looks into an index once a thing that is asked for, and `limit` holds the planner to it: the plan that it makes for
 // a join while the table is empty goes through the whole of it, and is kept when the table has grown.
 
+/** The marks of the targets that `targetsOf` gives, in one value: a row for each costs more. */
+const marksSelect = `
+  select json_agg(m.mark) from unnest($1::text[], $2::text[], $3::text[]) as c (token_class, kind, key)
+    cross join lateral (select json_build_array(${markColumns}) as mark from watermark w
+      where w.token_class = c.token_class and w.kind = c.kind and w.key = c.key limit 1) as m`;
+const readingStatement = `
+  select ${lastDrawn}, (extract(epoch from clock_timestamp()) * 1000)::bigint, (${lastPartitionSelect}), (${marksSelect})
+    from token_sequence`;
+
+type Target = Pick<Cut, 'tokenClass' | 'kind' | 'key'>;
+const targetsOf = (cuts: readonly Target[]): string[][] => [
+  cuts.map((c) => c.tokenClass),
+  cuts.map((c) => c.kind),
+  cuts.map((c) => c.key),
+];
+const marksOf = (rows: unknown): Mark[] => ((rows as Row[] | null) ?? []).map(markOf);
+
 /** The marks of what these cut. */
-export async function readMarks(
-  query: Query,
-  cuts: readonly Pick<Cut, 'tokenClass' | 'kind' | 'key'>[],
-): Promise<Mark[]> {
-  const rows = await query({
-    name: 'marks',
-    text: `select w.* from unnest($1::text[], $2::text[], $3::text[]) as c (token_class, kind, key)
-             cross join lateral (select ${markColumns} from watermark w
-               where w.token_class = c.token_class and w.kind = c.kind and w.key = c.key limit 1) as w`,
-    values: [cuts.map((c) => c.tokenClass), cuts.map((c) => c.kind), cuts.map((c) => c.key)],
-  });
-  return rows.map(markOf);
+export async function readMarks(query: Query, cuts: readonly Target[]): Promise<Mark[]> {
+  const [row] = await query({ name: 'marks', text: marksSelect, values: targetsOf(cuts) });
+  return marksOf(row?.[0]);
+}
+
+/** Those that may repeat an earlier one without saying so: what they are about is dead for good. */
+function repeatsAmong(intents: readonly RevocationIntent[], marks: readonly Mark[]): RevocationIntent[] {
+  const dead = new Set(marks.filter(({ ceiling }) => ceiling === null).map(({ kind, key }) => `${kind} ${key}`));
+  return intents.filter(
+    ({ idempotencyKey, target }) => idempotencyKey === null && dead.has(`${target.kind} ${target.key}`),
+  );
 }
 
 async function readByKey(query: Query, intents: readonly RevocationIntent[]): Promise<Row[]> {
@@ -155,7 +166,8 @@ async function readByKey(query: Query, intents: readonly RevocationIntent[]): Pr
   });
 }
 
-function readByTarget(query: Query, intents: readonly RevocationIntent[]): Promise<Row[]> {
+async function readByTarget(query: Query, intents: readonly RevocationIntent[]): Promise<Row[]> {
+  if (intents.length === 0) return [];
   return query({
     name: 'earlier by target',
     text: `select v.* from unnest($1::text[], $2::text[]) as t (kind, key)
@@ -168,78 +180,81 @@ function readByTarget(query: Query, intents: readonly RevocationIntent[]): Promi
 type Write = NonNullable<ComposedRevision['write']>;
 
 async function writeRevision(query: Query, write: Write, outbox: OutboxWriter, chain: Chain): Promise<void> {
-  const { recordedAt } = write;
-  const [, revoked, raised] = await Promise.all([
-    advanceHistory(query, write),
-    query({
-      name: 'revoke',
-      text: `insert into revocation (${revocationInsertColumns})
-             select ${revocationInsertColumns} from json_to_recordset($1) as v (${revocationFields}) returning revision`,
-      values: [JSON.stringify(write.revocations.map((one) => revocationFieldsOf(one, chain)))],
-    }),
-    raiseMarks(query, write.marks),
+  await Promise.all([
+    advanceHistory(query, write, chain),
     ...disableEntries(query, write),
-    insertEvents(query, outbox, write.events, recordedAt),
+    insertEvents(query, outbox, write.events, write.recordedAt),
   ]);
-  requireWritten(revoked, write.revocations.length);
-  requireWritten(raised, write.marks.length);
 }
 
-/** Adds a revision to the history, by whoever has its lock. */
+/** Puts marks in place of those that there were. @param marks the parameter that holds them, as `markFields` gives them. */
+const raising = (marks: string): string => `
+  insert into watermark (token_class, kind, key, ceiling, spared_token_id, spared_ceiling, covers_until)
+  select * from json_to_recordset(${marks}) as m (token_class text, kind text, key text, ceiling bigint,
+    spared_token_id text, spared_ceiling bigint, covers_until timestamptz)
+  on conflict (token_class, kind, key) do update
+    set ceiling = excluded.ceiling, spared_token_id = excluded.spared_token_id,
+        spared_ceiling = excluded.spared_ceiling, covers_until = excluded.covers_until
+  returning key`;
+
+/** All at once: each statement costs as much as some revocations do. */
+const advanceStatement = `
+  with revised as (
+    insert into revision (revision, previous_hash, content, hash, recorded_at) values ($1, $2, $3, $4, $5) returning revision
+  ),
+  advanced as (update history set revision = $1, hash = $4, digest = $6, mac = $7 returning revision),
+  revoked as (
+    insert into revocation (revision, recorded_at, ${revocationInsertColumns})
+    select $1, $5, ${revocationInsertColumns} from json_to_recordset($8) as v (${revocationFields}) returning revision
+  ),
+  raised as (${raising('$9')})
+  select (select count(*) from revised), (select count(*) from advanced), (select count(*) from revoked),
+         (select count(*) from raised), pg_notify('${revisionChannel}', '')`;
+
+type Advance = Pick<Write, 'revision' | 'recordedAt' | 'digest' | 'mac'> &
+  Partial<Pick<Write, 'revocations' | 'marks'>>;
+
+/** Adds a revision to the history, and what it revokes, by whoever has its lock. */
 export async function advanceHistory(
   query: Query,
-  { revision, recordedAt, digest, mac }: Pick<Write, 'revision' | 'recordedAt' | 'digest' | 'mac'>,
+  { revision, recordedAt, digest, mac, revocations = [], marks = [] }: Advance,
+  chain: Chain,
 ): Promise<void> {
-  const [revised, advanced] = await Promise.all([
-    query({
-      name: 'revise',
-      text: `insert into revision (revision, previous_hash, content, hash, recorded_at) values ($1, $2, $3, $4, $5) returning revision`,
-      values: [
-        revision.revision,
-        revision.previousHash,
-        Buffer.from(revision.content),
-        revision.hash,
-        new Date(recordedAt),
-      ],
-    }),
-    query({
-      name: 'advance',
-      text: 'update history set revision = $1, hash = $2, digest = $3, mac = $4 returning revision',
-      values: [revision.revision, revision.hash, digest, mac],
-    }),
-    query({ text: `notify ${revisionChannel}` }),
-  ]);
-  requireWritten(revised, 1);
-  requireWritten(advanced, 1);
+  const [written] = await query({
+    name: 'advance',
+    text: advanceStatement,
+    values: [
+      revision.revision,
+      revision.previousHash,
+      Buffer.from(revision.content),
+      revision.hash,
+      new Date(recordedAt),
+      digest,
+      mac,
+      JSON.stringify(revocations.map((one) => revocationFieldsOf(one, chain))),
+      JSON.stringify(marks.map(markFields)),
+    ],
+  });
+  requireWritten(written?.slice(0, 4), [1, 1, revocations.length, marks.length]);
 }
 
 /** A trigger, or a rule, can make a write vanish without an error. */
-export function requireWritten(rows: readonly Row[], count: number): void {
-  if (rows.length !== count) throw new Error('the database did not keep what was written');
+export function requireWritten(written: readonly unknown[] | undefined, wanted: readonly number[]): void {
+  if (!isDeepStrictEqual(written, wanted)) throw new Error('the database did not keep what was written');
 }
 
-export async function raiseMarks(query: Query, marks: readonly Mark[]): Promise<Row[]> {
-  const fields = marks.map((mark) => ({
-    token_class: mark.tokenClass,
-    kind: mark.kind,
-    key: mark.key,
-    ceiling: mark.ceiling,
-    spared_token_id: mark.sparedTokenId,
-    spared_ceiling: mark.sparedCeiling,
-    covers_until: mark.coversUntil === null ? null : instantText(mark.coversUntil),
-  }));
-  return query({
-    name: 'raise',
-    text: `insert into watermark (token_class, kind, key, ceiling, spared_token_id, spared_ceiling, covers_until)
-           select * from json_to_recordset($1) as m (token_class text, kind text, key text, ceiling bigint,
-             spared_token_id text, spared_ceiling bigint, covers_until timestamptz)
-           on conflict (token_class, kind, key) do update
-             set ceiling = excluded.ceiling, spared_token_id = excluded.spared_token_id,
-                 spared_ceiling = excluded.spared_ceiling, covers_until = excluded.covers_until
-           returning key`,
-    values: [JSON.stringify(fields)],
-  });
-}
+export const raiseMarks = (query: Query, marks: readonly Mark[]): Promise<Row[]> =>
+  query({ name: 'raise', text: raising('$1'), values: [JSON.stringify(marks.map(markFields))] });
+
+const markFields = (mark: Mark): Record<string, unknown> => ({
+  token_class: mark.tokenClass,
+  kind: mark.kind,
+  key: mark.key,
+  ceiling: mark.ceiling,
+  spared_token_id: mark.sparedTokenId,
+  spared_ceiling: mark.sparedCeiling,
+  covers_until: mark.coversUntil === null ? null : instantText(mark.coversUntil),
+});
 
 function disableEntries(query: Query, { intents, revision }: Write): Promise<Row[]>[] {
   return intents.flatMap(({ disables, tenantId }) => {

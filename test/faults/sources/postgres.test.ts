@@ -66,6 +66,24 @@ test('where notifications get lost, Postgres is asked at an interval', async () 
   expect(hints).toBeGreaterThan(5);
 });
 
+test('notifications that come close together are told at a pace, the last of them too', async () => {
+  await using store = await openTestDatabase();
+  await using _postgres = { [Symbol.asyncDispose]: () => store.postgres.stop() };
+  await using database = openDatabase({ url: store.postgres.adminUrl, applicationName, connectionsMax: 1 });
+  const hints: number[] = [];
+  await using _ = await postgresRevisionSource(database, never).subscribe(() => hints.push(performance.now()));
+  const begun = performance.now();
+  let last = begun;
+  for (let count = 0; count < 300; count++) {
+    last = performance.now();
+    await store.database.query({ text: 'notify touchstone_revision' });
+  }
+  await untilTrue('the last is told', () => (hints.at(-1) ?? 0) > last, 2_000);
+  expect(hints.at(-1)).toBeGreaterThan(last);
+  // A timer may come a millisecond early.
+  expect(hints.length).toBeLessThanOrEqual((performance.now() - begun) / 24 + 2);
+});
+
 test('closed while it tries to connect, it leaves no connection behind', async () => {
   // Takes connections, and never says a word.
   const server = createServer().listen(0, '127.0.0.1');

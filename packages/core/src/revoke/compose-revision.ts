@@ -160,7 +160,7 @@ function revocationOf(intent: RevocationIntent, revision: SealedRevision, locked
     includeCredentials: intent.includeCredentials,
     reason: intent.reason,
     actor: { kind, name, credentialId },
-    requestText: requestTextOf(intent),
+    requestText: intent.idempotencyKey === null ? '' : requestTextOf(intent),
     idempotencyKey: intent.idempotencyKey,
     recordedAt: locked.now,
   };

@@ -39,7 +39,7 @@ export interface Revocation {
   readonly reason: string;
   /** The kind, the name and the credential's id of who did it. */
   readonly actor: Pick<Actor, 'kind' | 'name' | 'credentialId'>;
-  /** Tells whether a request with the same key is the same. */
+  /** Tells whether a request with the same key is the same; empty where there is no key. */
   readonly requestText: string;
   readonly idempotencyKey: string | null;
   /** Milliseconds since 1970, by the database's clock. */
