@@ -27,6 +27,8 @@ export type Shape = Pick<Load, 'concurrency' | 'connections'>;
 export const single: Shape = { concurrency: 128, connections: 128 };
 /** Callers share connections. Then the null RPC costs little more than half, for its calls are read and written together. */
 const shared: Shape = { concurrency: 128, connections: 32 };
+/** Fewer callers yet, on fewer connections, as replicas of a service have them. */
+export const few: Shape = { concurrency: 64, connections: 4 };
 const batch: Shape = { concurrency: batchConcurrency, connections: batchConcurrency };
 /** Distinct calls of a batch RPC, and distinct users: more would only fill ghz's memory. */
 const batchesMax = 1_000;
@@ -110,9 +112,10 @@ export function issueLoads({ services, demo }: Stack): Record<'one' | 'batch', L
 export const revokeLoad = (
   { services, demo }: Stack,
   tokens: Tokens,
+  shape: Shape,
   onRevoked: (tokens: readonly string[]) => void,
 ): Load => ({
-  ...single,
+  ...shape,
   call: 'touchstone.v1.RevocationService/RevokeToken',
   server: serverOf(services.revocation),
   credential: demo.operatorToken,

@@ -55,9 +55,9 @@ async function bench({ json, records, seconds, kafka }: Options, signal: AbortSi
 
 function show(results: Results): void {
   const { health, validate, validateShared, validateBatch, validateCached, validateCachedBatch } = results;
-  const { issue, issueBatch, revoke, revokeAllFew, revokeAllMany } = results;
+  const { issue, issueBatch, revoke, revokeFew, revokeAllFew, revokeAllMany } = results;
   const validations = [validate, validateShared, validateBatch, validateCached, validateCachedBatch];
-  console.log(`${loadTable([health, ...validations, issue, issueBatch, revoke])}\n`);
+  console.log(`${loadTable([health, ...validations, issue, issueBatch, revoke, revokeFew])}\n`);
   console.log(`${explanation}\n`);
   console.log(`${revokeAllTable([revokeAllFew, revokeAllMany])}\n`);
 }

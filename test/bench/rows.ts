@@ -1,7 +1,7 @@
 import type { Stack } from '@touchstone/local-stack';
 import { requireHonoured, requireIssued, requireRefused, requireRevokeAllHolds } from './checks.ts';
 import { type Compared, compare } from './compare.ts';
-import { batchSize, healthLoad, issueLoads, revokeLoad, validateLoads } from './loads.ts';
+import { batchSize, few, healthLoad, issueLoads, revokeLoad, type Shape, single, validateLoads } from './loads.ts';
 import type { Bench, Load } from './measure.ts';
 import { measureRevokeAll, type RevokedAll } from './revoke-all.ts';
 import { seedTokens } from './seed.ts';
@@ -47,7 +47,8 @@ export async function measureRows(
   const issue = await one('IssueToken', issueLoad.one);
   const issueBatch = await inBatches('BatchIssueTokens', issueLoad.batch);
   await requireIssued(stack);
-  const revoke = await revokeOneByOne(bench, stack, tokens);
+  const revoke = await revokeOneByOne(bench, stack, tokens, 'RevokeToken', single);
+  const revokeFew = await revokeOneByOne(bench, stack, tokens, 'RevokeToken, 64 callers on 4 connections', few);
   return {
     health,
     validate,
@@ -58,6 +59,7 @@ export async function measureRows(
     issue,
     issueBatch,
     revoke,
+    revokeFew,
     revokeAllFew,
     revokeAllMany,
   };
@@ -69,10 +71,16 @@ async function seed(bench: Bench, stack: Stack, count: number): Promise<Tokens> 
   return tokens;
 }
 
-async function revokeOneByOne(bench: Bench, stack: Stack, tokens: Tokens): Promise<Compared> {
+async function revokeOneByOne(
+  bench: Bench,
+  stack: Stack,
+  tokens: Tokens,
+  name: string,
+  shape: Shape,
+): Promise<Compared> {
   const revoked: string[] = [];
-  const load = revokeLoad(stack, tokens, (some) => revoked.push(...some.slice(0, sampleSize)));
-  const compared = await compare(bench, { name: 'RevokeToken', load, tokensPerCall: 1, rounds: 1 });
+  const load = revokeLoad(stack, tokens, shape, (some) => revoked.push(...some.slice(0, sampleSize)));
+  const compared = await compare(bench, { name, load, nullShape: shape, tokensPerCall: 1, rounds: 1 });
   await requireRefused(stack, revoked);
   return compared;
 }

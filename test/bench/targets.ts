@@ -23,6 +23,8 @@ export interface Results {
   readonly issue: Compared;
   readonly issueBatch: Compared;
   readonly revoke: Compared;
+  /** Its callers are 64, and share connections. */
+  readonly revokeFew: Compared;
   readonly revokeAllFew: RevokedAll;
   readonly revokeAllMany: RevokedAll;
 }
@@ -30,7 +32,7 @@ export interface Results {
 /** What this is to reach, and what it did. */
 export function judge(results: Results): Verdict[] {
   const { health, validate, validateBatch, validateCached, validateCachedBatch, issue } = results;
-  const { revokeAllFew, revokeAllMany } = results;
+  const { revokeFew, revokeAllFew, revokeAllMany } = results;
   return [
     atLeast('health check / null RPC, calls a second', health.ratio, 0.9),
     atLeast('ValidateToken / null RPC, calls a second', validate.ratio, 0.5),
@@ -43,6 +45,7 @@ export function judge(results: Results): Verdict[] {
     atLeast('ValidateToken from cache / null RPC, calls a second', validateCached.ratio, 0.75),
     atLeast('BatchValidateTokens from cache, tokens a second of CPU', tokensOfCpuSecond(validateCachedBatch), 100_000),
     atLeast('IssueToken / null RPC, calls a second', issue.ratio, 0.4),
+    atLeast('RevokeToken of 64 callers, calls a second', revokeFew.callsPerSecond, 5_000),
     atMost('RevokeTokens(all), many records / few, median', revokeAllMany.median / revokeAllFew.median, 1.5),
     ...Object.entries(results.idleMebibytes).map(([name, mebibytes]) => atMost(`${name} idle, MiB`, mebibytes, 150)),
   ];
