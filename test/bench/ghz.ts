@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
-import { access, mkdir, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
@@ -89,11 +89,13 @@ export interface GhzHome {
  * stands in files that only their owner can read: other users can read arguments.
  */
 export async function runGhz(home: GhzHome, run: GhzRun, onStart?: (pid: number) => void): Promise<GhzCall[]> {
-  const configFile = join(home.folder, 'ghz.json');
-  const requestsFile = join(home.folder, 'requests.bin');
+  const folder = await mkdtemp(join(home.folder, 'ghz-'));
+  const configFile = join(folder, 'ghz.json');
+  const requestsFile = join(folder, 'requests.bin');
   const config = { ...configOf(run), protoset: home.protosetFile, 'binary-file': requestsFile };
   await writeFile(configFile, JSON.stringify(config), { mode: 0o600 });
   await writeFile(requestsFile, Buffer.concat(run.requests), { mode: 0o600 });
+  await using _ = { [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
   const child = spawn(home.ghz, ['--config', configFile], {
     env: { ...process.env, ...environmentOf(run) },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -112,10 +112,10 @@ export function issueLoads({ services, demo }: Stack): Record<'one' | 'batch', L
 export const revokeLoad = (
   { services, demo }: Stack,
   tokens: Tokens,
-  shape: Shape,
+  how: Shape & Pick<Load, 'beside'>,
   onRevoked: (tokens: readonly string[]) => void,
 ): Load => ({
-  ...shape,
+  ...how,
   call: 'touchstone.v1.RevocationService/RevokeToken',
   server: serverOf(services.revocation),
   credential: demo.operatorToken,

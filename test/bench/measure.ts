@@ -35,6 +35,8 @@ export interface Load {
   readonly requests: (countMax: number) => Uint8Array[];
   /** No request may be sent twice: the second time it costs less. */
   readonly isOnce?: boolean;
+  /** Goes on at the same time, at so many calls a second. */
+  readonly beside?: { readonly load: Load; readonly rate: number };
   /** Is told how many of the requests were sent, from the first on. */
   readonly onSent?: (count: number) => void;
 }
@@ -80,6 +82,7 @@ const sampleMilliseconds = 100;
 /** Runs the load once; every call must succeed. */
 export async function measure(bench: Bench, load: Load, { rate, rateMax, seconds }: Pace): Promise<Run> {
   const runSeconds = warmUpMilliseconds / 1_000 + seconds + 0.1;
+  const end = { seconds: runSeconds };
   const requests = load.requests(Math.ceil((rate ?? rateMax) * runSeconds) + load.concurrency);
   if (requests.length === 0) throw new RequestsSpent(load.call);
 
@@ -89,14 +92,23 @@ export async function measure(bench: Bench, load: Load, { rate, rateMax, seconds
     postgres: cpuMillisecondsOfTree(bench.postgresPid),
     ghz: cpuMilliseconds(ghzPid),
   }));
-  const run = { ...load, address: load.server.address, requests, rate };
   const onStart = (pid: number) => {
     ghzPid = pid;
   };
-  const calls = await runGhz(bench, { ...run, end: { seconds: runSeconds } }, onStart);
+  const [calls] = await Promise.all([
+    runGhz(bench, { ...load, address: load.server.address, requests, rate, end }, onStart),
+    goOnBeside(bench, load.beside, end),
+  ]);
   if (load.isOnce && calls.length > requests.length) throw new RequestsSpent(load.call);
   load.onSent?.(calls.length);
   return summarise(calls, sampler.samples, seconds);
+}
+
+async function goOnBeside(bench: Bench, beside: Load['beside'], end: { readonly seconds: number }): Promise<void> {
+  if (!beside) return;
+  const { load, rate } = beside;
+  const requests = load.requests(Math.ceil(rate * end.seconds) + load.concurrency);
+  await runGhz(bench, { ...load, address: load.server.address, requests, rate, end });
 }
 
 function sampleCpu(read: () => Readonly<Record<Consumer, number>>): { samples: Sample[] } & Disposable {

@@ -11,6 +11,8 @@ import { shuffled, type Tokens } from './tokens.ts';
 /** The rows that are held to a share of the null RPC are measured so often, by turns with it. */
 const roundsOfTargets = 7;
 const fewRecords = 1_000;
+/** A second, while tokens are revoked. */
+const validatedBeside = 500;
 /** Of what a run has revoked, so many are shown to be. */
 const sampleSize = 500;
 
@@ -48,7 +50,14 @@ export async function measureRows(
   const issueBatch = await inBatches('BatchIssueTokens', issueLoad.batch);
   await requireIssued(stack);
   const revoke = await revokeOneByOne(bench, stack, tokens, 'RevokeToken', single);
-  const revokeFew = await revokeOneByOne(bench, stack, tokens, 'RevokeToken, 64 callers on 4 connections', few);
+  const beside = { load: { ...validateLoad.cached, ...few }, rate: validatedBeside };
+  const revokeFew = await revokeOneByOne(
+    bench,
+    stack,
+    tokens,
+    `RevokeToken, 64 callers on 4 connections, beside ${validatedBeside} validations/s`,
+    { ...few, beside },
+  );
   return {
     health,
     validate,
@@ -76,11 +85,17 @@ async function revokeOneByOne(
   stack: Stack,
   tokens: Tokens,
   name: string,
-  shape: Shape,
+  how: Shape & Pick<Load, 'beside'>,
 ): Promise<Compared> {
   const revoked: string[] = [];
-  const load = revokeLoad(stack, tokens, shape, (some) => revoked.push(...some.slice(0, sampleSize)));
-  const compared = await compare(bench, { name, load, nullShape: shape, tokensPerCall: 1, rounds: 1 });
+  const load = revokeLoad(stack, tokens, how, (some) => revoked.push(...some.slice(0, sampleSize)));
+  const compared = await compare(bench, {
+    name,
+    load,
+    nullShape: { concurrency: how.concurrency, connections: how.connections },
+    tokensPerCall: 1,
+    rounds: 1,
+  });
   await requireRefused(stack, revoked);
   return compared;
 }
