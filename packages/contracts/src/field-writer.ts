@@ -29,8 +29,13 @@ export class FieldWriter extends BinaryWriter {
     if (flag) this.tag(number, WireType.Varint).bool(true);
   }
 
-  /** A whole number or a value of an enum, 0 as well. */
-  number({ number }: Field, value: number): void {
+  /** A whole number, or a value of an enum. */
+  number(field: Field, value: number): void {
+    if (value !== 0) this.optionalNumber(field, value);
+  }
+
+  /** Of a field that tells 0 from nothing. */
+  optionalNumber({ number }: Field, value: number): void {
     this.tag(number, WireType.Varint).uint64(value);
   }
 

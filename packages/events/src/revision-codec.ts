@@ -69,7 +69,7 @@ function writeCut(cut: Cut): void {
   writer.number(cutField.kind, kinds[cut.kind]);
   writer.text(cutField.key, wholeText(cut.key, 'key'));
   writer.number(cutField.tokenClass, tokenClasses[cut.tokenClass]);
-  if (cut.ceiling !== null) writer.number(cutField.ceiling, wholeNumber(cut.ceiling, 'ceiling'));
+  if (cut.ceiling !== null) writer.optionalNumber(cutField.ceiling, wholeNumber(cut.ceiling, 'ceiling'));
   writer.text(cutField.sparedTokenId, wholeText(cut.sparedTokenId ?? '', 'spared_token_id'));
   if (cut.coversUntil !== null) writer.instant(cutField.coversUntil, wholeNumber(cut.coversUntil, 'covers_until'));
 }

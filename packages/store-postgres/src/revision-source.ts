@@ -18,7 +18,7 @@ export function postgresRevisionSource(database: Database, pollMilliseconds: num
     async subscribe(deliver) {
       const closing = new AbortController();
       const tried = Promise.withResolvers<void>();
-      const hint = paced(() => deliver('hint'));
+      const hint = paced(() => deliver('hint'), closing.signal);
       const poll = setInterval(hint, pollMilliseconds);
       const listening = listenUntilClosed(database, hint, closing.signal, tried.resolve);
       await tried.promise;
@@ -47,21 +47,21 @@ async function listenUntilClosed(
   }
 }
 
-/** The first at once; those that come within a pace of one that was given are one more, at its end. */
-function paced(hint: () => void): () => void {
+/** The first at once; those that come within a pace of one that was given are one more, at its end, unless it is closed by then. */
+function paced(hint: () => void, closing: AbortSignal): () => void {
   let isDue = false;
   let givenAt = Number.NEGATIVE_INFINITY;
   const give = () => {
     isDue = false;
     givenAt = performance.now();
-    hint();
+    if (!closing.aborted) hint();
   };
   return () => {
     if (isDue) return;
     isDue = true;
     const wait = givenAt + paceMilliseconds - performance.now();
     if (wait <= 0) give();
-    else setTimeout(give, wait);
+    else setTimeout(give, wait).unref();
   };
 }
 
