@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { chown, stat, writeFile } from 'node:fs/promises';
 import { genesis, StoreUnavailable } from '@touchstone/core';
 import { type LocalPostgres, startPostgres } from '@touchstone/local-stack';
@@ -68,8 +69,15 @@ async function untilTaken(): Promise<void> {
 test('a promoted primary takes neither tokens nor revocations until the fence has run out since it was noticed', async () => {
   await beat();
   expect(await issue()).toBe(true);
+  const { revocationId } = await revokeAll(store, 'before');
+  const used = { partition: 0, key: randomUUID() };
+  const text = `insert into refresh_use (id, used_at, request, answer, expires_at) values ($1, now(), '', '', now())`;
+  await store.database.query({ text, values: [used.key] });
   await promote();
   await expectHeld();
+  // Of what is there already, too: it may be on no other server.
+  await expect(revokeAll(store, 'before')).rejects.toThrow(StoreUnavailable);
+  await expect(store.tokens.findUse(used)).rejects.toThrow(StoreUnavailable);
   const noticed = performance.now();
   await beat();
   await expectHeld();
@@ -77,6 +85,8 @@ test('a promoted primary takes neither tokens nor revocations until the fence ha
   await untilTaken();
   expect(performance.now() - noticed).toBeGreaterThan(fenceMilliseconds);
   expect(await issue()).toBe(true);
+  expect(await revokeAll(store, 'before')).toMatchObject({ revocationId });
+  expect(await store.tokens.findUse(used)).not.toBeNull();
 });
 
 test('a clock that was set back since the promotion was noticed holds writes back for a fence, counted anew', async () => {

@@ -15,6 +15,10 @@ export const promotedUpdate = (fence: string): string => `
   update promotion set timeline = current_timeline(), writes_from = now() + ${fence} * interval '1 millisecond'
    where timeline <> current_timeline() or writes_from > now() + ${fence} * interval '1 millisecond'`;
 
+/** Whether tokens and revocations may be written, and what was written is surely so for whoever answers. */
+export const isSettled = `
+  exists (select from promotion where timeline = current_timeline() and writes_from <= now())`;
+
 /** A revision of another history counts as none: of this one, those with such numbers are still to come. */
 const beatStatement = `
   with beat as (

@@ -5,6 +5,7 @@ import {
   type Consent,
   type ConsentAsOf,
   type ConsentStore,
+  Disabled,
   gather,
   inTurn,
   type Mac,
@@ -57,7 +58,7 @@ export function consentStore(database: Database, { mac, codec, instanceId }: Con
         const inserted = await insert(query, consent, mac);
         if (inserted) await insertEvents(query, writer, [event], Date.now());
         const found = await findByKey(query, consent, mac);
-        if (!found) throw new Error('the database did not keep the consent');
+        if (!found) throw new Disabled('tenant');
         return { recorded: found, written: inserted ? 1 : 0 };
       }),
     );
@@ -125,13 +126,15 @@ export function consentReader(database: Database, mac: Mac): Pick<ConsentStore, 
   };
 }
 
-/** False where the idempotency key has been used. */
+/** False where the idempotency key has been used, or the tenant has ended: all of it may be erased by now. */
 async function insert(query: Query, wanted: NewConsent, mac: Mac): Promise<boolean> {
   const [[now]] = (await query({ text: 'select (extract(epoch from now()) * 1000)::bigint' })) as [[number]];
   const consent: Consent = { ...wanted, recordedAt: now, expiresAt: now + wanted.ttl * 1_000 };
   const rows = await query({
     text: `insert into consent (consent_id, tenant_id, app_id, user_handle, grants, recorded_at, expires_at, idempotency_key, mac)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (tenant_id, idempotency_key) do nothing returning consent_id`,
+           select $1, $2, $3, $4, $5, $6, $7, $8, $9
+             from tenant t where t.tenant_id = $2 and t.disabled_revision is null
+           on conflict (tenant_id, idempotency_key) do nothing returning consent_id`,
     values: [
       consent.consentId,
       consent.tenantId,

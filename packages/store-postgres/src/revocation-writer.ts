@@ -16,6 +16,7 @@ import {
   StoreUnavailable,
 } from '@touchstone/core';
 import { insertEvents } from './audit-writer.ts';
+import { isSettled } from './census.ts';
 import { type Database, type Query, type Row, type Statement, StatementRefused } from './database.ts';
 import { markColumns, markOf } from './history-rows.ts';
 import { instantText } from './instant-text.ts';
@@ -108,6 +109,8 @@ export async function lockHistory(
   const [revision, hash, digest, mac] = head as [number, string, string, string];
   const [lastSequence, now, lastPartition] = reading as [number, number, number | null];
   const marks = marksOf(reading?.[3]);
+  // A repeat writes nothing, and what it repeats may have reached this server alone: others are still answered by the one before.
+  if (!reading?.[4]) throw new StoreUnavailable(new Error('this server has been promoted a moment ago'));
   const byTarget = await readByTarget(query, repeatsAmong(intents, marks));
   // What somebody else has made up counts as not there.
   const earlier = [...byKey, ...byTarget].flatMap((row) => revocationOf(row, chain) ?? []);
@@ -123,7 +126,8 @@ const marksSelect = `
     cross join lateral (select json_build_array(${markColumns}) as mark from watermark w
       where w.token_class = c.token_class and w.kind = c.kind and w.key = c.key limit 1) as m`;
 const readingStatement = `
-  select ${lastDrawn}, (extract(epoch from clock_timestamp()) * 1000)::bigint, (${lastPartitionSelect}), (${marksSelect})
+  select ${lastDrawn}, (extract(epoch from clock_timestamp()) * 1000)::bigint, (${lastPartitionSelect}), (${marksSelect}),
+         ${isSettled}
     from token_sequence`;
 
 type Target = Pick<Cut, 'tokenClass' | 'kind' | 'key'>;

@@ -13,6 +13,7 @@ import {
   TooManyTokens,
   type UsedBefore,
 } from '@touchstone/core';
+import { isSettled } from './census.ts';
 import { type Database, type Query, StatementRefused } from './database.ts';
 import { OutboxWriter, outboxFields } from './outbox-rows.ts';
 import { recordsOf } from './record-reader.ts';
@@ -73,7 +74,8 @@ const useStatement = `
   on conflict do nothing returning id`;
 
 const usedStatement = `
-  select request, answer, (extract(epoch from clock_timestamp() - used_at) * 1000)::bigint from refresh_use where id = $1`;
+  select request, answer, (extract(epoch from clock_timestamp() - used_at) * 1000)::bigint, ${isSettled}
+    from refresh_use where id = $1`;
 
 /** Takes the transaction back; nobody outside hears of it. */
 class Stale extends Error {
@@ -228,6 +230,8 @@ async function takeUse(query: Query, { key, request, answer, expiresAt }: Refres
 async function findUse(query: Query, { key }: TokenKey): Promise<UsedBefore | null> {
   const [row] = await query({ text: usedStatement, values: [key] });
   if (!row) return null;
-  const [request, answer, age] = row as [string, Buffer, number];
+  const [request, answer, age, isInForce] = row as [string, Buffer, number, boolean];
+  // The tokens that it gave may have reached this server alone.
+  if (!isInForce) throw new StoreUnavailable(new Error('this server has been promoted a moment ago'));
   return { request, answer, age };
 }

@@ -44,26 +44,37 @@ export async function eraseUser(
   await requireTenantThere(registry, tenantId);
   const userHandle = (await handles.of(tenantId)).handleOf(userId);
   const why = { reason, includeCredentials: false };
-  for (let after: string | null = ''; after !== null; ) {
-    const page: ConsentsFound = await consents.list(tenantId, userHandle, after, pageSize);
-    const ends = page.consents.map(({ consent }) => ({ kind: 'consent', key: consent.consentId, tenantId }) as const);
-    await Promise.all(ends.map((end) => revocations.write(intentOfTarget(act, end, { ...why, idempotencyKey: null }))));
-    after = page.next;
-  }
+  const endConsents = async (recordedBy: number): Promise<Head[]> => {
+    const heads: Head[] = [];
+    for (let after: string | null = ''; after !== null; ) {
+      const page: ConsentsFound = await consents.list(tenantId, userHandle, after, pageSize);
+      const alive = page.consents.filter(
+        ({ consent, isWithdrawn }) => !isWithdrawn && consent.recordedAt <= recordedBy,
+      );
+      const ends = alive.map(({ consent }) => ({ kind: 'consent', key: consent.consentId, tenantId }) as const);
+      const ended = ends.map((end) => revocations.write(intentOfTarget(act, end, { ...why, idempotencyKey: null })));
+      heads.push(...(await Promise.all(ended)).map(({ head }) => head));
+      after = page.next;
+    }
+    return heads;
+  };
+  await endConsents(Number.POSITIVE_INFINITY);
   // A user may come back, and be erased again.
   const user = { kind: 'user', key: userHandle, tenantId } as const;
   const again = { ...why, idempotencyKey: newRevocationId() };
-  const revocation = await revocations.write(intentOfTarget(act, user, again));
+  const { ceiling, head, recordedAt } = await revocations.write(intentOfTarget(act, user, again));
+  // One that was recorded while they were looked through may have been used before the user's tokens ended.
+  const last = (await endConsents(recordedAt)).reduce((a, b) => (b.revision > a.revision ? b : a), head);
   const erasureId = newErasureId();
   await erasures.request(
-    { erasureId, tenantId, userHandle, revocation },
+    { erasureId, tenantId, userHandle, revocation: { ceiling, head: last } },
     {
       tenantId,
       actor: actorOf(act),
       act: { type: 'registry_changed', what: 'user', id: userHandle, change: 'erased', reason },
     },
   );
-  return { erasureId, head: revocation.head };
+  return { erasureId, head: last };
 }
 
 /**

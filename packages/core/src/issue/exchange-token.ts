@@ -25,7 +25,14 @@ import { decide, type Proven } from '../validate/decide.ts';
 import { decideWithProof, type Presented, type PresentedProof, type ProofPorts } from '../validate/proof.ts';
 import { heldAgainst, type ReleasePorts } from '../validate/under-release.ts';
 import { consentAgeOf, requireConsent, requireKnown } from './decide-grant.ts';
-import { ancestorOf, type IssuedToken, type IssuePorts, issuedFrom, tokenIssued } from './issue-token.ts';
+import {
+  ancestorOf,
+  type IssuedToken,
+  type IssuePorts,
+  issuedFrom,
+  requireAncestorsAlive,
+  tokenIssued,
+} from './issue-token.ts';
 import type { TenantHandles } from './ports.ts';
 import { countOnce } from './rates.ts';
 import { recordRefusal } from './record-refusal.ts';
@@ -244,6 +251,7 @@ async function write(
     },
     secretsFor(act, command, opened, { source, target }, await ports.handles.of(parent.tenantId)),
   );
+  requireAncestorsAlive(record, ports.follower);
   const inserted = await ports.tokens.insert(record, tokenIssued(act, record, ''), act.signal);
   return inserted ? issuedFrom(token, record, [], ports.follower) : null;
 }

@@ -9,6 +9,7 @@ import {
   RateExceeded,
   ScopeNotAllowed,
   StoreUnavailable,
+  TokenNotHonoured,
 } from '../errors.ts';
 import type { App } from '../register/registration.ts';
 import { Follower } from '../revisions/follower.ts';
@@ -16,10 +17,11 @@ import { actOf } from '../test-act.ts';
 import { consentOf, TestConsents } from '../test-consents.ts';
 import { chain, History, quiet, TestClock } from '../test-history.ts';
 import { methods } from '../test-method.ts';
+import { ancestor, record } from '../test-record.ts';
 import { handles, registration, TestRegistry } from '../test-registry.ts';
 import { TestRevocations, TestTokens, TestTrail } from '../test-writers.ts';
 import { idOf } from '../tokens/token-record.ts';
-import { type IssueCommand, issueToken } from './issue-token.ts';
+import { type IssueCommand, issueToken, requireAncestorsAlive } from './issue-token.ts';
 import type { RateLimiter } from './ports.ts';
 
 const command: IssueCommand = {
@@ -196,4 +198,13 @@ test.each([StoreUnavailable, Overloaded])('a failure of ours is no refusal: %o',
   tokens.insert = () => Promise.reject(new Failure());
   await expect(issue()).rejects.toThrow(Failure);
   expect(recorded).toEqual([]);
+});
+
+test('nothing is made out of what has ended since it was looked up: of an erased user nothing would delete it', async () => {
+  const history = new History();
+  history.write('u1', 1);
+  const follower = await Follower.start(history, chain, new TestClock(), quiet);
+  const derivedFrom = (sequence: number) => record({ sequence: 9, lineage: [ancestor({ sequence })] });
+  expect(() => requireAncestorsAlive(derivedFrom(1), follower)).toThrow(TokenNotHonoured);
+  expect(() => requireAncestorsAlive(derivedFrom(2), follower)).not.toThrow();
 });

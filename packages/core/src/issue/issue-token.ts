@@ -218,6 +218,7 @@ async function write(
   const end = Math.min(expiresAt, family?.end ?? expiresAt);
   const lineage = family ? [family.root] : [];
   const { token, record } = await mint(command, decided, lineage, { ...birth, expiresAt: end }, ports);
+  requireAncestorsAlive(record, ports.follower);
   const issued = issuedFrom(token, record, decided.grant.excess, ports.follower);
   const event = tokenIssued(act, record, '');
   const { liveTokens } = decided.grant;
@@ -243,6 +244,14 @@ function roomFor(act: Act, limit: LiveTokensLimit | null, { revocations, followe
     refresh: () => follower.refresh(),
     end: limit.onMax === 'revoke_oldest' ? end : null,
   };
+}
+
+/**
+ * A later attempt may come long after what it derives from was looked up, and a row that nobody honours would be stored after
+ * those of its user have been erased. @throws TokenNotHonoured
+ */
+export function requireAncestorsAlive(record: Pick<TokenRecord, 'lineage'>, { watermarks }: Follower): void {
+  if (watermarks.revokesAncestorOf(record)) throw new TokenNotHonoured();
 }
 
 export const issuedFrom = (

@@ -164,7 +164,11 @@ export class Watermarks {
 
   /** Whether the token, or one that it was derived from, is revoked. */
   revokes(record: TokenRecord): boolean {
-    if (this.#covers(record.tokenClass, record)) return true;
+    return this.#covers(record.tokenClass, record) || this.revokesAncestorOf(record);
+  }
+
+  /** Whether one of the tokens that it was derived from is revoked. */
+  revokesAncestorOf(record: Pick<TokenRecord, 'lineage'>): boolean {
     for (const ancestor of record.lineage) if (this.#covers('token', ancestor)) return true;
     return false;
   }

@@ -132,6 +132,30 @@ test('a key that was used for another request fails that one alone', () => {
   ]);
 });
 
+test('a key that is used for two requests at once fails the later one alone', () => {
+  const first = intent(ada);
+  const composed = composeRevision(empty, [first, intent(ada, { reason: 'another' }), intent(bob)], chain);
+  expect(idsOf(composed)).toEqual([
+    first.revocationId,
+    expect.any(IdempotencyKeyReused),
+    expect.any(IdempotencyKeyReused),
+  ]);
+});
+
+test('what has ended is not told to end again', () => {
+  const consent = { kind: 'consent', key: 'con_1' } as const;
+  const ends = (idempotencyKey: string) =>
+    intent(consent, { idempotencyKey, reach: 'forever', disables: { what: 'consent', id: consent.key } });
+  const disablings = ({ write }: ReturnType<typeof composeRevision>) => [
+    write?.intents.map(({ disables }) => disables !== null),
+    write?.events.map(({ act }) => act.type),
+  ];
+  const told = ['registry_changed', 'tokens_revoked', 'tokens_revoked'];
+  expect(disablings(composeRevision(empty, [ends('a'), ends('b')], chain))).toEqual([[true, false], told]);
+  const { locked } = after(ends('a'));
+  expect(disablings(composeRevision(locked, [ends('c')], chain))).toEqual([[false], ['tokens_revoked']]);
+});
+
 test.each([
   ['of another name', { actor: { ...intent(ada).actor, name: 'other' } }],
   ['of another kind', { actor: { ...intent(ada).actor, kind: 'identity_service' as const } }],

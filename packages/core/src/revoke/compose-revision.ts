@@ -62,10 +62,11 @@ export function composeRevision(
     const earlier = earlierOf(intent, locked.earlier);
     if (earlier) return earlier;
     const wish = wishTextOf(intent);
-    if (!firstOf.has(wish)) firstOf.set(wish, intent);
-    return firstOf.get(wish) as RevocationIntent;
+    const first = firstOf.get(wish) ?? intent;
+    firstOf.set(wish, first);
+    return requestTextOf(first) === requestTextOf(intent) ? first : new IdempotencyKeyReused();
   });
-  const fresh = [...firstOf.values()];
+  const fresh = withoutEnded([...firstOf.values()], locked.marks);
   if (fresh.length === 0) return { outcomes: plans as (Revocation | Error)[], write: null };
 
   const cuts = fresh.flatMap((intent) => cutsOf(intent, locked));
@@ -121,12 +122,24 @@ function earlierOf(intent: RevocationIntent, earlier: readonly Revocation[]): Re
   return same && same.requestText !== requestTextOf(intent) ? new IdempotencyKeyReused() : same;
 }
 
-/** The same for two intents of a batch of which one repeats the other. */
+/** The same for two intents of a batch of which one repeats the other, or has the key of the other. */
 const wishTextOf = (intent: RevocationIntent): string => {
   const { idempotencyKey, tenantId, actor } = intent;
-  const request = [tenantId, requestTextOf(intent)];
-  return JSON.stringify(idempotencyKey === null ? request : [...request, idempotencyKey, actor.kind, actor.name]);
+  const keyed = [tenantId, idempotencyKey, actor.kind, actor.name];
+  return JSON.stringify(idempotencyKey === null ? [tenantId, requestTextOf(intent)] : keyed);
 };
+
+/** What has ended, by an earlier one or by one before it, ends no more. */
+function withoutEnded(intents: readonly RevocationIntent[], marks: readonly Mark[]): RevocationIntent[] {
+  const ended = new Set(marks.filter(({ ceiling }) => ceiling === null).map(({ kind, key }) => `${kind} ${key}`));
+  return intents.map((intent) => {
+    const target = `${intent.target.kind} ${intent.target.key}`;
+    if (!intent.disables) return intent;
+    if (ended.has(target)) return { ...intent, disables: null };
+    ended.add(target);
+    return intent;
+  });
+}
 
 function cutsOf(intent: RevocationIntent, { lastSequence, now, lastPartition }: LockedHistory): Cut[] {
   const { revocationId, sparedTokenId, reach } = intent;

@@ -33,7 +33,10 @@ const tenantsSeen = ({ caller }: Act): readonly string[] =>
 
 function maySee({ caller }: Act, { tenantId, target, includeCredentials }: Revocation): boolean {
   if (tenantId === null) return caller.scopes.includes('tokens:revoke_all');
-  if (!actsIn(caller, tenantId)) return false;
+  // A credential that acts in several tenants is at home in none of them.
+  const isThere =
+    tenantId === platformTenantId ? caller.scopes.includes('tokens:revoke_all') : actsIn(caller, tenantId);
+  if (!isThere) return false;
   if (caller.kind === 'operator') return caller.scopes.includes('tokens:revoke');
   // An identity service sees what concerns its tenant's users: those of its scopes that would let it do the same.
   if (target.kind === 'consent') return caller.scopes.includes('consents:write');
