@@ -1,13 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { create, toBinary } from '@bufbuild/protobuf';
 import type { IssueTokenResponse } from '@touchstone/contracts';
+import { type CutKind, RevisionContentSchema } from '@touchstone/contracts/events';
 import { Chain, type CutTarget, genesis, type Head, type RevisionContent, type SealedRevision } from '@touchstone/core';
 import { encodeRevisionEvent, revisionCodec, topics as topicNames } from '@touchstone/events';
 import { openKeyRing } from '@touchstone/token-methods';
 import kafkajs, { type Producer } from 'kafkajs';
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { keysOf } from '../harness/installation-keys.ts';
-import { type Calls, callsOf } from './calls.ts';
+import { openAdmin, untilAllFollow } from './admin.ts';
+import { atLeast, type Calls, callsOf, full, staleBy } from './calls.ts';
 import { ownKafka } from './own-kafka.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
 import { allServices, dead, metric, readiness } from './services.ts';
@@ -37,6 +41,11 @@ const ending = (target: CutTarget): RevisionContent => ({
 });
 const doomsday = ending({ kind: 'all', key: '' });
 const harmless = ending({ kind: 'user', key: 'nobody' });
+/** What would revoke all that was issued with a sequence up to this; each as long as any other. */
+const upTo = (ceiling: 0 | 127): RevisionContent => ({
+  ...doomsday,
+  cuts: doomsday.cuts.map((cut) => ({ ...cut, ceiling })),
+});
 
 function altered(bytes: Uint8Array): Buffer {
   const copy = Buffer.from(bytes);
@@ -67,7 +76,6 @@ const lies: Readonly<Record<string, readonly [atLeast: number, lie: Lie]>> = {
   ],
   'real events doubled': [0, (real) => [...real, ...real]],
   'real events in reverse': [0, (real) => real.toReversed()],
-  'a real event with a byte of its content altered': [0, (_, head) => [{ ...head, content: altered(head.content) }]],
   'a real event with a byte of its hash altered': [1, (_, head) => [{ ...head, hash: alteredHash(head.hash) }]],
   'a real event under the next number': [1, (_, head) => [{ ...head, revision: head.revision + 1 }]],
   'an event from the far future': [1, (_, head) => [{ ...head, revision: Number.MAX_SAFE_INTEGER }]],
@@ -78,9 +86,39 @@ const lies: Readonly<Record<string, readonly [atLeast: number, lie: Lie]>> = {
   'a real event with garbage behind it': [0, (_, head) => [Buffer.concat([encodeRevisionEvent(head), randomBytes(9)])]],
 };
 
+/** Seals under the installation's key, but for the database. */
+type Seal = (head: Head, content: RevisionContent | Uint8Array) => SealedRevision;
+
+/** Doomsday, and more: a message that follows another one adds to it. */
+const doomsdayAnd = (...more: readonly number[]) => Buffer.concat([revisionCodec.encode(doomsday), Buffer.from(more)]);
+const unknownField = [0x78, 1];
+const cutOfUnknownKind = toBinary(
+  RevisionContentSchema,
+  create(RevisionContentSchema, {
+    entries: [
+      { entry: { case: 'cut', value: { revocationId: 'rvk_new', kind: 99 as CutKind, key: 'new', tokenClass: 1 } } },
+    ],
+  }),
+);
+
+/** They say that they come next, when the one that does is not there yet: nobody has applied it. */
+const nextLies: Readonly<Record<string, (head: Head, seal: Seal) => SealedRevision>> = {
+  'a true event with a byte of its content altered': (head, seal) => ({
+    ...seal(head, upTo(0)),
+    content: revisionCodec.encode(upTo(127)),
+  }),
+  'a true event after one that is not there': (head, seal) => seal(seal(head, harmless), doomsday),
+  'a true event that cuts at a kind that is not known, too': (head, seal) =>
+    seal(head, doomsdayAnd(...cutOfUnknownKind)),
+  'a true event with an entry of a kind that is not known': (head, seal) =>
+    seal(head, doomsdayAnd(0x12, unknownField.length, ...unknownField)),
+  'a true event with a field that is not known': (head, seal) => seal(head, doomsdayAnd(...unknownField)),
+};
+
 describe.skipIf(!(await ownKafka('lying-topic')))('with Kafka: on the topic of revisions', () => {
   let own: OwnStack;
   let installation: Chain;
+  let seal: Seal;
   let calls: Calls;
   let topics: Topics;
   let producer: Producer;
@@ -90,7 +128,11 @@ describe.skipIf(!(await ownKafka('lying-topic')))('with Kafka: on the topic of r
 
   beforeAll(async () => {
     own = cleanup.use(await openOwnStack({ kafka: 'local' }));
-    installation = new Chain((await keysOf(own.stack)).mac, revisionCodec);
+    const { mac } = await keysOf(own.stack);
+    installation = new Chain(mac, revisionCodec);
+    const asBytes = (content: RevisionContent | Uint8Array) =>
+      content instanceof Uint8Array ? content : revisionCodec.encode(content);
+    seal = (head, content) => new Chain(mac, { ...revisionCodec, encode: () => asBytes(content) }).next(head, harmless);
     calls = callsOf(own.stack, own.world);
     live = await Promise.all([calls.issue(), calls.issue()]);
     for (let i = 0; i < 8; i++) await revokeOne();
@@ -115,12 +157,21 @@ describe.skipIf(!(await ownKafka('lying-topic')))('with Kafka: on the topic of r
   const asValue = (one: SealedRevision | Buffer | null): Buffer | null =>
     one === null || Buffer.isBuffer(one) ? one : Buffer.from(encodeRevisionEvent(one));
 
+  /** Whether a revision is the next one, and can be read. */
+  function continues(head: Head, one: SealedRevision): boolean {
+    try {
+      return installation.continues(head, one) !== null;
+    } catch {
+      return false;
+    }
+  }
+
   /** The real revisions, once all of them are on the topic. */
   async function realRevisions(): Promise<readonly [readonly SealedRevision[], SealedRevision]> {
     const real: SealedRevision[] = [];
     const isComplete = () => {
       real.length = 0;
-      for (const one of topics.revisions) if (installation.continues(real.at(-1) ?? genesis, one)) real.push(one);
+      for (const one of topics.revisions) if (continues(real.at(-1) ?? genesis, one)) real.push(one);
       return real.length >= revoked.length;
     };
     await untilTrue('the real ones are on the topic', isComplete);
@@ -149,6 +200,15 @@ describe.skipIf(!(await ownKafka('lying-topic')))('with Kafka: on the topic of r
     }
   }
 
+  /** The revisions after a head, as the database has them. */
+  async function revisionsAfter(admin: pg.Client, head: Head): Promise<SealedRevision[]> {
+    const { rows } = await admin.query(
+      'select revision::int, previous_hash as "previousHash", content, hash from revision where revision > $1',
+      [head.revision],
+    );
+    return rows;
+  }
+
   async function nothingIsWrong(): Promise<void> {
     for (const { token } of live) expect((await calls.validate(token)).active).toBe(true);
     for (const { token } of revoked) expect((await calls.validate(token)).active).toBe(false);
@@ -168,6 +228,49 @@ describe.skipIf(!(await ownKafka('lying-topic')))('with Kafka: on the topic of r
     const met = async () => (await metric(validator, distrusted)) - before;
     await expect.poll(met, { timeout: 30_000 }).toBeGreaterThanOrEqual(atLeast + 1);
     await nothingIsWrong();
+  });
+
+  test.each(Object.entries(nextLies))('%s: it is distrusted, and nothing of it is applied', async (_, lie) => {
+    const [, head] = await realRevisions();
+    const services = allServices(own.stack);
+    const before = await Promise.all(services.map((service) => metric(service, distrusted)));
+    await send([asValue(lie(head, seal))]);
+    for (const [i, service] of services.entries()) {
+      await untilTrue(
+        `the ${service.name} has read it`,
+        async () => (await metric(service, distrusted)) > (before[i] ?? 0),
+      );
+    }
+    await nothingIsWrong();
+  });
+
+  test('real events of which one is lost: what is missing comes from Postgres', async () => {
+    const [, head] = await realRevisions();
+    const [lost, after] = [await calls.issue(), await calls.issue()];
+    for (const { token } of [lost, after]) expect((await calls.validate(token, staleBy(60))).active).toBe(true);
+    await using admin = await openAdmin(own);
+    await admin.query('begin');
+    await admin.query('lock table relay_position in access exclusive mode');
+    const { revision } = await calls.revoke(lost.token);
+    await calls.revoke(after.token);
+    await admin.query('update relay_position set revision = $1', [head.revision + 1]);
+    await admin.query('commit');
+    const both = await revisionsAfter(admin, head);
+    const told = () => both.map(({ hash }) => topics.revisions.some((one) => one.hash === hash));
+    await untilTrue('the one after it is on the topic', () => told()[1] === true);
+    await untilAllFollow(admin);
+    for (const { token } of [lost, after]) {
+      for (const freshness of [full, staleBy(60), atLeast(revision)]) {
+        expect((await calls.validate(token, freshness)).active).toBe(false);
+      }
+    }
+    expect(told()).toEqual([false, true]);
+    revoked.push(lost, after);
+
+    // It comes too late, and the other one again.
+    await send(both.map(asValue));
+    await nothingIsWrong();
+    await allIsRead();
   });
 
   test('a compression that the services can not read: no wrong answer', async () => {
