@@ -12,7 +12,8 @@ import type { ServiceName, Stack } from '@touchstone/local-stack';
 import { shared } from '../harness/shared-stack.ts';
 import { clientsOf, unique, type World } from '../harness/world.ts';
 
-type Target = NonNullable<MessageInitShape<typeof RevocationTargetSchema>['target']>;
+/** Whose tokens are revoked. */
+export type Target = NonNullable<MessageInitShape<typeof RevocationTargetSchema>['target']>;
 /** How fresh an answer must be. */
 export type Freshness = NonNullable<MessageInitShape<typeof ConsistencySchema>['requirement']>;
 

@@ -29,6 +29,15 @@ export async function untilAllReady(services: readonly Pick<ServiceProcess, 'unt
   await Promise.all(services.map((service) => service.untilReady()));
 }
 
+/** Starts a service on its ports again, after it was killed; resolves once it is ready. */
+export async function startAgain(stack: Stack, { name, grpc, http }: ServiceProcess): Promise<ServiceProcess> {
+  const again = await stack.startAnother(name, [portOf(`http://${grpc}`), portOf(http)]);
+  await again.untilReady();
+  return again;
+}
+
+const portOf = (url: string): number => Number(new URL(url).port);
+
 /** The names of those whose process is gone. */
 export const dead = (services: readonly Pick<ServiceProcess, 'name' | 'pid'>[]): string[] =>
   services.filter(({ pid }) => !isAlive(pid)).map(({ name }) => name);

@@ -3,7 +3,9 @@ import { type AuditEvent, AuditEventSchema } from '@touchstone/contracts/events'
 import type { SealedRevision } from '@touchstone/core';
 import { decodeRevisionEvent, topics } from '@touchstone/events';
 import kafkajs, { type EachMessagePayload } from 'kafkajs';
+import type pg from 'pg';
 import { unique } from '../harness/world.ts';
+import { untilTrue } from './until.ts';
 
 /** An audit event as it lies on its topic. */
 export interface AuditMessage {
@@ -70,6 +72,17 @@ export function overtakings({ revisions }: Topics): string[] {
     highest = Math.max(highest, revision);
     return revision > before + 1 ? [`${revision} after ${before}`] : [];
   });
+}
+
+/** The revisions that the topic does not tell as the database has them, once it tells of the last one. */
+export async function differingRevisions(admin: pg.Client, topics: Topics): Promise<string[]> {
+  const { rows } = await admin.query<{ revision: string; hash: string }>('select revision, hash from revision');
+  const last = Math.max(...rows.map(({ revision }) => Number(revision)));
+  await untilTrue('the last revision is told', () => topics.revisions.some(({ revision }) => revision === last));
+  const [kept, told] = [rows, topics.revisions].map(
+    (some) => new Set(some.map(({ revision, hash }) => `${revision} ${hash}`)),
+  ) as [Set<string>, Set<string>];
+  return [...kept.symmetricDifference(told)];
 }
 
 /** What a reader of the trail finds missing: for each writer, the numbers that it has not used. */

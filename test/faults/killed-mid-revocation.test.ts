@@ -1,0 +1,218 @@
+import { parseRevision } from '@touchstone/core';
+import {
+  freePair,
+  freePorts,
+  type LocalKafka,
+  openTemporaryFolder,
+  type ServiceName,
+  type ServiceProcess,
+  startKafka,
+} from '@touchstone/local-stack';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { shared } from '../harness/shared-stack.ts';
+import { clientsOf } from '../harness/world.ts';
+import { numberOf, openAdmin } from './admin.ts';
+import { atLeast, type Freshness, full, staleBy } from './calls.ts';
+import { changedSince, leftBehind, nothing } from './left-behind.ts';
+import { type Hold, holdCommit, holdLastWrite, untilNoneUnderWay } from './mid-revocation.ts';
+import { type Outcome, outcomeOf } from './outcome.ts';
+import { ownKafka } from './own-kafka.ts';
+import { type OwnStack, openOwnStack } from './own-stack.ts';
+import { type Plan, type Presented, type RevocationKind, revocationKinds } from './revocation-kinds.ts';
+import { startAgain, untilAllReady } from './services.ts';
+import { differingRevisions, gaps, openTopics, overtakings } from './topics.ts';
+import { until, untilTrue } from './until.ts';
+
+const hasKafka = await ownKafka('killed-mid-revocation, as far as Kafka goes,');
+const resources = new AsyncDisposableStack();
+let own: OwnStack;
+let services: Record<ServiceName, ServiceProcess>;
+let kafka: LocalKafka;
+let startBroker: () => Promise<LocalKafka>;
+
+beforeAll(async () => {
+  const { path } = resources.use(await openTemporaryFolder());
+  const [port, controllerPort] = (await freePorts()).kafka;
+  startBroker = () => startKafka({ dataDir: `${path}/kafka`, port, controllerPort });
+  resources.defer(() => kafka?.stop());
+  if (hasKafka) kafka = await startBroker();
+  own = resources.use(await openOwnStack({ kafka: hasKafka ? kafka.brokers : null }));
+  services = { ...own.stack.services };
+});
+afterAll(() => resources.disposeAsync());
+
+/** Whether a validator honours a token, once it answers; a resource server that is itself refused honours none. */
+function honours(
+  { token, audience, credential }: Presented,
+  { grpc }: Pick<ServiceProcess, 'grpc'> = services.validator,
+  requirement: Freshness = full,
+): Promise<boolean> {
+  const { validator } = clientsOf({ ...shared(own.stack), validator: grpc }, credential);
+  const request = { token, audience, requiredScopes: ['orders:read'], consistency: { requirement } };
+  return until('the validator answers', async () => {
+    const outcome = await outcomeOf(validator.validateToken(request, { timeoutMs: 10_000 }));
+    if (outcome.ok) return outcome.answer.active;
+    if (outcome.code === 'Unauthenticated') return false;
+    if (outcome.code !== 'Unavailable') throw new Error(`${outcome.code}: ${outcome.message}`);
+    return undefined;
+  });
+}
+
+/** A new token of the world's, once there is one. */
+const issueAnother = (): Promise<Presented> =>
+  until('a token is issued', async () => {
+    const outcome = await outcomeOf(own.world.issue());
+    const { audience, resourceServer } = own.world;
+    return outcome.ok ? { token: outcome.answer.token, audience, credential: resourceServer.credential } : undefined;
+  });
+
+async function untilRelayLeads(): Promise<void> {
+  await using admin = await openAdmin(own);
+  const leaders = `select count(*) from pg_locks where locktype = 'advisory' and objid = 7003001 and granted`;
+  await untilTrue('the relay leads', async () => (await numberOf(admin, leaders)) === 1);
+}
+
+/** Kills in the middle of a revocation, and looks at what there is of it, then at what a repetition makes of that. */
+async function killInTheMiddle(
+  { plan: planned, whole }: RevocationKind,
+  hold: (own: OwnStack) => Promise<Hold>,
+  kill: () => Promise<() => Promise<void>>,
+  failed: RegExp,
+) {
+  const plan = await planned(own);
+  const look = async () => {
+    await using admin = await openAdmin(own);
+    return await leftBehind(admin, plan.reason);
+  };
+  const before = await look();
+  let call: Promise<Outcome<unknown>>;
+  let startAgainWhatWasKilled: () => Promise<void>;
+  {
+    await using held = await hold(own);
+    call = outcomeOf(plan.revoke());
+    await held.untilHeld();
+    startAgainWhatWasKilled = await kill();
+  }
+  const outcome = await call;
+  expect(outcome.ok ? 'returned' : outcome.code).toMatch(failed);
+  await startAgainWhatWasKilled();
+  await untilNoneUnderWay(own);
+
+  const changed = changedSince(before, await look());
+  expect([nothing, whole]).toContainEqual(changed);
+  expect(await honours(plan.meant)).toBe(changed.revocations === 0);
+  if (plan.spared) expect(await honours(plan.spared)).toBe(true);
+
+  const { revision } = await until('the repetition returns', async () => {
+    const outcome = await outcomeOf(plan.revoke());
+    return outcome.ok ? outcome.answer : undefined;
+  });
+  expect(parseRevision(revision)?.revision).toBe(before.head + 1);
+  expect(await honours(plan.meant)).toBe(false);
+  expect(await honours(await issueAnother())).toBe(true);
+  if (plan.spared) expect(await honours(plan.spared)).toBe(true);
+  expect(changedSince(before, await look())).toEqual(whole);
+  return { changed };
+}
+
+async function killService(name: ServiceName): Promise<() => Promise<void>> {
+  const { [name]: service } = services;
+  if (hasKafka && name === 'revocation') await untilRelayLeads();
+  await service.kill();
+  return async () => {
+    services[name] = await startAgain(own.stack, service);
+  };
+}
+
+async function killPostgres(): Promise<() => Promise<void>> {
+  await own.postgres.kill();
+  return async () => {
+    await own.restartPostgres();
+    await untilAllReady(Object.values(services));
+  };
+}
+
+/** What a client makes of a connection that broke off. */
+const brokenOff = /^(Unavailable|Canceled|Aborted)$/;
+const named = revocationKinds.map((kind) => [kind.name, kind] as const);
+
+describe('a revocation happens wholly or not at all, and is in force once it is repeated', () => {
+  test.each(named)('where its service is killed before the last write: %s', async (_, kind) => {
+    await killInTheMiddle(kind, holdLastWrite, () => killService(kind.by), brokenOff);
+  });
+
+  test.each(named)('where its service is killed while it commits: %s', async (_, kind) => {
+    const { changed } = await killInTheMiddle(kind, holdCommit, () => killService(kind.by), brokenOff);
+    expect(changed).toEqual(kind.whole);
+  });
+
+  test.each(named)('where Postgres is killed before the last write: %s', async (_, kind) => {
+    await killInTheMiddle(kind, holdLastWrite, killPostgres, /^Unavailable$/);
+  });
+});
+
+describe('every revocation returns, and is in force, with all kinds under way at once', () => {
+  let second: ServiceProcess;
+  beforeAll(async () => {
+    second = await own.stack.startAnother('validator', await freePair());
+    await second.untilReady();
+  });
+
+  /** Gives what was revoked, which both validators had remembered, and from when on. */
+  async function killMeanwhile(kill: () => Promise<void>): Promise<(readonly [Presented, revision: string])[]> {
+    const plans: Plan[] = [];
+    for (const { plan } of revocationKinds) plans.push(await plan(own));
+    for (const { meant } of plans) {
+      for (const validator of [services.validator, second]) {
+        expect(await honours(meant, validator, staleBy(60))).toBe(true);
+      }
+    }
+    let calls: Promise<{ readonly revision: string }[]>;
+    {
+      await using held = await holdLastWrite(own);
+      calls = Promise.all(plans.map(({ revoke }) => revoke()));
+      calls.catch(() => {}); // Awaited below.
+      await held.untilHeld();
+      await kill();
+    }
+    const revoked = await calls;
+    return plans.map(({ meant }, i) => [meant, revoked[i]?.revision ?? '']);
+  }
+
+  async function refuses(
+    validator: ServiceProcess,
+    revoked: readonly (readonly [Presented, string])[],
+    ...more: readonly Freshness[]
+  ): Promise<void> {
+    for (const [token, revision] of revoked) {
+      const answers = [full, atLeast(revision), ...more].map((freshness) => honours(token, validator, freshness));
+      expect(new Set(await Promise.all(answers))).toEqual(new Set([false]));
+    }
+    expect(await honours(await issueAnother(), validator)).toBe(true);
+  }
+
+  test('where a validator is killed; it refuses when it is back, and so does another that had remembered', async () => {
+    const revoked = await killMeanwhile(() => services.validator.kill());
+    await refuses(second, revoked);
+    services.validator = await startAgain(own.stack, services.validator);
+    await refuses(services.validator, revoked, staleBy(60));
+  });
+
+  test.skipIf(!hasKafka)("where Kafka's broker is killed; all validators refuse without it", async () => {
+    const revoked = await killMeanwhile(() => kafka.kill());
+    await refuses(services.validator, revoked);
+    await refuses(second, revoked);
+  });
+});
+
+test.skipIf(!hasKafka)('with Kafka back, all that was done is on the topics, in order', async () => {
+  kafka = await startBroker();
+  await using admin = await openAdmin(own);
+  await using topics = await openTopics(own.stack.kafkaBrokers);
+  expect(await differingRevisions(admin, topics)).toEqual([]);
+  expect(overtakings(topics)).toEqual([]);
+  const written = await numberOf(admin, 'select count(*) from outbox');
+  const told = () => new Set(topics.audit.map(({ event }) => event.eventId)).size;
+  await untilTrue('the audit events arrive', () => told() === written);
+  expect(gaps(topics)).toEqual([]);
+});
