@@ -1,0 +1,88 @@
+import { freePair, type ServiceProcess } from '@touchstone/local-stack';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { numberOf, openAdmin } from './admin.ts';
+import { callsOf } from './calls.ts';
+import { ownKafka } from './own-kafka.ts';
+import { type OwnStack, openOwnStack } from './own-stack.ts';
+import { differingRevisions, gaps, openTopics, overtakings, type Topics } from './topics.ts';
+import { broken, startTraffic, type TrafficReport } from './traffic.ts';
+import { until, untilTrue } from './until.ts';
+
+const suspends = process.platform === 'linux' && (await ownKafka('two-relays'));
+
+describe.skipIf(!suspends)('with Kafka: a relay that was suspended wakes up while another one leads', () => {
+  const rounds = 3;
+  const resources = new AsyncDisposableStack();
+  let own: OwnStack;
+  let admin: Awaited<ReturnType<typeof openAdmin>>;
+  let topics: Topics;
+  const reports: TrafficReport[] = [];
+
+  const lock = `locktype = 'advisory' and objid = 7003001 and granted`;
+  const published = () => numberOf(admin, 'select revision from relay_position');
+  /** The connection that whoever leads holds its lock on. */
+  const leadersBackend = (other = 0) =>
+    until('one leads', async () => {
+      const { rows } = await admin.query<{ pid: number }>(`select pid from pg_locks where ${lock}`);
+      return rows.find(({ pid }) => pid !== other)?.pid;
+    });
+
+  /** Suspends the leader while what it has asked for, the next revisions, is on its way to it. */
+  async function suspendWithRevisionsInHand(leader: ServiceProcess, report: TrafficReport): Promise<void> {
+    await using inTheWay = await openAdmin(own);
+    await inTheWay.query('begin');
+    await inTheWay.query('lock table relay_position in access exclusive mode');
+    const reading = `select count(*) from pg_stat_activity
+                      where wait_event_type = 'Lock' and query like '%r.revision > (select revision from relay_position)%'`;
+    await untilTrue('the leader reads', async () => (await numberOf(admin, reading)) > 0);
+    const { length } = report.revoked;
+    await untilTrue('there is something to read', () => report.revoked.length > length + 10);
+    leader.signal('SIGSTOP');
+  }
+
+  beforeAll(async () => {
+    own = resources.use(await openOwnStack({ kafka: 'local' }));
+    admin = resources.use(await openAdmin(own));
+    topics = resources.use(await openTopics(own.stack.kafkaBrokers));
+    const { stack, world } = own;
+    let leading = stack.services.revocation;
+    let next = await stack.startAnother('revocation', await freePair());
+    await next.untilReady();
+    for (let round = 0; round < rounds; round++) {
+      const backend = await leadersBackend();
+      const traffic = startTraffic(callsOf(stack, world, { at: { revocation: next.grpc } }));
+      await untilTrue('some were revoked', () => traffic.report.revoked.length > 20);
+      await suspendWithRevisionsInHand(leading, traffic.report);
+      await admin.query('select pg_terminate_backend($1)', [backend]);
+      await leadersBackend(backend);
+      const before = await published();
+      await untilTrue('the other one publishes', async () => (await published()) > before + 20);
+      leading.signal('SIGCONT');
+      const { length } = traffic.report.revoked;
+      await untilTrue('both are awake', () => traffic.report.revoked.length > length + 50);
+      reports.push(await traffic.stop());
+      [leading, next] = [next, leading];
+    }
+  });
+  afterAll(() => resources.disposeAsync());
+
+  test('no answer was wrong, nothing failed, and what was promised holds', async () => {
+    for (const { wrong, failures } of reports) expect({ wrong, failures }).toEqual({ wrong: [], failures: [] });
+    const calls = callsOf(own.stack, own.world);
+    for (const report of reports) expect(await broken(calls, report)).toEqual([]);
+  });
+
+  test('every revision is on the topic as it is in the database, in order for who skips repeats', async () => {
+    expect(await differingRevisions(admin, topics)).toEqual([]);
+    expect(overtakings(topics)).toEqual([]);
+    // The one that was suspended has sent what it had in hand, after what the other one had sent.
+    const repeats = topics.revisions.filter(({ revision }, i) => revision < (topics.revisions[i - 1]?.revision ?? 0));
+    expect(repeats.length).toBeGreaterThanOrEqual(rounds);
+  });
+
+  test('every event is on the trail, and no writer has a gap', async () => {
+    const written = await numberOf(admin, 'select count(*) from outbox');
+    await untilTrue('all are there', () => new Set(topics.audit.map(({ event }) => event.eventId)).size === written);
+    expect(gaps(topics)).toEqual([]);
+  });
+});
