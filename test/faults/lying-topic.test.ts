@@ -178,26 +178,27 @@ describe.skipIf(!(await ownKafka('lying-topic')))('with Kafka: on the topic of r
     return [real, real.at(-1) as SealedRevision];
   }
 
-  /**
-   * Partitions are read in order: once this is distrusted, all that was sent before has been read. A service that has had
-   * to connect anew reads from the end on, so it is sent until each has read it.
-   */
-  async function allIsRead(): Promise<void> {
+  /** Sends what no service takes; one that has had to connect anew reads from the end on, so until each has read it. */
+  async function allDistrust(lie: SealedRevision): Promise<void> {
     const services = allServices(own.stack);
     const before = await Promise.all(services.map((service) => metric(service, distrusted)));
-    const [, head] = await realRevisions();
-    const last = asValue({ ...head, revision: head.revision + 1_000 });
     let sentAt = Number.NEGATIVE_INFINITY;
     for (const [i, service] of services.entries()) {
       const isRead = async () => {
         if (performance.now() - sentAt > 1_000) {
-          await send([last]);
+          await send([asValue(lie)]);
           sentAt = performance.now();
         }
         return (await metric(service, distrusted)) > (before[i] ?? 0);
       };
       await untilTrue(`the ${service.name} has read it`, isRead);
     }
+  }
+
+  /** Partitions are read in order: once this is distrusted, all that was sent before has been read. */
+  async function allIsRead(): Promise<void> {
+    const [, head] = await realRevisions();
+    await allDistrust({ ...head, revision: head.revision + 1_000 });
   }
 
   /** The revisions after a head, as the database has them. */
@@ -232,15 +233,7 @@ describe.skipIf(!(await ownKafka('lying-topic')))('with Kafka: on the topic of r
 
   test.each(Object.entries(nextLies))('%s: it is distrusted, and nothing of it is applied', async (_, lie) => {
     const [, head] = await realRevisions();
-    const services = allServices(own.stack);
-    const before = await Promise.all(services.map((service) => metric(service, distrusted)));
-    await send([asValue(lie(head, seal))]);
-    for (const [i, service] of services.entries()) {
-      await untilTrue(
-        `the ${service.name} has read it`,
-        async () => (await metric(service, distrusted)) > (before[i] ?? 0),
-      );
-    }
+    await allDistrust(lie(head, seal));
     await nothingIsWrong();
   });
 
