@@ -21,7 +21,7 @@ interface Answer {
   readonly outcome: Outcome<{ readonly active: boolean }>;
 }
 
-interface Asking {
+interface Asking extends AsyncDisposable {
   readonly answers: readonly Answer[];
   /** Lets the calls in flight end. */
   stop(): Promise<void>;
@@ -60,13 +60,11 @@ describe.skipIf(!(await ownKafka('both-away')))('a validator that remembers toke
       }
     };
     const asking = Object.keys(modes).flatMap((mode) => [ask('live', mode), ask('revoked', mode)]);
-    return {
-      answers,
-      async stop() {
-        stopped = true;
-        await Promise.all(asking);
-      },
+    const stop = async () => {
+      stopped = true;
+      await Promise.all(asking);
     };
+    return { answers, stop, [Symbol.asyncDispose]: stop };
   }
 
   /** Of both, in every mode, in answers to calls that are sent from now on. */
@@ -112,7 +110,7 @@ describe.skipIf(!(await ownKafka('both-away')))('a validator that remembers toke
     const { revision } = await calls.revoke(revoked.token);
     const returnedAt = performance.now();
     modes['at least'] = atLeast(revision);
-    const asking = startAsking(tokens, modes);
+    await using asking = startAsking(tokens, modes);
     await own.postgres.kill();
     if (withKafka) await kafka.kill();
     const goneAt = performance.now();

@@ -11,7 +11,7 @@ import { until, untilTrue } from './until.ts';
 const suspends = process.platform === 'linux' && (await ownKafka('two-relays'));
 
 describe.skipIf(!suspends)('with Kafka: a relay that was suspended wakes up while another one leads', () => {
-  const rounds = 3;
+  const rounds = 2;
   const resources = new AsyncDisposableStack();
   let own: OwnStack;
   let admin: Awaited<ReturnType<typeof openAdmin>>;
