@@ -1,23 +1,26 @@
 // What went wrong in other systems, by the place where it was told.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePair, type ServiceProcess } from '@touchstone/local-stack';
+import { freePair, type ServiceName, type ServiceProcess } from '@touchstone/local-stack';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expectEnd, expectEndOfCredential, present } from '../e2e/support-entrances.ts';
 import { shared } from '../harness/shared-stack.ts';
-import { bootstrapped, type Clients, clientsOf, unique } from '../harness/world.ts';
+import { bootstrapped, type Clients, clientsOf, openWorld, unique } from '../harness/world.ts';
 import { callsOf } from './calls.ts';
-import { outcomeOf } from './outcome.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
 import { startTraffic } from './traffic.ts';
 import { untilTrue } from './until.ts';
 
 let own: OwnStack;
 let validators: ServiceProcess[];
+/** The first replica of each service, as it was started last. */
+let running: Record<ServiceName, ServiceProcess>;
 let operator: Clients;
 beforeAll(async () => {
   own = await openOwnStack();
   const second = await own.stack.startAnother('validator', await freePair());
   await second.untilReady();
   validators = [own.stack.services.validator, second];
+  running = { ...own.stack.services };
   operator = await bootstrapped(shared(own.stack), [own.world.tenantId], ['tokens:revoke_all']);
 });
 afterAll(() => own?.[Symbol.asyncDispose]());
@@ -41,11 +44,12 @@ const validateEverywhere = (token: string): Promise<boolean[]> =>
     }),
   );
 
-const revokeAll = () =>
-  operator.revocation.revokeTokens({
+const revokeAll = ({ revocation } = operator, includeCredentials = false) =>
+  revocation.revokeTokens({
     target: { target: { case: 'all', value: {} } },
     reason: 'leak',
     idempotencyKey: unique('incident'),
+    includeCredentials,
   });
 
 test('LIT-Protocol/chipotle issue 631: a revocation that empties the cache of one replica only', async () => {
@@ -82,14 +86,48 @@ test('Vault issues 2515, 2576, 1951, 6417, 3410: while everything is revoked, ov
   expect(failures).toEqual([]);
 });
 
-test('Vault issue 3410: a service that starts while revocations are under way is ready all the same', async () => {
-  let isOver = false;
+test('Vault issue 3410: services that are restarted while revocations are under way are ready as soon as ever', async () => {
+  const another = await own.stack.startAnother('revocation', await freePair());
+  await another.untilReady();
+  const elsewhere = clientsOf({ ...shared(own.stack), revocation: another.grpc }, operator.credential);
+  const quiet = await restartAll();
+  let [isOver, revoked] = [false, 0];
   const revoking = (async () => {
-    while (!isOver) await revokeAll();
+    for (; !isOver; revoked++) await revokeAll(elsewhere);
   })();
-  const started = await own.stack.startAnother('validator', await freePair());
-  const ready = await outcomeOf(started.untilReady());
+  await untilTrue('revocations are under way', () => revoked > 0);
+  const before = revoked;
+  const busy = await restartAll();
   isOver = true;
   await revoking;
-  expect(ready).toMatchObject({ ok: true });
+  expect(revoked - before).toBeGreaterThan(10);
+  for (const [i, milliseconds] of busy.entries()) expect(milliseconds).toBeLessThan(3 * (quiet[i] ?? 0) + 1_000);
+  expect((await own.world.validate((await own.world.issue()).token)).active).toBe(true);
+});
+
+/** Stops each service, and starts it anew at its ports. @returns how long each took until it was ready, in milliseconds. */
+async function restartAll(): Promise<number[]> {
+  const names = ['issuer', 'validator', 'revocation'] as const;
+  await Promise.all(names.map((name) => running[name].stop()));
+  return Promise.all(
+    names.map(async (name) => {
+      const started = performance.now();
+      running[name] = await own.stack.startAnother(name, portsOf(running[name]));
+      await running[name].untilReady();
+      return performance.now() - started;
+    }),
+  );
+}
+
+const portsOf = ({ grpc, http }: ServiceProcess) => [Number(grpc.split(':')[1]), Number(new URL(http).port)] as const;
+
+test('Keycloak issue 15195: once all is revoked a token is refused at every entrance', async () => {
+  await expectEnd(await present(shared(own.stack)), () => revokeAll());
+});
+
+// The last one: its callers are known no more.
+test('Keycloak issue 15195: once all is revoked, credentials included, no service knows a credential', async () => {
+  const stack = shared(own.stack);
+  const { credential } = (await openWorld(stack)).identity;
+  await expectEndOfCredential(stack, credential, () => revokeAll(operator, true));
 });
