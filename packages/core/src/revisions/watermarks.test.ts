@@ -150,9 +150,8 @@ test('marks that were folded, stored and loaded revoke what the cuts did, and go
   );
 });
 
-// Keycloak CVE-2026-8922 and CVE-2026-18218: a client's own cut-off hid a later one of the realm, an old one of the realm
-// hid a client's.
-test('the widest and latest cut always wins, whatever combination of levels is set, in any order', () => {
+// A client's own cut-off hid a later one of the realm; an old one of the realm hid a client's.
+test('Keycloak CVE-2026-8922, CVE-2026-18218: the widest and latest cut always wins, whatever combination of levels is set, in any order', () => {
   const token = record({ sequence: 5, consentId: 'c1', signingKeyId: 'k1' });
   const levels = (Object.keys(keysOf) as CutKind[]).map((kind) => ({ kind, key: keysOf[kind][0] as string }));
   const ceiling = fc.option(fc.integer({ min: 0, max: 9 }), { freq: 9 });

@@ -181,8 +181,7 @@ test('a revocation counts for fully consistent answers at once, whatever is reme
   expect(await isActive(issued.token, fully)).toBe(false);
 });
 
-// solana-foundation/solana-developer-platform PR 1214, MystenLabs/MemWal PR 900.
-test('a read that began before a revocation and ends after it does not bring the token back', async () => {
+test('solana-developer-platform PR 1214, MemWal PR 900: a read that began before a revocation and ends after it does not bring the token back', async () => {
   const { ask, isActive, issue, database, follower, history } = await open();
   const issued = issue();
   const reply = Promise.withResolvers<void>();
