@@ -1,4 +1,4 @@
-import { RevocationState } from '@touchstone/contracts';
+import { type IssueTokenResponse, RevocationState } from '@touchstone/contracts';
 import { freePair, type ServiceProcess } from '@touchstone/local-stack';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { failureOf } from '../e2e/support-outcome.ts';
@@ -6,10 +6,10 @@ import { type DatabaseClock, openDatabaseClock } from '../harness/database-clock
 import { shared } from '../harness/shared-stack.ts';
 import { clientsOf, longLife, openWorld, scopes, type World } from '../harness/world.ts';
 import { numberOf, openAdmin } from './admin.ts';
-import { atLeast, type Calls, callsOf, full, staleBy } from './calls.ts';
+import { atLeast, type Calls, callsOf, type Freshness, full, staleBy } from './calls.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
 import { broken, inEveryMode, startTraffic } from './traffic.ts';
-import { until, untilTrue } from './until.ts';
+import { until, untilPassed, untilTrue } from './until.ts';
 
 const hour = 3_600_000;
 const fenceMilliseconds = 6_000;
@@ -42,7 +42,34 @@ test.each([
   expect(report.wrong).toEqual([]);
   expect(report.failures).toEqual([]);
   expect(await broken(calls, report)).toEqual([]);
+  await untilPassed(1_000);
+  expect(await broken(calls, report, staleBy(1))).toEqual([]);
 });
+
+test.each([
+  ['ahead', hour],
+  ['back', -hour],
+])(
+  'while it is an hour %s what is remembered and revoked is refused in every mode, once the time has passed',
+  async (_, by) => {
+    const issueAll = () => Promise.all(Array.from({ length: 10 }, () => calls.issue({ ttl: longLife })));
+    const say = (tokens: readonly IssueTokenResponse[], freshness: Freshness) =>
+      Promise.all(tokens.map(async ({ token }) => (await calls.validate(token, freshness)).active));
+    const before = await issueAll();
+    expect(await say(before, staleBy(1))).toEqual(before.map(() => true));
+    await clock.set(by);
+    const meanwhile = await issueAll();
+    expect(await say(meanwhile, staleBy(1))).toEqual(meanwhile.map(() => true));
+    const tokens = [...before, ...meanwhile];
+    let revision = '';
+    for (const { token } of tokens) ({ revision } = await calls.revoke(token));
+    await untilPassed(1_000);
+    // What is asked first is not known from the others.
+    for (const mode of [staleBy(1), full, atLeast(revision)]) {
+      expect(await say(tokens, mode)).toEqual(tokens.map(() => false));
+    }
+  },
+);
 
 test('a token that has expired by it is refused at once, and from the cache as soon as that has asked', async () => {
   const { token, revision } = await calls.issue();

@@ -5,7 +5,7 @@ import { shared } from '../harness/shared-stack.ts';
 import { clientsOf, unique } from '../harness/world.ts';
 import { openAdmin, untilAllFollow } from './admin.ts';
 import { backUpData, putBackData } from './backup.ts';
-import { type Calls, callsOf } from './calls.ts';
+import { atLeast, type Calls, callsOf, full, staleBy } from './calls.ts';
 import { outcomeOf } from './outcome.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
 import { allServices, dead, metric, untilAllReady } from './services.ts';
@@ -43,15 +43,16 @@ async function restore(): Promise<void> {
   await own.restartPostgres();
 }
 
+/** A token that is revoked, as of the revision that says so. */
 async function issueAndRevoke(): Promise<IssueTokenResponse> {
   const issued = await calls.issue();
-  await calls.revoke(issued.token);
-  return issued;
+  const { revision } = await calls.revoke(issued.token);
+  return { ...issued, revision };
 }
 
 /** What the validator says of each. */
-const say = (...tokens: readonly IssueTokenResponse[]): Promise<boolean[]> =>
-  Promise.all(tokens.map(async ({ token }) => (await calls.validate(token)).active));
+const say = (tokens: readonly IssueTokenResponse[], freshness = full): Promise<boolean[]> =>
+  Promise.all(tokens.map(async ({ token }) => (await calls.validate(token, freshness)).active));
 
 /** The same of one that may say first that it can not tell. */
 const sayOnceAble = (...tokens: readonly IssueTokenResponse[]): Promise<boolean[]> =>
@@ -81,7 +82,9 @@ describe.each(cases)('a database that was put back to an older state and has gon
     // Three revisions that will be lost.
     await calls.revoke(kept.token);
     const lostToo = [await issueAndRevoke(), await issueAndRevoke()];
-    expect(await say(kept, revokedBefore, lost, ...lostToo)).toEqual([false, false, true, false, false]);
+    const earlier = [kept, revokedBefore, lost, ...lostToo];
+    for (const mode of [full, staleBy(60)])
+      expect(await say(earlier, mode)).toEqual([false, false, true, false, false]);
 
     await allFollow();
     // The validator sees nothing of it until the new history is where it is to be met.
@@ -98,7 +101,7 @@ describe.each(cases)('a database that was put back to an older state and has gon
     }
     await validator.untilReady();
 
-    expect(await sayOnceAble(kept, revokedBefore, lost, ...lostToo)).toEqual([true, false, false, false, false]);
+    expect(await sayOnceAble(...earlier)).toEqual([true, false, false, false, false]);
     expect(await sayOnceAble(...anew)).toEqual(anew.map((_, i) => i === 0));
     // Each looks at least every second.
     const noticed = async () => {
@@ -106,9 +109,18 @@ describe.each(cases)('a database that was put back to an older state and has gon
       return after.map((count, i) => count - (before[i] ?? 0));
     };
     await expect.poll(noticed, { timeout: 5_000 }).toEqual([1, 1, 1]);
+    // What was remembered is of the history that is no more.
+    for (const mode of [staleBy(60), atLeast(anew.at(-1)?.revision ?? '')]) {
+      expect(await say(earlier, mode)).toEqual([true, false, false, false, false]);
+      expect(await say(anew, mode)).toEqual(anew.map((_, i) => i === 0));
+    }
+    expect(await outcomeOf(calls.validate(kept.token, atLeast(lostToo[1]?.revision ?? '')))).toMatchObject({
+      ok: false,
+      reason: 'REVISION_UNKNOWN',
+    });
     expect(dead(services)).toEqual([]);
     // And it goes on from there as ever.
-    expect(await say(await calls.issue(), await issueAndRevoke())).toEqual([true, false]);
+    expect(await say([await calls.issue(), await issueAndRevoke()])).toEqual([true, false]);
   });
 });
 

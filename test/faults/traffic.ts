@@ -1,6 +1,6 @@
 import type { IssueTokenResponse } from '@touchstone/contracts';
 import { parseRevision } from '@touchstone/core';
-import { atLeast, type Calls, full } from './calls.ts';
+import { atLeast, type Calls, type Freshness, full, staleBy } from './calls.ts';
 import { type Failure, outcomeOf } from './outcome.ts';
 
 /** What was promised while traffic ran, and what was answered that may not have been. */
@@ -70,27 +70,35 @@ export function startTraffic(calls: Calls, workers = 8): Traffic {
   };
 }
 
-/** The same calls, of which every second validation may come from the cache: it knows at least what was returned by then. */
+/** The same calls, of which validations come in turn: fully consistent, or from the cache, for all that was returned by then. */
 export function inEveryMode(calls: Calls): Calls {
   let latest = { number: -1, text: '' };
   let asked = 0;
+  const revoked = new Set<string>();
+  function freshnessFor(token: string): Freshness {
+    const turn = asked++ % 3;
+    if (turn === 1 && latest.number >= 0) return atLeast(latest.text);
+    // Of one that was revoked a moment ago such an answer may say anything.
+    return turn === 2 && !revoked.has(token) ? staleBy(1) : full;
+  }
   return {
     ...calls,
-    validate: (token) => calls.validate(token, asked++ % 2 === 0 || latest.number < 0 ? full : atLeast(latest.text)),
+    validate: (token) => calls.validate(token, freshnessFor(token)),
     async revoke(token) {
-      const revoked = await calls.revoke(token);
-      const number = parseRevision(revoked.revision)?.revision ?? -1;
-      if (number > latest.number) latest = { number, text: revoked.revision };
-      return revoked;
+      revoked.add(token);
+      const answer = await calls.revoke(token);
+      const number = parseRevision(answer.revision)?.revision ?? -1;
+      if (number > latest.number) latest = { number, text: answer.revision };
+      return answer;
     },
   };
 }
 
-/** Asks of every token whether what was promised of it holds; gives the ids of those of which it does not. */
-export async function broken(calls: Calls, { live, revoked }: TrafficReport): Promise<string[]> {
+/** Asks of every token whether what was promised of it holds, in this mode; gives the ids of those of which it does not. */
+export async function broken(calls: Calls, { live, revoked }: TrafficReport, freshness = full): Promise<string[]> {
   const wrong: string[] = [];
   const check = async ({ token, tokenId }: IssueTokenResponse, expected: boolean) => {
-    if ((await calls.validate(token)).active !== expected) wrong.push(tokenId);
+    if ((await calls.validate(token, freshness)).active !== expected) wrong.push(tokenId);
   };
   await Promise.all([...live.map((one) => check(one, true)), ...revoked.map((one) => check(one, false))]);
   return wrong;

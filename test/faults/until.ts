@@ -25,3 +25,9 @@ export async function untilTrue(
 ): Promise<void> {
   await until(what, async () => ((await isSo()) ? true : undefined), milliseconds);
 }
+
+/** Waits until as much time has passed since now, by this process's clock: nobody sets that. */
+export async function untilPassed(milliseconds: number): Promise<void> {
+  const from = performance.now();
+  await untilTrue(`${milliseconds} ms have passed`, () => performance.now() - from > milliseconds);
+}
