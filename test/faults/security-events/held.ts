@@ -6,7 +6,7 @@ export interface Held {
   readonly text: string;
   /** Of the resource server that it is for. */
   readonly audience: string;
-  /** Whether it is honoured: of a token afresh and from what is remembered, of a credential by each service. */
+  /** Whether it is honoured: a token afresh and from what is remembered, a credential by each service, a refresh token at its use. */
   answers(): Promise<boolean[]>;
 }
 
@@ -28,6 +28,22 @@ export const tokenFor = (audience: string, { validator }: Clients, text: string)
       }),
     ),
 });
+
+/** A refresh token, as its app has it: what it is renewed by takes its place. It is worth what it renews. */
+export function refreshTokenFor(audience: string, { issuer }: Clients, first: string): Held {
+  let text = first;
+  return {
+    get text() {
+      return text;
+    },
+    audience,
+    async answers() {
+      const answer = await answerOf(issuer.refreshToken({ refreshToken: text }, within));
+      if (typeof answer === 'object') text = answer.refreshToken;
+      return [typeof answer === 'object'];
+    },
+  };
+}
 
 /** A credential that each service is asked to know. */
 export const credentialOf = ({ credential, issuer, validator, revocation }: Clients): Held => ({
@@ -52,6 +68,6 @@ async function answerOf<Answered>(call: Promise<Answered>): Promise<Answer<Answe
   const outcome = await outcomeOf(call);
   if (outcome.ok) return outcome.answer;
   if (outcome.code === 'Unauthenticated') return 'unknown caller';
-  if (['PermissionDenied', 'InvalidArgument'].includes(outcome.code)) return 'refused';
+  if (['PermissionDenied', 'InvalidArgument', 'FailedPrecondition'].includes(outcome.code)) return 'refused';
   throw new Error(`${outcome.code}: ${outcome.message}`);
 }

@@ -1,8 +1,24 @@
-export const tokensOfTenant = [
+/** The first user's at the first app. */
+export const tokensOfUserAtApp = [
   'the token',
   'token like it',
   'token of its user for a batch',
   'token of its user for another API',
+  'token exchanged for it, for another API',
+  'token with a refresh token',
+  'renewed token',
+  'refresh token',
+  'token under a consent',
+  'token under the key of that consent',
+  'token under another consent',
+  'encrypted token',
+  'signed token',
+  'split token',
+  'token signed by the key before',
+  'token that can be narrowed',
+] as const;
+export const tokensOfTenant = [
+  ...tokensOfUserAtApp,
   'token of its user at another app',
   'token of another user',
   'token of another user at another app',
