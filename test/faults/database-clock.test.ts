@@ -7,8 +7,10 @@ import { shared } from '../harness/shared-stack.ts';
 import { clientsOf, longLife, openWorld, scopes, type World } from '../harness/world.ts';
 import { numberOf, openAdmin } from './admin.ts';
 import { atLeast, type Calls, callsOf, type Freshness, full, staleBy } from './calls.ts';
+import { outcomeOf } from './outcome.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
-import { broken, inEveryMode, startTraffic } from './traffic.ts';
+import { askedOnWaking } from './suspend.ts';
+import { broken, inEveryMode, requireRefused, startTraffic } from './traffic.ts';
 import { until, untilPassed, untilTrue } from './until.ts';
 
 const hour = 3_600_000;
@@ -70,6 +72,21 @@ test.each([
     }
   },
 );
+
+test.each([
+  ['ahead', hour],
+  ['back', -hour],
+])('while it is an hour %s a validator that was suspended answers nothing older than was asked for', async (_, by) => {
+  await clock.set(by);
+  const { token } = await calls.issue({ ttl: longLife });
+  expect(await calls.validate(token, staleBy(1))).toMatchObject({ active: true });
+  const { validator } = own.stack.services;
+  validator.signal('SIGSTOP');
+  await calls.revoke(token);
+  await untilPassed(1_100);
+  requireRefused(await askedOnWaking(validator, own.postgres, () => calls.validate(token, staleBy(1))));
+  await untilTrue('it answers', async () => (await outcomeOf(calls.validate(token))).ok);
+});
 
 test('a token that has expired by it is refused at once, and from the cache as soon as that has asked', async () => {
   const { token, revision } = await calls.issue();

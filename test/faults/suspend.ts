@@ -1,4 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { LocalPostgres, ServiceProcess } from '@touchstone/local-stack';
+import { type Outcome, outcomeOf } from './outcome.ts';
 
 /** Suspends a process and its children, or wakes them up. Linux only. */
 export async function signalTree(pid: number, signal: 'SIGSTOP' | 'SIGCONT'): Promise<void> {
@@ -21,4 +24,18 @@ async function childrenOf(parent: number): Promise<number[]> {
   // `pid (name) state parent ...`, where the name may hold spaces and brackets.
   const isChild = (stat: string) => Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === parent;
   return stats.filter(isChild).map((stat) => Number.parseInt(stat, 10));
+}
+
+/** What a suspended service answers that wakes up to calls, while with the database away it can only go by what it knows. */
+export async function askedOnWaking<Answer>(
+  service: ServiceProcess,
+  postgres: LocalPostgres,
+  call: () => Promise<Answer>,
+): Promise<Outcome<Answer>[]> {
+  await signalTree(postgres.pid, 'SIGSTOP');
+  const answers = Promise.all(Array.from({ length: 20 }, () => outcomeOf(call())));
+  service.signal('SIGCONT');
+  await Promise.race([answers, sleep(500)]);
+  await signalTree(postgres.pid, 'SIGCONT');
+  return answers;
 }

@@ -1,7 +1,8 @@
-import type { IssueTokenResponse } from '@touchstone/contracts';
+import type { IssueTokenResponse, ValidateTokenResponse } from '@touchstone/contracts';
 import { parseRevision } from '@touchstone/core';
+import { expect } from 'vitest';
 import { atLeast, type Calls, type Freshness, full, staleBy } from './calls.ts';
-import { type Failure, outcomeOf } from './outcome.ts';
+import { type Failure, type Outcome, outcomeOf } from './outcome.ts';
 
 /** What was promised while traffic ran, and what was answered that may not have been. */
 export interface TrafficReport {
@@ -102,4 +103,12 @@ export async function broken(calls: Calls, { live, revoked }: TrafficReport, fre
   };
   await Promise.all([...live.map((one) => check(one, true)), ...revoked.map((one) => check(one, false))]);
   return wrong;
+}
+
+/** Expects that nobody was told that the token is good: some may have been told nothing. */
+export function requireRefused(outcomes: readonly Outcome<ValidateTokenResponse>[]): void {
+  for (const outcome of outcomes) {
+    if (outcome.ok) expect(outcome.answer.active).toBe(false);
+    else expect(outcome.code).toMatch(/Unavailable|DeadlineExceeded/);
+  }
 }
