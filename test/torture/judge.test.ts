@@ -10,7 +10,7 @@ import {
   type Revoked,
   type Target,
 } from './history.ts';
-import { judge } from './judge.ts';
+import { judge, shortestOf } from './judge.ts';
 import { happened, nothingRecorded, whileUnderWay } from './recorded.ts';
 
 const issued = (start: number, end: number, over: Partial<Issued> = {}): Issued => ({
@@ -331,6 +331,16 @@ test('what shows a violation is the token, the revocation and the answer, in the
     cut,
     wrong,
   ]);
+});
+
+test('of several violations the one that takes the fewest events to tell is shown', () => {
+  const [root, child] = [issued(0, 1, { tokenId: 'k2' }), issued(2, 3, { parentId: 'k2' })];
+  const ofLine = [root, child, revoked(4, 5, 'token', { tokenId: 'k2' }), answered(6, 7, true)];
+  const ofOne = [issued(8, 9, { tokenId: 'k3' }), { ...answered(10, 11, false), tokenId: 'k3' }];
+  const violations = judge([...ofLine, ...ofOne]);
+  expect(violations).toHaveLength(2);
+  expect(shortestOf(violations)?.history).toEqual(ofOne);
+  expect(shortestOf([])).toBeUndefined();
 });
 
 describe('a database that was backed up from 10 to 12 and put back from 20 to 22', () => {

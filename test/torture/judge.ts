@@ -31,6 +31,10 @@ interface Threat {
 export const judge = (events: readonly Event[], restores: readonly Restored[] = []): Violation[] =>
   historiesOf(events, restores).flatMap(judgeHistory);
 
+/** The one that is told in the fewest events. */
+export const shortestOf = (violations: readonly Violation[]): Violation | undefined =>
+  violations.toSorted((a, b) => a.history.length - b.history.length)[0];
+
 function judgeHistory(events: readonly Event[]): Violation[] {
   const revoked = new RevokedIndex(events.filter((event) => event.type === 'revoked'));
   const answers = Map.groupBy(

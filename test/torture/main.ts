@@ -2,11 +2,16 @@
  * `npm run torture`: real services, Postgres and Kafka under load and faults; every answer is held against the promises.
  *
  *   npm run torture -- [--minutes 60] [--seed N] [--guard NAME] [--no-kafka] [--no-faults] [--json FILE]
+ *
+ * It fails where an answer was wrong, where a call failed as none may, and where a run of an hour or more has revoked too
+ * seldom at any level to say anything of it.
  */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { tooSeldom } from './enough.ts';
 import { faults } from './faults.ts';
 import type { Event, Issued } from './history.ts';
+import { shortestOf } from './judge.ts';
 import { guards } from './patches.ts';
 import { type TortureReport, torture } from './torture.ts';
 
@@ -44,7 +49,9 @@ const report = await torture({
 });
 if (values.json) await writeFile(values.json, JSON.stringify(report, null, 2));
 show(report);
-process.exitCode = report.violations.length + report.unexpected.length > 0 ? 1 : 0;
+const seldom = tooSeldom(Number(values.minutes), report.counts);
+for (const [level, count] of seldom) console.log(`\nToo seldom: revoked ${level} ${count.toLocaleString('en')} times`);
+process.exitCode = report.violations.length + report.unexpected.length + seldom.length > 0 ? 1 : 0;
 
 function show({ seed, counts, faults, failures, unexpected, logged, violations }: TortureReport): void {
   for (const [title, lines] of Object.entries({
@@ -58,8 +65,7 @@ function show({ seed, counts, faults, failures, unexpected, logged, violations }
   }
   for (const line of new Set(unexpected)) console.log(`\nUnexpected: ${line}`);
   for (const line of logged) console.log(`\nLogged: ${line}`);
-  // The one that is told in the fewest events.
-  const [shortest] = violations.toSorted((a, b) => a.history.length - b.history.length);
+  const shortest = shortestOf(violations);
   if (!shortest) {
     console.log('\nNo answer was wrong.');
     return;

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { ownKafka } from '../faults/own-kafka.ts';
 import { faults as allFaults } from './faults.ts';
 import { levels } from './history.ts';
+import { shortestOf } from './judge.ts';
 import { guards, showing } from './patches.ts';
 import { type TortureReport, torture } from './torture.ts';
 
@@ -40,7 +41,7 @@ function missing({ counts, faults }: Pick<TortureReport, 'counts' | 'faults'>): 
 
 /** What to run to see it again. */
 const again = ({ seed, violations, unexpected, logged }: TortureReport): string =>
-  JSON.stringify({ seed, shortest: violations[0], unexpected, logged });
+  JSON.stringify({ seed, shortest: shortestOf(violations), unexpected, logged });
 
 test('through faults of every kind no answer is wrong, and no call fails as none may', async () => {
   const seed = Math.floor(Math.random() * 1e9);
