@@ -1,43 +1,17 @@
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  type LocalKafka,
-  type LocalPostgres,
-  type ServiceName,
-  type ServicePorts,
-  type ServiceProcess,
-  type Stack,
-  type startKafka,
-  startPostgres,
-} from '@touchstone/local-stack';
+import type { LocalPostgres, ServiceName } from '@touchstone/local-stack';
 import { backUpData, putBackData } from '../faults/backup.ts';
 import { signalTree } from '../faults/suspend.ts';
-import type { DatabaseClock } from '../harness/database-clock.ts';
+import { untilTrue } from '../faults/until.ts';
 import { setClocks } from '../harness/machine-clocks.ts';
-import { fenceMilliseconds, type Interval, type Restored } from './history.ts';
+import { fenceMilliseconds, type Interval } from './history.ts';
 import { lieOnTopic } from './lies.ts';
+import { lossFile } from './losses.ts';
 import type { Random } from './random.ts';
-
-/** A service that is started again on its ports after it was killed. */
-export interface Replica {
-  readonly name: ServiceName;
-  readonly ports: ServicePorts;
-  process: ServiceProcess;
-}
-
-/** What faults may hit. */
-export interface Victims {
-  readonly stack: Stack;
-  readonly replicas: readonly Replica[];
-  postgres: LocalPostgres;
-  /** Null: there is none. */
-  kafka: LocalKafka | null;
-  readonly startKafka: () => ReturnType<typeof startKafka>;
-  readonly databaseClock: DatabaseClock;
-  /** The CLOCKS_FOLDER of all services. */
-  readonly clocksFolder: string;
-  /** Takes note of it before the database starts again. */
-  readonly onRestored: (restored: Restored) => void;
-}
+import { suspendWhileAnotherLeads } from './relays.ts';
+import { replicaOf, startKafkaAgain, startPostgresAgain, type Victims } from './victims.ts';
 
 /** Something that goes wrong, and is right again once it resolves. */
 export type Fault = (victims: Victims, random: Random) => Promise<void>;
@@ -46,9 +20,8 @@ export type Fault = (victims: Victims, random: Random) => Promise<void>;
 const longSuspensionMilliseconds = fenceMilliseconds + 1_500;
 /** By how much clocks are set: less than the life of what is issued here. */
 const jumps = [3_600_000, -3_600_000];
-
-const replicaOf = ({ replicas }: Victims, name: ServiceName, random: Random): Replica =>
-  random.of(replicas.filter((replica) => replica.name === name));
+/** How often some revisions are lost, one after the other. */
+const lossesMax = 8;
 
 const killing =
   (name: ServiceName): Fault =>
@@ -76,12 +49,7 @@ async function whileStopped(victims: Victims, work: (postgres: LocalPostgres) =>
   return { start, end: performance.now() };
 }
 
-async function startAgain(victims: Victims): Promise<void> {
-  const { dataDir, port } = victims.postgres;
-  victims.postgres = await startPostgres({ dataDir, port });
-}
-
-export const faults: Readonly<Record<string, Fault>> = {
+const withoutKafka: Readonly<Record<string, Fault>> = {
   'a validator is killed': killing('validator'),
   'a revocation service is killed, be it the one that relays': killing('revocation'),
   'an issuer is killed': killing('issuer'),
@@ -94,15 +62,15 @@ export const faults: Readonly<Record<string, Fault>> = {
   },
   'Postgres is killed': async (victims) => {
     await victims.postgres.kill();
-    await startAgain(victims);
+    await startPostgresAgain(victims);
   },
   'the database is put back to an older state and goes on': async (victims, random) => {
     const backup = await whileStopped(victims, backUpData);
-    await startAgain(victims);
+    await startPostgresAgain(victims);
     await sleep(random.next() * 4_000);
     const putBack = await whileStopped(victims, putBackData);
     victims.onRestored({ backup, putBack });
-    await startAgain(victims);
+    await startPostgresAgain(victims);
   },
   "the database's clock jumps": async ({ databaseClock }, random) => {
     await databaseClock.set(random.of(jumps));
@@ -119,12 +87,30 @@ export const faults: Readonly<Record<string, Fault>> = {
     await sleep(random.next() * 1_500);
     await setClocks(victims.clocksFolder, ports[0], {});
   },
-  'Kafka is killed': async (victims) => {
-    if (!victims.kafka) return;
-    await victims.kafka.kill();
-    victims.kafka = await victims.startKafka();
-  },
-  'somebody lies on the topic': async ({ kafka }, random) => {
-    if (kafka) await lieOnTopic(kafka.brokers, random);
-  },
 };
+
+const ofKafka: Readonly<Record<string, Fault>> = {
+  'Kafka is killed': async (victims) => {
+    await victims.kafka?.kill();
+    await startKafkaAgain(victims);
+  },
+  'Postgres and Kafka are both killed': async (victims) => {
+    await Promise.all([victims.postgres.kill(), victims.kafka?.kill()]);
+    await Promise.all([startPostgresAgain(victims), startKafkaAgain(victims)]);
+  },
+  'a relay is suspended while another leads': suspendWhileAnotherLeads,
+  'revisions are lost on their way to the topic': async ({ clocksFolder }, random) => {
+    const file = lossFile(clocksFolder);
+    for (let left = 1 + random.below(lossesMax); left > 0; left--) {
+      await writeFile(file, '');
+      await untilTrue('the relay has lost some', () => !existsSync(file));
+      await sleep(random.next() * 200);
+    }
+  },
+  'somebody lies on the topic': lieOnTopic,
+};
+
+export const faults: Readonly<Record<string, Fault>> = { ...withoutKafka, ...ofKafka };
+
+/** The names of those that there can be. */
+export const faultsWith = (kafka: boolean): string[] => Object.keys(kafka ? faults : withoutKafka);

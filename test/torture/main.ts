@@ -9,10 +9,10 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { tooSeldom } from './enough.ts';
-import { faults } from './faults.ts';
+import { faultsWith } from './faults.ts';
 import type { Event, Issued } from './history.ts';
 import { shortestOf } from './judge.ts';
-import { guards } from './patches.ts';
+import { controls, guards } from './patches.ts';
 import { type TortureReport, torture } from './torture.ts';
 
 const { values } = parseArgs({
@@ -26,12 +26,9 @@ const { values } = parseArgs({
     json: { type: 'string' },
   },
 });
-if (values.guard !== undefined && !guards[values.guard]) {
-  console.error(
-    `--guard must be one of:\n${Object.keys(guards)
-      .map((name) => `  ${name}`)
-      .join('\n')}`,
-  );
+const guardNames = Object.keys({ ...guards, ...controls });
+if (values.guard !== undefined && !guardNames.includes(values.guard)) {
+  console.error(`--guard must be one of:\n${guardNames.map((name) => `  ${name}`).join('\n')}`);
   process.exit(2);
 }
 const interruption = new AbortController();
@@ -42,7 +39,7 @@ const report = await torture({
   seconds: 60 * Number(values.minutes),
   seed: Number(values.seed),
   kafka: values.kafka,
-  faults: values.faults ? Object.keys(faults) : [],
+  faults: values.faults ? faultsWith(values.kafka) : [],
   guard: values.guard ?? null,
   signal: interruption.signal,
   onProgress: (line) => console.log(`${((Date.now() - started) / 1_000).toFixed(0).padStart(5)} s  ${line}`),

@@ -1,13 +1,18 @@
 import { expect, test } from 'vitest';
-import { guards, patched, pauses, requireFitting } from './patches.ts';
+import { controls, guards, losses, patched, pauses, requireFitting } from './patches.ts';
 
-test('every pause fits the sources as they are', () => {
-  expect(() => requireFitting(pauses)).not.toThrow();
+const always = [...pauses, ...losses];
+
+test('every pause and every loss fits the sources as they are', () => {
+  expect(() => requireFitting(always)).not.toThrow();
 });
 
-test.each(Object.entries(guards))('what takes out "%s" fits the sources, and the pauses beside it', (_, patches) => {
-  expect(() => requireFitting([...pauses, ...patches])).not.toThrow();
-});
+test.each(Object.entries({ ...guards, ...controls }))(
+  'what takes out "%s" fits the sources, and what is patched in every run beside it',
+  (_, patches) => {
+    expect(() => requireFitting([...always, ...patches])).not.toThrow();
+  },
+);
 
 test('a patch that does not fit, or fits twice, is told', () => {
   const patch = { file: 'a.ts', find: 'x', replace: 'y' };

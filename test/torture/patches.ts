@@ -65,6 +65,21 @@ export const pauses: readonly Patch[] = [
       return encodeValidation(validation);
     });`,
   },
+  {
+    file: 'services/validator/src/rpc/batch-validate-tokens.ts',
+    find: 'return andThen(validateTokens(act, commands, context.validating), (validated) => {',
+    replace: `return Promise.resolve(validateTokens(act, commands, context.validating)).then(async (validated) => {
+      await globalThis.tortureAt('between reply and use');`,
+  },
+];
+
+/** Where events can be lost on their way: see `losses.ts`. */
+export const losses: readonly Patch[] = [
+  {
+    file: 'packages/events/src/relay-lane.ts',
+    find: 'publisher.publishRevisions(batch)',
+    replace: 'publisher.publishRevisions(globalThis.tortureLosses(batch))',
+  },
 ];
 
 /** Nobody brings revisions but the database, when it is asked. */
@@ -72,6 +87,14 @@ const withoutSources: Patch = {
   file: 'packages/replica/src/replica.ts',
   find: 'for (const source of sourcesOf(service, config, database, log))',
   replace: 'for (const source of [] ?? sourcesOf(service, config, database, log))',
+};
+
+/** Every answer is on the way for long. */
+const lateAnswers: Patch = {
+  file: follower,
+  find: 'if (question.generation !== this.#generation) return null;',
+  replace:
+    'await new Promise((resolve) => setTimeout(resolve, 300)); if (question.generation !== this.#generation) return null;',
 };
 
 /** Guards of the protocol, each as what takes it out of the services. */
@@ -160,13 +183,7 @@ export const guards: Readonly<Record<string, readonly Patch[]>> = {
   'counts the age of what it knows from the sending of the question': [
     withoutSources,
     { file: follower, find: 'this.#prove(question.sentAt);', replace: 'this.#prove(instantOf(this.#clock));' },
-    // Every answer is on the way for long.
-    {
-      file: follower,
-      find: 'if (question.generation !== this.#generation) return null;',
-      replace:
-        'await new Promise((resolve) => setTimeout(resolve, 300)); if (question.generation !== this.#generation) return null;',
-    },
+    lateAnswers,
   ],
   'asks where what it knows is too old': [
     withoutSources,
@@ -191,6 +208,12 @@ export const guards: Readonly<Record<string, readonly Patch[]>> = {
       replace: 'return false;',
     },
   ],
+};
+
+/** What no guard is taken out by, so that no answer may be wrong: what stands beside some of them, and nothing at all. */
+export const controls: Readonly<Record<string, readonly Patch[]>> = {
+  'does nothing else': [],
+  'learns late, and only from the database': [withoutSources, lateAnswers],
 };
 
 /** The faults without which some guards are not missed. */

@@ -18,3 +18,6 @@ export function seeded(seed: number): Random {
   const below = (count: number) => Math.floor(next() * count);
   return { next, below, of: (items) => items[below(items.length)] as (typeof items)[number] };
 }
+
+export const bytesOf = (random: Random, count: number): Buffer =>
+  Buffer.from(Array.from({ length: count }, () => random.below(256)));

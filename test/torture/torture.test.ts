@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { ownKafka } from '../faults/own-kafka.ts';
-import { faults as allFaults } from './faults.ts';
+import { faultsWith } from './faults.ts';
 import { levels } from './history.ts';
 import { shortestOf } from './judge.ts';
-import { guards, showing } from './patches.ts';
+import { controls, guards, showing } from './patches.ts';
 import { type TortureReport, torture } from './torture.ts';
 
 const kafka = await ownKafka('torture');
@@ -27,7 +27,7 @@ const wanted: Readonly<Record<string, number>> = Object.fromEntries([
     [`answered ${mode} active`, 200],
     [`answered ${mode} refused`, 200],
   ]),
-  ['kinds of faults', kafka ? 7 : 5],
+  ['kinds of faults', faultsWith(kafka).length - 1],
 ]);
 
 /** What it has done too little of, and how much. */
@@ -50,7 +50,7 @@ test('through faults of every kind no answer is wrong, and no call fails as none
     goal: { secondsMax: 360, isReached: (done) => missing(done).length === 0 },
     seed,
     kafka,
-    faults: Object.keys(allFaults),
+    faults: faultsWith(kafka),
     guard: null,
     onProgress: silent,
   });
@@ -59,14 +59,23 @@ test('through faults of every kind no answer is wrong, and no call fails as none
   expect(missing(report)).toEqual([]);
 });
 
+/** What every run without a guard is run as. */
+const guardless = { kafka: false, onProgress: silent };
+
+test.each(Object.keys(controls))('a service that %s is not found out, however long it pauses', async (guard) => {
+  const faults = Object.values(showing).flat();
+  const report = await torture({ ...guardless, seconds: 60, seed: 1, faults, guard });
+  expect(report.violations, again(report)).toEqual([]);
+  expect(report.unexpected, again(report)).toEqual([]);
+});
+
 /** A fault that depends on chance may be missed once. */
 const attempts = 3;
 
 test.each(Object.keys(guards))('a service that no longer %s is found out', async (guard) => {
   for (let attempt = 1; attempt <= attempts; attempt++) {
     const seed = attempt;
-    const options = { seconds: 100, seed, kafka: false, faults: showing[guard] ?? [], guard, onProgress: silent };
-    const { violations } = await torture(options);
+    const { violations } = await torture({ ...guardless, seconds: 100, seed, faults: showing[guard] ?? [], guard });
     if (violations.length > 0) return;
   }
   expect.unreachable(`no answer was wrong in ${attempts} runs`);

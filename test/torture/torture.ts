@@ -19,7 +19,7 @@ import { shared } from '../harness/shared-stack.ts';
 import { bootstrapped, longLife, openWorld, type World } from '../harness/world.ts';
 import { type App, type Arena, grantsIn, type Server, scopes } from './arena.ts';
 import { countsOf, countsText } from './counts.ts';
-import { faults, type Replica, type Victims } from './faults.ts';
+import { faults } from './faults.ts';
 import { fenceMilliseconds, type Restored } from './history.ts';
 import { judge, type Violation } from './judge.ts';
 import { faultsLogged } from './logged.ts';
@@ -27,6 +27,7 @@ import { appSettings, credentialOf, race } from './races.ts';
 import { type Random, seeded } from './random.ts';
 import { happened, nothingRecorded } from './recorded.ts';
 import { readRecords } from './records.ts';
+import type { Replica, Victims } from './victims.ts';
 
 export interface TortureOptions {
   readonly seconds: number;
@@ -37,7 +38,7 @@ export interface TortureOptions {
   readonly kafka: boolean;
   /** The names of those that are injected. */
   readonly faults: readonly string[];
-  /** The guard that is taken out; null: none. */
+  /** The guard that is taken out, or a control; null: none. */
   readonly guard: string | null;
   readonly signal?: AbortSignal;
   readonly onProgress: (line: string) => void;
@@ -57,6 +58,7 @@ export interface TortureReport {
   readonly violations: readonly Violation[];
 }
 
+const names = ['issuer', 'validator', 'revocation'] as const;
 const racesAtOnce = 24;
 const tenantsCount = 4;
 /** Between two faults, at most: a short run is to have most kinds of them, a long one something to be hit. */
@@ -127,12 +129,13 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
 }
 
 async function startVictims(
-  { kafka, guard, onProgress }: TortureOptions,
+  { seed, kafka, guard, onProgress }: TortureOptions,
   running: AsyncDisposableStack,
   onRestored: (restored: Restored) => void,
 ): Promise<Victims> {
   const { path: folder } = running.use(await openTemporaryFolder());
   const ports = await freePorts();
+  const places = await placesWith(ports);
   const [port, controllerPort] = ports.kafka;
   const startOne = () => startKafka({ dataDir: `${folder}/kafka`, port, controllerPort });
   onProgress('Starting Postgres, Kafka and the services ...');
@@ -144,6 +147,8 @@ async function startVictims(
     // The more a guard has to be missed, the more often something comes between.
     TORTURE_PAUSES: guard === null ? '0.03:60' : '0.3:300',
     TORTURE_GUARD: guard ?? '',
+    TORTURE_SEED: String(seed),
+    TORTURE_PORTS: places.map(({ ports: [grpcPort] }) => grpcPort).join(),
     LOG_LEVEL: 'warn',
   };
   const stack = running.use(
@@ -152,16 +157,9 @@ async function startVictims(
   // Early: by the time that the others are ready, these have connected again.
   const databaseClock = await openDatabaseClock(stack.postgres.adminUrl);
   const replicas: Replica[] = [];
-  const { issuer, validator, revocation } = stack.services;
-  const known: [ServiceName, ServicePorts, Replica['process']][] = [
-    ['issuer', ports.issuer, issuer],
-    ['validator', ports.validator, validator],
-    ['revocation', ports.revocation, revocation],
-  ];
-  for (const [name, pair, process] of known) replicas.push({ name, ports: pair, process });
-  for (const name of ['issuer', 'validator', 'revocation'] as const) {
-    const pair = await freePair();
-    replicas.push({ name, ports: pair, process: await stack.startAnother(name, pair) });
+  for (const [i, { name, ports: pair }] of places.entries()) {
+    const process = i < names.length ? stack.services[name] : await stack.startAnother(name, pair);
+    replicas.push({ name, ports: pair, process });
   }
   await Promise.all(replicas.map(({ process }) => process.untilReady()));
   const victims: Victims = {
@@ -181,6 +179,13 @@ async function startVictims(
     await Promise.all(victims.replicas.map(({ process }) => process.stop()));
   });
   return victims;
+}
+
+/** What runs where: the services of the stack, and another of each. */
+async function placesWith(ports: Readonly<Record<ServiceName, ServicePorts>>): Promise<Omit<Replica, 'process'>[]> {
+  const places = names.map((name) => ({ name, ports: ports[name] }));
+  for (const name of names) places.push({ name, ports: await freePair() });
+  return places;
 }
 
 async function openArena({ stack, replicas }: Victims): Promise<Arena> {
@@ -230,12 +235,11 @@ async function injectFaults(
   injected: Map<string, number>,
   isOver: () => boolean,
 ): Promise<void> {
-  const names = wanted.filter((name) => victims.kafka || !/Kafka|topic/.test(name));
   let waiting: string[] = [];
-  while (names.length > 0 && !isOver()) {
+  while (wanted.length > 0 && !isOver()) {
     await sleep(random.next() * calmMillisecondsOf(seconds));
     // Each comes as often as every other.
-    if (waiting.length === 0) waiting = [...names];
+    if (waiting.length === 0) waiting = [...wanted];
     const [name = ''] = waiting.splice(random.below(waiting.length), 1);
     await faults[name]?.(victims, random);
     injected.set(name, (injected.get(name) ?? 0) + 1);

@@ -1,0 +1,45 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import { openAdmin } from '../faults/admin.ts';
+import { hasSocket } from '../faults/sockets.ts';
+import { until } from '../faults/until.ts';
+import type { Random } from './random.ts';
+import type { Replica, Victims } from './victims.ts';
+
+/** A revocation service that relays, and the process in the database that holds the lock for it. */
+interface Lead {
+  readonly replica: Replica;
+  readonly backend: number;
+}
+
+/** The lock is that of `store-postgres/src/outbox.ts`. */
+const holdersStatement = `
+  select pid, client_port from pg_locks join pg_stat_activity using (pid)
+   where locktype = 'advisory' and objid = 7003001 and granted`;
+
+async function leadOf(admin: pg.Client, replicas: readonly Replica[]): Promise<Lead | undefined> {
+  const { rows } = await admin.query<{ pid: number; client_port: number }>(holdersStatement);
+  for (const { pid: backend, client_port: port } of rows) {
+    for (const replica of replicas) {
+      if (await hasSocket(replica.process.pid, port)) return { replica, backend };
+    }
+  }
+  return undefined;
+}
+
+/** Suspends the relay, takes the lock from it, and wakes it up once another has published for a while. */
+export async function suspendWhileAnotherLeads({ postgres, replicas }: Victims, random: Random): Promise<void> {
+  await using admin = await openAdmin({ postgres });
+  const { replica, backend } = await until('one leads', () => leadOf(admin, replicas));
+  replica.process.signal('SIGSTOP');
+  try {
+    await admin.query('select pg_terminate_backend($1)', [backend]);
+    await until('another leads', async () => {
+      const lead = await leadOf(admin, replicas);
+      return lead && lead.replica !== replica ? lead : undefined;
+    });
+    await sleep(random.next() * 2_000);
+  } finally {
+    replica.process.signal('SIGCONT');
+  }
+}
