@@ -7,11 +7,14 @@ import type {
   ValidatorService,
 } from '@touchstone/contracts';
 
-/** A resource server: one client of each replica, as it calls them. */
+/** A resource server. */
 export interface Server {
   readonly audience: string;
-  readonly issuers: readonly Client<typeof IssuerService>[];
-  readonly validators: readonly { readonly name: string; readonly client: Client<typeof ValidatorService> }[];
+  readonly credential: string;
+  /** Whether it may be gone at any time, and its credential with it. */
+  readonly isPassing: boolean;
+  /** Whether it has been told that it is gone. */
+  isGone: boolean;
 }
 
 export interface App {
@@ -34,12 +37,18 @@ export interface Arena {
   readonly consents: readonly Client<typeof ConsentService>[];
   readonly revocations: readonly Client<typeof RevocationService>[];
   readonly registry: Client<typeof RegistryService>;
-  /** Issuers that apps call: each call says whose it is. */
-  readonly issuersOfApps: readonly Client<typeof IssuerService>[];
+  /** Issuers and validators that apps and resource servers call: each call says whose it is. */
+  readonly anyonesIssuers: readonly Client<typeof IssuerService>[];
+  readonly validators: readonly { readonly name: string; readonly client: Client<typeof ValidatorService> }[];
 }
 
 /** What is granted to apps and by users, and asked for. */
 export const scopes = ['orders:read'];
+
+/** How what a resource server was called for is passed on to another one. */
+export const exchangesTo = ({ audience }: Server) => [
+  { audience, scopes: scopes.map((name) => ({ from: name, to: name })) },
+];
 
 export const grantsIn = ({ front, back }: Pick<Arena, 'front' | 'back'>) =>
   [front, back].map(({ audience }) => ({ audience, scopes }));
@@ -47,5 +56,5 @@ export const grantsIn = ({ front, back }: Pick<Arena, 'front' | 'back'>) =>
 /** Of each call. */
 export const within = { timeoutMs: 20_000 };
 
-/** Of each call that an app makes. */
-export const as = ({ credential }: App) => ({ ...within, headers: { authorization: `Bearer ${credential}` } });
+/** Of each call that an app or a resource server makes. */
+export const as = ({ credential }: App | Server) => ({ ...within, headers: { authorization: `Bearer ${credential}` } });

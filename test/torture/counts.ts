@@ -3,9 +3,9 @@ import { lineageOf } from './lineage.ts';
 import type { Recorded } from './recorded.ts';
 
 /** How many there were of each kind. */
-export function countsOf({ events, rotations }: Recorded): Record<string, number> {
+export function countsOf({ events, rotations, batched }: Recorded): Record<string, number> {
   const tokens = new Map(events.flatMap((event) => (event.type === 'issued' ? [[event.tokenId, event]] : [])));
-  const counts: Record<string, number> = { 'rotated a signing key': rotations };
+  const counts: Record<string, number> = { 'rotated a signing key': rotations, 'answered in a batch': batched };
   const count = (kind: string) => {
     counts[kind] = (counts[kind] ?? 0) + 1;
   };

@@ -68,7 +68,9 @@ export function keep(
 ): void {
   const { app, userId, consentId } = holder;
   const { appId } = app;
-  const known = { type: 'issued', ...interval, tenantId, appId, userId, grantedAt, consentId, sequence: null } as const;
+  const { audience } = made.server;
+  const about = { tenantId, appId, userId, audience, grantedAt, consentId };
+  const known = { type: 'issued', ...interval, ...about, sequence: null } as const;
   // No answer tells its id.
   const refreshId = `refresh token of ${tokenId}`;
   const root = parentId ?? (refreshToken ? refreshId : null);

@@ -9,6 +9,7 @@ export const levels = [
   'tenant',
   'all',
   'disabled_app',
+  'disabled_server',
   'consent',
   'signing_key',
   'family',
@@ -31,6 +32,8 @@ export interface Issued extends Interval {
   readonly method: TokenMethodName | 'refresh_token';
   /** What it was derived from, and ends with: the token exchanged, or the first refresh token of its family; null: nothing. */
   readonly parentId: string | null;
+  /** The resource server that it is for; of a refresh token: that those are for which it renews. */
+  readonly audience: string;
   /** The resource server at which the app had to be granted what it allows; null: a resource server passed it on. */
   readonly grantedAt: string | null;
   /** Null: none was named. */
@@ -51,6 +54,7 @@ export interface Target {
   readonly tokenId: string;
   readonly consentId: string;
   readonly signingKeyId: string;
+  readonly audience: string;
   readonly grantedAt: string;
 }
 
@@ -62,6 +66,7 @@ export const targetOf = (issued: Issued): Omit<Target, 'level'> => ({
   userId: issued.userId,
   consentId: issued.consentId ?? '',
   signingKeyId: issued.signingKeyId ?? '',
+  audience: issued.audience,
   grantedAt: issued.grantedAt ?? '',
 });
 
@@ -100,7 +105,14 @@ export const fenceMilliseconds = 5_000;
 
 export type Event = Issued | Revoked | Answered;
 
-const levelsForGood: readonly Target['level'][] = ['token', 'disabled_app', 'consent', 'signing_key', 'family'];
+const levelsForGood: readonly Target['level'][] = [
+  'token',
+  'disabled_app',
+  'disabled_server',
+  'consent',
+  'signing_key',
+  'family',
+];
 
 /** Whether nothing of the target lives afterwards, however late it was issued. */
 export const isForGood = ({ level }: Target): boolean => levelsForGood.includes(level);

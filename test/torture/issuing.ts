@@ -70,12 +70,9 @@ export async function exchange(
     ttl: { seconds },
     method: methods[method],
   };
-  const call = () =>
-    byApp
-      ? random.of(arena.issuersOfApps).exchangeToken(request, as(holder.app))
-      : random.of(source.issuers).exchangeToken(request, within);
-  const mayEnd = byApp && holder.app.isPassing;
-  const outcome = await timed(() => outcomeOf(recorded, 'ExchangeToken', call, mayEnd));
+  const caller = byApp ? holder.app : source;
+  const call = () => random.of(arena.anyonesIssuers).exchangeToken(request, as(caller));
+  const outcome = await timed(() => outcomeOf(recorded, 'ExchangeToken', call, caller.isPassing));
   noteTaken(issued, 'ExchangeToken', outcome, recorded);
   const { answer, interval } = outcome;
   if (!answer) return;
@@ -91,7 +88,7 @@ export async function refresh(race: Race, renewal: Renewal): Promise<void> {
   const { issued, method, token: refreshToken } = renewal;
   renewal.uses++;
   const request = { refreshToken, ttl: longLife };
-  const call = () => random.of(arena.issuersOfApps).refreshToken(request, as(app));
+  const call = () => random.of(arena.anyonesIssuers).refreshToken(request, as(app));
   const parentId = issued.parentId ?? issued.tokenId;
   const target = { ...targetOf(issued), level: 'family', tokenId: parentId } as const;
   const outcome = await whileUnderWay(recorded, target, () =>

@@ -23,6 +23,7 @@ const issued = (start: number, end: number, over: Partial<Issued> = {}): Issued 
   userId: 'u1',
   method: 'signed',
   parentId: null,
+  audience: 'r1',
   grantedAt: 'g1',
   consentId: 'c1',
   signingKeyId: 's1',
@@ -48,6 +49,7 @@ const revoked = (
     userId: 'u1',
     consentId: 'c1',
     signingKeyId: 's1',
+    audience: 'r1',
     grantedAt: 'g1',
     ...over,
   },
@@ -112,6 +114,7 @@ test('of others it says nothing', () => {
     revoked(2, 3, 'app_user', { appId: 'a2' }),
     revoked(2, 3, 'app', { appId: 'a2' }),
     revoked(2, 3, 'tenant', { tenantId: 't2' }),
+    revoked(2, 3, 'disabled_server', { audience: 'r2' }),
     revoked(2, 3, 'consent', { consentId: 'c2' }),
     revoked(2, 3, 'signing_key', { signingKeyId: 's2' }),
     revoked(2, 3, 'family', { tokenId: 'k2' }),
@@ -128,7 +131,7 @@ test('a token that was asked for after a revocation returned is not touched by i
   ]);
 });
 
-describe.each(['disabled_app', 'consent', 'signing_key'] as const)('%s', (level) => {
+describe.each(['disabled_app', 'disabled_server', 'consent', 'signing_key'] as const)('%s', (level) => {
   const ending = revoked(2, 5, level);
 
   test('that has ended is one that nothing is issued under any more, whatever becomes of it', () => {
@@ -144,7 +147,7 @@ describe.each(['disabled_app', 'consent', 'signing_key'] as const)('%s', (level)
   });
 
   test("that ends meanwhile, but before another's sequence was drawn, and that before the token's", () => {
-    const other = { tokenId: 'k2', appId: 'a2', consentId: null, signingKeyId: null };
+    const other = { tokenId: 'k2', appId: 'a2', audience: 'r2', consentId: null, signingKeyId: null };
     const token = issued(3, 9, { sequence: 8 });
     expect(judge([ending, token, issued(6, 7, { ...other, sequence: 7 })])).toHaveLength(1);
     expect(judge([ending, token, issued(6, 7, { ...other, sequence: 9 })])).toEqual([]);
@@ -207,7 +210,7 @@ describe('the sequence of a token that was under way while it was revoked', () =
 
 describe('a token that was derived from others', () => {
   const other = { userId: 'u2', consentId: null, signingKeyId: null };
-  const root = issued(0, 1, { tokenId: 'k3', userId: 'u3', consentId: 'c3', signingKeyId: 's3' });
+  const root = issued(0, 1, { tokenId: 'k3', userId: 'u3', consentId: 'c3', signingKeyId: 's3', audience: 'r3' });
   const parent = issued(2, 3, { ...other, tokenId: 'k2', parentId: 'k3' });
   const child = (start: number, end: number) => issued(start, end, { ...other, parentId: 'k2' });
   const taken = (start: number, end: number, active: boolean) => ({
@@ -215,7 +218,7 @@ describe('a token that was derived from others', () => {
     tokenId: 'k2',
     by: 'ExchangeToken',
   });
-  const ofRoot = { tokenId: 'k3', userId: 'u3', consentId: 'c3', signingKeyId: 's3' };
+  const ofRoot = { tokenId: 'k3', userId: 'u3', consentId: 'c3', signingKeyId: 's3', audience: 'r3' };
   const missed = 'active, full, after its revocation returned';
 
   test.each(levels)('dies with each of them: %s', (level) => {
@@ -374,7 +377,7 @@ describe('a database that was backed up from 10 to 12 and put back from 20 to 22
   });
 
   test('keeps what has ended for good by then, but not what ended since', () => {
-    for (const level of ['disabled_app', 'consent', 'signing_key'] as const) {
+    for (const level of ['disabled_app', 'disabled_server', 'consent', 'signing_key'] as const) {
       expect(afterwards(revoked(2, 3, level), issued(23, 24), answered(25, 26, false))).toHaveLength(1);
       expect(afterwards(revoked(13, 14, level), issued(23, 24), answered(25, 26, true))).toEqual([]);
       expect(afterwards(revoked(13, 14, level), issued(15, 16))).toHaveLength(1);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ClientType, HostingType } from '@touchstone/contracts';
 import { ancestorsMax, type TokenMethodName } from '@touchstone/core';
 import { longLife } from '../harness/world.ts';
-import { type App, type Arena, grantsIn, within } from './arena.ts';
+import { type App, type Arena, exchangesTo, grantsIn, type Server, scopes, within } from './arena.ts';
 import type { Hoard, Holder, Race } from './held.ts';
 import { type Target, targetOf } from './history.ts';
 import { exchange, issue, methods, refresh } from './issuing.ts';
@@ -28,15 +28,25 @@ const [derivingShare, derivedMax, meanwhileMax] = [0.3, 4, 2];
 /** Levels at which anything can be revoked; and those that take preparations, one in a race. */
 const plainLevels = ['token', 'user', 'app_user', 'app', 'tenant', 'all'] as const;
 const particularLevels = ['consent', 'signing_key', 'family', 'disabled_app'] as const;
+/** One more, with which so many of the races of these others end: each level still comes as often. */
+const [serverShare, levelsBeforeServer] = [0.5, ['signing_key', 'family']];
 /** In how many races they come; with up to so many others, each level comes as often as every other. */
 const [grantShare, particularShare, othersMax] = [0.05, 0.82, 2];
 /** Nothing can be issued after these. */
 const lastLevels: readonly Target['level'][] = ['consent', 'disabled_app', 'grant'];
+/** Nothing can be issued after these for the resource server in front. */
+const lastOfServer: readonly Target['level'][] = ['grant', 'disabled_server'];
 /** How many of the exchanges an app asks for. */
 const byAppShare = 0.4;
 
 /** What apps are registered with. */
 export const appSettings = { methods: Object.values(methods), refresh: { ttlMax: longerLife } };
+
+/** What resource servers that pass on to another one are registered with. */
+export const serverSettings = (passesTo: Server) => ({
+  scopes: scopes.map((name) => ({ name })),
+  exchanges: exchangesTo(passesTo),
+});
 
 /** What apps call with. */
 export const credentialOf = (appId: string) => ({
@@ -49,9 +59,10 @@ export const credentialOf = (appId: string) => ({
  * One race: some tokens of one user, validated over and over in all modes, and others derived from them, while something that
  * covers them is revoked, once or a few times, and some more times afterwards.
  */
-export async function race(arena: Arena, random: Random, recorded: Recorded): Promise<void> {
-  const { level, others } = drawLevels(random);
-  const holder = await holderFor(level, arena, random, recorded);
+export async function race(shared: Arena, random: Random, recorded: Recorded): Promise<void> {
+  const { level, order } = drawLevels(random);
+  const arena = order.includes('disabled_server') ? await withNewServer(shared, random, recorded) : shared;
+  const holder = arena && (await holderFor(level, arena, random, recorded));
   if (!holder) return;
   const hoard: Hoard = { tokens: [], renewals: [] };
   const its: Race = { arena, holder, hoard, random, recorded };
@@ -63,33 +74,41 @@ export async function race(arena: Arena, random: Random, recorded: Recorded): Pr
   };
   await issueOne();
   let isOver = false;
-  const validateOne = async () => {
-    if (hoard.tokens.length === 0) return sleep(5);
-    return validate(random.of(hoard.tokens), random, recorded);
-  };
   const validating = (async () => {
-    while (!isOver) await validateOne();
+    while (!isOver) await validate(its);
   })();
   for (let left = random.below(derivedMax + 1); left > 0; left--) await deriveOne();
-  for (const one of lastLevels.includes(level) ? [...others, level] : [level, ...others]) {
+  for (const one of order) {
     const meanwhile = [issueOne(), ...Array.from({ length: random.below(meanwhileMax + 1) }, deriveOne)];
     await sleep(random.next() * 30);
     await revokeOne(its, one);
-    if (one === 'grant') await useGrant(its);
+    if (lastOfServer.includes(one)) await useFront(its);
     await Promise.all(meanwhile);
   }
   await Promise.all([issueOne(), deriveOne(), sleep(random.next() * 50)]);
-  for (let i = 0; i < 4; i++) await validateOne();
+  for (let i = 0; i < 4; i++) await validate(its);
   isOver = true;
   await validating;
 }
 
-/** What a race is about, and at which levels something is revoked beside it. */
-function drawLevels(random: Random): { level: Target['level']; others: Target['level'][] } {
+/** What a race is about, and at which levels something is revoked in it, one after the other. */
+interface Course {
+  readonly level: Target['level'];
+  readonly order: readonly Target['level'][];
+}
+
+function drawLevels(random: Random): Course {
   const others = Array.from({ length: random.below(othersMax + 1) }, () => random.of(plainLevels));
+  const level = drawLevel(random);
+  if (lastLevels.includes(level)) return { level, order: [...others, level] };
+  const isServerLast = levelsBeforeServer.includes(level) && random.next() < serverShare;
+  return { level, order: [level, ...others, ...(isServerLast ? (['disabled_server'] as const) : [])] };
+}
+
+function drawLevel(random: Random): Target['level'] {
   const draw = random.next();
-  if (draw < grantShare) return { level: 'grant', others };
-  return { level: random.of(draw < grantShare + particularShare ? particularLevels : plainLevels), others };
+  if (draw < grantShare) return 'grant';
+  return random.of(draw < grantShare + particularShare ? particularLevels : plainLevels);
 }
 
 /** Null where there can be no race. */
@@ -100,7 +119,7 @@ async function holderFor(
   recorded: Recorded,
 ): Promise<Holder | null> {
   const earlier = recorded.consents.filter(({ tenantId }) => tenantId === arena.tenantId).slice(-earlierMax);
-  const isOfNew = level === 'disabled_app' || level === 'grant';
+  const isOfNew = level === 'disabled_app' || level === 'grant' || arena.front.isPassing;
   if (!isOfNew && earlier.length > 0 && random.next() < earlierShare) return random.of(earlier);
   const userId = random.of(userIds);
   const app = isOfNew ? await newApp(arena, random, recorded) : random.of(arena.apps);
@@ -129,8 +148,8 @@ async function derive(its: Race): Promise<void> {
   return exchange(its, one, how);
 }
 
-/** What the app may not do any more once it has lost its grant. */
-async function useGrant(its: Race): Promise<void> {
+/** What the app may not do any more once it has lost its grant, or the resource server in front is gone. */
+async function useFront(its: Race): Promise<void> {
   const { arena, hoard, random } = its;
   const { front } = arena;
   const tokens = hoard.tokens.filter(({ server, depth, isBrief }) => server === front && depth < 2 && !isBrief);
@@ -148,7 +167,8 @@ async function revokeOne(its: Race, level: Target['level']): Promise<void> {
   const { issued, presented } = random.of(tokens);
   const signingKeyId = level === 'signing_key' ? await aKeyOf(arena, random, recorded) : '';
   if (level === 'signing_key' && signingKeyId === '') return;
-  const target = { ...targetOf(issued), level, signingKeyId, grantedAt: arena.front.audience };
+  const { audience } = arena.front;
+  const target = { ...targetOf(issued), level, signingKeyId, audience, grantedAt: audience };
   const rotating = random.next() < rotatingShareOf(level) ? rotate(arena, random, recorded) : null;
   await revoke(arena, target, random.of(presented).token, random, recorded);
   await rotating;
@@ -164,6 +184,19 @@ async function endFamily(its: Race): Promise<void> {
     return revoke(arena, target, token, random, recorded);
   }
   await Promise.all(Array.from({ length: 3 }, () => refresh(its, renewal)));
+}
+
+/** The arena, with a resource server in front that is the race's alone. */
+async function withNewServer(arena: Arena, random: Random, recorded: Recorded): Promise<Arena | null> {
+  const { registry, tenantId, back } = arena;
+  const audience = `https://${randomName('api', random)}.example.com`;
+  const resourceServer = { audience, tenantId, ...serverSettings(back) };
+  const create = () => registry.createResourceServer({ resourceServer }, within);
+  if (!(await attempt(recorded, 'CreateResourceServer', create))) return null;
+  const principal = { case: 'resourceServer', value: { audience } } as const;
+  const request = { principal, scopes: ['tokens:validate'], ttl: longLife };
+  const issued = await attempt(recorded, 'IssueCredential', () => registry.issueCredential(request, within));
+  return issued && { ...arena, front: { audience, credential: issued.credential, isPassing: true, isGone: false } };
 }
 
 async function newApp(arena: Arena, random: Random, recorded: Recorded): Promise<App | null> {
@@ -203,6 +236,7 @@ async function consent(
   const call = () => random.of(arena.consents).recordConsent(request, within);
   const consentId = (await attempt(recorded, 'RecordConsent', call))?.consent?.consentId;
   if (consentId === undefined) return null;
-  recorded.consents.push({ tenantId, app, userId, consentId });
+  // Other races have another server in front.
+  if (!arena.front.isPassing) recorded.consents.push({ tenantId, app, userId, consentId });
   return consentId;
 }

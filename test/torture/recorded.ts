@@ -28,6 +28,8 @@ export interface Recorded {
   readonly restores: Restored[];
   /** How often a tenant's signing key was rotated. */
   rotations: number;
+  /** How many answers came several in a call. */
+  batched: number;
   /** How many deadlocks the database has told of since it started. */
   deadlocks: number;
   /** The latest revision that any answer gave. */
@@ -45,6 +47,7 @@ export const nothingRecorded = (): Recorded => ({
   unexpected: [],
   restores: [],
   rotations: 0,
+  batched: 0,
   deadlocks: 0,
   latest: noRevision,
 });
@@ -93,7 +96,7 @@ export interface Outcome<Answer> {
 
 /**
  * A failure is noted, and whether it may be.
- * @param mayEnd whether the app that it is for may be gone, or what it was granted.
+ * @param mayEnd whether its caller may be gone, or the app that it is for, or what that was granted.
  */
 export async function outcomeOf<Answer>(
   recorded: Recorded,
@@ -106,21 +109,38 @@ export async function outcomeOf<Answer>(
   } catch (thrown) {
     const error = ConnectError.from(thrown);
     const reason = error.findDetails(ErrorInfoSchema)[0]?.reason ?? '';
-    const said = `${what}: ${Code[error.code]}`;
-    recorded.failures.set(said, (recorded.failures.get(said) ?? 0) + 1);
-    // An app that a race has disabled, a consent that it has withdrawn, a token that went with its tenant's: all are
-    // answers, not faults.
-    const answers = [
-      Code.FailedPrecondition,
-      Code.NotFound,
-      ...(mayEnd ? [Code.Unauthenticated, Code.PermissionDenied] : []),
-    ];
-    const isUnknown = excused.includes(error.code);
-    // It was lost when the database was put back.
-    if (recorded.restores.length > 0 && reason === 'REVISION_UNKNOWN') recorded.latest = noRevision;
-    else if (!isUnknown && !answers.includes(error.code)) recorded.unexpected.push(`${said} ${error.rawMessage}`);
-    return { answer: null, reason, isUnknown };
+    return failureOf(recorded, what, { code: error.code, reason, message: error.rawMessage }, mayEnd);
   }
+}
+
+/** Why a call failed, or one of several requests in it. */
+export interface Failure {
+  readonly code: Code;
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** As `outcomeOf` what failed. */
+export function failureOf(
+  recorded: Recorded,
+  what: string,
+  { code, reason, message }: Failure,
+  mayEnd = false,
+): Outcome<never> {
+  const said = `${what}: ${Code[code]}`;
+  recorded.failures.set(said, (recorded.failures.get(said) ?? 0) + 1);
+  // An app that a race has disabled, a consent that it has withdrawn, a token that went with its tenant's: all are
+  // answers, not faults.
+  const answers = [
+    Code.FailedPrecondition,
+    Code.NotFound,
+    ...(mayEnd ? [Code.Unauthenticated, Code.PermissionDenied] : []),
+  ];
+  const isUnknown = excused.includes(code);
+  // It was lost when the database was put back.
+  if (recorded.restores.length > 0 && reason === 'REVISION_UNKNOWN') recorded.latest = noRevision;
+  else if (!isUnknown && !answers.includes(code)) recorded.unexpected.push(`${said} ${message}`);
+  return { answer: null, reason, isUnknown };
 }
 
 /** Null where the call failed; whether it may have is noted. */

@@ -26,7 +26,17 @@ export class RevokedIndex {
 }
 
 /** What of a target its level looks at: of a token, what a revocation of that level must name to cover it. */
-function keyOf({ level, tenantId, appId, userId, tokenId, consentId, signingKeyId, grantedAt }: Target): string {
+function keyOf({
+  level,
+  tenantId,
+  appId,
+  userId,
+  tokenId,
+  consentId,
+  signingKeyId,
+  audience,
+  grantedAt,
+}: Target): string {
   switch (level) {
     case 'all':
       return level;
@@ -40,6 +50,8 @@ function keyOf({ level, tenantId, appId, userId, tokenId, consentId, signingKeyI
     case 'app':
     case 'disabled_app':
       return `${level} ${appId}`;
+    case 'disabled_server':
+      return `${level} ${audience}`;
     case 'app_user':
       return `${level} ${appId} ${userId}`;
     case 'grant':

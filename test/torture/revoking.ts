@@ -25,7 +25,7 @@ export async function revoke(
 
 function revocationOf(
   { revocations, registry }: Arena,
-  { level, tenantId, appId, userId, tokenId, consentId, signingKeyId, grantedAt }: Target,
+  { level, tenantId, appId, userId, tokenId, consentId, signingKeyId, audience, grantedAt }: Target,
   token: string,
   random: Random,
 ): Promise<Pick<RevokeTokensResponse, 'revision'>> {
@@ -61,6 +61,8 @@ function revocationOf(
       return ungrant(registry, appId, grantedAt);
     case 'disabled_app':
       return registry.disableApp({ appId }, within);
+    case 'disabled_server':
+      return registry.disableResourceServer({ audience }, within);
   }
 }
 

@@ -17,13 +17,13 @@ import { openDatabaseClock } from '../harness/database-clock.ts';
 import { clocksPreload } from '../harness/machine-clocks.ts';
 import { shared } from '../harness/shared-stack.ts';
 import { bootstrapped, longLife, openWorld, type World } from '../harness/world.ts';
-import { type App, type Arena, grantsIn, type Server, scopes } from './arena.ts';
+import { type App, type Arena, grantsIn } from './arena.ts';
 import { countsOf, countsText } from './counts.ts';
 import { faults } from './faults.ts';
 import { fenceMilliseconds, type Restored } from './history.ts';
 import { judge, type Violation } from './judge.ts';
 import { faultsLogged } from './logged.ts';
-import { appSettings, credentialOf, race } from './races.ts';
+import { appSettings, credentialOf, race, serverSettings } from './races.ts';
 import { type Random, seeded } from './random.ts';
 import { happened, nothingRecorded } from './recorded.ts';
 import { readRecords } from './records.ts';
@@ -197,18 +197,9 @@ async function openArena({ stack, replicas }: Victims): Promise<Arena> {
     replicas.filter((one) => one.name === name).map(({ process }) => process.grpc);
   const issuersFor = (credential: string) =>
     addressesOf('issuer').map((grpc) => clientOf(IssuerService, grpc, credential));
-  const serverFor = (credential: string, itsAudience: string): Server => ({
-    audience: itsAudience,
-    issuers: issuersFor(credential),
-    validators: addressesOf('validator').map((grpc) => ({
-      name: grpc,
-      client: clientOf(ValidatorService, grpc, credential),
-    })),
-  });
-  const back = serverFor(world.resourceServer.credential, audience);
-  const exchanges = [{ audience, scopes: scopes.map((name) => ({ from: name, to: name })) }];
-  const added = await addServer(shared(stack), world, { exchanges }, longLife);
-  const front = serverFor(added.clients.credential, added.audience);
+  const back = { audience, credential: world.resourceServer.credential, isPassing: false, isGone: false };
+  const added = await addServer(shared(stack), world, serverSettings(back), longLife);
+  const front = { audience: added.audience, credential: added.clients.credential, isPassing: false, isGone: false };
   const addApp = async (): Promise<App> => {
     const appId = await world.addApp({ ...appSettings, grants: grantsIn({ front, back }) });
     const { credential } = await registry.issueCredential(credentialOf(appId));
@@ -223,8 +214,8 @@ async function openArena({ stack, replicas }: Victims): Promise<Arena> {
     consents: addressesOf('issuer').map((grpc) => clientOf(ConsentService, grpc, world.identity.credential)),
     revocations: addressesOf('revocation').map((grpc) => clientOf(RevocationService, grpc, operator.credential)),
     registry,
-    // Each call says whose it is.
-    issuersOfApps: issuersFor(''),
+    anyonesIssuers: issuersFor(''),
+    validators: addressesOf('validator').map((grpc) => ({ name: grpc, client: clientOf(ValidatorService, grpc, '') })),
   };
 }
 

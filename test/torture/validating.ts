@@ -1,40 +1,110 @@
-import { RefusalReason } from '@touchstone/contracts';
-import { scopes, within } from './arena.ts';
-import type { Held } from './held.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import {
+  ErrorReasonSchema,
+  RefusalReason,
+  type Status,
+  type ValidateTokenRequestSchema,
+  type ValidateTokenResponse,
+} from '@touchstone/contracts';
+import { as, type Server, scopes } from './arena.ts';
+import type { Held, Race } from './held.ts';
 import type { Answered, Freshness } from './history.ts';
 import type { Random } from './random.ts';
-import { attempt, noteRevision, type Recorded } from './recorded.ts';
+import { failureOf, noteRevision, outcomeOf, type Recorded } from './recorded.ts';
 
-export async function validate(
-  { issued: { tokenId }, presented, server: { audience, validators }, isBrief }: Held,
-  random: Random,
-  recorded: Recorded,
-): Promise<void> {
-  const { name, client } = random.of(validators);
+/** In how many of the calls several are validated, and how many at most. */
+const [batchShare, batchMax] = [1 / 3, 4];
+
+/** What is asked of a token, and how fresh the answer must be. */
+interface Question {
+  readonly held: Held;
+  readonly freshness: Freshness;
+  readonly request: MessageInitShape<typeof ValidateTokenRequestSchema>;
+}
+
+/** Validates one of the tokens, or some for one server at once. */
+export async function validate(race: Race): Promise<void> {
+  const { hoard, random, recorded } = race;
+  const tokens = hoard.tokens.filter(({ server }) => !server.isGone);
+  if (tokens.length === 0) return sleep(5);
+  const one = random.of(tokens);
+  if (random.next() >= batchShare) return validateOne(race, questionOf(one, random, recorded));
+  const others = tokens.filter(({ server }) => server === one.server);
+  const asked = Array.from({ length: 1 + random.below(batchMax) }, () =>
+    questionOf(random.of(others), random, recorded),
+  );
+  return validateSome(race, one.server, asked);
+}
+
+function questionOf(held: Held, random: Random, recorded: Recorded): Question {
   const { freshness, consistency } = freshnessOf(random, recorded);
   const request = {
-    ...random.of(presented),
-    audience,
+    ...random.of(held.presented),
+    audience: held.server.audience,
     requiredScopes: scopes,
     consistency: { requirement: consistency },
   };
+  return { held, freshness, request };
+}
+
+async function validateOne({ arena, random, recorded }: Race, question: Question): Promise<void> {
+  const { name, client } = random.of(arena.validators);
+  const { server } = question.held;
   const start = performance.now();
-  const answer = await attempt(recorded, 'ValidateToken', () => client.validateToken(request, within));
+  const call = () => client.validateToken(question.request, as(server));
+  const answer = await answerTo(server, 'ValidateToken', call, recorded);
+  if (answer) noteAnswer(question, answer, { start, end: performance.now(), by: name }, recorded);
+}
+
+/** Null where the call failed. */
+async function answerTo<Answer>(
+  server: Server,
+  what: string,
+  call: () => Promise<Answer>,
+  recorded: Recorded,
+): Promise<Answer | null> {
+  const { answer, reason } = await outcomeOf(recorded, what, call, server.isPassing);
+  if (reason === 'CALLER_UNKNOWN') server.isGone = true;
+  return answer;
+}
+
+async function validateSome(
+  { arena, random, recorded }: Race,
+  server: Server,
+  asked: readonly Question[],
+): Promise<void> {
+  const { name, client } = random.of(arena.validators);
+  const what = 'BatchValidateTokens';
+  const requests = asked.map(({ request }) => request);
+  const start = performance.now();
+  const call = () => client.batchValidateTokens({ requests }, as(server));
+  const answer = await answerTo(server, what, call, recorded);
   if (!answer) return;
-  const { active, reason } = answer;
+  const made = { start, end: performance.now(), by: name };
+  if (answer.results.length !== asked.length) recorded.unexpected.push(`${what} did not answer each`);
+  for (const [i, question] of asked.entries()) {
+    const outcome = answer.results[i]?.outcome;
+    if (outcome?.case === 'validated') noteAnswer(question, outcome.value, made, recorded);
+    else if (outcome?.case === 'error') noteError(what, outcome.value, recorded);
+    recorded.batched++;
+  }
+}
+
+function noteError(what: string, { code, reason, message }: Status, recorded: Recorded): void {
+  failureOf(recorded, what, { code, message, reason: ErrorReasonSchema.value[reason]?.localName ?? '' });
+}
+
+function noteAnswer(
+  { held: { issued, isBrief }, freshness }: Question,
+  { active, reason, tokenId, revision }: ValidateTokenResponse,
+  call: Pick<Answered, 'start' | 'end' | 'by'>,
+  recorded: Recorded,
+): void {
   if (isBrief && reason === RefusalReason.EXPIRED) return;
-  const answered: Answered = {
-    type: 'answered',
-    start,
-    end: performance.now(),
-    tokenId,
-    by: name,
-    freshness,
-    active,
-  };
-  recorded.events.push(answered);
-  if (active && answer.tokenId !== tokenId) recorded.unexpected.push(`ValidateToken told another token's id`);
-  noteRevision(recorded, answer.revision);
+  recorded.events.push({ type: 'answered', ...call, tokenId: issued.tokenId, freshness, active });
+  if (active && tokenId !== issued.tokenId) recorded.unexpected.push(`a validator told another token's id`);
+  noteRevision(recorded, revision);
 }
 
 function freshnessOf(random: Random, { latest }: Recorded) {
