@@ -29,6 +29,8 @@ const refreshToken = 'packages/core/src/issue/refresh-token.ts';
 const tokenWriter = 'packages/store-postgres/src/token-writer.ts';
 const validateToken = 'packages/core/src/validate/validate-token.ts';
 const follower = 'packages/core/src/revisions/follower.ts';
+const chain = 'packages/core/src/revisions/chain.ts';
+const revisionCodec = 'packages/events/src/revision-codec.ts';
 
 /** Pauses at the points where something can come between. */
 export const pauses: readonly Patch[] = [
@@ -208,6 +210,38 @@ export const guards: Readonly<Record<string, readonly Patch[]>> = {
       replace: 'return false;',
     },
   ],
+  'believes only what the installation has sealed': [
+    {
+      file: chain,
+      find: 'if (this.#hash(sealed.revision, head.hash, sealed.content) !== sealed.hash) return null;',
+      replace: '',
+    },
+  ],
+  'applies nothing of what it knows in part': [
+    {
+      file: revisionCodec,
+      find: 'decode: (bytes) => decodeExactly(bytes, contentOf, revisionCodec.encode),',
+      replace: 'decode: contentOf,',
+    },
+    {
+      file: revisionCodec,
+      find: 'else cuts.push(cutOf(entry));',
+      replace: 'else if (entry.case) cuts.push(cutOf(entry));',
+    },
+  ],
+  'applies no revision before those that precede it': [
+    lateAnswers,
+    {
+      file: chain,
+      find: 'if (sealed.revision !== head.revision + 1 || sealed.previousHash !== head.hash) return null;',
+      replace: 'if (sealed.revision <= head.revision) return null;',
+    },
+    {
+      file: chain,
+      find: 'if (this.#hash(sealed.revision, head.hash, sealed.content) !== sealed.hash) return null;',
+      replace: 'if (this.#hash(sealed.revision, sealed.previousHash, sealed.content) !== sealed.hash) return null;',
+    },
+  ],
 };
 
 /** What no guard is taken out by, so that no answer may be wrong: what stands beside some of them, and nothing at all. */
@@ -219,6 +253,9 @@ export const controls: Readonly<Record<string, readonly Patch[]>> = {
 /** The faults without which some guards are not missed. */
 export const showing: Readonly<Record<string, readonly string[]>> = {
   'notices that the database was put back': ['the database is put back to an older state and goes on'],
+  'believes only what the installation has sealed': ['somebody lies on the topic'],
+  'applies nothing of what it knows in part': ['somebody lies on the topic'],
+  'applies no revision before those that precede it': ['revisions are lost on their way to the topic'],
 };
 
 /** The file's text with the patches in it. @throws when a patch does not fit any more */

@@ -27,17 +27,18 @@ async function leadOf(admin: pg.Client, replicas: readonly Replica[]): Promise<L
   return undefined;
 }
 
+/** A relay that has just been started waits for Kafka. */
+const leadMilliseconds = 60_000;
+
 /** Suspends the relay, takes the lock from it, and wakes it up once another has published for a while. */
 export async function suspendWhileAnotherLeads({ postgres, replicas }: Victims, random: Random): Promise<void> {
   await using admin = await openAdmin({ postgres });
-  const { replica, backend } = await until('one leads', () => leadOf(admin, replicas));
+  const { replica, backend } = await until('one leads', () => leadOf(admin, replicas), leadMilliseconds);
   replica.process.signal('SIGSTOP');
   try {
     await admin.query('select pg_terminate_backend($1)', [backend]);
-    await until('another leads', async () => {
-      const lead = await leadOf(admin, replicas);
-      return lead && lead.replica !== replica ? lead : undefined;
-    });
+    const others = replicas.filter((one) => one !== replica);
+    await until('another leads', () => leadOf(admin, others), leadMilliseconds);
     await sleep(random.next() * 2_000);
   } finally {
     replica.process.signal('SIGCONT');
