@@ -7,7 +7,6 @@ import { type KeyRing, openKeyRing } from '@touchstone/token-methods';
 import type pg from 'pg';
 import { openAdmin } from '../faults/admin.ts';
 import { kafkaClient } from '../faults/topics.ts';
-import { keysOf } from '../harness/installation-keys.ts';
 import { bytesOf, type Random } from './random.ts';
 import type { Victims } from './victims.ts';
 
@@ -98,9 +97,9 @@ function liesOf({ stranger, service, newerService }: Liar, real: readonly Sealed
 /** Each time about the latest revision: what comes after that is what a validator could take. */
 const timesMax = 10;
 
-export async function lieOnTopic({ stack, postgres, kafka }: Victims, random: Random): Promise<void> {
+export async function lieOnTopic({ keys, postgres, kafka }: Victims, random: Random): Promise<void> {
   if (!kafka) return;
-  const liar = liarOf(await keysOf(stack), random);
+  const liar = liarOf(keys, random);
   await using admin = await openAdmin({ postgres });
   const producer = kafkaClient(kafka.brokers).producer({ allowAutoTopicCreation: false });
   await producer.connect();

@@ -14,6 +14,7 @@ import {
 } from '@touchstone/local-stack';
 import { addServer } from '../e2e/support-servers.ts';
 import { openDatabaseClock } from '../harness/database-clock.ts';
+import { keysOf } from '../harness/installation-keys.ts';
 import { clocksPreload } from '../harness/machine-clocks.ts';
 import { shared } from '../harness/shared-stack.ts';
 import { bootstrapped, longLife, openWorld, type World } from '../harness/world.ts';
@@ -164,6 +165,7 @@ async function startVictims(
   await Promise.all(replicas.map(({ process }) => process.untilReady()));
   const victims: Victims = {
     stack,
+    keys: await keysOf(stack),
     replicas,
     postgres: stack.postgres,
     kafka: first,

@@ -8,6 +8,7 @@ import {
   type startKafka,
   startPostgres,
 } from '@touchstone/local-stack';
+import type { KeyRing } from '@touchstone/token-methods';
 import type { DatabaseClock } from '../harness/database-clock.ts';
 import type { Restored } from './history.ts';
 import type { Random } from './random.ts';
@@ -22,6 +23,8 @@ export interface Replica {
 /** What faults may hit. */
 export interface Victims {
   readonly stack: Stack;
+  /** The installation's. */
+  readonly keys: KeyRing;
   readonly replicas: readonly Replica[];
   postgres: LocalPostgres;
   /** Null: there is none. */
