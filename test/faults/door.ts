@@ -50,7 +50,10 @@ export async function openDoor(to: number): Promise<Door> {
 }
 
 /** The URL of a database, as it is reached through the door. */
-export function through({ port }: Door, url: string): string {
+export const through = ({ port }: Door, url: string): string => atPort(port, url);
+
+/** The same URL with another port. */
+export function atPort(port: number, url: string): string {
   const other = new URL(url);
   other.port = String(port);
   return other.href;

@@ -16,7 +16,7 @@ export async function startStandby(primary: LocalPostgres, door: Door): Promise<
   await using admin = await openAdmin({ postgres: primary });
   const dataDir = `${primary.dataDir}-standby`;
   await admin.query(`select pg_backup_start('standby', fast => true)`);
-  await run('cp', ['-a', primary.dataDir, dataDir]);
+  await copyInUse(primary.dataDir, dataDir);
   await run('cp', ['-a', `${primary.dataDir}.password`, `${dataDir}.password`]);
   const { rows } = await admin.query('select labelfile from pg_backup_stop(wait_for_archive => false)');
   await rm(`${dataDir}/postmaster.pid`);
@@ -40,6 +40,14 @@ export async function startStandby(primary: LocalPostgres, door: Door): Promise<
   const waitedFor = `select count(*) from pg_stat_replication where sync_state = 'sync'`;
   await untilTrue('commits wait for the standby', async () => (await numberOf(admin, waitedFor)) === 1);
   return standby;
+}
+
+/** Files go while they are copied: what is in the log makes up for it. */
+async function copyInUse(from: string, to: string): Promise<void> {
+  await run('cp', ['-a', from, to]).catch((error: { readonly stderr: string }) => {
+    const lines = error.stderr.trimEnd().split('\n');
+    if (!lines.every((line) => line.endsWith('No such file or directory'))) throw error;
+  });
 }
 
 /** Resolves once it is a primary of its own; one that is already is left alone. */

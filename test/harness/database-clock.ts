@@ -22,14 +22,19 @@ const shadowing = `
 const reconnecting = `select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename like 'touchstone%'`;
 
 export async function openDatabaseClock(adminUrl: string): Promise<DatabaseClock> {
-  const run = async (text: string, values?: unknown[]) => {
-    const client = new pg.Client({ connectionString: adminUrl });
-    await client.connect();
-    await client.query(text, values).finally(() => client.end());
-  };
-  await run(shadowing);
-  await run(reconnecting);
-  return {
-    set: (milliseconds) => run(`update set_clock.ahead set by = $1::float8 * interval '1 millisecond'`, [milliseconds]),
-  };
+  await run(adminUrl, shadowing);
+  await run(adminUrl, reconnecting);
+  return databaseClockOf(adminUrl);
+}
+
+/** Of a copy of a database whose clock can be set. */
+export const databaseClockOf = (adminUrl: string): DatabaseClock => ({
+  set: (milliseconds) =>
+    run(adminUrl, `update set_clock.ahead set by = $1::float8 * interval '1 millisecond'`, [milliseconds]),
+});
+
+async function run(adminUrl: string, text: string, values?: unknown[]): Promise<void> {
+  const client = new pg.Client({ connectionString: adminUrl });
+  await client.connect();
+  await client.query(text, values).finally(() => client.end());
 }

@@ -6,12 +6,13 @@ import { backUpData, putBackData } from '../faults/backup.ts';
 import { signalTree } from '../faults/suspend.ts';
 import { untilTrue } from '../faults/until.ts';
 import { setClocks } from '../harness/machine-clocks.ts';
+import { failOver } from './failover.ts';
 import { fenceMilliseconds, type Interval } from './history.ts';
 import { lieOnTopic } from './lies.ts';
 import { lossFile } from './losses.ts';
 import type { Random } from './random.ts';
 import { suspendWhileAnotherLeads } from './relays.ts';
-import { replicaOf, startKafkaAgain, startPostgresAgain, type Victims } from './victims.ts';
+import { replicaOf, startKafkaAgain, startPostgresAgain, startReplicaAgain, type Victims } from './victims.ts';
 
 /** Something that goes wrong, and is right again once it resolves. */
 export type Fault = (victims: Victims, random: Random) => Promise<void>;
@@ -28,10 +29,7 @@ const killing =
   (name: ServiceName): Fault =>
   async (victims, random) => {
     const replica = replicaOf(victims, name, random);
-    await replica.process.kill();
-    await sleep(random.next() * 500);
-    replica.process = await victims.stack.startAnother(name, replica.ports);
-    await replica.process.untilReady();
+    await startReplicaAgain(victims, replica, () => sleep(random.next() * 500));
   };
 
 const suspending =
@@ -73,6 +71,7 @@ const withoutKafka: Readonly<Record<string, Fault>> = {
     victims.onRestored({ backup, putBack });
     await startPostgresAgain(victims);
   },
+  'a primary that was cut off answers reads': failOver,
   "the database's clock jumps": async ({ databaseClock }, random) => {
     await databaseClock.set(random.of(jumps));
     await sleep(random.next() * 1_500);

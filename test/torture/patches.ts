@@ -210,6 +210,13 @@ export const guards: Readonly<Record<string, readonly Patch[]>> = {
       replace: 'return false;',
     },
   ],
+  'answers nothing once it has not committed for longer than the fence': [
+    {
+      file: 'packages/core/src/validate/presence.ts',
+      find: 'if (!this.#isYoung(this.#provenAt)) throw new Fenced();',
+      replace: '',
+    },
+  ],
   'believes only what the installation has sealed': [
     {
       file: chain,
@@ -253,6 +260,7 @@ export const controls: Readonly<Record<string, readonly Patch[]>> = {
 /** The faults without which some guards are not missed. */
 export const showing: Readonly<Record<string, readonly string[]>> = {
   'notices that the database was put back': ['the database is put back to an older state and goes on'],
+  'answers nothing once it has not committed for longer than the fence': ['a primary that was cut off answers reads'],
   'believes only what the installation has sealed': ['somebody lies on the topic'],
   'applies nothing of what it knows in part': ['somebody lies on the topic'],
   'applies no revision before those that precede it': ['revisions are lost on their way to the topic'],

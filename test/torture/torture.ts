@@ -84,7 +84,6 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   onProgress('Making tenants ...');
   const arenas = await Promise.all(Array.from({ length: tenantsCount }, () => openArena(victims)));
 
-  const { adminUrl } = victims.stack.postgres;
   const injected = new Map<string, number>();
   const began = performance.now();
   let seconds = goal?.secondsMax ?? options.seconds;
@@ -100,7 +99,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   const reading = (async () => {
     while (!isOver()) {
       await sleep(readMilliseconds);
-      await readRecords(adminUrl, recorded);
+      await readRecords(victims.postgres.adminUrl, recorded);
     }
   })();
   const judging = (async () => {
@@ -117,7 +116,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     }
   })();
   await Promise.all([...racing, faulting, reading, judging]);
-  await readRecords(adminUrl, recorded);
+  await readRecords(victims.postgres.adminUrl, recorded);
   return {
     seed,
     counts: countsOf(recorded),
@@ -141,7 +140,7 @@ async function startVictims(
   const startOne = () => startKafka({ dataDir: `${folder}/kafka`, port, controllerPort });
   onProgress('Starting Postgres, Kafka and the services ...');
   const first: LocalKafka | null = kafka ? await startOne() : null;
-  const environment = {
+  const environment: Record<string, string> = {
     NODE_OPTIONS: `${clocksPreload} --import=${preload}`,
     CLOCKS_FOLDER: folder,
     FENCE_MILLISECONDS: String(fenceMilliseconds),
@@ -171,6 +170,7 @@ async function startVictims(
     kafka: first,
     startKafka: startOne,
     databaseClock,
+    environment,
     clocksFolder: folder,
     onRestored,
   };

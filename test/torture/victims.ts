@@ -9,6 +9,7 @@ import {
   startPostgres,
 } from '@touchstone/local-stack';
 import type { KeyRing } from '@touchstone/token-methods';
+import { atPort } from '../faults/door.ts';
 import type { DatabaseClock } from '../harness/database-clock.ts';
 import type { Restored } from './history.ts';
 import type { Random } from './random.ts';
@@ -30,7 +31,9 @@ export interface Victims {
   /** Null: there is none. */
   kafka: LocalKafka | null;
   readonly startKafka: () => ReturnType<typeof startKafka>;
-  readonly databaseClock: DatabaseClock;
+  databaseClock: DatabaseClock;
+  /** Further settings of all services that are started from now on. */
+  readonly environment: Record<string, string>;
   /** The CLOCKS_FOLDER of all services. */
   readonly clocksFolder: string;
   /** Takes note of it before the database starts again. */
@@ -39,6 +42,19 @@ export interface Victims {
 
 export const replicaOf = ({ replicas }: Victims, name: ServiceName, random: Random): Replica =>
   random.of(replicas.filter((replica) => replica.name === name));
+
+/** Kills it and starts it on its ports, at the Postgres that is in force. */
+export async function startReplicaAgain(victims: Victims, replica: Replica, pause = async () => {}): Promise<void> {
+  const { stack, postgres, environment } = victims;
+  const { name, ports } = replica;
+  await replica.process.kill();
+  await pause();
+  const urlOf = (role: 'upkeep' | ServiceName) => atPort(postgres.port, stack.databaseUrls[role]);
+  // Read at once by the start: others may be on their way.
+  Object.assign(environment, { DATABASE_URL: urlOf(name), UPKEEP_DATABASE_URL: urlOf('upkeep') });
+  replica.process = await stack.startAnother(name, ports);
+  await replica.process.untilReady();
+}
 
 export async function startPostgresAgain(victims: Victims): Promise<void> {
   const { dataDir, port } = victims.postgres;
