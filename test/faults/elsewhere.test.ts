@@ -86,22 +86,25 @@ test('Vault issues 2515, 2576, 1951, 6417, 3410: while everything is revoked, ov
   expect(failures).toEqual([]);
 });
 
-test('Vault issue 3410: services that are restarted while revocations are under way are ready as soon as ever', async () => {
+test('Vault issue 3410: services that are restarted while revocations are under way do not wait for their end', async () => {
   const another = await own.stack.startAnother('revocation', await freePair());
   await another.untilReady();
   const elsewhere = clientsOf({ ...shared(own.stack), revocation: another.grpc }, operator.credential);
-  const quiet = await restartAll();
+  const before = await restartAll();
   let [isOver, revoked] = [false, 0];
   const revoking = (async () => {
     for (; !isOver; revoked++) await revokeAll(elsewhere);
   })();
   await untilTrue('revocations are under way', () => revoked > 0);
-  const before = revoked;
-  const busy = await restartAll();
-  isOver = true;
+  const already = revoked;
+  const busy = await restartAll().finally(() => {
+    isOver = true;
+  });
   await revoking;
-  expect(revoked - before).toBeGreaterThan(10);
-  for (const [i, milliseconds] of busy.entries()) expect(milliseconds).toBeLessThan(3 * (quiet[i] ?? 0) + 1_000);
+  expect(revoked - already).toBeGreaterThan(10);
+  // The machine may have come to be busy with something else: one that waits for revocations would wait for as long as they go on.
+  const quiet = Math.max(...before, ...(await restartAll()));
+  expect(Math.max(...busy)).toBeLessThan(3 * quiet + 5_000);
   expect((await own.world.validate((await own.world.issue()).token)).active).toBe(true);
 });
 
