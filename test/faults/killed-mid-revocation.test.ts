@@ -72,7 +72,10 @@ async function untilRelayLeads(): Promise<void> {
   await untilTrue('the relay leads', async () => (await numberOf(admin, leaders)) === 1);
 }
 
-/** Kills in the middle of a revocation, and looks at what there is of it, then at what a repetition makes of that. */
+/**
+ * Kills in the middle of a revocation, and looks at what there is of it, then at what a repetition makes of that.
+ * @returns what there was of it before the repetition.
+ */
 async function killInTheMiddle(
   { plan: planned, whole }: RevocationKind,
   hold: (own: OwnStack) => Promise<Hold>,
@@ -112,7 +115,7 @@ async function killInTheMiddle(
   expect(await honours(await issueAnother())).toBe(true);
   if (plan.spared) expect(await honours(plan.spared)).toBe(true);
   expect(changedSince(before, await look())).toEqual(whole);
-  return { changed };
+  return changed;
 }
 
 async function killService(name: ServiceName): Promise<() => Promise<void>> {
@@ -142,7 +145,7 @@ describe('a revocation happens wholly or not at all, and is in force once it is 
   });
 
   test.each(named)('where its service is killed while it commits: %s', async (_, kind) => {
-    const { changed } = await killInTheMiddle(kind, holdCommit, () => killService(kind.by), brokenOff);
+    const changed = await killInTheMiddle(kind, holdCommit, () => killService(kind.by), brokenOff);
     expect(changed).toEqual(kind.whole);
   });
 
