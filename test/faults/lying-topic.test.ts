@@ -204,7 +204,7 @@ describe.skipIf(!(await ownKafka('lying-topic')))('with Kafka: on the topic of r
   /** The revisions after a head, as the database has them. */
   async function revisionsAfter(admin: pg.Client, head: Head): Promise<SealedRevision[]> {
     const { rows } = await admin.query(
-      'select revision::int, previous_hash as "previousHash", content, hash from revision where revision > $1',
+      'select revision::int, previous_hash as "previousHash", content, hash from revision where revision > $1 order by revision',
       [head.revision],
     );
     return rows;
