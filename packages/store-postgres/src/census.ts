@@ -1,4 +1,10 @@
-import type { Census, CensusReader, CoverageWriter, Validator } from '@touchstone/core';
+import {
+  type Census,
+  type CensusReader,
+  type CoverageWriter,
+  StoreUnavailable,
+  type Validator,
+} from '@touchstone/core';
 import type { Database, Row } from './database.ts';
 import { tailOf, tailSelect } from './history-rows.ts';
 
@@ -18,6 +24,11 @@ export const promotedUpdate = (fence: string): string => `
 /** Whether tokens and revocations may be written, and what was written is surely so for whoever answers. */
 export const isSettled = `
   exists (select from promotion where timeline = current_timeline() and writes_from <= now())`;
+
+/** @param settled what `isSettled` gave. @throws StoreUnavailable */
+export function requireSettled(settled: unknown): void {
+  if (settled !== true) throw new StoreUnavailable(new Error('this server has been promoted a moment ago'));
+}
 
 /** A revision of another history counts as none: of this one, those with such numbers are still to come. */
 const beatStatement = `

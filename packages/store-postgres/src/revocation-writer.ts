@@ -6,6 +6,8 @@ import {
   type Cut,
   composeRevision,
   type DisabledKind,
+  endedBy,
+  endedText,
   gather,
   type LockedHistory,
   type Mark,
@@ -16,7 +18,7 @@ import {
   StoreUnavailable,
 } from '@touchstone/core';
 import { insertEvents } from './audit-writer.ts';
-import { isSettled } from './census.ts';
+import { isSettled, requireSettled } from './census.ts';
 import { type Database, type Query, type Row, type Statement, StatementRefused } from './database.ts';
 import { markColumns, markOf } from './history-rows.ts';
 import { instantText } from './instant-text.ts';
@@ -110,7 +112,7 @@ export async function lockHistory(
   const [lastSequence, now, lastPartition] = reading as [number, number, number | null];
   const marks = marksOf(reading?.[3]);
   // A repeat writes nothing, and what it repeats may have reached this server alone: others are still answered by the one before.
-  if (!reading?.[4]) throw new StoreUnavailable(new Error('this server has been promoted a moment ago'));
+  requireSettled(reading?.[4]);
   const byTarget = await readByTarget(query, repeatsAmong(intents, marks));
   // What somebody else has made up counts as not there.
   const earlier = [...byKey, ...byTarget].flatMap((row) => revocationOf(row, chain) ?? []);
@@ -146,10 +148,8 @@ export async function readMarks(query: Query, cuts: readonly Target[]): Promise<
 
 /** Those that may repeat an earlier one without saying so: what they are about is dead for good. */
 function repeatsAmong(intents: readonly RevocationIntent[], marks: readonly Mark[]): RevocationIntent[] {
-  const dead = new Set(marks.filter(({ ceiling }) => ceiling === null).map(({ kind, key }) => `${kind} ${key}`));
-  return intents.filter(
-    ({ idempotencyKey, target }) => idempotencyKey === null && dead.has(`${target.kind} ${target.key}`),
-  );
+  const ended = endedBy(marks);
+  return intents.filter(({ idempotencyKey, target }) => idempotencyKey === null && ended.has(endedText(target)));
 }
 
 async function readByKey(query: Query, intents: readonly RevocationIntent[]): Promise<Row[]> {

@@ -13,7 +13,7 @@ import {
   TooManyTokens,
   type UsedBefore,
 } from '@touchstone/core';
-import { isSettled } from './census.ts';
+import { isSettled, requireSettled } from './census.ts';
 import { type Database, type Query, StatementRefused } from './database.ts';
 import { OutboxWriter, outboxFields } from './outbox-rows.ts';
 import { recordsOf } from './record-reader.ts';
@@ -232,6 +232,6 @@ async function findUse(query: Query, { key }: TokenKey): Promise<UsedBefore | nu
   if (!row) return null;
   const [request, answer, age, isInForce] = row as [string, Buffer, number, boolean];
   // The tokens that it gave may have reached this server alone.
-  if (!isInForce) throw new StoreUnavailable(new Error('this server has been promoted a moment ago'));
+  requireSettled(isInForce);
   return { request, answer, age };
 }

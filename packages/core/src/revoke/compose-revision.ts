@@ -129,11 +129,17 @@ const wishTextOf = (intent: RevocationIntent): string => {
   return JSON.stringify(idempotencyKey === null ? [tenantId, requestTextOf(intent)] : keyed);
 };
 
+/** The targets that marks say are dead for good, as `endedText` tells them apart. */
+export const endedBy = (marks: readonly Mark[]): Set<string> =>
+  new Set(marks.filter(({ ceiling }) => ceiling === null).map(endedText));
+
+export const endedText = ({ kind, key }: CutTarget): string => `${kind} ${key}`;
+
 /** What has ended, by an earlier one or by one before it, ends no more. */
 function withoutEnded(intents: readonly RevocationIntent[], marks: readonly Mark[]): RevocationIntent[] {
-  const ended = new Set(marks.filter(({ ceiling }) => ceiling === null).map(({ kind, key }) => `${kind} ${key}`));
+  const ended = endedBy(marks);
   return intents.map((intent) => {
-    const target = `${intent.target.kind} ${intent.target.key}`;
+    const target = endedText(intent.target);
     if (!intent.disables) return intent;
     if (ended.has(target)) return { ...intent, disables: null };
     ended.add(target);

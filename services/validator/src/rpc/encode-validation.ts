@@ -45,7 +45,7 @@ function bytesOfTold(told: Told): Uint8Array {
 }
 
 function writeTold(told: Told): void {
-  writer.tag(response.active.number, WireType.Varint).bool(true);
+  writer.flag(response.active, true);
   writer.text(response.tokenId, told.tokenId);
   writer.text(response.tenantId, told.tenantId);
   writer.text(response.appId, told.appId);
