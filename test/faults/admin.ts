@@ -14,6 +14,9 @@ export async function openAdmin({
   return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() });
 }
 
+/** Of pg_locks: that the relay that leads holds. The number is that of `store-postgres/src/outbox.ts`. */
+export const isRelayLock = `locktype = 'advisory' and objid = 7003001 and granted`;
+
 /** The one number that a query gives. */
 export async function numberOf(client: pg.Client, sql: string, values: unknown[] = []): Promise<number> {
   const { rows } = await client.query({ text: sql, values, rowMode: 'array' });

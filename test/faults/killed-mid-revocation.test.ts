@@ -11,7 +11,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { shared } from '../harness/shared-stack.ts';
 import { clientsOf } from '../harness/world.ts';
-import { numberOf, openAdmin } from './admin.ts';
+import { isRelayLock, numberOf, openAdmin } from './admin.ts';
 import { atLeast, type Freshness, full, staleBy } from './calls.ts';
 import { changedSince, leftBehind, nothing } from './left-behind.ts';
 import { type Hold, holdCommit, holdLastWrite, untilNoneUnderWay } from './mid-revocation.ts';
@@ -68,7 +68,7 @@ const issueAnother = (): Promise<Presented> =>
 
 async function untilRelayLeads(): Promise<void> {
   await using admin = await openAdmin(own);
-  const leaders = `select count(*) from pg_locks where locktype = 'advisory' and objid = 7003001 and granted`;
+  const leaders = `select count(*) from pg_locks where ${isRelayLock}`;
   await untilTrue('the relay leads', async () => (await numberOf(admin, leaders)) === 1);
 }
 

@@ -1,6 +1,6 @@
 import { freePair, type ServiceProcess } from '@touchstone/local-stack';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { numberOf, openAdmin } from './admin.ts';
+import { isRelayLock, numberOf, openAdmin } from './admin.ts';
 import { callsOf } from './calls.ts';
 import { ownKafka } from './own-kafka.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
@@ -18,12 +18,11 @@ describe.skipIf(!suspends)('with Kafka: a relay that was suspended wakes up whil
   let topics: Topics;
   const reports: TrafficReport[] = [];
 
-  const lock = `locktype = 'advisory' and objid = 7003001 and granted`;
   const published = () => numberOf(admin, 'select revision from relay_position');
   /** The connection that whoever leads holds its lock on. */
   const leadersBackend = (other = 0) =>
     until('one leads', async () => {
-      const { rows } = await admin.query<{ pid: number }>(`select pid from pg_locks where ${lock}`);
+      const { rows } = await admin.query<{ pid: number }>(`select pid from pg_locks where ${isRelayLock}`);
       return rows.find(({ pid }) => pid !== other)?.pid;
     });
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { openAdmin } from '../faults/admin.ts';
+import { isRelayLock, openAdmin } from '../faults/admin.ts';
 import { hasSocket } from '../faults/sockets.ts';
 import { until } from '../faults/until.ts';
 import type { Random } from './random.ts';
@@ -12,10 +12,9 @@ interface Lead {
   readonly backend: number;
 }
 
-/** The lock is that of `store-postgres/src/outbox.ts`. */
 const holdersStatement = `
   select pid, client_port from pg_locks join pg_stat_activity using (pid)
-   where locktype = 'advisory' and objid = 7003001 and granted`;
+   where ${isRelayLock}`;
 
 async function leadOf(admin: pg.Client, replicas: readonly Replica[]): Promise<Lead | undefined> {
   const { rows } = await admin.query<{ pid: number; client_port: number }>(holdersStatement);
