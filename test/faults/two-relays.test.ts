@@ -26,17 +26,21 @@ describe.skipIf(!suspends)('with Kafka: a relay that was suspended wakes up whil
       return rows.find(({ pid }) => pid !== other)?.pid;
     });
 
-  /** Suspends the leader while what it has asked for, the next revisions, is on its way to it. */
+  /** Suspends the leader when what it has asked for, the next revisions, has been sent to it and is not read yet. */
   async function suspendWithRevisionsInHand(leader: ServiceProcess, report: TrafficReport): Promise<void> {
     await using inTheWay = await openAdmin(own);
     await inTheWay.query('begin');
     await inTheWay.query('lock table relay_position in access exclusive mode');
-    const reading = `select count(*) from pg_stat_activity
-                      where wait_event_type = 'Lock' and query like '%r.revision > (select revision from relay_position)%'`;
-    await untilTrue('the leader reads', async () => (await numberOf(admin, reading)) > 0);
+    const reading = `select count(*) from pg_stat_activity where state = 'active' and pid <> pg_backend_pid()
+                        and query like '%r.revision > (select revision from relay_position)%'`;
+    const isHeldUp = `${reading} and wait_event_type = 'Lock'`;
+    await untilTrue('the leader reads', async () => (await numberOf(admin, isHeldUp)) > 0);
     const { length } = report.revoked;
     await untilTrue('there is something to read', () => report.revoked.length > length + 10);
     leader.signal('SIGSTOP');
+    await inTheWay.query('rollback');
+    // It must come before the loss of the lock does.
+    await untilTrue('the database has answered', async () => (await numberOf(admin, reading)) === 0);
   }
 
   beforeAll(async () => {
