@@ -17,12 +17,14 @@ export interface CrowdSize {
 }
 
 export interface CrowdResults {
-  readonly disturbed: Disturbed;
+  readonly disturbed: readonly Disturbed[];
   readonly contests: readonly Contested[];
 }
 
 const membersChecked = 5;
 const sampleSize = 500;
+/** A round's: it ends with all of them revoked. */
+const disturbedTokens = 20_000;
 
 /**
  * Measures whether it matters whose the tokens are.
@@ -38,8 +40,11 @@ export async function measureCrowds(
   if (!hotApp) throw new Error('there are no apps');
   const open = (name: string, members: readonly Member[], users = tokens, count = tokens) =>
     openCrowd(bench, stack, { name, members, users, count });
+  const disturbed = await measureDisturbed(bench, stack, hotApp.appId, async () => {
+    const fresh = await open('users who are disturbed', otherApps, disturbedTokens, disturbedTokens);
+    return loadsOf(stack, fresh).ValidateToken;
+  });
   const ordinary = await open('users of 100 apps', otherApps);
-  const disturbed = await measureDisturbed(bench, stack, loadsOf(stack, ordinary).ValidateToken, hotApp.appId);
   const hotUser = await open('a hot user', otherApps, 1, hotTokens);
   const hot = await open('a hot app', [hotApp]);
   const ofTenants = await open(`${tenants} tenants`, await registerTenants(bench, stack, tenants));
@@ -57,8 +62,10 @@ export async function measureCrowds(
   for (const crowd of all) await check(stack, crowd, requireHonoured);
   await compare('RevokeTokens(user)', [ordinary, hotUser, ofTenants]);
   await check(stack, hotUser, requireSampleRefused);
-  await compare('RevokeTokens(app)', [ordinary, hot]);
+  await compare('RevokeTokens(app)', [ordinary, hot, ofTenants]);
   for (const crowd of [ordinary, hot]) await check(stack, crowd, requireSampleRefused);
+  await compare('RevokeTokens(tenant)', [ordinary, ofTenants]);
+  await check(stack, ofTenants, requireSampleRefused);
   return { disturbed, contests };
 }
 

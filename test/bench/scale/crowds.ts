@@ -40,10 +40,11 @@ export async function openCrowd(
 }
 
 /** What is done to a crowd, each call by the member whose turn it is. */
-export function loadsOf({ services, demo }: Stack, crowd: Crowd): Record<CrowdCall, Load> {
+export function loadsOf({ services }: Stack, crowd: Crowd): Record<CrowdCall, Load> {
   const { members, users } = crowd;
   const memberAt = (turn: number) => members[turn % members.length] as Member;
   const identities = members.map((member) => member.identityToken);
+  const operators = members.map((member) => member.operatorToken);
   const whole = (count: number) => Math.ceil(count / members.length) * members.length;
   const turns = (count: number, request: (turn: number) => Uint8Array) =>
     Array.from({ length: whole(count) }, (_, turn) => request(turn));
@@ -94,16 +95,32 @@ export function loadsOf({ services, demo }: Stack, crowd: Crowd): Record<CrowdCa
     'RevokeTokens(app)': {
       ...revoking,
       call: 'touchstone.v1.RevocationService/RevokeTokens',
-      credential: demo.operatorToken,
+      credential: operators,
       requests: (countMax) =>
         turns(countMax, (turn) =>
           encode(RevokeTokensRequestSchema, revokeRequest({ case: 'app', value: { appId: memberAt(turn).appId } })),
         ),
     },
+    'RevokeTokens(tenant)': {
+      ...revoking,
+      call: 'touchstone.v1.RevocationService/RevokeTokens',
+      credential: operators,
+      requests: (countMax) =>
+        turns(countMax, (turn) => {
+          const value = { tenantId: memberAt(turn).tenantId };
+          return encode(RevokeTokensRequestSchema, revokeRequest({ case: 'tenant', value }));
+        }),
+    },
   };
 }
 
-export type CrowdCall = 'IssueToken' | 'ValidateToken' | 'RevokeToken' | 'RevokeTokens(user)' | 'RevokeTokens(app)';
+export type CrowdCall =
+  | 'IssueToken'
+  | 'ValidateToken'
+  | 'RevokeToken'
+  | 'RevokeTokens(user)'
+  | 'RevokeTokens(app)'
+  | 'RevokeTokens(tenant)';
 
 /** The first of each, then the second of each: as far as all have one. */
 function interleaved(columns: readonly (readonly string[])[]): string[] {

@@ -30,18 +30,20 @@ const revokeAllRounds = 3;
 const appsCount = 101;
 /** Of the records, so many have tokens: the others are copies of them. */
 const tokensCount = 1_000;
+/** What there is at most where revocations go through Kafka, which is no matter of how much there is. */
+const kafkaRecordsMax = 1_000_000;
 
 /** Measures everything, and checks between that the answers are right. @throws WrongAnswer */
 export async function measureScale(setup: Setup, size: Size): Promise<{ facts: Facts; results: ScaleResults }> {
-  const throughKafka = await propagationsThroughKafka(setup, size.revocations);
+  const throughKafka = await propagationsThroughKafka(setup, size);
   await using few = await setup.start('few', false);
   await using many = await setup.start('many', false);
   const fewBench = { ...setup, postgresPid: few.postgres.pid };
   const manyBench = { ...setup, postgresPid: many.postgres.pid };
-  const throughPostgres = await propagationsThroughPostgres(setup, few, size.revocations);
-  await fill(fewBench, few, size.fewRecords);
-  const apps = await fill(manyBench, many, size.records);
+  await fill(setup, few, size.fewRecords);
+  const apps = await fill(setup, many, size.records);
 
+  const throughPostgres = await propagationsThroughPostgres(setup, many, size.revocations);
   const starts = await measureStarts(setup, { few, many });
   const revokedAll: { few: RevokedAll; many: RevokedAll }[] = [];
   for (let round = 0; round < revokeAllRounds; round++) {
@@ -60,8 +62,9 @@ export async function measureScale(setup: Setup, size: Size): Promise<{ facts: F
   };
 }
 
-async function propagationsThroughKafka(setup: Setup, revocations: number): Promise<Propagation[]> {
+async function propagationsThroughKafka(setup: Setup, { records, revocations }: Size): Promise<Propagation[]> {
   await using stack = await setup.start('kafka', true);
+  await fill(setup, stack, Math.min(records, kafkaRecordsMax));
   await using validators = await openValidators(stack);
   const both = await measurePropagation(setup, stack, validators, { by: 'Kafka and Postgres', revocations });
   const options = { by: 'Kafka', revocations, withoutNotifications: true };
@@ -74,7 +77,7 @@ async function propagationsThroughPostgres(setup: Setup, stack: Stack, revocatio
 }
 
 /** Makes so many live records, all of the first of the apps that are returned. @throws WrongAnswer */
-async function fill(bench: Bench, stack: Stack, records: number): Promise<Member[]> {
+async function fill(bench: Pick<Bench, 'signal' | 'onProgress'>, stack: Stack, records: number): Promise<Member[]> {
   const apps = await registerApps(stack, appsCount);
   const holders = apps.slice(0, 1);
   await seedTokens(bench, stack, tokensCount, { holders });

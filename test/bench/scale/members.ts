@@ -5,10 +5,11 @@ import type { Bench } from '../measure.ts';
 import type { Holder } from '../seed.ts';
 import { releasedClaims } from '../users.ts';
 
-/** An app that has tokens, and who issues and who validates them. */
+/** An app that has tokens, and who issues, who validates and who revokes them. */
 export interface Member extends Holder {
   readonly identityToken: string;
   readonly resourceServerToken: string;
+  readonly operatorToken: string;
 }
 
 const scopes = ['orders:read'];
@@ -33,7 +34,7 @@ export async function registerTenants({ onProgress }: Bench, stack: Stack, count
     {
       name: 'bench-operator',
       tenantIds: Array.from({ length: count }, (_, number) => tenantIdOf(number)),
-      scopes: ['registry:write', 'credentials:issue'],
+      scopes: ['registry:write', 'credentials:issue', 'tokens:revoke'],
       ttl: 7 * 86_400,
       replace: false,
     },
@@ -48,7 +49,7 @@ export async function registerTenants({ onProgress }: Bench, stack: Stack, count
     const released = { scopes: scopes.map((name) => ({ name })), releasedClaims: [...releasedClaims] };
     await registry.createResourceServer({ resourceServer: { audience, tenantId, ...released } });
     await registry.createApp({ app: appOf(holder) });
-    const [identity, resourceServer] = await Promise.all([
+    const [identity, resourceServer, operator] = await Promise.all([
       registry.issueCredential({
         principal: { case: 'identityService', value: { tenantId, name: 'identity' } },
         scopes: ['tokens:issue'],
@@ -59,8 +60,18 @@ export async function registerTenants({ onProgress }: Bench, stack: Stack, count
         scopes: ['tokens:validate'],
         ttl,
       }),
+      registry.issueCredential({
+        principal: { case: 'operator', value: { name: 'operator', tenantIds: [tenantId] } },
+        scopes: ['tokens:revoke'],
+        ttl,
+      }),
     ]);
-    return { ...holder, identityToken: identity.credential, resourceServerToken: resourceServer.credential };
+    return {
+      ...holder,
+      identityToken: identity.credential,
+      resourceServerToken: resourceServer.credential,
+      operatorToken: operator.credential,
+    };
   });
 }
 

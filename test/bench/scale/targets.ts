@@ -10,7 +10,7 @@ export function judgeScale({ propagations, starts, revokedAll, disturbed, contes
     ...propagations.map(({ call, by, p99 }) => atMost(`${call} by ${by} until all refuse, p99, ms`, p99, 250)),
     atMost('fully consistent answers after it that were wrong', wrong, 0),
     atMost('RevokeTokens(all), many records / few, median', growth, 1.5),
-    atMost("ValidateToken's p99, RevokeTokens each second / quiet", disturbed.ratio, 2),
+    ...disturbed.map(({ by, ratio }) => atMost(`ValidateToken's p99, ${by} each second / quiet`, ratio, 2)),
     ...contests
       .filter(({ crowd }) => crowd !== contests[0]?.crowd)
       .map(({ call, crowd, slower }) => atMost(`${call} of ${crowd}, times as slow`, slower, 1.5)),
