@@ -8,12 +8,17 @@ import {
   type ValidatorPlan,
 } from './state.ts';
 
-const token: TokenPlan = { app: 'app a', parent: null };
-const child: TokenPlan = { app: 'app b', parent: 0 };
+const token: TokenPlan = { under: ['app a'], parent: null, isCredential: false };
+const credential: TokenPlan = { ...token, isCredential: true };
+const child: TokenPlan = { ...token, under: ['app b'], parent: 0 };
+const consented: TokenPlan = { ...token, under: ['consent a'] };
+const signed: TokenPlan = { ...token, under: ['key a'] };
 const validator: ValidatorPlan = { startsLater: false, clocks: null };
 const all: RevocationPlan = { target: 'all', reach: 'issued' };
 const app: RevocationPlan = { target: 'app a', reach: 'issued' };
 const appDisabled: RevocationPlan = { target: 'app a', reach: 'forever' };
+const consentWithdrawn: RevocationPlan = { target: 'consent a', reach: 'forever' };
+const keyRevoked: RevocationPlan = { target: 'key a', reach: 'forever' };
 const shown: RevocationPlan = { target: 'shown', reach: 'forever' };
 const first: RevocationPlan = { target: 'token 0', reach: 'forever' };
 
@@ -39,7 +44,13 @@ export const configurations = {
   'issued and revoked': { ...base, tokens: [token, token], revocations: [all, app], feed: true },
   'two validators': { ...base, revocations: [first, app], validators: [validator, validator], feed: true },
   'requests share batches': { ...base, revocations: [app, all], requestsMax: 2, feed: true },
-  'an app is disabled': { ...base, tokens: [token, token], revocations: [appDisabled, app], feed: true },
+  'an app is disabled': { ...base, tokens: [token, credential], revocations: [appDisabled, app], feed: true },
+  'a consent is withdrawn, a key revoked': {
+    ...base,
+    tokens: [consented, signed],
+    revocations: [consentWithdrawn, keyRevoked],
+    feed: true,
+  },
   'derived tokens': { ...base, tokens: [token, child], revocations: [first, app] },
   'a validator starts': {
     ...base,
@@ -155,6 +166,7 @@ export const needed: Readonly<Record<Guard, readonly [ConfigurationName, Invaria
   onlyInForceBelieved: ['cut off, connections last', 1],
   drawnOnDemand: ['issued and revoked', 5],
   drawnHere: ['cut off', 2],
+  standingAtInsert: ['a consent is withdrawn, a key revoked', 9],
   lockedBeforeReading: ['a validator starts', 2],
   neverLowered: ['an app is disabled', 2],
   infiniteCeiling: ['an app is disabled', 2],
@@ -183,4 +195,5 @@ export const needed: Readonly<Record<Guard, readonly [ConfigurationName, Invaria
   releaseLookedAtAgain: ['less is shown', 8],
   releaseOfThisHistory: ['restored, less is shown', 8],
   writesHeldBack: ['cut off', 7],
+  repeatsHeldBack: ['cut off', 7],
 };

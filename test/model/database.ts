@@ -1,9 +1,10 @@
-import { hasExpired, lineageOf } from './promises.ts';
+import { endsOf, hasExpired, isTarget, lineageOf } from './promises.ts';
 import {
   bit,
   type Configuration,
   type Database,
   holds,
+  type Invariant,
   infinite,
   type Mark,
   type Revocation,
@@ -39,29 +40,38 @@ export function databaseSteps(configuration: Configuration, state: State, take: 
 const hasParent = (configuration: Configuration, state: State, index: number): boolean =>
   lineageOf(configuration, index).every((one) => one === index || state.tokens[one]?.phase === 'issued');
 
-function draw({ guards, revocations, ttl }: Configuration, next: State, index: number, from: Database): void {
+function draw(configuration: Configuration, next: State, index: number, from: Database): void {
+  const { guards, revocations, ttl } = configuration;
   const token = next.tokens[index] as Token;
   if (next.kept.length === 0) {
     const drawn = guards.drawnOnDemand ? 1 : blockSize;
     next.kept = Array.from({ length: drawn }, () => ++from.sequence);
   }
   const [sequence = 0, ...kept] = next.kept;
-  const returned = next.revocations.map(({ phase }, i) => phase === 'returned' && revocations[i]?.reach === 'issued');
+  const isBefore = next.revocations.map(
+    ({ phase }, i) => phase === 'returned' && isTarget(configuration, revocations[i]?.target ?? '', index),
+  );
   next.kept = kept;
   token.phase = 'drawn';
   token.sequence = sequence;
   token.expiresAt = Math.min(infinite, next.now + ttl);
-  token.after = returned.reduce((bits, isAfter, i) => (isAfter ? bits | bit(i) : bits), 0);
+  token.after = isBefore.reduce((bits, isOne, i) => (isOne ? bits | bit(i) : bits), 0);
 }
 
-function insert({ guards }: Configuration, { tokens, primary }: State, index: number): void {
-  const token = tokens[index] as Token;
-  if (guards.drawnHere && token.sequence > primary.sequence) {
+/** Whoever asked for it may know nothing of what has ended meanwhile, or a second before. */
+function insert(configuration: Configuration, next: State, index: number): Invariant | null {
+  const { guards } = configuration;
+  const { primary, revocations } = next;
+  const token = next.tokens[index] as Token;
+  const ends = endsOf(configuration, index);
+  const isDrawnElsewhere = guards.drawnHere && token.sequence > primary.sequence;
+  if (isDrawnElsewhere || (guards.standingAtInsert && ends.some((end) => primary.history.includes(end)))) {
     Object.assign(token, { ...noToken, phase: 'failed' } satisfies Token);
-    return;
+    return null;
   }
   token.phase = 'issued';
   primary.records |= bit(index);
+  return ends.some((end) => revocations[end]?.phase === 'returned' && holds(token.after, end)) ? 9 : null;
 }
 
 /** Writes are taken: the trigger `settled`. */
@@ -93,7 +103,13 @@ function revocationSteps(configuration: Configuration, state: State, index: numb
   }
   if (phase === 'locked') step('reads sequence and mark', (next) => read(configuration, next, index));
   if (phase === 'read' && isSettled(configuration, state)) {
-    step('commit, returns', (next, revocation) => commit(next, revocation, target, index));
+    step('commit, returns', (next, revocation) => {
+      commit(next, target, index);
+      answer(next, revocation);
+    });
+  }
+  if (phase === 'unanswered' && (isSettled(configuration, state) || !guards.repeatsHeldBack)) {
+    step('is repeated, returns', answer);
   }
 }
 
@@ -120,13 +136,17 @@ function read({ guards, revocations, ttl }: Configuration, next: State, index: n
   };
 }
 
-function commit(next: State, revocation: Revocation, target: string, index: number): void {
-  const { primary } = next;
+function commit({ primary, revocations }: State, target: string, index: number): void {
+  const revocation = revocations[index] as Revocation;
   primary.history = [...primary.history, index];
   primary.marks = { ...primary.marks, [target]: revocation.mark as Mark };
-  revocation.phase = 'returned';
+  revocation.phase = 'unanswered';
   revocation.mark = null;
-  revocation.returnedAt = next.now;
+}
+
+function answer({ now, primary }: State, revocation: Revocation): void {
+  revocation.phase = 'returned';
+  revocation.returnedAt = now;
   revocation.server = primary.server;
 }
 
@@ -150,6 +170,12 @@ function failoverSteps(configuration: Configuration, state: State, take: Take): 
     }
   } else if (configuration.failover === 'cut off') {
     take('the primary is cut off, another is promoted', (next) => promote(configuration, next));
+    for (const [index, { phase }] of state.revocations.entries()) {
+      if (phase !== 'read') continue;
+      take(`the primary is cut off, another is promoted that has revocation ${index}`, (next) =>
+        promote(configuration, next, index),
+      );
+    }
   } else if (!state.backup) {
     take('a backup is taken', (next) => {
       next.backup = state.primary;
@@ -157,9 +183,13 @@ function failoverSteps(configuration: Configuration, state: State, take: Take): 
   } else take('the backup is restored', (next) => restore(configuration, next));
 }
 
-/** Nothing is lost; what was being revoked fails. Whoever issues and revokes finds the new one. */
-function promote(configuration: Configuration, next: State): void {
+/**
+ * Nothing is lost; what was being revoked fails, unless the new primary had it before the old one could answer. Whoever
+ * issues and revokes finds the new one.
+ */
+function promote(configuration: Configuration, next: State, arrived: number | null = null): void {
   next.former = { ...next.primary };
+  if (arrived !== null) commit(next, configuration.revocations[arrived]?.target ?? '', arrived);
   next.primary = begunAnew(configuration, next.primary, next.now);
   for (const validator of next.validators) validator.side = 'former';
   for (const revocation of next.revocations) fail(revocation);

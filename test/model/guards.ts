@@ -2,6 +2,7 @@
 export const guards = {
   drawnOnDemand: 'a sequence number is drawn when a token is asked for: nobody keeps a block of them',
   drawnHere: 'a token is inserted only where its sequence number has been drawn',
+  standingAtInsert: 'a token is inserted only while what it is issued under stands',
   lockedBeforeReading: 'the history is locked before the sequence and the marks are read',
   neverLowered: 'a mark is raised, never lowered',
   infiniteCeiling: 'what is disabled has no ceiling',
@@ -29,6 +30,7 @@ export const guards = {
   fencedAtCall: 'the fence is looked at when a call comes',
   fencedAtAnswer: 'the fence is looked at again before the answer',
   writesHeldBack: 'a promoted primary takes no writes until the fence has run out',
+  repeatsHeldBack: 'a promoted primary answers no repeated call until the fence has run out',
   releaseLookedAtAgain: 'an answer that came with a change of what is shown is made again',
   releaseOfThisHistory: 'what another history says is shown is not',
 } as const;

@@ -22,7 +22,18 @@ export function lineageOf(configuration: Configuration, token: number): number[]
 
 /** Whether the target is one of the token's own. */
 export function isTarget(configuration: Configuration, target: string, token: number): boolean {
-  return target === 'all' || target === `token ${token}` || target === configuration.tokens[token]?.app;
+  return target === 'all' || target === `token ${token}` || isUnder(configuration, token, target);
+}
+
+const isUnder = ({ tokens }: Configuration, token: number, target: string): boolean =>
+  tokens[token]?.under.includes(target) ?? false;
+
+/** The revocations after which the token is not issued any more. */
+export function endsOf(configuration: Configuration, token: number): number[] {
+  if (configuration.tokens[token]?.isCredential) return [];
+  return [...configuration.revocations.entries()].flatMap(([index, { target, reach }]) =>
+    reach === 'forever' && isUnder(configuration, token, target) ? index : [],
+  );
 }
 
 /** The revisions that change what is shown. */
@@ -34,9 +45,13 @@ export const shownOf = ({ revocations }: Configuration): number[] =>
  * been issued when it was called is taken back; of a token that was being issued meanwhile the sequence decides.
  */
 export function revokes(configuration: Configuration, state: State, revocation: number, token: number): boolean {
+  return state.revocations[revocation]?.phase === 'returned' && takesBack(configuration, state, revocation, token);
+}
+
+/** The same of any that is committed. */
+function takesBack(configuration: Configuration, state: State, revocation: number, token: number): boolean {
   const { target, reach } = configuration.revocations[revocation] as Configuration['revocations'][number];
-  const { phase, ceiling, server, issuedBefore } = state.revocations[revocation] as Revocation;
-  if (phase !== 'returned') return false;
+  const { ceiling, server, issuedBefore } = state.revocations[revocation] as Revocation;
   return lineageOf(configuration, token).some((one) => {
     if (!isTarget(configuration, target, one)) return false;
     const { phase: fate, sequence, after } = state.tokens[one] as State['tokens'][number];
@@ -128,8 +143,10 @@ function brokenByRefusal(
   if (!isIssued || phase !== 'issued' || hasExpired(configuration, state, token)) return null;
   // From the cache it may be refused too early, by as long as the latest question took.
   if (decision === 'expired' && consistency !== 'fully_consistent') return null;
-  const isExcused = state.revocations.some(
-    (one, index) => revokes(configuration, state, index, token) || isLost(configuration, one, index, request, unshown),
+  const isExcused = state.revocations.some((one, index) =>
+    one.phase === 'returned' || one.phase === 'unanswered'
+      ? takesBack(configuration, state, index, token)
+      : isLost(configuration, one, index, request, unshown),
   );
   if (isExcused) return null;
   const isTouched = state.revocations.some(({ phase }, index) => phase === 'returned' && holds(after, index));

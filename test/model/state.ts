@@ -27,12 +27,18 @@ export interface Configuration {
 }
 
 export interface TokenPlan {
-  readonly app: string;
+  /** The app, the consent and the signing key that it is issued under, as far as they are revoked. */
+  readonly under: readonly string[];
+  /** It is inserted whatever has ended: no registry decides about it. */
+  readonly isCredential: boolean;
   /** The token that it is derived from. */
   readonly parent: number | null;
 }
 
-/** The target is 'all', an app, a token as `token 0`, or `shown`: nothing is revoked, but less is shown of what is honoured. */
+/**
+ * The target is 'all', what tokens are issued under, a token as `token 0`, or `shown`: nothing is revoked, but less is
+ * shown of what is honoured.
+ */
 export interface RevocationPlan {
   readonly target: string;
   readonly reach: 'issued' | 'forever';
@@ -77,23 +83,24 @@ export interface Token {
   phase: 'unasked' | 'drawn' | 'issued' | 'failed' | 'lost';
   sequence: number;
   expiresAt: number;
-  /** The revocations that had returned when it was asked for, one bit each. */
+  /** The revocations of what it is issued under, or of all, that had returned when it was asked for, one bit each. */
   after: number;
 }
 
 export interface Revocation {
   /**
    * It counts as returned once it is committed, and as called when it locks: the earliest and the latest that it can be,
-   * so that the promises are the strictest: what was refused once stays refused, too.
+   * so that the promises are the strictest: what was refused once stays refused, too. One that is `unanswered` is committed
+   * on the standby that took over, and its caller does not know.
    */
-  phase: 'uncalled' | 'locked' | 'read' | 'returned' | 'failed' | 'lost';
+  phase: 'uncalled' | 'locked' | 'read' | 'unanswered' | 'returned' | 'failed' | 'lost';
   ceiling: number;
   /** The tokens that had been issued when it was called, one bit each. */
   issuedBefore: number;
   /** What the target's mark is to become. */
   mark: Mark | null;
   returnedAt: number;
-  /** The server that it was committed on. */
+  /** The server that it returned from. */
   server: number;
 }
 
@@ -233,6 +240,7 @@ export const invariants = {
   6: "nothing is honoured after its expiry by the database's clock",
   7: 'after a promotion no answer contradicts what the new primary committed',
   8: 'no answer shows more than what is shown since a change that counts for it',
+  9: 'no token but a credential is issued under what had ended when it was asked for',
 } as const;
 
 export type Invariant = keyof typeof invariants;
