@@ -1,7 +1,8 @@
 import type { Chain, HistoryReader } from '@touchstone/core';
 import { genesis, StoreUnavailable } from '@touchstone/core';
 import type { Database, Row } from './database.ts';
-import { markColumns, markOf, tailOf, tailSelect } from './history-rows.ts';
+import { tailOf, tailSelect } from './history-rows.ts';
+import { markColumns, markOf } from './mark-rows.ts';
 
 /** Marks read at a time: what is done with so many holds up nobody, and their rows take little memory. */
 const marksFetched = 1_000;

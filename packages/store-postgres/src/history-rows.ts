@@ -1,4 +1,4 @@
-import type { Head, Mark, SealedRevision, Tail } from '@touchstone/core';
+import type { Head, SealedRevision, Tail } from '@touchstone/core';
 import type { Row } from './database.ts';
 
 /** How many revisions one statement brings along. */
@@ -34,13 +34,4 @@ export function tailOf(rows: readonly Row[]): Tail {
   }
   if (now === 0) throw new Error('the history has not been initialised: run the bootstrap command');
   return { head, missed: missed.sort((a, b) => a.revision - b.revision), now, server };
-}
-
-export const markColumns = `
-  w.token_class, w.kind, w.key, w.ceiling, w.spared_token_id, w.spared_ceiling,
-  (extract(epoch from w.covers_until) * 1000)::bigint`;
-
-export function markOf(row: Row): Mark {
-  const [tokenClass, kind, key, ceiling, sparedTokenId, sparedCeiling, coversUntil] = row;
-  return { tokenClass, kind, key, ceiling, sparedTokenId, sparedCeiling, coversUntil } as Mark;
 }

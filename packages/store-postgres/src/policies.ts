@@ -10,10 +10,11 @@ import {
 } from '@touchstone/core';
 import { insertEvents } from './audit-writer.ts';
 import type { Database } from './database.ts';
+import { advanceHistory, lockHistory } from './history-writer.ts';
 import { OutboxWriter } from './outbox-rows.ts';
 import { type KeptPolicy, policyColumns, policyMacOf, policyOf, readPolicy } from './policy-rows.ts';
 import { raiseVersion } from './registry-writer.ts';
-import { advanceHistory, lockHistory, type RevocationWriterOptions } from './revocation-writer.ts';
+import type { RevocationWriterOptions } from './revocation-writer.ts';
 
 const listStatement = `
   select ${policyColumns} from policy p

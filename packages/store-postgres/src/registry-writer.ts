@@ -17,9 +17,10 @@ import {
 } from '@touchstone/core';
 import { insertEvents } from './audit-writer.ts';
 import { type Database, type Query, StatementRefused, uniqueViolation } from './database.ts';
+import { advanceHistory, lockHistory } from './history-writer.ts';
 import { OutboxWriter } from './outbox-rows.ts';
 import { macOf, tables, versionRaised } from './registry.ts';
-import { advanceHistory, lockHistory, type RevocationWriterOptions } from './revocation-writer.ts';
+import type { RevocationWriterOptions } from './revocation-writer.ts';
 
 export interface RegistryWriterOptions extends RevocationWriterOptions {
   readonly mac: Mac;

@@ -13,9 +13,11 @@ import {
 import { insertEvents } from './audit-writer.ts';
 import { promotedUpdate } from './census.ts';
 import type { Database, Query } from './database.ts';
+import { requireWritten } from './history-writer.ts';
 import { instantText } from './instant-text.ts';
+import { raiseMarks, readMarks } from './mark-rows.ts';
 import { OutboxWriter } from './outbox-rows.ts';
-import { disablingOf, raiseMarks, readMarks, requireWritten } from './revocation-writer.ts';
+import { disablingOf } from './revocation-writer.ts';
 import { lastDrawn } from './token-rows.ts';
 
 export interface RestoredHistoryOptions {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RevisionSource } from '@touchstone/core';
 import type { Database } from './database.ts';
-import { revisionChannel } from './revocation-writer.ts';
+import { revisionChannel } from './history-writer.ts';
 
 /** Milliseconds between two attempts to listen again. */
 const retryMilliseconds = 1_000;
