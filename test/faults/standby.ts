@@ -39,6 +39,14 @@ export async function startStandby(primary: LocalPostgres, door: Door): Promise<
   await admin.query('select pg_reload_conf()');
   const waitedFor = `select count(*) from pg_stat_replication where sync_state = 'sync'`;
   await untilTrue('commits wait for the standby', async () => (await numberOf(admin, waitedFor)) === 1);
+  // The checkpointer tells all others that they are to wait: by the end of a checkpoint it has. For what was committed before
+  // nobody has waited.
+  await admin.query('checkpoint');
+  const { rows: before } = await admin.query('select pg_current_wal_flush_lsn() as lsn');
+  const isThere = 'select count(*) from pg_stat_replication where flush_lsn >= $1';
+  await untilTrue('the standby has what was committed before', async () => {
+    return (await numberOf(admin, isThere, [before[0].lsn])) === 1;
+  });
   return standby;
 }
 

@@ -6,6 +6,7 @@ import type { Recorded } from './recorded.ts';
 export function countsOf({ events, rotations, batched }: Recorded): Record<string, number> {
   const tokens = new Map(events.flatMap((event) => (event.type === 'issued' ? [[event.tokenId, event]] : [])));
   const counts: Record<string, number> = { 'rotated a signing key': rotations, 'answered in a batch': batched };
+  const families = new Set<string>();
   const count = (kind: string) => {
     counts[kind] = (counts[kind] ?? 0) + 1;
   };
@@ -18,9 +19,13 @@ export function countsOf({ events, rotations, batched }: Recorded): Record<strin
         if (event.parentId !== null) count(`issued under ${(lineageOf(event, tokens)?.length ?? 0) - 1} ancestors`);
         if (event.sequence === null) count('issued, and the record not read');
         break;
-      case 'revoked':
-        count(`revoked ${event.target.level}`);
+      case 'revoked': {
+        const { level, tokenId } = event.target;
+        if (event.revision === null) count(`perhaps revoked ${level}`);
+        else if (level !== 'family' || !families.has(tokenId)) count(`revoked ${level}`);
+        if (level === 'family' && event.revision !== null) families.add(tokenId);
         break;
+      }
       case 'answered': {
         const said = event.active ? 'active' : 'refused';
         count(`answered ${event.freshness.mode} ${said}`);

@@ -14,8 +14,9 @@ import type { Random } from './random.ts';
 import { suspendWhileAnotherLeads } from './relays.ts';
 import { replicaOf, startKafkaAgain, startPostgresAgain, startReplicaAgain, type Victims } from './victims.ts';
 
-/** Something that goes wrong, and is right again once it resolves. */
-export type Fault = (victims: Victims, random: Random) => Promise<void>;
+/** Something that goes wrong, and is right again once it resolves: to false where there was nothing that it could hit. */
+export type Fault = FaultOf<void> | FaultOf<boolean>;
+type FaultOf<Hit> = (victims: Victims, random: Random) => Promise<Hit>;
 
 /** Longer than the fence: awake again, a replica must find out by itself that it may not answer. */
 const longSuspensionMilliseconds = fenceMilliseconds + 1_500;
@@ -101,13 +102,19 @@ const ofKafka: Readonly<Record<string, Fault>> = {
   'a relay is suspended while another leads': suspendWhileAnotherLeads,
   'revisions are lost on their way to the topic': async ({ clocksFolder }, random) => {
     const file = lossFile(clocksFolder);
+    let losses = 0;
     for (let left = 1 + random.below(lossesMax); left > 0; left--) {
       await writeFile(file, '');
       // At the end of a run there are no more to lose.
-      await untilTrue('the relay has lost some', () => !existsSync(file), lossMilliseconds).catch(() => {});
+      const lost = untilTrue('the relay has lost some', () => !existsSync(file), lossMilliseconds);
+      await lost.then(
+        () => losses++,
+        () => {},
+      );
       await sleep(random.next() * 200);
     }
     await rm(file, { force: true });
+    return losses > 0;
   },
   'somebody lies on the topic': lieOnTopic,
 };

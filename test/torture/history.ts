@@ -91,6 +91,8 @@ export interface Answered extends Interval {
   /** Who answered. */
   readonly by: string;
   readonly freshness: Freshness;
+  /** The revision that it says it knows of; null: it does not say. */
+  readonly revision: number | null;
   readonly active: boolean;
 }
 

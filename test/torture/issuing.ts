@@ -127,5 +127,5 @@ function noteTaken(
 ): void {
   const active = answer !== null;
   if (!active && !refusals.includes(reason)) return;
-  events.push({ type: 'answered', ...interval, tokenId, by, freshness: { mode: 'full' }, active });
+  events.push({ type: 'answered', ...interval, tokenId, by, freshness: { mode: 'full' }, revision: null, active });
 }

@@ -62,12 +62,23 @@ const answered = (start: number, end: number, active: boolean, freshness: Freshn
   tokenId: 'k1',
   by: 'v1',
   freshness,
+  revision: null,
   active,
 });
 const bounded: Freshness = { mode: 'bounded', milliseconds: 10 };
 const promises = (...events: Event[]) => judge(events).map(({ promise }) => promise);
 
 describe.each(levels)('%s', (level) => {
+  test.each([full, bounded, { mode: 'revision', revision: 1 } as const])(
+    'active by a revision that holds the revocation is wrong, however old the answer may be: %o',
+    (freshness) => {
+      const at = (revision: number) => ({ ...answered(2.1, 2.9, true, freshness), revision });
+      const found = (revision: number) => promises(issued(0, 1), revoked(2, 3, level, {}, 7), at(revision));
+      expect(found(6)).toEqual([]);
+      expect(found(7)).toEqual(['active, and knows of its revocation']);
+    },
+  );
+
   test('active while it is revoked, refused while it is revoked: either may be', () => {
     expect(promises(issued(0, 1), revoked(2, 9, level), answered(3, 8, true))).toEqual([]);
     expect(promises(issued(0, 1), revoked(2, 9, level), answered(3, 8, false))).toEqual([]);

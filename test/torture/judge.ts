@@ -88,6 +88,8 @@ function judgeToken(
   // However fresh it was: what refused it had been committed by then.
   const firstRefusal = earliestEnd(refusals);
   for (const answer of actives) {
+    const ignored = surely.find(({ revoked }) => isKnownTo(answer, revoked));
+    if (ignored) found('active, and knows of its revocation', ...ignored.line, ignored.revoked, answer);
     const missed = missedBy(answer, surely);
     if (missed) {
       // Where it was under way meanwhile, another tells that it was covered.
@@ -128,6 +130,9 @@ function isSure(threat: Threat): boolean {
 /** A revocation that returned before the sequence was drawn does not touch it. */
 const mayCover = ({ revoked, drawn }: Threat): boolean =>
   isForGood(revoked.target) || revoked.revision === null || revoked.end >= drawn.after.start;
+
+const isKnownTo = (answer: Answered, { revision }: Revoked): boolean =>
+  answer.revision !== null && revision !== null && revision <= answer.revision;
 
 /** A revocation that the answer had to know of. */
 function missedBy({ start, freshness }: Answered, surely: readonly Threat[]): Threat | undefined {

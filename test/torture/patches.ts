@@ -254,11 +254,13 @@ export const guards: Readonly<Record<string, readonly Patch[]>> = {
 /** What no guard is taken out by, so that no answer may be wrong: what stands beside some of them, and nothing at all. */
 export const controls: Readonly<Record<string, readonly Patch[]>> = {
   'does nothing else': [],
+  'does nothing else, beside Kafka': [],
   'learns late, and only from the database': [withoutSources, lateAnswers],
 };
 
-/** The faults without which some guards are not missed. */
+/** The faults without which some guards are not missed, and some controls show nothing. */
 export const showing: Readonly<Record<string, readonly string[]>> = {
+  'does nothing else, beside Kafka': ['somebody lies on the topic', 'revisions are lost on their way to the topic'],
   'notices that the database was put back': ['the database is put back to an older state and goes on'],
   'answers nothing once it has not committed for longer than the fence': ['a primary that was cut off answers reads'],
   'believes only what the installation has sealed': ['somebody lies on the topic'],

@@ -27,11 +27,11 @@ const renewableShareOf = (level: Target['level']): number => (level === 'family'
 const [derivingShare, derivedMax, meanwhileMax] = [0.3, 4, 2];
 /** Levels at which anything can be revoked; and those that take preparations, one in a race. */
 const plainLevels = ['token', 'user', 'app_user', 'app', 'tenant', 'all'] as const;
-const particularLevels = ['consent', 'signing_key', 'family', 'disabled_app'] as const;
-/** One more, with which so many of the races of these others end: each level still comes as often. */
-const [serverShare, levelsBeforeServer] = [0.5, ['signing_key', 'family']];
+const particularLevels = ['consent', 'signing_key', 'family', 'family', 'disabled_app'] as const;
+/** One more, with which so many of the races of these others end; a family ends in half of its own. */
+const [serverShare, levelsBeforeServer] = [0.35, ['signing_key', 'family']];
 /** In how many races they come; with up to so many others, each level comes as often as every other. */
-const [grantShare, particularShare, othersMax] = [0.05, 0.82, 2];
+const [grantShare, particularShare, othersMax] = [0.03, 0.88, 2];
 /** Nothing can be issued after these. */
 const lastLevels: readonly Target['level'][] = ['consent', 'disabled_app', 'grant'];
 /** Nothing can be issued after these for the resource server in front. */

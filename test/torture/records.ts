@@ -9,10 +9,13 @@ const statement = `
 const deadlocksStatement = `
   select deadlocks::int from pg_stat_database where datname = current_database()`;
 
+/** It stops, starts, or has crashed: operator_intervention. */
+const isAway = ({ code }: pg.DatabaseError): boolean => code?.startsWith('57P') === true;
+
 /**
  * Reads from the database what no answer tells of a token: its sequence, and the key that signed it. Of one whose record was
  * lost when the database was put back, they stay unknown. And whether it has met a deadlock, which it never must.
- * @returns false where the database is away.
+ * @returns false where the database is away, or has not answered in time.
  */
 export async function readRecords(adminUrl: string, recorded: Recorded): Promise<boolean> {
   const { events, unread } = recorded;
@@ -36,7 +39,8 @@ export async function readRecords(adminUrl: string, recorded: Recorded): Promise
     if (deadlocks > recorded.deadlocks) recorded.unexpected.push('the database met a deadlock');
     recorded.deadlocks = deadlocks;
     return true;
-  } catch {
+  } catch (error) {
+    if (error instanceof pg.DatabaseError && !isAway(error)) throw error;
     return false;
   } finally {
     await client.end().catch(() => {});

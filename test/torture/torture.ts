@@ -13,6 +13,7 @@ import {
   startStack,
 } from '@touchstone/local-stack';
 import { addServer } from '../e2e/support-servers.ts';
+import { untilTrue } from '../faults/until.ts';
 import { openDatabaseClock } from '../harness/database-clock.ts';
 import { keysOf } from '../harness/installation-keys.ts';
 import { clocksPreload } from '../harness/machine-clocks.ts';
@@ -116,7 +117,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     }
   })();
   await Promise.all([...racing, faulting, reading, judging]);
-  await readRecords(victims.postgres.adminUrl, recorded);
+  await untilTrue('all records have been read', () => readRecords(victims.postgres.adminUrl, recorded), 60_000);
   return {
     seed,
     counts: countsOf(recorded),
@@ -234,7 +235,7 @@ async function injectFaults(
     // Each comes as often as every other.
     if (waiting.length === 0) waiting = [...wanted];
     const [name = ''] = waiting.splice(random.below(waiting.length), 1);
-    await faults[name]?.(victims, random);
-    injected.set(name, (injected.get(name) ?? 0) + 1);
+    const hasHappened = await faults[name]?.(victims, random);
+    if (hasHappened !== false) injected.set(name, (injected.get(name) ?? 0) + 1);
   }
 }

@@ -102,9 +102,9 @@ function noteAnswer(
   recorded: Recorded,
 ): void {
   if (isBrief && reason === RefusalReason.EXPIRED) return;
-  recorded.events.push({ type: 'answered', ...call, tokenId: issued.tokenId, freshness, active });
   if (active && tokenId !== issued.tokenId) recorded.unexpected.push(`a validator told another token's id`);
-  noteRevision(recorded, revision);
+  const known = noteRevision(recorded, revision);
+  recorded.events.push({ type: 'answered', ...call, tokenId: issued.tokenId, freshness, revision: known, active });
 }
 
 function freshnessOf(random: Random, { latest }: Recorded) {
