@@ -28,6 +28,16 @@ const about: fc.Arbitrary<Dimensions> = fc.record({
   environment: fc.constantFrom(...values.environment, 'test', '__proto__'),
 });
 
+test('an index costs little: there is one for each tenant', () => {
+  const bytes = () => process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers;
+  const count = 2_000;
+  const before = bytes();
+  const indexes = Array.from({ length: count }, () => new RuleIndex([unlimited]));
+  const asked = { clientType: 'web', hostingType: 'first_party', usage: 'batch', audience: 's1', environment: 'test' };
+  for (const index of indexes) expect(index.about(asked as Dimensions).rules).toEqual([unlimited]);
+  expect((bytes() - before) / count).toBeLessThan(20_000);
+});
+
 test('the rules about a token are those that each dimension of it fits', () => {
   fc.assert(
     fc.property(fc.array(match, { maxLength: 100 }), about, (matches, asked) => {

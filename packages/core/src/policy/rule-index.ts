@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache';
 import { commonLimits, type Dimensions, type Limits, type Policy, type Rule } from './policy.ts';
 
 const dimensions = [
@@ -35,14 +34,14 @@ export interface RulesAbout {
   readonly limits: Limits;
 }
 
-/** Of how many kinds of tokens it is remembered which rules are about them. */
-const rememberedMax = 10_000;
+/** Of how many kinds of tokens it is remembered which rules are about them: there is an index for each tenant. */
+const rememberedMax = 1_000;
 
 /** The rules of a policy by what they are about. */
 export class RuleIndex {
   readonly #rules: readonly Rule[];
   readonly #columns: readonly Column[];
-  readonly #remembered = new LRUCache<string, RulesAbout>({ max: rememberedMax });
+  readonly #remembered = new Map<string, RulesAbout>();
 
   constructor(rules: readonly Rule[]) {
     this.#rules = rules;
@@ -55,6 +54,7 @@ export class RuleIndex {
     if (known) return known;
     const rules = this.#matching(token);
     const about = { rules, limits: commonLimits(rules.map(({ limits }) => limits)) };
+    if (this.#remembered.size >= rememberedMax) this.#remembered.clear();
     this.#remembered.set(key, about);
     return about;
   }
