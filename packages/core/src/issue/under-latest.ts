@@ -1,14 +1,14 @@
-import { RateExceeded, StoreUnavailable, TooManyTokens } from '../errors.ts';
+import { Overloaded, RateExceeded, TooManyTokens } from '../errors.ts';
 import type { Registry } from '../register/ports.ts';
 import { isRefusal } from './record-refusal.ts';
 
-/** How often a token is decided anew because the registry changed under it. */
-const attemptsMax = 5;
+/** How often a token is decided anew because the registry changed under it: who provisions tenants changes it all the time. */
+const attemptsMax = 15;
 
 /**
  * What is remembered of the registry may be old: then nothing is written, or refused, before it has been read anew.
  * @param attempt null where what it was decided under holds no more.
- * @throws what the attempt throws, StoreUnavailable
+ * @throws what the attempt throws, Overloaded
  */
 export async function underLatest<Issued>(
   registry: Pick<Registry, 'forget'>,
@@ -24,7 +24,7 @@ export async function underLatest<Issued>(
     }
     registry.forget(tenantId);
   }
-  throw new StoreUnavailable(new Error("the tenant's registry does not stand still"));
+  throw new Overloaded();
 }
 
 /** Room is looked for under what holds; and who has been told of a rate is not looked up for each call beyond it. */
