@@ -41,9 +41,9 @@ export function erasureStore(database: Database, instanceId: string, codec: Audi
 
 /**
  * Whoever had drawn a sequence before all was revoked has stored its token by then, or stores it no more: that was begun within
- * `drawnSecondsMax`, and a statement that takes too long is given up.
+ * `drawnSecondsMax`, and a statement, a pause between two of them and a commit that take too long are given up.
  */
-const pauseSeconds = drawnSecondsMax + statementMilliseconds / 1_000 + 2;
+const pauseSeconds = drawnSecondsMax + (3 * statementMilliseconds) / 1_000 + 2;
 const erasedAtOnce = 1_000;
 const dueStatement = `
   select erasure_id from erasure
