@@ -12,7 +12,7 @@ import { type Confirmation, confirmationText } from '../tokens/confirmation.ts';
 import type { TokenRecord } from '../tokens/token-record.ts';
 import type { Consistency } from './consistency.ts';
 import { consistentRecords } from './consistent-records.ts';
-import type { WantedRecord } from './ports.ts';
+import type { Release, WantedRecord } from './ports.ts';
 import { Presence } from './presence.ts';
 import type { PresentedProof } from './proof.ts';
 import { TokenCache } from './token-cache.ts';
@@ -28,6 +28,8 @@ const modes: readonly Consistency[] = [
   { kind: 'at_least_revision', revision: { revision: 0, hashStart: '0'.repeat(14) } },
 ];
 const [fully, stale] = modes as readonly [Consistency, Consistency];
+
+const shown: Release = { claims: [], pairwiseSector: null, holds: null, stalenessMax: Infinity, revision: 0 };
 
 async function open() {
   const [history, clock, proofs] = [new History(), new TestClock(), new TestProofs()];
@@ -49,9 +51,7 @@ async function open() {
     cache: new TokenCache(follower, 1_000_000),
     uses: new Uses(),
     records: consistentRecords(reader, follower, { batchMax: 100, lanes: 2, waitingMax: 100 }),
-    releases: {
-      releaseOf: () => ({ claims: [], pairwiseSector: null, holds: null, stalenessMax: Infinity, revision: 0 }),
-    },
+    releases: { releaseOf: () => shown },
     handles,
   };
   function issue(confirmation: Confirmation | null, over: Partial<TokenRecord> = {}) {
@@ -72,7 +72,7 @@ async function open() {
   });
   const ask = async (token: string, proof: PresentedProof | null, over: Partial<ValidateCommand> = {}) =>
     validateToken(actOf(), commandOf(token, proof, over), ports);
-  return { issue, ask, commandOf, ports, proofs, history, clock, presence };
+  return { issue, ask, commandOf, ports, proofs, follower, history, clock, presence };
 }
 
 const certificateOf = (sha256: string): PresentedProof => ({ kind: 'certificate', certificate: sha256 });
@@ -112,6 +112,23 @@ test.each(modes)('a proof is good once: $kind', async (consistency) => {
   expect(await ask(token, dpopOf(token, key), { consistency })).toMatchObject(refusal('proof_invalid'));
   expect(await ask(token, dpopOf(token, key, 'another'), { consistency })).toMatchObject({ active: true });
 });
+
+test.each(modes)(
+  'an answer that is made anew, for what is shown has changed, has its proof: $kind',
+  async (consistency) => {
+    const { issue, ask, ports, proofs, follower } = await open();
+    const token = issue({ key });
+    let shownAt = 0;
+    follower.releasedAt = () => shownAt;
+    ports.releases.releaseOf = () => ({ ...shown, revision: shownAt });
+    proofs.taking = async () => {
+      shownAt = 1;
+    };
+    const proof = dpopOf(token, key);
+    expect(await ask(token, proof, { consistency })).toMatchObject({ active: true });
+    expect(await ask(token, proof, { consistency })).toMatchObject(refusal('proof_invalid'));
+  },
+);
 
 test('of a batch in which a proof comes twice, one is answered; the others are answered by themselves', async () => {
   const { issue, commandOf, ports } = await open();

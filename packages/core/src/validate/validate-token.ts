@@ -77,11 +77,13 @@ export function validateTokens(
   requireScope(act.caller, 'tokens:validate');
   const { name: audience, tenantIds } = act.caller;
   const [tenantId = ''] = tenantIds;
-  return underRelease(tenantId, audience, ports, (release) => validateShowing(release, act, commands, ports));
+  const taken = new Set<ValidateCommand>();
+  return underRelease(tenantId, audience, ports, (release) => validateShowing(release, taken, act, commands, ports));
 }
 
 function validateShowing(
   release: Release,
+  taken: Set<ValidateCommand>,
   act: Act,
   commands: readonly ValidateCommand[],
   ports: ValidatePorts,
@@ -89,7 +91,7 @@ function validateShowing(
   const [tenantId = ''] = act.caller.tenantIds;
   const handles = release.pairwiseSector === null ? noPseudonyms : ports.handles.of(tenantId);
   return andThen(handles, (pseudonyms) => {
-    const call: Call = { act, ports, release, pseudonyms, recollection: recollect(ports) };
+    const call: Call = { act, ports, release, taken, pseudonyms, recollection: recollect(ports) };
     const begun = commands.map((command) => orError(() => begin(call, command)));
     return andThen(settled(begun), (known) =>
       known.some((one) => 'located' in one) ? askFor(call, known) : (known as (Validation | Error)[]),
@@ -118,6 +120,8 @@ interface Call {
   readonly ports: ValidatePorts;
   /** What the caller is shown. */
   readonly release: Release;
+  /** Those whose proof has been taken: when they are answered anew, it is theirs. */
+  readonly taken: Set<ValidateCommand>;
   readonly pseudonyms: Pick<TenantHandles, 'pseudonymOf'>;
   readonly recollection: Recollection;
 }
@@ -235,8 +239,17 @@ async function answerWithDpop(
   read: AsRead,
   known: KnownToken | null,
 ): Promise<Validation> {
-  const { act, ports } = call;
-  const decision = await decideWithDpop(command, 'validation', decideOn, ports, act.signal);
+  const { act, ports, taken } = call;
+  const proofs: ProofPorts['proofs'] = {
+    verify: (proof, token) => ports.proofs.verify(proof, token),
+    async take(proof, signal) {
+      if (taken.has(command)) return true;
+      const isTaken = await ports.proofs.take(proof, signal);
+      if (isTaken) taken.add(command);
+      return isTaken;
+    },
+  };
+  const decision = await decideWithDpop(command, 'validation', decideOn, { proofs }, act.signal);
   // The fence may have run out while the database was asked.
   ports.presence.requireCurrent();
   return answer(call, command, decision, read, known);
