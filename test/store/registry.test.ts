@@ -7,6 +7,7 @@ import {
   EtagStale,
   type PolicyVersion,
   type Registered,
+  type ResourceServer,
   type Rule,
 } from '@touchstone/core';
 import { auditCodec } from '@touchstone/events';
@@ -106,20 +107,21 @@ async function writePolicy(tenantId: string, version: number, ruleId: string, ov
   await policyStore(store.database, options()).write(next, eventOf(tenantId), change);
 }
 
+/** @returns its audience. */
+async function addServer(tenantId: string, over: Partial<ResourceServer> = {}): Promise<string> {
+  const audience = unique('api');
+  const entry = {
+    ...{ audience, tenantId, displayName: '', releasedClaims: [], pairwiseSector: null, encryptionJwk: null },
+    ...{ scopes: [], exchanges: [], owners: [], tokenTtlMax: null },
+    ...over,
+  };
+  await registryWriter(store.database, options()).create({ what: 'resource_server', entry }, eventOf(tenantId), null);
+  return audience;
+}
+
 test('what is shown is read once for all who want it, and the follower is as far as that', async () => {
   const tenantId = await addTenant();
-  const audience = unique('api');
-  await registryWriter(store.database, options()).create(
-    {
-      what: 'resource_server',
-      entry: {
-        ...{ audience, tenantId, displayName: '', releasedClaims: [], pairwiseSector: null, encryptionJwk: null },
-        ...{ scopes: [], exchanges: [], owners: [], tokenTtlMax: null },
-      },
-    },
-    eventOf(tenantId),
-    null,
-  );
+  const audience = await addServer(tenantId);
   const follower = await store.follow();
   await writePolicy(tenantId, 1, 'held', { holdsForIssuedTokens: true });
   let reads = 0;
@@ -138,6 +140,22 @@ test('what is shown is read once for all who want it, and the follower is as far
   const token = { appId: 'nobody', audience, usage: 'test', scopes: ['read'], lineage: [] } as never;
   await Promise.all([first, ...others].map((release) => release?.holds?.capsOf([token])));
   expect(reads).toBe(2);
+});
+
+test('a resource server that was not written under our key is shown nobody, and nothing that is old', async () => {
+  const tenantId = await addTenant();
+  const audience = await addServer(tenantId, { releasedClaims: ['email'], pairwiseSector: 'sector.example.com' });
+  const shownNow = async () => {
+    const releases = releaseReader(store.database, store.keys.mac, await store.follow());
+    return releases.releaseOf(tenantId, audience, 0, 0);
+  };
+  const known = { claims: ['email'], pairwiseSector: 'sector.example.com', stalenessMax: Infinity };
+  const unknown = { claims: [], pairwiseSector: '', stalenessMax: 0 };
+  expect(await shownNow()).toMatchObject(known);
+  await sql('update resource_server set mac = $2 where audience = $1', audience, 'made up');
+  expect(await shownNow()).toMatchObject(unknown);
+  await sql('delete from resource_server where audience = $1', audience);
+  expect(await shownNow()).toMatchObject(unknown);
 });
 
 const about = {

@@ -113,9 +113,10 @@ export function releaseReader(
     const [columns = []] = found;
     const stored = storedOf('resource_server', columns.slice(0, columnsCount), mac);
     const resourceServer = stored?.entry ?? null;
-    const { releasedClaims: claims = [], pairwiseSector = null } = resourceServer ?? {};
+    // One that is not known is told nothing, in nobody's terms, and nothing that is old.
+    const { releasedClaims: claims = [], pairwiseSector = '' } = resourceServer ?? {};
     const holds = holdsOf(tenantId, columns.slice(columnsCount), resourceServer);
-    const stalenessMax = (resourceServer?.stalenessMax ?? Infinity) * 1_000;
+    const stalenessMax = resourceServer ? (resourceServer.stalenessMax ?? Infinity) * 1_000 : 0;
     const release = { claims, pairwiseSector, holds, stalenessMax, revision };
     if (stored && generation === rememberedOf && generation === asRead) {
       remembered.set(audience, { tenantId, release });

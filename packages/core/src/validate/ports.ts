@@ -37,7 +37,7 @@ export interface RecordReader {
 export interface Release {
   /** The names of the claims: none where the resource server is not known. */
   readonly claims: readonly string[];
-  /** In whose terms it is told who the user is; null: by the user's id. */
+  /** In whose terms it is told who the user is; null: by the user's id; empty: nobody's, the resource server is not known. */
   readonly pairwiseSector: string | null;
   /** What its tenant's policy holds against tokens that are there; null: nothing. */
   readonly holds: Holds | null;
