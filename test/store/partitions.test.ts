@@ -187,3 +187,29 @@ test.each([
   expect(await run(`select round(extract(epoch from now() - expires_at) / 3600)::int from ${table}`)).toEqual([[48]]);
   expect(await run(`select expires_at > now() - interval '2 days' from ${table}`)).toEqual([[true]]);
 });
+
+test('a token of a day that is gone costs no connection, and others one further reading at most', async () => {
+  const record = await mint(store);
+  expect(await store.tokens.insert(record, issuedEvent(record))).toBe(true);
+  const spent = { ...wanted(record), key: { ...record.key, partition: spentDays[0] as number } };
+  const database = cleanup.use(
+    openDatabase({ url: store.postgres.adminUrl, applicationName: 'reads what is gone', connectionsMax: 1 }),
+  );
+  let statements = 0;
+  const counted: Database = {
+    ...database,
+    query(statement) {
+      statements++;
+      return database.query(statement);
+    },
+  };
+  const { read } = recordReader(counted);
+  const readBoth = async () => (await read([wanted(record), spent], 0)).records;
+  const connection = async () => (await database.query({ text: 'select pg_backend_pid()' }))[0]?.[0];
+  const before = await connection();
+  expect(await readBoth()).toEqual([asRead(record), null]);
+  const first = statements;
+  expect(await readBoth()).toEqual([asRead(record), null]);
+  expect(statements).toBe(first + 1);
+  expect(await connection()).toBe(before);
+});

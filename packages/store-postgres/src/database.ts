@@ -124,7 +124,8 @@ export function openDatabase({ url, applicationName, connectionsMax, onError }: 
       query: (statement) => translated(() => readFor(pool, tenantIds, statement)),
       transaction: (work, order) => translated(() => inTransaction(pool, work, actingFor('begin', tenantIds), order)),
     }),
-    query: (statement) => translated(() => run(pool, statement)),
+    // Not the pool's own, which gives up the connection with whatever is refused on it.
+    query: (statement) => translated(() => onConnection(pool, (client) => run(client, statement))),
     write: (statement) => translated(() => writeOnce(pool, statement)),
     transaction: (work, mode) =>
       translated(() => inTransaction(pool, work, mode ? `begin isolation level ${mode}` : 'begin')),
@@ -160,15 +161,15 @@ const ownParameters = [
   'query_timeout',
 ];
 
-/** Runs one statement on a connection or a pool. */
-export async function run(client: pg.Pool | pg.ClientBase, { name, text, values }: Statement): Promise<Row[]> {
+/** Runs one statement on a connection. */
+export async function run(client: pg.ClientBase, { name, text, values }: Statement): Promise<Row[]> {
   const query = {
     text,
     values: values as unknown[],
     rowMode: 'array' as const,
     ...(name === undefined ? {} : { name }),
   };
-  return (await (client instanceof pg.Pool ? client.query<unknown[]>(query) : ask(client, query))).rows;
+  return (await ask(client, query)).rows;
 }
 
 /** What one turn of the event loop asks of a connection is sent in one piece: each costs both ends more than what is in it. */

@@ -1,11 +1,13 @@
 import {
   isFor,
+  partitionEnd,
   type RecordReader,
   type RecordsRead,
   StoreUnavailable,
   type TokenRecord,
   type WantedRecord,
 } from '@touchstone/core';
+import { LRUCache } from 'lru-cache';
 import {
   type Database,
   type Query,
@@ -23,16 +25,27 @@ import { recordOf } from './token-rows.ts';
  * or locked; it gives what is asked for by both tenant and id.
  */
 export function recordReader(database: Database): RecordReader {
+  /** Whose partitions are dropped: who still presents tokens of those makes nobody else's reading fail. */
+  const spentDays = new LRUCache<number, true>({ max: 1_000, ttl: spentMilliseconds });
+
+  async function withoutMissing(byPartition: ByPartition): Promise<ByPartition> {
+    const left = await existing(database, byPartition);
+    for (const day of byPartition.keys())
+      if (!left.has(day) && partitionEnd(day) < Date.now()) spentDays.set(day, true);
+    return left;
+  }
+
   return {
     async read(wanted, revision) {
-      let byPartition: ByPartition = Map.groupBy(wanted, ({ key }) => key.partition);
+      const sought = wanted.filter(({ key }) => !spentDays.has(key.partition));
+      let byPartition: ByPartition = Map.groupBy(sought, ({ key }) => key.partition);
       for (let attempt = 0; attempt < attemptsMax; attempt++) {
         try {
           return await readFrom(database, byPartition, wanted, revision);
         } catch (error) {
           if (!(error instanceof StatementRefused && isMissing.includes(error.sqlState))) throw error;
           // A partition that is not there any more, or never was: a string made long ago, or by a stolen key.
-          byPartition = await existing(database, byPartition);
+          byPartition = await withoutMissing(byPartition);
         }
       }
       throw new StoreUnavailable(new Error('partitions are dropped faster than they are read'));
@@ -41,6 +54,8 @@ export function recordReader(database: Database): RecordReader {
 }
 
 const attemptsMax = 5;
+/** A day comes back only where the database's clock is set back. */
+const spentMilliseconds = 10_000;
 const isMissing = [undefinedFunction, undefinedTable];
 
 type ByPartition = ReadonlyMap<number, readonly WantedRecord[]>;
