@@ -123,7 +123,7 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
       tokenCounter: tokenCounter(database),
       uses,
     },
-    credentials: { registry: registered, methods, handles, tokens, audit },
+    credentials: { registry: registered, methods, handles, tokens, audit, follower },
     consenting: { registry: registered, handles, consents, consentKeys, follower, uses },
     signing: { registry: registered, signingKeys, maker: signingKeyMaker(dataKeys), follower },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),

@@ -11,6 +11,7 @@ import {
   TtlTooLong,
 } from '../errors.ts';
 import { platformTtlMax } from '../register/registration.ts';
+import { Watermarks } from '../revisions/watermarks.ts';
 import { actOf } from '../test-act.ts';
 import { methods } from '../test-method.ts';
 import { handles, TestRegistry } from '../test-registry.ts';
@@ -42,13 +43,14 @@ const usual: Readonly<Record<PrincipalRequest['kind'], readonly string[]>> = {
 
 function open() {
   const [registry, tokens, audit] = [new TestRegistry(), new TestTokens(), new TestTrail()];
+  const watermarks = new Watermarks();
   const make = (principal: PrincipalRequest, over: Partial<CredentialCommand> = {}, caller = maker) =>
     issueCredential(
       actOf(caller),
       { principal, scopes: usual[principal.kind], ttl: 60, ...over },
-      { registry, methods, handles, tokens, audit },
+      { registry, methods, handles, tokens, audit, follower: { watermarks } },
     );
-  return { make, registry, tokens, inserted: tokens.inserted, refusals: audit.recorded };
+  return { make, registry, watermarks, tokens, inserted: tokens.inserted, refusals: audit.recorded };
 }
 
 test.each([app, resourceServer, identity, operator, auditor])('a credential of $kind', async (principal) => {
@@ -118,6 +120,22 @@ test.each([
   registry.owned.set(entry, { tenantId: 't1', disabled: true });
   await expect(make(principal)).rejects.toThrow(Disabled);
 });
+
+test.each([operator, auditor])(
+  'none of $kind is made for a tenant that has ended: it would be dead',
+  async (principal) => {
+    const { make, watermarks, inserted } = open();
+    const ends = { revocationId: 'r1', ceiling: null, sparedTokenId: null, coversUntil: null } as const;
+    watermarks.raise({ ...ends, kind: 'tenant', key: 't1', tokenClass: 'token' });
+    await expect(make(principal)).rejects.toThrow(Disabled);
+    expect(inserted).toEqual([]);
+    await make(
+      { ...principal, tenantIds: ['t1', 't2'] } as PrincipalRequest,
+      {},
+      { ...maker, tenantIds: ['t1', 't2'] },
+    );
+  },
+);
 
 test('one that the database does not take is to be asked for again', async () => {
   const { make, tokens } = open();

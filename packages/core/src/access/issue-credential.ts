@@ -12,6 +12,7 @@ import { type Asked, recordRefusal } from '../issue/record-refusal.ts';
 import type { Registry } from '../register/ports.ts';
 import { platformTtlMax } from '../register/registration.ts';
 import { unknownEntry } from '../register/unknown-entry.ts';
+import type { Follower } from '../revisions/follower.ts';
 import type { TokenMethods } from '../tokens/token-method.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import type { Act, CallerKind, Principal } from './act.ts';
@@ -48,6 +49,7 @@ export interface CredentialPorts {
   readonly handles: UserHandles;
   readonly tokens: TokenWriter;
   readonly audit: AuditWriter;
+  readonly follower: Pick<Follower, 'watermarks'>;
 }
 
 /** What writes a credential, once it is decided. */
@@ -87,6 +89,8 @@ async function issueAuthorised(
   const principal = await resolvePrincipal(act, command.principal, ports.registry);
   for (const tenantId of principal.tenantIds) requireTenant(caller, tenantId);
   if (!holdsRights(principal.kind)) await requireTenants(principal.tenantIds, ports.registry);
+  // It would be dead at its birth.
+  if (ports.follower.watermarks.isDead({ kind: 'tenant', key: homeOf(principal) })) throw new Disabled('tenant');
   checkNotMore(act, principal, command);
   const { sequence, now } = await ports.tokens.draw(act.signal);
   const expiresAt = now + command.ttl * 1_000;
