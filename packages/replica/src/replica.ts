@@ -126,7 +126,7 @@ export async function openReplica(service: string, config: ReplicaConfig, runtim
     keys,
     dataKeys,
     consentKeys: byConsent,
-    handles: userHandles(keys, dataKeys, tenantKeyReader(database)),
+    handles: userHandles(keys, dataKeys, tenantKeyReader(database), () => follower.generation),
     chain,
     methods,
     follower,

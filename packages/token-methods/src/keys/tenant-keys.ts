@@ -26,13 +26,29 @@ const rememberedMax = 20_000;
 const rememberedMilliseconds = 600_000;
 const nothing = Buffer.alloc(0);
 
-/** Users' handles, under the keys of their tenants. */
-export function userHandles(keys: KeyRing, dataKeys: DataKeys, tenantKeys: TenantKeyReader): UserHandles {
+/**
+ * Users' handles, under the keys of their tenants.
+ * @param generation of the history: in another one a tenant may have another key.
+ */
+export function userHandles(
+  keys: KeyRing,
+  dataKeys: DataKeys,
+  tenantKeys: TenantKeyReader,
+  generation: () => number = () => 0,
+): UserHandles {
+  let knownIn = generation();
   const known = new LRUCache<string, TenantHandles>({ max: rememberedMax, ttl: rememberedMilliseconds });
   // Nobody erases a caller: its handle takes no key of its tenant.
   const ofCaller = (tenantId: string, subject: string) => keys.handlesOf(tenantId, nothing).handleOf(subject);
 
+  function recall(tenantId: string): TenantHandles | undefined {
+    if (knownIn !== generation()) known.clear();
+    knownIn = generation();
+    return known.get(tenantId);
+  }
+
   async function read(tenantId: string): Promise<TenantHandles> {
+    const askedIn = generation();
     const stored = await tenantKeys.find(tenantId);
     if (!stored) throw new TenantUnknown();
     const dataKey = await dataKeys.find(stored.dataKeyId);
@@ -43,9 +59,9 @@ export function userHandles(keys: KeyRing, dataKeys: DataKeys, tenantKeys: Tenan
       handleOf: (userId) => (isPrincipalSubject(userId) ? ofCaller(tenantId, userId) : handleOf(userId)),
       pseudonymOf,
     };
-    known.set(tenantId, handles);
+    if (askedIn === generation()) known.set(tenantId, handles);
     return handles;
   }
 
-  return { of: (tenantId) => known.get(tenantId) ?? read(tenantId), ofCaller };
+  return { of: (tenantId) => recall(tenantId) ?? read(tenantId), ofCaller };
 }
