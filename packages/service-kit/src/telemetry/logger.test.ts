@@ -1,5 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -68,6 +69,27 @@ test('where there is nobody to read, the end of the log is no fault', async () =
   child.stdin.write('go');
   expect(await once(child, 'exit')).toEqual([0, null]);
 });
+
+test.skipIf(process.platform !== 'linux').each(['a full disk', 'a pipe that nobody reads'])(
+  '%s neither ends a process nor keeps it from ending',
+  async (where) => {
+    const script = `const log = (await import(${JSON.stringify(logger)})).openLogger('validator', 'info');
+    for (let i = 0; i < 1000; i++) log.info('x'.repeat(1000));
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    log.info('and more');
+    await Promise.race([log.end(), new Promise((resolve) => setTimeout(resolve, 500))]);
+    process.exit(7);`;
+    await using full = await open('/dev/full', 'w');
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+      stdio: ['ignore', where === 'a full disk' ? full.fd : 'pipe', 'ignore'],
+    });
+    try {
+      expect(await once(child, 'exit', { signal: AbortSignal.timeout(20_000) })).toEqual([7, null]);
+    } finally {
+      child.kill('SIGKILL');
+    }
+  },
+);
 
 test('where nobody reads, lines are lost that would be too many, and how many is told', async () => {
   const script = `const log = (await import(${JSON.stringify(logger)})).openLogger('validator', 'info');

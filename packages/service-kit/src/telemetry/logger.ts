@@ -62,6 +62,10 @@ const waitingMax = 64 * 1_024 * 1_024;
 function gatheredLines(): DestinationStream & Pick<GatheringLogger, 'end' | 'onLoss'> {
   const settings = { fd: 1, sync: false, contentMode: 'buffer', maxLength: waitingMax } as const;
   const output = pino.destination(settings) as unknown as Destination;
+  // By itself it would end the process where a disk is full, and write no more once its reader has gone. What can't be written
+  // waits for the next write.
+  output.removeAllListeners('error');
+  output.on('error', () => {});
   let gathered = Buffer.allocUnsafeSlow(gatheredMax);
   let used = 0;
   function pass(): void {
@@ -82,6 +86,8 @@ function gatheredLines(): DestinationStream & Pick<GatheringLogger, 'end' | 'onL
       pass();
       // Not at once: what is being written would come after it.
       const taken = once(output, 'finish').catch(() => {});
+      // At its exit the process would go on trying for as long as nobody takes it.
+      output.flushSync = () => {};
       output.end();
       await taken;
     },
@@ -94,5 +100,6 @@ function gatheredLines(): DestinationStream & Pick<GatheringLogger, 'end' | 'onL
 /** Pino's types know destinations of text only. */
 interface Destination extends EventEmitter {
   write(bytes: Uint8Array): boolean;
+  flushSync(): void;
   end(): void;
 }
