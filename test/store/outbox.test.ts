@@ -1,6 +1,9 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { StoreUnavailable } from '@touchstone/core';
-import { outbox } from '@touchstone/store-postgres';
+import { openDatabase, outbox } from '@touchstone/store-postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { atPort } from '../faults/door.ts';
 import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
 
 let store: TestDatabase;
@@ -35,8 +38,9 @@ test('of large events fewer are read at once, one at any rate, and in the end ea
   ]);
 });
 
-test('what was published is marked forward only, and only where the lock of the relay is held', async () => {
-  const position = async () => (await store.database.query({ text: 'select revision from relay_position' }))[0]?.[0];
+test('what was published is marked forward only, where the lock of the relay is held; elsewhere nobody leads', async () => {
+  const position = async ({ database } = store) =>
+    (await database.query({ text: 'select revision from relay_position' }))[0]?.[0];
   const first = await outbox(store.database).lead();
   await first?.markRevisions(5);
   await first?.markRevisions(3);
@@ -45,6 +49,32 @@ test('what was published is marked forward only, and only where the lock of the 
   // As after a failover that the connection which holds the lock has not noticed.
   await using elsewhere = await openTestDatabase();
   await using second = await outbox({ ...store.database, connect: elsewhere.database.connect }).lead();
-  await expect(second?.markRevisions(7)).rejects.toThrow(StoreUnavailable);
-  expect([await position(), second?.lost.aborted]).toEqual([5, true]);
+  await second?.markRevisions(7);
+  expect([await position(), await position(elsewhere)]).toEqual([5, 7]);
+  expect(second?.lost.aborted).toBe(false);
+  await expect(second?.nextRevisions(1)).rejects.toThrow(StoreUnavailable);
+  expect(second?.lost.aborted).toBe(true);
+});
+
+test('a server that says nothing any more is given up, and so is what it is asked, and its connection', async () => {
+  const { port } = new URL(store.postgres.adminUrl);
+  let isSilent = false;
+  const door = createServer((near) => {
+    const far = connect(Number(port), '127.0.0.1');
+    near.pipe(far);
+    far.on('data', (bytes) => isSilent || near.write(bytes)).on('error', () => {});
+    near.on('error', () => {}).on('close', () => far.destroy());
+  }).listen(0, '127.0.0.1');
+  await once(door, 'listening');
+  const url = atPort((door.address() as AddressInfo).port, store.postgres.adminUrl);
+  const database = openDatabase({ url, applicationName: 'silent', connectionsMax: 1 });
+  const leader = await outbox(database).lead();
+  isSilent = true;
+  const asked = performance.now();
+  await expect(leader?.nextRevisions(1)).rejects.toThrow(StoreUnavailable);
+  await leader?.[Symbol.asyncDispose]();
+  expect(performance.now() - asked).toBeLessThan(15_000);
+  expect(leader?.lost.aborted).toBe(true);
+  await database[Symbol.asyncDispose]();
+  door.close();
 });

@@ -15,7 +15,10 @@ export interface DatabaseOptions {
 
 /** Milliseconds. A statement that takes longer is given up: its caller must not wait for ever. */
 export const statementMilliseconds = 5_000;
+/** How much later its answer may come. */
+const answerMilliseconds = 1_000;
 const connectMilliseconds = 2_000;
+const closeMilliseconds = 1_000;
 
 const types = new pg.TypeOverrides();
 // Sequences and revisions stay far below 2^53.
@@ -80,8 +83,11 @@ export interface Database extends AsyncDisposable {
   readonly write: Query;
   /** Commits what `work` did, or nothing of it. */
   transaction<Result>(work: (query: Query) => Promise<Result>, mode?: 'repeatable read'): Promise<Result>;
-  /** A connection of its own, for locks and notifications that last. */
-  connect(): Promise<pg.Client>;
+  /**
+   * A connection of its own, for locks and notifications that last, and for what takes longer; `close` ends it.
+   * @param statementMillisecondsMax how long a statement may take until it is given up; 0: for ever.
+   */
+  connect(statementMillisecondsMax?: number): Promise<pg.Client>;
 }
 
 /**
@@ -106,7 +112,7 @@ export function openDatabase({ url, applicationName, connectionsMax, onError }: 
     connectionString: withoutSession(url),
     application_name: applicationName,
     connectionTimeoutMillis: connectMilliseconds,
-    query_timeout: statementMilliseconds + 1_000,
+    query_timeout: statementMilliseconds + answerMilliseconds,
     types,
     // What is asked at once on one connection is sent at once, and answered in order.
     pipeline: true,
@@ -129,11 +135,11 @@ export function openDatabase({ url, applicationName, connectionsMax, onError }: 
     write: (statement) => translated(() => writeOnce(pool, statement)),
     transaction: (work, mode) =>
       translated(() => inTransaction(pool, work, mode ? `begin isolation level ${mode}` : 'begin')),
-    connect: () =>
+    connect: (statementMillisecondsMax = statementMilliseconds) =>
       translated(async () => {
         const client = new pg.Client({
           ...settings,
-          query_timeout: 0,
+          query_timeout: statementMillisecondsMax && statementMillisecondsMax + answerMilliseconds,
           keepAlive: true,
           keepAliveInitialDelayMillis: 10_000,
         });
@@ -172,9 +178,18 @@ export async function run(client: pg.ClientBase, { name, text, values }: Stateme
   return (await ask(client, query)).rows;
 }
 
+/** Ends a connection of `connect`. A server that says nothing any more does not end one: it is given up. */
+export async function close(client: pg.ClientBase & { end(): Promise<void> }): Promise<void> {
+  const givenUp = setTimeout(() => streamOf(client).destroy(), closeMilliseconds);
+  await client.end().finally(() => clearTimeout(givenUp));
+}
+
+const streamOf = (client: pg.ClientBase): Writable =>
+  (client as pg.ClientBase & { readonly connection: { readonly stream: Writable } }).connection.stream;
+
 /** What one turn of the event loop asks of a connection is sent in one piece: each costs both ends more than what is in it. */
 function ask(client: pg.ClientBase, query: string | pg.QueryArrayConfig): Promise<pg.QueryArrayResult<unknown[]>> {
-  const { stream } = (client as pg.ClientBase & { readonly connection: { readonly stream: Writable } }).connection;
+  const stream = streamOf(client);
   stream.cork();
   process.nextTick(() => stream.uncork());
   return client.query(query as pg.QueryArrayConfig);

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { Database } from './database.ts';
+import { close, type Database } from './database.ts';
 
 /**
  * What became of a data key that was to be destroyed. `current`: it wraps what is new of its purpose. `used`: keys that it
@@ -12,7 +12,7 @@ const foreignKeyViolation = '23503';
 /** Deletes a data key that nothing needs any more, and with it the way to all that it ever wrapped. */
 export async function destroyDataKey(database: Database, dataKeyId: string): Promise<Destruction> {
   // Of its own: all keys are looked through for one that it wrapped, and nobody waits for that.
-  const client = await database.connect();
+  const client = await database.connect(0);
   try {
     await client.query('set statement_timeout = 0');
     const isCurrent = `
@@ -27,6 +27,6 @@ export async function destroyDataKey(database: Database, dataKeyId: string): Pro
     if (error instanceof pg.DatabaseError && error.code === foreignKeyViolation) return 'used';
     throw error;
   } finally {
-    await client.end();
+    await close(client);
   }
 }

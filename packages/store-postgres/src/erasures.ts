@@ -1,6 +1,6 @@
 import { type AuditCodec, type AuditEvent, type ErasureRequest, type ErasureStore, inTurn } from '@touchstone/core';
 import { insertEvents } from './audit-writer.ts';
-import { type Database, run, statementMilliseconds } from './database.ts';
+import { close, type Database, run, statementMilliseconds } from './database.ts';
 import { OutboxWriter } from './outbox-rows.ts';
 import { drawnSecondsMax } from './token-rows.ts';
 
@@ -52,7 +52,7 @@ const dueStatement = `
 const partitionsStatement = `select c.oid::regclass::text from pg_inherits i join pg_class c on c.oid = i.inhrelid
                               where i.inhparent = 'token'::regclass order by 1`;
 /** Goes through all tokens: there is no index by user, since nothing that is often asked needs one. */
-const timeout = '600s';
+const timeoutMilliseconds = 600_000;
 /** The advisory lock that lets one replica erase at a time. */
 const erasureLock = 7_003_004;
 
@@ -60,11 +60,11 @@ const erasureLock = 7_003_004;
 export async function eraseDue(database: Database): Promise<number> {
   const due = (await database.query({ text: dueStatement })).map(([id]) => id);
   if (due.length === 0) return 0;
-  const client = await database.connect();
+  const client = await database.connect(timeoutMilliseconds);
   try {
     const [lock] = await run(client, { text: 'select pg_try_advisory_lock($1)', values: [erasureLock] });
     if (!lock?.[0]) return 0;
-    await run(client, { text: `set statement_timeout = '${timeout}'` });
+    await run(client, { text: `set statement_timeout = ${timeoutMilliseconds}` });
     const partitions = await run(client, { text: partitionsStatement });
     const ofTokens = partitions.flatMap(([partition]) =>
       [ofUsers, ofTenants].map((chosen) => tokenDeletion(partition as string, chosen)),
@@ -74,7 +74,7 @@ export async function eraseDue(database: Database): Promise<number> {
     await run(client, { text: 'update erasure set erased_at = now() where erasure_id = any($1)', values: [due] });
     return due.length;
   } finally {
-    await client.end();
+    await close(client);
   }
 }
 

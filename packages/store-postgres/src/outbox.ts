@@ -1,6 +1,6 @@
 import { type AuditRecord, type Outbox, type OutboxLeader, StoreUnavailable } from '@touchstone/core';
 import type pg from 'pg';
-import { type Database, type Row, run } from './database.ts';
+import { close, type Database, type Query, type Row, run } from './database.ts';
 import { outboxBlock } from './partitions.ts';
 
 /** The advisory lock that the relay holds. */
@@ -19,30 +19,42 @@ export function outbox(database: Database): Outbox {
         () => [],
       );
       if (row?.[0] === true) return outboxLeader(database, connection);
-      await connection.end();
+      await close(connection);
       return null;
     },
   };
 }
 
+/**
+ * Reads and marks over the connection that holds the lock: another one may lead to another server, which tells of other
+ * events.
+ */
 function outboxLeader(database: Database, connection: pg.Client): OutboxLeader {
   const lost = new AbortController();
   connection.once('end', () => lost.abort());
   connection.once('error', () => lost.abort());
 
-  /** Forward only, and only on the server where the lock is held: what was read from one that was cut off says nothing of another. */
-  async function mark(to: string, from: string, values: readonly unknown[]): Promise<void> {
+  const ask: Query = (statement) =>
+    run(connection, statement).catch((error) => {
+      throw new StoreUnavailable(error);
+    });
+
+  /** Forward only. */
+  const mark = (to: string, from: string, values: readonly unknown[]) =>
+    ask({ text: `update relay_position set ${to} where ${from}`, values });
+
+  const backend = ask({ text: 'select pg_backend_pid()' }).then(([row]) => row?.[0]);
+  backend.catch(() => {});
+
+  /** Where nothing waits, that may be so on a server that has been cut off, while others write elsewhere. */
+  async function requireHeldWhereOthersWrite(): Promise<void> {
     const text = `
-      with held as (select from pg_locks where locktype = 'advisory' and objid = ${relayLock} and granted and pid = $1),
-      moved as (update relay_position set ${to} where ${from} and exists (select from held))
-      select exists (select from held)`;
-    const [row] = await database.query({ text, values: [await backend, ...values] });
+      select exists (select from pg_locks where locktype = 'advisory' and objid = ${relayLock} and granted and pid = $1)`;
+    const [row] = await database.query({ text, values: [await backend] });
     if (row?.[0]) return;
     lost.abort();
     throw new StoreUnavailable(new Error('the lock of the relay is held on another server'));
   }
-  const backend = run(connection, { text: 'select pg_backend_pid()' }).then(([row]) => row?.[0]);
-  backend.catch(() => {});
 
   let last: { transactionId: string; id: number } | null = null;
 
@@ -50,7 +62,8 @@ function outboxLeader(database: Database, connection: pg.Client): OutboxLeader {
     lost: lost.signal,
 
     async nextRevisions(limit) {
-      const rows = await database.query({ name: 'relay revisions', text: revisionsStatement, values: [limit] });
+      const rows = await ask({ name: 'relay revisions', text: revisionsStatement, values: [limit] });
+      if (rows.length === 0) await requireHeldWhereOthersWrite();
       return rows.map(([revision, hash, previousHash, content]) => ({
         revision: revision as number,
         hash: hash as string,
@@ -60,11 +73,12 @@ function outboxLeader(database: Database, connection: pg.Client): OutboxLeader {
     },
 
     async markRevisions(revision) {
-      await mark('revision = $2', 'revision < $2', [revision]);
+      await mark('revision = $1', 'revision < $1', [revision]);
     },
 
     async nextAuditRecords(limit) {
-      const rows = await readAudit(database, limit);
+      const rows = await readAudit(ask, limit);
+      if (rows.length === 0) await requireHeldWhereOthersWrite();
       const end = rows.at(-1);
       last = end ? { transactionId: end[0] as string, id: end[1] as number } : null;
       return rows.map(auditRecordOf);
@@ -72,12 +86,12 @@ function outboxLeader(database: Database, connection: pg.Client): OutboxLeader {
 
     async markAuditRecords() {
       if (!last) return;
-      const to = 'transaction_id = $2::xid8, outbox_id = $3';
-      await mark(to, '(transaction_id, outbox_id) < ($2::xid8, $3)', [last.transactionId, last.id]);
+      const to = 'transaction_id = $1::xid8, outbox_id = $2';
+      await mark(to, '(transaction_id, outbox_id) < ($1::xid8, $2)', [last.transactionId, last.id]);
     },
 
     async [Symbol.asyncDispose]() {
-      await connection.end();
+      await close(connection);
     },
   };
 }
@@ -90,15 +104,15 @@ const bytesAtOnce = 4_194_304;
  * its transaction commits, but not as long as a whole partition takes to fill: one partition back is far enough, and one
  * beyond the last id drawn.
  */
-async function readAudit(database: Database, limit: number): Promise<Row[]> {
-  const [position] = await database.query({
+async function readAudit(query: Query, limit: number): Promise<Row[]> {
+  const [position] = await query({
     name: 'relay position',
     text: 'select transaction_id::text, outbox_id, (select last_value from outbox_id) from relay_position',
   });
   const [transactionId, id, lastDrawn] = position as [string, number, number];
   const from = Math.max(0, Math.floor(id / outboxBlock) - 1) * outboxBlock;
   const to = (Math.floor(lastDrawn / outboxBlock) + 2) * outboxBlock;
-  return database.query({
+  return query({
     // Not prepared: with the bound in its text the plan leaves out the partitions before it.
     text: `with next as (
              select * from outbox o

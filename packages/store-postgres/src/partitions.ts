@@ -1,6 +1,7 @@
 import { partitionOf, platformTtlMax, systemClock } from '@touchstone/core';
 import type pg from 'pg';
 import {
+  close,
   type Database,
   lockNotAvailable,
   objectNotInPrerequisiteState,
@@ -125,7 +126,7 @@ async function drop(database: Database, { parent, name, isPending, isAttached }:
     if (inTheWay.includes((error as pg.DatabaseError).code ?? '')) return false;
     throw error;
   } finally {
-    await connection.end();
+    await close(connection);
   }
 }
 

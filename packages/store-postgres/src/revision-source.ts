@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RevisionSource } from '@touchstone/core';
-import type { Database } from './database.ts';
+import { close, type Database } from './database.ts';
 import { revisionChannel } from './history-writer.ts';
 
 /** Milliseconds between two attempts to listen again. */
@@ -77,6 +77,6 @@ async function listen(database: Database, heard: () => void, closing: AbortSigna
     });
     await Promise.all([ended, listening]);
   } finally {
-    await connection.end();
+    await close(connection);
   }
 }

@@ -1,10 +1,10 @@
 import { inTurn, StoreUnavailable, type TokenCounter, type TokenLimits } from '@touchstone/core';
-import { type Database, run } from './database.ts';
+import { close, type Database, run } from './database.ts';
 
 /** How many limits there are is up to the tenant's registry; what is counted comes back as one number for each. */
 const countStatement = 'select at, tokens from tokens_beyond($1, $2)';
 /** Enough for ten million tokens on a small machine. */
-const timeout = '120s';
+const timeoutMilliseconds = 120_000;
 const waitingMax = 4;
 
 interface Count {
@@ -19,9 +19,9 @@ export function tokenCounter(database: Database): TokenCounter {
 }
 
 async function countOne(database: Database, { tenantId, limits }: Count): Promise<readonly number[]> {
-  const client = await database.connect();
+  const client = await database.connect(timeoutMilliseconds);
   try {
-    await run(client, { text: `set statement_timeout = '${timeout}'` });
+    await run(client, { text: `set statement_timeout = ${timeoutMilliseconds}` });
     const fields = limits.map(({ appId, audience, usage, scopes, ttlMax, methods, confirmations }, at) => ({
       ...{ at, app_id: appId, audience, usage, scopes, ttl_max: ttlMax, methods, confirmations },
     }));
@@ -31,6 +31,6 @@ async function countOne(database: Database, { tenantId, limits }: Count): Promis
   } catch (error) {
     throw new StoreUnavailable(error);
   } finally {
-    await client.end();
+    await close(client);
   }
 }
