@@ -63,7 +63,8 @@ describe.skipIf(brokers.length === 0)('the topics on Kafka', () => {
 
   test('are made so that nothing is lost, also by several at once', async () => {
     const names = newNames();
-    await Promise.all([1, 2, 3].map(() => ensureTopics({ ...connection, topics: names })));
+    const made = await Promise.all([1, 2, 3].map(() => ensureTopics({ ...connection, topics: names })));
+    expect(made.flat().sort()).toEqual(Object.values(names).sort());
     const inSync = { 'min.insync.replicas': String(Math.min(2, copies)) };
     expect(await partitionsOf(names.revocations)).toEqual([copies]);
     expect(await settingsOf(names.revocations)).toMatchObject({ ...kept, ...inSync, 'retention.ms': '-1' });
@@ -84,7 +85,7 @@ describe.skipIf(brokers.length === 0)('the topics on Kafka', () => {
     const names = newNames();
     await create(names.audit, { numPartitions: 3 }, { 'retention.ms': 86_400_000 });
     const before = await settingsOf(names.audit);
-    await ensureTopics({ ...connection, topics: names });
+    expect(await ensureTopics({ ...connection, topics: names })).toEqual([names.revocations]);
     expect(await settingsOf(names.audit)).toEqual(before);
     expect(await partitionsOf(names.audit)).toHaveLength(3);
     expect(await partitionsOf(names.revocations)).toHaveLength(1);

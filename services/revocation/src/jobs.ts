@@ -152,7 +152,9 @@ function lookAtTopics(
 ): () => Promise<void> {
   let told: readonly string[] = [];
   return async () => {
-    await ensureTopics(connection);
+    const made = await ensureTopics(connection);
+    if (made.length > 0)
+      logger.warn({ made }, 'topics were missing and have been made: nothing from before is on them');
     const warnings = await checkTopics(connection);
     for (const warning of warnings) if (!told.includes(warning)) logger.warn({ warning }, 'events could be lost');
     told = warnings;

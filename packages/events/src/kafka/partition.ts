@@ -20,7 +20,8 @@ export interface Partition extends Disposable {
 
 const partition = 0;
 const maxWaitTime = 500;
-const maxBytes = 10 * 1024 * 1024;
+/** Soon here also over a slow link. What is larger by itself comes whole. */
+const maxBytes = 1024 * 1024;
 // Nothing on the topic is sent in transactions: a foreign one that stays open must not hold up what comes after it.
 const isolationLevel = 0;
 

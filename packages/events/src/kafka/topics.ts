@@ -19,11 +19,15 @@ const messageBytesMax = 10 * 1024 * 1024;
 const servedMilliseconds = 100;
 const servedAttemptsMax = 50;
 
-/** Makes the topics that are missing; leaves those that exist as they are. @throws KafkaUnavailable */
-export async function ensureTopics(options: TopicOptions): Promise<void> {
+/**
+ * Makes the topics that are missing; leaves those that exist as they are.
+ * @returns the names of those that it has made.
+ * @throws KafkaUnavailable
+ */
+export async function ensureTopics(options: TopicOptions): Promise<readonly string[]> {
   const { topics: names = topics, replicationFactor, auditPartitions = 12 } = options;
   const { auditRetentionMilliseconds = tenYears } = options;
-  await withAdmin(options, 'making the topics', async (admin) => {
+  return withAdmin(options, 'making the topics', async (admin) => {
     const existing = await admin.listTopics();
     const { brokers } = await admin.describeCluster();
     const copies = replicationFactor ?? Math.min(3, brokers.length);
@@ -32,10 +36,11 @@ export async function ensureTopics(options: TopicOptions): Promise<void> {
       topicConfig(names.audit, auditPartitions, copies, auditRetentionMilliseconds),
     ];
     const missing = wanted.filter(({ topic }) => !existing.includes(topic));
+    if (missing.length === 0) return [];
     // Another replica may be making them at the same time: that is no error.
-    if (missing.length === 0) return;
-    await admin.createTopics({ topics: missing, waitForLeaders: false });
+    const isMade = await admin.createTopics({ topics: missing, waitForLeaders: false });
     await untilServed(admin, [names.revocations, names.audit]);
+    return isMade ? missing.map(({ topic }) => topic) : [];
   });
 }
 
