@@ -45,7 +45,11 @@ export const commonSettings = <Name extends string>(service: Name, grpcPort: num
         .describe('Where others reach the service, as the census lists it; none: HOST.'),
       BUILD: z.string().default('').describe('Names what runs, as the census lists it: a version, a commit.'),
       DATABASE_URL: secret("PostgreSQL's URL, for a login that has been granted this service's role."),
-      DATABASE_CONNECTIONS_MAX: wholeNumber(8, 2, 'The most connections to PostgreSQL.'),
+      DATABASE_CONNECTIONS_MAX: wholeNumber(
+        8,
+        2,
+        'The most connections to PostgreSQL that calls share; up to four more are for what takes or lasts longer.',
+      ),
       ...keySettings,
       KAFKA_BROKERS: brokerList.describe(
         'Kafka brokers, host:port, separated by commas; none: revisions come from PostgreSQL, and audit events wait.',
