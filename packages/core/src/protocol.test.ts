@@ -99,6 +99,12 @@ class Database implements HistoryReader, RecordReader {
     return { head: this.head, missed: this.revisions.slice(revision, revision + 2), now: 0, server: '' };
   }
 
+  async hashesOf(revisions: readonly number[], after: number) {
+    const wanted = this.revisions.filter(({ revision }) => revisions.includes(revision));
+    const hashes = new Map(wanted.map(({ revision, hash }) => [revision, hash]));
+    return { hashes, tail: await this.readAfter(after) };
+  }
+
   async read(wanted: readonly WantedRecord[], revision: number) {
     await this.#step('send');
     const records = recordsIn(this.records, wanted);

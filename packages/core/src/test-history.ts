@@ -3,7 +3,7 @@ import type { Clock } from './clock.ts';
 import { StoreUnavailable } from './errors.ts';
 import { Chain } from './revisions/chain.ts';
 import type { FollowerEvents } from './revisions/follower.ts';
-import type { HistoryReader, Mac, RevisionCodec, Tail } from './revisions/ports.ts';
+import type { Hashes, HistoryReader, Mac, RevisionCodec, Tail } from './revisions/ports.ts';
 import { type Change, type Cut, genesis, type Head, type SealedRevision } from './revisions/revision.ts';
 import { type Mark, raise } from './revisions/watermarks.ts';
 import type { Census } from './validate/ports.ts';
@@ -86,6 +86,12 @@ export class History implements HistoryReader {
     if (this.away) throw new StoreUnavailable();
     const missed = this.revisions.filter((one) => one.revision > revision).slice(0, this.depth);
     return { head: this.head, missed, now: this.now, server: this.server };
+  }
+
+  async hashesOf(revisions: readonly number[], after: number): Promise<{ hashes: Hashes; tail: Tail }> {
+    const tail = await this.readAfter(after);
+    const wanted = this.revisions.filter(({ revision }) => revisions.includes(revision));
+    return { hashes: new Map(wanted.map(({ revision, hash }) => [revision, hash])), tail };
   }
 }
 

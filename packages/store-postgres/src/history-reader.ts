@@ -1,4 +1,4 @@
-import type { Chain, HistoryReader } from '@touchstone/core';
+import type { Chain, Hashes, HistoryReader } from '@touchstone/core';
 import { genesis, StoreUnavailable } from '@touchstone/core';
 import type { Database, Row } from './database.ts';
 import { tailOf, tailSelect } from './history-rows.ts';
@@ -6,6 +6,13 @@ import { markColumns, markOf } from './mark-rows.ts';
 
 /** Marks read at a time: what is done with so many holds up nobody, and their rows take little memory. */
 const marksFetched = 1_000;
+
+/** What marks the rows of hashes that were asked for, apart from those of the tail. */
+const hashPart = 2;
+const hashesStatement = `
+  ${tailSelect}
+  union all
+  select ${hashPart}, r.revision, r.hash, null, null, null, null from revision r where r.revision = any($2::bigint[])`;
 
 /** The history of revisions, as the primary has it. */
 export function historyReader(database: Database): HistoryReader {
@@ -29,7 +36,17 @@ export function historyReader(database: Database): HistoryReader {
       }, 'repeatable read'),
 
     readAfter: async (revision) => tailOf(await database.query({ name: 'tail', text: tailSelect, values: [revision] })),
+
+    hashesOf: async (revisions, after) => {
+      const rows = await database.query({ name: 'hashes', text: hashesStatement, values: [after, revisions] });
+      return { hashes: hashesIn(rows), tail: tailOf(rows) };
+    },
   };
+}
+
+function hashesIn(rows: readonly Row[]): Hashes {
+  const ofHashes = rows.filter(([part]) => part === hashPart);
+  return new Map(ofHashes.map(([, revision, hash]) => [revision, hash] as [number, string]));
 }
 
 /** Writes the beginning of the history where there is none yet. For the bootstrap command. */

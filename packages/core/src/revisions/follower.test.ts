@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Clock } from '../clock.ts';
 import { StoreUnavailable } from '../errors.ts';
 import { chain, codec, cut, History, macUnder, quiet, TestClock } from '../test-history.ts';
@@ -194,28 +194,43 @@ test('about a revision of long ago, too, only the server in force is believed', 
   await expect(follower.reaches(nameOf(second))).rejects.toThrow(StoreUnavailable);
 });
 
-test('a revision of long ago is asked for once, and one at a time; in another history its hash is another', async () => {
+/** From now on the database tells another history. */
+function replace(history: History): void {
+  const other = new History();
+  for (let i = 1; i <= 6; i++) other.write('bob', i);
+  Object.assign(history, { head: other.head, revisions: other.revisions, marks: other.marks, digest: other.digest });
+}
+
+test('of revisions of long ago the hashes are asked for, all together and each once, with no more than what is missed', async () => {
+  const history = new History();
+  const old = Array.from({ length: 500 }, (_, i) => history.write('ada', i + 1));
+  for (let i = 501; i <= 510; i++) history.write('ada', i);
+  const follower = await followInForce(history);
+  history.write('ada', 511);
+  const asked = vi.spyOn(history, 'hashesOf');
+  const answers = [...old, ...old].map((one) => follower.reaches(nameOf(one)));
+  expect(await Promise.all(answers)).toEqual(Array(1_000).fill(true));
+  const numbers = old.map(({ revision }) => revision);
+  expect(asked).toHaveBeenCalledExactlyOnceWith(numbers, 510);
+  expect(follower.applied).toEqual(history.head);
+  expect(old.every((one) => follower.hasReached(nameOf(one)))).toBe(true);
+});
+
+test('in another history the hash of a revision of long ago is another, also where that comes before it is told', async () => {
   const history = new History();
   const [first, second] = [history.write('ada', 1), history.write('ada', 2)];
   for (let i = 3; i <= 5; i++) history.write('ada', i);
   const follower = await followInForce(history);
-  const read = history.readAfter.bind(history);
-  let [asked, underWay, most] = [0, 0, 0];
-  history.readAfter = async (revision) => {
-    asked++;
-    most = Math.max(most, ++underWay);
-    await new Promise(setImmediate);
-    underWay--;
-    return read(revision);
-  };
-  const names = Array.from({ length: 20 }, (_, i) => nameOf(i % 2 === 0 ? first : second));
-  expect(await Promise.all(names.map((name) => follower.reaches(name)))).toEqual(Array(20).fill(true));
-  expect([asked, most]).toEqual([2, 1]);
-  expect(follower.hasReached(nameOf(first))).toBe(true);
-  const other = new History();
-  for (let i = 1; i <= 6; i++) other.write('bob', i);
-  Object.assign(history, { head: other.head, revisions: other.revisions, marks: other.marks, digest: other.digest });
-  await follower.refresh();
+  expect(await follower.reaches(nameOf(first))).toBe(true);
+  vi.spyOn(history, 'hashesOf').mockImplementationOnce(async (revisions, after) => {
+    setImmediate(() => {
+      replace(history);
+      void follower.refresh();
+    });
+    return history.hashesOf(revisions, after);
+  });
+  expect(await follower.reaches(nameOf(second))).toBe(false);
+  expect(follower.applied).toEqual(history.head);
   expect(await follower.reaches(nameOf(first))).toBe(false);
 });
 

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { ageOf, type Clock, type Instant, instantOf } from '../clock.ts';
 import { StoreUnavailable } from '../errors.ts';
-import { inTurn } from '../gather.ts';
+import { gather } from '../gather.ts';
 import type { Chain } from './chain.ts';
 import type { HistoryReader, HistorySnapshot, Tail } from './ports.ts';
 import { genesis, type Head, type RevisionContent, type SealedRevision } from './revision.ts';
@@ -49,8 +49,12 @@ export class Follower {
   #hashes = new Map<number, string>();
   /** Hashes from before those, of the same history, that were asked for. */
   readonly #askedHashes = new LRUCache<number, string>({ max: hashesRemembered });
-  /** One after the other: a single call can name a thousand revisions, and each answer brings along what follows. */
-  readonly #askHash = inTurn((revision: number) => this.#hashFromBefore(revision));
+  /** As many at once as a single call can name. */
+  readonly #askHash = gather((revisions: readonly number[]) => this.#hashesFromBefore(revisions), {
+    batchMax: 1_000,
+    lanes: 1,
+    waitingMax: 20_000,
+  });
   /** The revision that last changed what a resource server is shown, of those applied here. */
   #releasedAt = new Map<string, number>();
   /** The revision that last changed what a tenant's policy holds against tokens that are there, of those applied here. */
@@ -144,20 +148,19 @@ export class Follower {
     if (name.revision > this.#applied.revision) await this.refresh();
     const known = this.hasReached(name);
     if (known !== null || name.revision > this.#applied.revision) return known === true;
-    const hash = await this.#askHash(name.revision);
+    const { hash, generation } = await this.#askHash(name.revision);
+    // The history may have been replaced while this waited for its turn.
+    if (generation !== this.#generation) return this.reaches(name);
     return hash?.startsWith(name.hashStart) === true;
   }
 
-  async #hashFromBefore(revision: number): Promise<string | undefined> {
-    // Whoever waited before may have asked for the same.
-    const known = this.#askedHashes.get(revision);
-    if (known !== undefined) return known;
-    const { tail, generation } = await this.askUntilCovered(async () => ({
-      tail: await this.#reader.readAfter(revision - 1),
-    }));
-    const hash = tail.missed.find((one) => one.revision === revision)?.hash;
-    if (hash !== undefined && generation === this.#generation) this.#askedHashes.set(revision, hash);
-    return hash;
+  async #hashesFromBefore(revisions: readonly number[]): Promise<readonly AskedHash[]> {
+    const asked = [...new Set(revisions)];
+    const { hashes, generation } = await this.askUntilCovered(({ revision }) => this.#reader.hashesOf(asked, revision));
+    if (generation === this.#generation) {
+      for (const [revision, hash] of hashes) this.#askedHashes.set(revision, hash);
+    }
+    return revisions.map((revision) => ({ hash: hashes.get(revision), generation }));
   }
 
   /** Takes a revision from a source; asks the database where it does not simply follow. */
@@ -356,6 +359,9 @@ export class Follower {
     this.#hashes.delete(revision - hashesRemembered);
   }
 }
+
+/** The hash of a revision; undefined: there is no such revision. */
+type AskedHash = Absorbed & { readonly hash: string | undefined };
 
 type Loaded = HistorySnapshot & { readonly watermarks: Watermarks };
 

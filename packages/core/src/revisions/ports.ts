@@ -32,6 +32,9 @@ export interface HistorySnapshot {
   readonly now: number;
 }
 
+/** Hashes of revisions that were asked for, by their numbers: of those that there are. */
+export type Hashes = ReadonlyMap<number, string>;
+
 /** Reads the history of revisions, on the primary. */
 export interface HistoryReader {
   /**
@@ -41,6 +44,11 @@ export interface HistoryReader {
   load(take: (marks: readonly Mark[], now: number) => void): Promise<HistorySnapshot>;
   /** @throws StoreUnavailable */
   readAfter(revision: number): Promise<Tail>;
+  /**
+   * The hashes alone of any number of revisions, with what came after the one that is known, from one snapshot.
+   * @throws StoreUnavailable
+   */
+  hashesOf(revisions: readonly number[], after: number): Promise<{ readonly hashes: Hashes; readonly tail: Tail }>;
 }
 
 /**
