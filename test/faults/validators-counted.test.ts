@@ -2,7 +2,7 @@ import { RevocationState } from '@touchstone/contracts';
 import { freePair, type ServiceProcess } from '@touchstone/local-stack';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { shared } from '../harness/shared-stack.ts';
-import { clientsOf, unique } from '../harness/world.ts';
+import { clientsOf, unique, type World } from '../harness/world.ts';
 import { outcomeOf } from './outcome.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
 import { until, untilTrue } from './until.ts';
@@ -53,6 +53,31 @@ async function untilComplete(revocationId: string) {
     const { revocation } = await revocations().getRevocation({ revocationId });
     return revocation?.state === RevocationState.COMPLETE ? revocation : undefined;
   });
+}
+
+/** A revocation that is not complete for as long as a validator that can't apply it may answer. */
+async function revokeWhileSuspended() {
+  const suspended = await own.stack.startAnother('validator', await freePair());
+  await suspended.untilReady();
+  suspended.signal('SIGSTOP');
+  const revocationId = await revokeUser();
+  return {
+    revocationId,
+    async [Symbol.asyncDispose]() {
+      suspended.signal('SIGCONT');
+      await untilComplete(revocationId);
+      await suspended.stop();
+    },
+  };
+}
+
+/** Watches until it ends: what it has told, and how it ended. */
+function watch({ revocation }: Pick<World['operator'], 'revocation'>, revocationId: string) {
+  const told: unknown[] = [];
+  const watching = async () => {
+    for await (const one of revocation.watchRevocation({ revocationId })) told.push(one);
+  };
+  return { told, ended: outcomeOf(watching()) };
 }
 
 test('both are counted', async () => {
@@ -107,20 +132,24 @@ test('one that is killed is named until it is back, and known to answer nothing'
 test('a watcher is told that the service stops, and may go on at another', async () => {
   const other = await own.stack.startAnother('revocation', await freePair());
   await other.untilReady();
-  const blocked = await own.stack.startAnother('validator', await freePair());
-  await blocked.untilReady();
-  blocked.signal('SIGSTOP');
-  const revocationId = await revokeUser();
-  const client = clientsOf({ ...shared(own.stack), revocation: other.grpc }, own.world.operator.credential).revocation;
-  const told: unknown[] = [];
-  const watching = outcomeOf(
-    (async () => {
-      for await (const one of client.watchRevocation({ revocationId })) told.push(one);
-    })(),
-  );
+  await using revoked = await revokeWhileSuspended();
+  const clients = clientsOf({ ...shared(own.stack), revocation: other.grpc }, own.world.operator.credential);
+  const { told, ended } = watch(clients, revoked.revocationId);
   await untilTrue('it has told something', () => told.length > 0);
   await other.stop();
-  expect(await watching).toMatchObject({ ok: false, code: 'Unavailable', reason: 'STORE_UNAVAILABLE' });
-  blocked.signal('SIGCONT');
-  await untilComplete(revocationId);
+  expect(await ended).toMatchObject({ ok: false, code: 'Unavailable', reason: 'STORE_UNAVAILABLE' });
+});
+
+test('a watcher whose credential is revoked is told no more', async () => {
+  const value = { name: 'watcher', tenantIds: [own.world.tenantId] };
+  const { credential, tokenId } = await own.world.operator.registry.issueCredential({
+    principal: { case: 'operator', value },
+    scopes: ['tokens:revoke'],
+    ttl: { seconds: 600n },
+  });
+  await using revoked = await revokeWhileSuspended();
+  const { told, ended } = watch(clientsOf(shared(own.stack), credential), revoked.revocationId);
+  await untilTrue('it has told something', () => told.length > 0);
+  await revocations().revokeToken({ tokenOrId: { case: 'tokenId', value: tokenId } });
+  expect(await ended).toMatchObject({ ok: false, code: 'Unauthenticated', reason: 'CALLER_UNKNOWN' });
 });

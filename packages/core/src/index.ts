@@ -6,6 +6,7 @@ export * from './access/client-name.ts';
 export * from './access/home.ts';
 export * from './access/issue-credential.ts';
 export * from './access/rights.ts';
+export * from './access/shares.ts';
 export * from './audit/audit-event.ts';
 export * from './awaitable.ts';
 export * from './clock.ts';

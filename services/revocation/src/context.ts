@@ -1,4 +1,11 @@
-import type { ErasePorts, GetRevocationPorts, RevokeTokenPorts, RevokeTokensPorts } from '@touchstone/core';
+import {
+  type ErasePorts,
+  type RevokeTokenPorts,
+  type RevokeTokensPorts,
+  Shares,
+  type WatchRevocationPorts,
+  watchesMax,
+} from '@touchstone/core';
 import { auditCodec } from '@touchstone/events';
 import { openReplica, type Replica } from '@touchstone/replica';
 import type { ServiceRuntime } from '@touchstone/service-kit';
@@ -19,7 +26,7 @@ export interface RevocationContext extends AsyncDisposable {
   readonly replica: Replica;
   readonly revoking: RevokeTokenPorts;
   readonly revokingMany: RevokeTokensPorts;
-  readonly following: GetRevocationPorts;
+  readonly following: WatchRevocationPorts;
   readonly erasing: ErasePorts;
 }
 
@@ -50,7 +57,11 @@ export async function openContext(config: RevocationConfig, runtime: ServiceRunt
       revocations,
       erasures: erasureStore(database, instanceId, auditCodec),
     },
-    following: { revocations: revocationReader(database, chain), census: censusReader(database) },
+    following: {
+      revocations: revocationReader(database, chain),
+      census: censusReader(database),
+      watches: new Shares(watchesMax),
+    },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }

@@ -121,6 +121,15 @@ test('an assertion is taken once, for as long as it lives, and not again for the
   expect(await assert({ jti: 'j2' })).toMatchObject({ name: 'a1' });
 });
 
+test('the call that took an assertion is known by it for as long as that lives', async () => {
+  const { assert, clock } = await open();
+  const admitted = await assert({ expiresAt: 200_000 });
+  clock.pass(199_999);
+  expect(await assert({ expiresAt: 200_000 }, admitted)).toEqual(admitted);
+  clock.pass(200_000);
+  await expect(assert({ expiresAt: 200_000 }, admitted)).rejects.toThrow(CallerUnknown);
+});
+
 test('what is registered is asked for once a second, however many call, and always the same object calls', async () => {
   const { byCertificate, show, clock, database } = await open();
   const [first, ...others] = await Promise.all(Array.from({ length: 100 }, () => show()));

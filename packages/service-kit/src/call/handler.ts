@@ -16,6 +16,12 @@ export interface CallContext {
   readonly isPlain: boolean;
   /** What an item of a batch is answered with where it failed; a fault of ours is logged. */
   toStatus(error: unknown): ItemStatus;
+  /**
+   * Asks again who calls, and whether they may still call this: whoever tells something later than at once, asks first.
+   * @returns the act, with the rights of now.
+   * @throws CallerUnknown, CallerNotAllowed, Fenced, StoreUnavailable, Overloaded
+   */
+  requireStillAllowed(): Promise<Act>;
 }
 
 /** A response, or its bytes, where making the message first would cost more than all the rest. */

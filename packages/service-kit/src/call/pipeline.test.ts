@@ -1,4 +1,4 @@
-import { create, type DescMethodUnary, fromBinary, type Message } from '@bufbuild/protobuf';
+import { create, type DescMethod, type DescMethodUnary, fromBinary, type Message } from '@bufbuild/protobuf';
 import { IssuerService, RegistryService, RevocationService, ValidatorService } from '@touchstone/contracts';
 import {
   type Authenticate,
@@ -236,6 +236,37 @@ test('whose a call is that does what lasts is asked again, by what is true now',
   await reading.call({}, create(getApp.input, { appId: 'a1' }));
   expect(asked).toHaveLength(3);
 });
+
+const watcher: Caller = { ...caller, kind: 'operator', scopes: ['tokens:revoke'] };
+test.each<[string, Caller | null, string]>([
+  ['is known no more', null, 'caller_unknown'],
+  ['has none of its scopes any more', { ...watcher, scopes: ['registry:read'] }, 'caller_not_allowed'],
+])(
+  'a call that lasts is asked again whose it is, and goes on with the rights of now; who %s is told no more',
+  async (_, last, code) => {
+    const known = [watcher, { ...watcher, scopes: ['tokens:revoke_all'] }, last];
+    const asked: unknown[] = [];
+    const authenticate: Authenticate = async (_shown, admitted) => {
+      asked.push(admitted);
+      return known[asked.length - 1] ?? Promise.reject(new CallerUnknown());
+    };
+    const acts: Caller[] = [];
+    async function* work({ act, requireStillAllowed }: CallContext) {
+      for (let now = act; ; now = await requireStillAllowed()) {
+        acts.push(now.caller);
+        yield {};
+      }
+    }
+    const of = RevocationService.method.watchRevocation as DescMethod as DescMethodUnary;
+    const { admit, serving, told } = serve(work, { of, authenticate });
+    const message = create(of.input, { revocationId: `rvk_${'0'.repeat(21)}` });
+    const answers = serving.stream((await admit()) as Admitted, message);
+    for (let i = 0; i < 2; i++) expect(await answers.next()).toMatchObject({ done: false });
+    await expect(answers.next()).rejects.toMatchObject({ code });
+    expect([acts, told.map(({ error }) => error?.code)]).toEqual([known.slice(0, 2), [code]]);
+    expect(asked).toEqual([undefined, watcher, watcher]);
+  },
+);
 
 test('what a known caller is refused before the handler is told once, and before the caller; of strangers nothing is', async () => {
   const heard: unknown[] = [];

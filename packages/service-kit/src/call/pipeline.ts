@@ -138,10 +138,17 @@ export function endpoint<Method extends DescMethod>(
     return itemStatusOf(error);
   };
 
+  /** As it is admitted now, or no more. */
+  const stillAdmitted = async (admitted: Admitted): Promise<Admitted> => {
+    const caller = await callerOf(admitted.call, authenticate(), admitted.caller, isLasting);
+    requireOneOf(scopes, caller);
+    return { ...admitted, caller };
+  };
   const contextOf = ({ admitted, isPlain }: Accepted): CallContext => ({
     act: actOf(admitted),
     isPlain,
     toStatus: toStatusIn(admitted),
+    requireStillAllowed: async () => actOf(await stillAdmitted(admitted)),
   });
   const encode = (response: unknown): Uint8Array =>
     response instanceof Uint8Array
@@ -150,18 +157,17 @@ export function endpoint<Method extends DescMethod>(
 
   /** At once, where nobody need be asked again who calls. */
   function accept(admitted: Admitted, request: IncomingRequest, { readPlain }: Served): Awaitable<Accepted> {
-    const stillAdmitted = async (accepted: Accepted): Promise<Accepted> => {
-      const caller = await callerOf(admitted.call, authenticate(), admitted.caller, isLasting);
-      requireOneOf(scopes, caller);
-      requireWanted(admitted);
-      return { ...accepted, admitted: { ...admitted, caller } };
+    const askedAgain = async (accepted: Accepted): Promise<Accepted> => {
+      const now = await stillAdmitted(admitted);
+      requireWanted(now);
+      return { ...accepted, admitted: now };
     };
     try {
       const accepted = { ...requireMessage(request, readPlain), admitted };
       requireWanted(admitted);
       // Messages can come slowly: who may call now is not who could when the call began.
       const isLate = performance.now() - admitted.started > admissionMilliseconds;
-      return isLate || isLasting ? stillAdmitted(accepted).catch((error) => turnAway(admitted, error)) : accepted;
+      return isLate || isLasting ? askedAgain(accepted).catch((error) => turnAway(admitted, error)) : accepted;
     } catch (error) {
       return turnAway(admitted, error);
     }

@@ -11,8 +11,8 @@ const pauseMilliseconds = 250;
 export const watchRevocationHandler = (
   context: RevocationContext,
 ): StreamHandler<typeof RevocationService.method.watchRevocation> =>
-  async function* ({ revocationId }, { act }) {
-    const pause = () => sleep(pauseMilliseconds);
+  async function* ({ revocationId }, { act, requireStillAllowed }) {
+    const pause = () => sleep(pauseMilliseconds).then(requireStillAllowed);
     for await (const followed of watchRevocation(act, revocationId, context.following, pause)) {
       yield { revocation: fromFollowedRevocation(followed) };
     }

@@ -175,7 +175,7 @@ export const ErrorReason = {
   FENCED: 20,
 
   /**
-   * UNAVAILABLE: too much is waiting already.
+   * UNAVAILABLE: too much is waiting already, or too much of this caller's is under way.
    *
    * @generated from enum value: ERROR_REASON_OVERLOADED = 21;
    */

@@ -1059,6 +1059,10 @@ export const RevocationService: GenService<{
    * WatchRevocation tells of a revocation as GetRevocation does, at once and again whenever there is news of it, and ends
    * when it is complete: when every live validator has applied it. It takes about a second where all is well.
    *
+   * Who watches is asked for again all the while: the watch ends, as another call would, once the credential is revoked or has
+   * expired, the identity is taken away, or the assertion that the call came with has expired - after five minutes at most.
+   * One principal, whatever it calls with, has at most 100 watches at once on one replica; another one is OVERLOADED.
+   *
    * Callers: those who may revoke its target, but for apps. Idempotent. Errors: REVOCATION_UNKNOWN.
    *
    * @generated from rpc touchstone.v1.RevocationService.WatchRevocation
