@@ -1,5 +1,5 @@
 import { Metadata, type ServerInterceptingCallInterface, type StatusObject } from '@grpc/grpc-js';
-import { type Caller, DeadlineExceeded, Overloaded, type ShownCertificate } from '@touchstone/core';
+import { DeadlineExceeded, Overloaded, Shares, type ShownCertificate } from '@touchstone/core';
 import type { Admitted, Endpoint, IncomingCall } from '../call/pipeline.ts';
 import { statusDetailsOf } from '../errors/error-details.ts';
 import { failureOf } from '../errors/status-table.ts';
@@ -30,7 +30,7 @@ const messageMilliseconds = 30_000;
 const largeBytes = 16_384;
 /** The most that is kept for a caller of messages whose end has not come: bytes. */
 const keptBytesMax = 64 * 1_024 * 1_024;
-const keptBytesOf = new WeakMap<Caller, number>();
+const keptBytes = new Shares(keptBytesMax);
 
 /**
  * Lets a call in, or ends it, by its metadata alone. A message would be unpacked and kept before its handler is called, and
@@ -100,9 +100,7 @@ export class AdmittingListener implements CallListener {
 
   /** Whether that much more is kept for its caller: of one message at least. */
   #keepFor({ caller }: Admitted, bytes: number): boolean {
-    const before = keptBytesOf.get(caller) ?? 0;
-    if (before > 0 && before + bytes > keptBytesMax) return false;
-    keptBytesOf.set(caller, before + bytes);
+    if (!keptBytes.take(caller, bytes)) return false;
     this.#keptBytes += bytes;
     return true;
   }
@@ -128,8 +126,7 @@ export class AdmittingListener implements CallListener {
     if (!admitted) return null;
     this.#letInAs = null;
     clearTimeout(this.#timer);
-    if (this.#keptBytes > 0)
-      keptBytesOf.set(admitted.caller, (keptBytesOf.get(admitted.caller) ?? 0) - this.#keptBytes);
+    if (this.#keptBytes > 0) keptBytes.giveBack(admitted.caller, this.#keptBytes);
     return admitted;
   }
 }

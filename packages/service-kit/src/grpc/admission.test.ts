@@ -1,0 +1,49 @@
+import { Metadata, type ServerInterceptingCallInterface, type StatusObject, status } from '@grpc/grpc-js';
+import type { Caller } from '@touchstone/core';
+import { expect, test } from 'vitest';
+import type { Admitted, Endpoint, IncomingCall } from '../call/pipeline.ts';
+import { caller } from '../test-service.ts';
+import { AdmittingListener, type CallListener } from './admission.ts';
+
+const nothing = () => {};
+const listener = {
+  onReceiveMetadata: nothing,
+  onReceiveMessage: nothing,
+  onReceiveHalfClose: nothing,
+  onCancel: nothing,
+} as CallListener;
+/** A quarter of what is kept for a caller. */
+const large = Buffer.alloc(16 * 1_024 * 1_024);
+
+/** A call that has brought a large message, and whose end has not come: what it was answered with, and how it ends. */
+function unended(over: Partial<Caller> = {}) {
+  const statuses: StatusObject[] = [];
+  const call = {
+    getConnectionInfo: () => ({}),
+    getDeadline: () => Number.POSITIVE_INFINITY,
+    sendStatus: (one: StatusObject) => void statuses.push(one),
+  } as unknown as ServerInterceptingCallInterface;
+  const admit = (incoming: IncomingCall): Admitted => ({
+    call: incoming,
+    caller: { ...caller, ...over },
+    traceId: '0'.repeat(32),
+    started: 0,
+    signal: { aborted: false, tell: nothing },
+  });
+  const endpoint = { admit, turnAway: nothing } as unknown as Endpoint;
+  const admitting = new AdmittingListener(call, { endpoint, inFlight: { count: 0 } }, listener);
+  admitting.onReceiveMetadata(new Metadata());
+  admitting.onReceiveMessage(large);
+  return { code: statuses[0]?.code, [Symbol.dispose]: () => admitting.onCancel() };
+}
+
+test('what is kept for a caller is counted by who it is, though each call tells of it by another object', () => {
+  using kept = new DisposableStack();
+  const bring = (over?: Partial<Caller>) => kept.use(unended(over)).code;
+  const first = unended();
+  expect([first.code, bring(), bring(), bring()]).toEqual(Array(4).fill(undefined));
+  expect(bring({ credentialId: 'tok_2' })).toBe(status.UNAVAILABLE);
+  expect(bring({ name: 'other' })).toBeUndefined();
+  first[Symbol.dispose]();
+  expect([bring(), bring()]).toEqual([undefined, status.UNAVAILABLE]);
+});
