@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { Fenced, RevisionUnknown, StoreUnavailable } from '../errors.ts';
 import { Follower } from '../revisions/follower.ts';
+import type { Head } from '../revisions/revision.ts';
 import { formatRevision, parseRevision } from '../revisions/revision-text.ts';
 import { actOf } from '../test-act.ts';
 import { censusIn, chain, History, quiet, TestClock } from '../test-history.ts';
@@ -21,8 +22,9 @@ const stale = (milliseconds: number): Consistency => ({ kind: 'max_staleness', m
 const fully: Consistency = { kind: 'fully_consistent' };
 
 /** A validator on a database whose answers can be held back, and a clock that goes when it is told to. */
-async function open({ bytesMax = 1_000_000, fence = 5_000 } = {}) {
+async function open({ bytesMax = 1_000_000, fence = 5_000, written = 0 } = {}) {
   const [history, clock] = [new History(), new TestClock()];
+  for (let i = 1; i <= written; i++) history.write('eve', i);
   const follower = await Follower.start(history, chain, clock, quiet);
   const presence = new Presence(censusIn(history), follower, clock, fence);
   await presence.beat();
@@ -316,6 +318,48 @@ test('a revision of another history, and one that is not there yet, are refused,
     expect.any(RevisionUnknown),
     expect.any(RevisionUnknown),
   ]);
+});
+
+/** Another history begins to be loaded. @returns what lets it come. */
+async function replaceSlowly(history: History, follower: Follower): Promise<() => void> {
+  const other = new History();
+  other.write('bob', 1);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  vi.spyOn(history, 'load').mockImplementationOnce(async (take) => promise.then(() => other.load(take)));
+  Object.assign(history, { head: other.head, revisions: other.revisions, marks: other.marks, digest: other.digest });
+  void follower.refresh();
+  await vi.waitUntil(() => follower.age === Infinity);
+  return resolve;
+}
+
+const reaching = ({ revision, hash }: Head): Consistency => ({
+  kind: 'at_least_revision',
+  revision: { revision, hashStart: hash.slice(0, 14) },
+});
+
+test('while another history is loaded nothing is answered by the former one, however old an answer may be', async () => {
+  const { ask, issue, history, follower } = await open();
+  const [{ token }, head] = [issue(), history.write('eve', 1)];
+  await ask(token, stale(60_000));
+  expect(await ask(token, reaching(head))).toMatchObject({ active: true });
+  const come = await replaceSlowly(history, follower);
+  const outcomes = Promise.allSettled([ask(token, reaching(head)), ask(token, stale(60_000))]);
+  come();
+  expect(await outcomes).toMatchObject([
+    { status: 'rejected', reason: expect.any(RevisionUnknown) },
+    { status: 'fulfilled', value: { head: history.head } },
+  ]);
+});
+
+test('nor where that begins once the database has said that a revision is of the former one', async () => {
+  const { ask, issue, history, follower } = await open({ written: 9 });
+  const { token } = issue();
+  await ask(token, stale(60_000));
+  vi.spyOn(history, 'hashesOf').mockImplementationOnce(async (revisions, after) => {
+    setImmediate(() => replaceSlowly(history, follower).then((come) => come()));
+    return history.hashesOf(revisions, after);
+  });
+  await expect(ask(token, reaching(history.revisions[0] as Head))).rejects.toThrow(RevisionUnknown);
 });
 
 test('a revision from before the start is looked up in the database', async () => {

@@ -14,9 +14,12 @@ export type Consistency =
 /** An answer that may come from the cache. */
 export type Bounded = Exclude<Consistency, { readonly kind: 'fully_consistent' }>;
 
+/** Infinitely old is what is known while another history is being loaded: it is of the former one. */
+const isTooOld = (age: number, stalenessMax: number): boolean => age > stalenessMax || !Number.isFinite(age);
+
 /** Whether what the follower knows, being that many milliseconds old, is fresh enough, as far as can be told without the database. */
 export function isFreshEnough(consistency: Bounded, stalenessMax: number, follower: Follower, age: number): boolean {
-  if (age > stalenessMax) return false;
+  if (isTooOld(age, stalenessMax)) return false;
   switch (consistency.kind) {
     case 'max_staleness':
       return age <= consistency.milliseconds;
@@ -32,6 +35,7 @@ export function isFreshEnough(consistency: Bounded, stalenessMax: number, follow
 export async function becomeFreshEnough(consistency: Bounded, stalenessMax: number, follower: Follower): Promise<void> {
   // The question is sent after the call has come: whatever it takes, the answer is no older than the call.
   if (consistency.kind === 'max_staleness') return follower.refresh();
+  // First: it may bring another history, which need not have come to the revision.
+  if (isTooOld(follower.age, stalenessMax)) await follower.refresh();
   if (!(await follower.reaches(consistency.revision))) throw new RevisionUnknown();
-  if (follower.age > stalenessMax) await follower.refresh();
 }

@@ -160,9 +160,11 @@ function begin(call: Call, command: ValidateCommand): Awaitable<Validation | Unr
   if (isFreshEnough(consistency, stalenessMax, ports.follower, recollection.age)) return recallOrLocate(call, command);
   // Reading its record tells as much as asking how old the rest is.
   if (consistency.kind === 'max_staleness' && !ports.cache.get(command.token)) return locate(ports, command);
-  return becomeFreshEnough(consistency, stalenessMax, ports.follower).then(() =>
-    recallOrLocate({ ...call, recollection: recollect(ports) }, command),
-  );
+  return becomeFreshEnough(consistency, stalenessMax, ports.follower).then(() => {
+    const now = { ...call, recollection: recollect(ports) };
+    // Another history is being loaded since: what was fresh enough is in force no more.
+    return Number.isFinite(now.recollection.age) ? recallOrLocate(now, command) : begin(now, command);
+  });
 }
 
 const recallOrLocate = (call: Call, command: ValidateCommand): Awaitable<Validation | Unread> =>
