@@ -1,13 +1,13 @@
 import { freePorts, type LocalKafka, openTemporaryFolder, startKafka } from '@touchstone/local-stack';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { numberOf, openAdmin } from './admin.ts';
-import { type Calls, callsOf } from './calls.ts';
+import { type Calls, callsOf, staleBy } from './calls.ts';
 import { ownKafka } from './own-kafka.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
 import { allServices, dead, readiness } from './services.ts';
 import { gaps, issuedOnTrail, openTopics, overtakings } from './topics.ts';
-import { startTraffic } from './traffic.ts';
-import { untilTrue } from './until.ts';
+import { broken, inEveryMode, startTraffic } from './traffic.ts';
+import { untilPassed, untilTrue } from './until.ts';
 
 describe.skipIf(!(await ownKafka('kafka-away')))('with Kafka, while it is away', () => {
   let own: OwnStack;
@@ -30,13 +30,16 @@ describe.skipIf(!(await ownKafka('kafka-away')))('with Kafka, while it is away',
 
   /** Nothing fails and nothing is answered wrongly, however long it goes on. */
   async function goOn(until: () => boolean | Promise<boolean> = () => true): Promise<void> {
-    const traffic = startTraffic(calls, 4);
+    const traffic = startTraffic(inEveryMode(calls), 4);
     await untilTrue('some were revoked', () => traffic.report.revoked.length > 50);
     await untilTrue('what is waited for', until);
-    const { failures, wrong, live, revoked } = await traffic.stop();
-    expect(failures).toEqual([]);
-    expect(wrong).toEqual([]);
-    issued.push(...[...live, ...revoked].map(({ tokenId }) => tokenId));
+    const report = await traffic.stop();
+    expect(report.failures).toEqual([]);
+    expect(report.wrong).toEqual([]);
+    expect(await broken(calls, report)).toEqual([]);
+    await untilPassed(1_000);
+    expect(await broken(calls, report, staleBy(1))).toEqual([]);
+    issued.push(...[...report.live, ...report.revoked].map(({ tokenId }) => tokenId));
   }
 
   /** All that is in the database comes to the topics, in order and without a gap. */
