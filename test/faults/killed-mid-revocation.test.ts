@@ -194,6 +194,15 @@ describe('every revocation returns, and is in force, with all kinds under way at
     expect(await honours(await issueAnother(), validator)).toBe(true);
   }
 
+  /** Nothing newer is asked for, for that they would look up: they have to hear of it. */
+  async function bothComeToRefuse(revoked: readonly (readonly [Presented, string])[]): Promise<void> {
+    for (const validator of [services.validator, second]) {
+      for (const [token] of revoked) {
+        await untilTrue('what was remembered is refused', async () => !(await honours(token, validator, staleBy(60))));
+      }
+    }
+  }
+
   test('where a validator is killed; it refuses when it is back, and so does another that had remembered', async () => {
     const revoked = await killMeanwhile(() => services.validator.kill());
     await refuses(second, revoked);
@@ -203,6 +212,7 @@ describe('every revocation returns, and is in force, with all kinds under way at
 
   test.skipIf(!hasKafka)("where Kafka's broker is killed; all validators refuse without it", async () => {
     const revoked = await killMeanwhile(() => kafka.kill());
+    await bothComeToRefuse(revoked);
     await refuses(services.validator, revoked);
     await refuses(second, revoked);
   });
