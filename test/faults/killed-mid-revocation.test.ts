@@ -135,6 +135,13 @@ async function killPostgres(): Promise<() => Promise<void>> {
   };
 }
 
+/** The server must be there to be told that commits wait no more; until then no service is ready. */
+async function killAndStartPostgres(): Promise<() => Promise<void>> {
+  await own.postgres.kill();
+  await own.restartPostgres();
+  return () => untilAllReady(Object.values(services));
+}
+
 /** What a client makes of a connection that broke off. */
 const brokenOff = /^(Unavailable|Canceled|Aborted)$/;
 const named = revocationKinds.map((kind) => [kind.name, kind] as const);
@@ -151,6 +158,12 @@ describe('a revocation happens wholly or not at all, and is in force once it is 
 
   test.each(named)('where Postgres is killed before the last write: %s', async (_, kind) => {
     await killInTheMiddle(kind, holdLastWrite, killPostgres, /^Unavailable$/);
+  });
+
+  test.each(named)('where Postgres is killed while it commits: %s', async (_, kind) => {
+    const changed = await killInTheMiddle(kind, holdCommit, killAndStartPostgres, /^Unavailable$/);
+    // What waits for a standby is on the disk.
+    expect(changed).toEqual(kind.whole);
   });
 });
 

@@ -37,21 +37,17 @@ export async function holdLastWrite(own: OwnStack): Promise<Hold> {
 
 /** Holds revocations in their commit, which waits for a standby: they have happened, and nobody sees that yet. */
 export async function holdCommit(own: OwnStack): Promise<Hold> {
-  const admin = await openAdmin(own);
-  await admin.query('set synchronous_commit = local');
-  const standbys = async (names: string) => {
-    await admin.query(`alter system set synchronous_standby_names = '${names}'`);
-    await admin.query('select pg_reload_conf()');
-  };
-  await standbys('absent');
+  await setStandbys(own, 'absent');
+  await using admin = await openAdmin(own);
   // The census is committed to all the time.
   const waiting = `select count(*) from pg_stat_activity where wait_event = 'SyncRep'`;
   await untilTrue('commits wait', async () => (await numberOf(admin, waiting)) > 0);
-  return {
-    untilHeld: () => untilHeld(own),
-    async [Symbol.asyncDispose]() {
-      await standbys('');
-      await admin.end();
-    },
-  };
+  return { untilHeld: () => untilHeld(own), [Symbol.asyncDispose]: () => setStandbys(own, '') };
+}
+
+/** Commits wait for these. A server that is killed and started again goes on with that, but the connections to it are gone. */
+async function setStandbys(own: OwnStack, names: string): Promise<void> {
+  await using admin = await openAdmin(own);
+  await admin.query(`alter system set synchronous_standby_names = '${names}'`);
+  await admin.query('select pg_reload_conf()');
 }
