@@ -175,9 +175,12 @@ describe('every revocation returns, and is in force, with all kinds under way at
   });
 
   /** Gives what was revoked, which both validators had remembered, and from when on. */
-  async function killMeanwhile(kill: () => Promise<void>): Promise<(readonly [Presented, revision: string])[]> {
+  async function killMeanwhile(
+    kill: () => Promise<void>,
+    kinds: readonly RevocationKind[] = revocationKinds,
+  ): Promise<(readonly [Presented, revision: string])[]> {
     const plans: Plan[] = [];
-    for (const { plan } of revocationKinds) plans.push(await plan(own));
+    for (const { plan } of kinds) plans.push(await plan(own));
     for (const { meant } of plans) {
       for (const validator of [services.validator, second]) {
         expect(await honours(meant, validator, staleBy(60))).toBe(true);
@@ -221,6 +224,16 @@ describe('every revocation returns, and is in force, with all kinds under way at
     await refuses(second, revoked);
     services.validator = await startAgain(own.stack, services.validator);
     await refuses(services.validator, revoked, staleBy(60));
+  });
+
+  test('where the relay is killed in the midst of what others revoke; all validators refuse without it', async () => {
+    const byOthers = revocationKinds.filter(({ by }) => by !== 'revocation');
+    if (hasKafka) await untilRelayLeads();
+    const revoked = await killMeanwhile(() => services.revocation.kill(), byOthers);
+    await bothComeToRefuse(revoked);
+    services.revocation = await startAgain(own.stack, services.revocation);
+    await refuses(services.validator, revoked);
+    await refuses(second, revoked);
   });
 
   test.skipIf(!hasKafka)("where Kafka's broker is killed; all validators refuse without it", async () => {
