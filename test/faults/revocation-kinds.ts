@@ -105,14 +105,19 @@ const ofToken = (name: string, description: Description<string>): RevocationKind
   }),
 });
 
-const ofTarget = (name: string, whole: Changed, description: Description<Target>): RevocationKind => ({
+const ofTarget = (
+  name: string,
+  whole: Changed,
+  description: Description<Target>,
+  more: { readonly includeCredentials?: true } = {},
+): RevocationKind => ({
   name: `RevokeTokens of ${name}`,
   by: 'revocation',
   whole,
   plan: planner(description, (target, reason, { own: { stack }, world }) => {
     const isForPlatform = target.case === 'all';
     const { revocation } = isForPlatform ? clientsOf(shared(stack), stack.demo.operatorToken) : world.operator;
-    const request = { target: { target }, reason, idempotencyKey: unique('incident') };
+    const request = { target: { target }, reason, idempotencyKey: unique('incident'), ...more };
     return () => revocation.revokeTokens(request, within);
   }),
 });
@@ -141,6 +146,12 @@ async function activeKeyOf({ operator, tenantId }: World): Promise<string> {
   return signingKeys.find(({ state }) => state === SigningKeyState.ACTIVE)?.signingKeyId ?? '';
 }
 
+const anApp: Description<Target> = {
+  async prepare({ issue, ofAnotherApp, appId }) {
+    return { what: { case: 'app', value: { appId } }, meant: await issue(), spared: await ofAnotherApp() };
+  },
+};
+
 /** Whatever takes tokens back. */
 export const revocationKinds: readonly RevocationKind[] = [
   ofToken('a token', {
@@ -167,11 +178,9 @@ export const revocationKinds: readonly RevocationKind[] = [
       return { what, meant: await issue(), spared: await ofAnotherApp() };
     },
   }),
-  ofTarget('an app', cut, {
-    async prepare({ issue, ofAnotherApp, appId }) {
-      return { what: { case: 'app', value: { appId } }, meant: await issue(), spared: await ofAnotherApp() };
-    },
-  }),
+  ofTarget('an app', cut, anApp),
+  // One revocation, and one event, that raises the marks of two classes.
+  ofTarget('an app, with its credentials', cut, anApp, { includeCredentials: true }),
   ofTarget('a tenant', cut, {
     apart: true,
     async prepare({ issue, elsewhere, world: { tenantId } }) {
