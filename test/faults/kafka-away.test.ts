@@ -1,3 +1,4 @@
+import { RevocationState } from '@touchstone/contracts';
 import { freePorts, type LocalKafka, openTemporaryFolder, startKafka } from '@touchstone/local-stack';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { numberOf, openAdmin } from './admin.ts';
@@ -16,6 +17,8 @@ describe.skipIf(!(await ownKafka('kafka-away')))('with Kafka, while it is away',
   let start: () => Promise<LocalKafka>;
   const cleanup = new AsyncDisposableStack();
   const issued: string[] = [];
+  /** The id of a revocation that was made without the broker. */
+  let unpublished: string;
 
   beforeAll(async () => {
     const { path } = cleanup.use(await openTemporaryFolder());
@@ -60,6 +63,9 @@ describe.skipIf(!(await ownKafka('kafka-away')))('with Kafka, while it is away',
     expect(issued.filter((tokenId) => !onTrail.has(tokenId))).toEqual([]);
   }
 
+  const followed = async (revocationId: string) =>
+    (await own.world.operator.revocation.getRevocation({ revocationId })).revocation;
+
   const allReady = async () => (await Promise.all(allServices(own.stack).map(readiness))).map(({ ready }) => ready);
 
   test('from the start, issuing, validating and revoking go on, and all are ready', async () => {
@@ -82,8 +88,15 @@ describe.skipIf(!(await ownKafka('kafka-away')))('with Kafka, while it is away',
     expect(await allReady()).toEqual([true, true, true]);
   });
 
+  test('while it is dead a revocation becomes complete, and is not published', async () => {
+    unpublished = (await calls.revoke((await calls.issue()).token)).revocationId;
+    await untilTrue('it is complete', async () => (await followed(unpublished))?.state === RevocationState.COMPLETE);
+    expect((await followed(unpublished))?.progress).toMatchObject({ published: false, behind: [] });
+  });
+
   test('then it is back, and everything arrives, also what was under way when it was killed', async () => {
     kafka = await start();
+    await untilTrue('it is published', async () => (await followed(unpublished))?.progress?.published === true);
     await goOn();
     await everythingArrives();
   });
