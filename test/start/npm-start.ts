@@ -68,13 +68,17 @@ export interface Run extends AsyncDisposable {
   readonly pid: number;
   readonly exited: Promise<number | null>;
   output(): string;
-  untilSaid(text: string): Promise<void>;
+  /** @param milliseconds until it must have been said. */
+  untilSaid(text: string, milliseconds?: number): Promise<void>;
   untilUp(): Promise<void>;
   /** All that it has started and that runs, with itself. */
   processes(): Promise<Process[]>;
   /** Waits until nothing of what `processes` ever told of runs, nor listens on the place's ports. */
   untilNothingIsLeft(): Promise<void>;
 }
+
+/** For Postgres, Kafka and three services, on a machine that may be busy with something else. */
+const upMilliseconds = 120_000;
 
 /** Runs `npm start` as a person would, in a process group of its own. */
 export function npmStart(place: Place, ...args: readonly string[]): Run {
@@ -116,13 +120,14 @@ export function npmStart(place: Place, ...args: readonly string[]): Run {
     return [...alive.map(({ command }) => command), ...taken];
   }
 
-  async function untilSaid(text: string): Promise<void> {
-    await until(`npm start says "${text}"`, async () => {
+  async function untilSaid(text: string, milliseconds?: number): Promise<void> {
+    const isSaid = async () => {
       await processes();
       if (output.includes(text)) return true;
       if (child.exitCode !== null) throw new Error(`it ended with:\n${output}`);
       return undefined;
-    });
+    };
+    await until(`npm start says "${text}"`, isSaid, milliseconds);
   }
 
   return {
@@ -130,7 +135,7 @@ export function npmStart(place: Place, ...args: readonly string[]): Run {
     exited,
     output: () => output,
     untilSaid,
-    untilUp: () => untilSaid('Ctrl-C stops everything.'),
+    untilUp: () => untilSaid('Ctrl-C stops everything.', upMilliseconds),
     processes,
     untilNothingIsLeft: async () => {
       let remains: string[] = [];

@@ -104,6 +104,6 @@ test('closed while it tries to connect, it leaves no connection behind', async (
   const subscription = await postgresRevisionSource(database, never).subscribe(() => {});
   await untilTrue('it tries again', () => connections === 2, 10_000);
   await subscription[Symbol.asyncDispose]();
-  await untilTrue('the connection is gone', async () => (await open()) === 0, 500);
+  await untilTrue('the connection is gone', async () => (await open()) === 0);
   expect(connections).toBe(2);
 });
