@@ -7,11 +7,13 @@ import {
   EtagStale,
   type PolicyVersion,
   type Registered,
+  type Registration,
   type ResourceServer,
   type Rule,
+  StoreUnavailable,
 } from '@touchstone/core';
 import { auditCodec } from '@touchstone/events';
-import { policyStore, registry, registryWriter, releaseReader } from '@touchstone/store-postgres';
+import { type Database, policyStore, registry, registryWriter, releaseReader } from '@touchstone/store-postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
 import { unique } from '../harness/world.ts';
@@ -65,6 +67,39 @@ async function addApps(tenantId: string, ...ids: readonly string[]): Promise<voi
   for (const id of ids) await writer.create({ what: 'app', entry: appOf(tenantId, id) }, eventOf(tenantId), null);
 }
 
+/** @returns its audience. */
+async function addServer(tenantId: string, over: Partial<ResourceServer> = {}): Promise<string> {
+  const audience = unique('api');
+  const entry = {
+    ...{ audience, tenantId, displayName: '', releasedClaims: [], pairwiseSector: null, encryptionJwk: null },
+    ...{ scopes: [], exchanges: [], owners: [], tokenTtlMax: null },
+    ...over,
+  };
+  await registryWriter(store.database, options()).create({ what: 'resource_server', entry }, eventOf(tenantId), null);
+  return audience;
+}
+
+type Query = Database['query'];
+type ActingFor = Parameters<Database['of']>[0];
+
+/** The database, with something about each read of what is of tenants. */
+const withReads = (about: (query: Query, tenantIds: ActingFor) => Query): Database => ({
+  ...store.database,
+  of(tenantIds) {
+    const rows = store.database.of(tenantIds);
+    return { ...rows, query: about(rows.query, tenantIds) };
+  },
+});
+
+function countingReads() {
+  let count = 0;
+  const database = withReads((query) => (statement) => {
+    count++;
+    return query(statement);
+  });
+  return { database, count: () => count };
+}
+
 test('an entry that was not written under our key is not there, and ends no list', async () => {
   const tenantId = await addTenant();
   const ids = ['a', 'b', 'c', 'd', 'e'].map((name) => `${tenantId}-${name}`);
@@ -107,39 +142,20 @@ async function writePolicy(tenantId: string, version: number, ruleId: string, ov
   await policyStore(store.database, options()).write(next, eventOf(tenantId), change);
 }
 
-/** @returns its audience. */
-async function addServer(tenantId: string, over: Partial<ResourceServer> = {}): Promise<string> {
-  const audience = unique('api');
-  const entry = {
-    ...{ audience, tenantId, displayName: '', releasedClaims: [], pairwiseSector: null, encryptionJwk: null },
-    ...{ scopes: [], exchanges: [], owners: [], tokenTtlMax: null },
-    ...over,
-  };
-  await registryWriter(store.database, options()).create({ what: 'resource_server', entry }, eventOf(tenantId), null);
-  return audience;
-}
-
 test('what is shown is read once for all who want it, and the follower is as far as that', async () => {
   const tenantId = await addTenant();
   const audience = await addServer(tenantId);
   const follower = await store.follow();
   await writePolicy(tenantId, 1, 'held', { holdsForIssuedTokens: true });
-  let reads = 0;
-  const counted: typeof store.database = {
-    ...store.database,
-    of(tenantIds) {
-      reads++;
-      return store.database.of(tenantIds);
-    },
-  };
-  const releases = releaseReader(counted, store.keys.mac, follower);
+  const reads = countingReads();
+  const releases = releaseReader(reads.database, store.keys.mac, follower);
   const ask = () => releases.releaseOf(tenantId, audience, 0, follower.generation);
   const [first, ...others] = await Promise.all(Array.from({ length: 50 }, ask));
   expect(first?.revision).toBe(follower.applied.revision);
   expect(follower.releasedAt(tenantId, audience)).toBe(first?.revision);
   const token = { appId: 'nobody', audience, usage: 'test', scopes: ['read'], lineage: [] } as never;
   await Promise.all([first, ...others].map((release) => release?.holds?.capsOf([token])));
-  expect(reads).toBe(2);
+  expect(reads.count()).toBe(2);
 });
 
 test('a resource server that was not written under our key is shown nobody, and nothing that is old', async () => {
@@ -213,4 +229,87 @@ test('a database that was put back and comes to the same version with other rule
   await writePolicy(tenantId, 1, 'kept');
   entries.forget(tenantId);
   expect(await rules()).toEqual(['kept']);
+});
+
+type Sought = readonly [tenantId: string, appId: string, audience: string];
+
+/** A tenant with an app and a resource server. */
+async function openTenant(): Promise<Sought> {
+  const tenantId = await addTenant();
+  const appId = `${tenantId}-app`;
+  await addApps(tenantId, appId);
+  return [tenantId, appId, await addServer(tenantId)];
+}
+
+const namesOf = ({ tenant, app, resourceServer }: Registration) => [
+  tenant?.tenantId,
+  app?.appId,
+  resourceServer?.audience,
+];
+
+test('what many seek is read together; each is told what is of its own tenant, and was written under our key', async () => {
+  const [ours, theirs, forged] = [await openTenant(), await openTenant(), await openTenant()];
+  await sql('update app set mac = $2 where app_id = $1', forged[1], 'made up');
+  const [reads, none] = [countingReads(), undefined];
+  const entries = registry(reads.database, store.keys.mac);
+  const told: [sought: Sought, names: readonly unknown[]][] = [
+    [ours, ours],
+    [theirs, theirs],
+    [forged, [forged[0], none, forged[2]]],
+    [
+      [ours[0], theirs[1], theirs[2]],
+      [ours[0], none, none],
+    ],
+    [
+      [theirs[0], ours[1], theirs[2]],
+      [theirs[0], none, theirs[2]],
+    ],
+    [
+      ['nobody', ours[1], ours[2]],
+      [none, none, none],
+    ],
+  ];
+  for (let i = 0; i < 50; i++)
+    told.push([
+      [ours[0], ours[1], `none ${i}`],
+      [ours[0], ours[1], none],
+    ]);
+  const often = Array.from({ length: 10 }, () => told).flat();
+  const found = await Promise.all(often.map(([sought]) => entries.find(...sought)));
+  expect(found.map(namesOf)).toEqual(often.map(([, names]) => names));
+  expect(reads.count()).toBeLessThan(often.length / 50);
+});
+
+test('whose policy can not be read fails alone', async () => {
+  const [ours, theirs] = [await openTenant(), await openTenant()];
+  for (const [tenantId] of [ours, theirs]) await writePolicy(tenantId, 1, 'first');
+  const failing = withReads((query, [tenantId]) => async (statement) => {
+    if (statement.name === 'policy' && tenantId === theirs[0]) throw new StoreUnavailable();
+    return query(statement);
+  });
+  const entries = registry(failing, store.keys.mac);
+  const outcomes = await Promise.allSettled([ours, theirs, ours].map((sought) => entries.find(...sought)));
+  expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+});
+
+test('what had been read of a tenant before it was forgotten is not remembered', async () => {
+  const sought = await openTenant();
+  const [tenantId, appId] = sought;
+  const [read, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const late = withReads((query) => async (statement) => {
+    const rows = await query(statement);
+    read.resolve();
+    await answered.promise;
+    return rows;
+  });
+  const entries = registry(late, store.keys.mac);
+  const before = entries.find(...sought);
+  await read.promise;
+  const { etag = '' } = (await openRegistry().read('app', appId, [tenantId])) ?? {};
+  const renamed: Registered = { what: 'app', entry: { ...appOf(tenantId, appId), displayName: 'new' } };
+  await registryWriter(store.database, options()).replace(renamed, etag, eventOf(tenantId), null);
+  entries.forget(tenantId);
+  answered.resolve();
+  expect((await before).app?.displayName).toBe('');
+  expect((await entries.find(...sought)).app?.displayName).toBe('new');
 });

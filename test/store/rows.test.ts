@@ -288,6 +288,23 @@ test('consents that are read together are each shown to their own tenant alone',
   expect(found.map((one) => one?.consent.consentId ?? null)).toEqual([theirs.consentId, null, null, theirs.consentId]);
 });
 
+test('what decides about tokens, read together, is told to its own tenant alone', async () => {
+  const entries = registry(as.issuer, store.keys.mac);
+  const asked = [
+    ['theirs', theirs.appId, theirs.audience],
+    ['ours', theirs.appId, theirs.audience],
+    ['ours', ours.appId, theirs.audience],
+    ['ours', ours.appId, ours.audience],
+  ] as const;
+  const found = await Promise.all(asked.map(([tenantId, appId, audience]) => entries.find(tenantId, appId, audience)));
+  expect(found.map(({ app, resourceServer }) => [app?.appId, resourceServer?.audience])).toEqual([
+    [theirs.appId, theirs.audience],
+    [undefined, undefined],
+    [ours.appId, undefined],
+    [ours.appId, ours.audience],
+  ]);
+});
+
 test("no token stands on another tenant's consent", async () => {
   const tokens = tokenWriter(as.issuer, 'test', auditCodec);
   const record = await mint(store, { tenantId: 'ours', consentId: theirs.consentId });

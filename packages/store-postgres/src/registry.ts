@@ -1,6 +1,7 @@
 import {
   defaultPolicy,
   type Entries,
+  gather,
   type IndexedPolicy,
   indexed,
   type Mac,
@@ -28,14 +29,17 @@ export const columnsOf = (what: RegisteredKind, alias: string): string =>
   `${alias}.${tables[what].id}, ${alias}.tenant_id, ${alias}.entry, ${alias}.mac, ${alias}.disabled_revision is not null`;
 export const columnsCount = 5;
 
-const findStatement = `
-  select t.registry_version, (select json_build_array(p.version, p.mac) from policy p where p.tenant_id = t.tenant_id
+/** `limit` holds the planner to the indexes: each is looked for by itself, and must be of the tenant that it is sought in. */
+const registrationsStatement = `
+  select w.tenant_id, w.app_id, w.audience, t.registry_version,
+         (select json_build_array(p.version, p.mac) from policy p where p.tenant_id = t.tenant_id
            order by p.version desc limit 1),
          ${columnsOf('tenant', 't')}, ${columnsOf('app', 'a')}, ${columnsOf('resource_server', 'r')}
-    from tenant t
-    left join app a on a.app_id = $2 and a.tenant_id = t.tenant_id
-    left join resource_server r on r.audience = $3 and r.tenant_id = t.tenant_id
-   where t.tenant_id = $1`;
+    from unnest($1::text[], $2::text[], $3::text[]) as w (tenant_id, app_id, audience)
+   cross join lateral (select * from tenant e where e.tenant_id = w.tenant_id limit 1) as t
+    left join lateral (select * from app e where e.app_id = w.app_id limit 1) as a on a.tenant_id = t.tenant_id
+    left join lateral (select * from resource_server e where e.audience = w.audience limit 1) as r
+           on r.tenant_id = t.tenant_id`;
 
 /** By a random step, so that a database that was put back does not come to the same version with other content. */
 export const versionRaised = 'registry_version = registry_version + 1 + (random() * 1000000)::bigint';
@@ -52,7 +56,21 @@ export function storedOf<Kind extends RegisteredKind>(what: Kind, row: Row, mac:
   return { entry, etag, disabled };
 }
 
-function registrationOf(mac: Mac, [version, , ...columns]: Row, policy: IndexedPolicy): Registration {
+/** What decides about a token is sought by all three together. */
+interface Sought {
+  readonly tenantId: string;
+  readonly appId: string;
+  readonly audience: string;
+}
+
+const keyOf = ({ tenantId, appId, audience }: Sought): string => JSON.stringify([tenantId, appId, audience]);
+
+interface Found extends Omit<Registration, 'policy'> {
+  /** The version of the policy that is in force; null: nobody has made any. */
+  readonly latest: readonly [version: number, mac: string] | null;
+}
+
+function foundOf(mac: Mac, [version, latest, ...columns]: Row): Found {
   const tenant = storedOf('tenant', columns.slice(0, columnsCount), mac);
   const app = storedOf('app', columns.slice(columnsCount, 2 * columnsCount), mac);
   const resourceServer = storedOf('resource_server', columns.slice(2 * columnsCount), mac);
@@ -65,8 +83,8 @@ function registrationOf(mac: Mac, [version, , ...columns]: Row, policy: IndexedP
     app: app?.entry ?? null,
     resourceServer: resourceServer?.entry ?? null,
     disabled,
-    policy,
     version: version as number,
+    latest: latest as Found['latest'],
   };
 }
 
@@ -86,17 +104,39 @@ export function registry(database: Database, mac: Mac): Registry {
     max: rememberedMax,
   });
 
-  function remember(tenantId: string, key: string, registration: Registration): void {
-    const ofTenant = remembered.get(tenantId) ?? new Map<string, Registration>();
-    if (ofTenant.size >= rememberedMax) ofTenant.clear();
-    remembered.set(tenantId, ofTenant.set(key, registration));
+  /** Once it is forgotten nobody finds what is still put there: that was read before. */
+  function rememberedOf(tenantId: string): Map<string, Registration> {
+    const known = remembered.get(tenantId);
+    if (known) return known;
+    const ofTenant = new Map<string, Registration>();
+    remembered.set(tenantId, ofTenant);
+    return ofTenant;
   }
+
+  /** What many seek is read once for all of them. */
+  async function readAll(sought: readonly Sought[]): Promise<(Found | null)[]> {
+    const each = [...new Map(sought.map((one) => [keyOf(one), one])).values()];
+    const tenantIds = each.map(({ tenantId }) => tenantId);
+    const rows = await database.of([...new Set(tenantIds)]).query({
+      name: 'registrations',
+      text: registrationsStatement,
+      values: [tenantIds, each.map(({ appId }) => appId), each.map(({ audience }) => audience)],
+    });
+    const found = new Map(
+      (rows as [string, string, string, ...unknown[]][]).map(([tenantId, appId, audience, ...row]) => [
+        keyOf({ tenantId, appId, audience }),
+        foundOf(mac, row),
+      ]),
+    );
+    return sought.map((one) => found.get(keyOf(one)) ?? null);
+  }
+  const seek = gather(readAll, { batchMax: 64, lanes: 2, waitingMax: 20_000 });
 
   /**
    * A version never changes, so it is read once - by its mac: a database that was put back may come to the same number with
-   * other rules. @param latest null: nobody has made any.
+   * other rules.
    */
-  function policyAt(tenantId: string, latest: readonly [version: number, mac: string] | null): Promise<IndexedPolicy> {
+  function policyAt(tenantId: string, latest: Found['latest']): Promise<IndexedPolicy> {
     const [version, policyMac] = latest ?? [null, ''];
     const known = policies.get(tenantId);
     if (known?.mac === policyMac) return known.read;
@@ -117,18 +157,19 @@ export function registry(database: Database, mac: Mac): Registry {
 
   return {
     async find(tenantId, appId, audience) {
-      const key = JSON.stringify([appId, audience]);
-      const known = remembered.get(tenantId)?.get(key);
+      const sought = { tenantId, appId, audience };
+      const [key, ofTenant] = [keyOf(sought), rememberedOf(tenantId)];
+      const known = ofTenant.get(key);
       if (known) return known;
-      const [row] = await database.of([tenantId]).query({
-        name: 'registration',
-        text: findStatement,
-        values: [tenantId, appId, audience],
-      });
-      if (!row) return unknownRegistration;
-      const [, latest] = row as [number, [number, string] | null];
-      const registration = registrationOf(mac, row, await policyAt(tenantId, latest));
-      if (registration.app && registration.resourceServer) remember(tenantId, key, registration);
+      const found = await seek(sought);
+      if (!found) return unknownRegistration;
+      const { latest, ...entries } = found;
+      // Not read for all together: who waits for a policy keeps nobody else waiting.
+      const registration = { ...entries, policy: await policyAt(tenantId, latest) };
+      if (registration.app && registration.resourceServer) {
+        if (ofTenant.size >= rememberedMax) ofTenant.clear();
+        ofTenant.set(key, registration);
+      }
       return registration;
     },
 

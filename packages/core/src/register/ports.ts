@@ -31,7 +31,10 @@ export interface Stored<Entry> extends Versioned<Entry> {
  * database without the key can't add a scope, a grant or a released claim: such an entry counts as not there.
  */
 export interface Registry {
-  /** What decides about a token of this app for this audience. May be remembered: see `version`. @throws StoreUnavailable */
+  /**
+   * What decides about a token of this app for this audience. May be remembered: see `version`.
+   * @throws StoreUnavailable, Overloaded
+   */
   find(tenantId: string, appId: string, audience: string): Promise<Registration>;
   /** Forgets what is remembered of the tenant. */
   forget(tenantId: string): void;
