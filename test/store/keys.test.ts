@@ -1,6 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AuditEvent, Disabled, type NewSigningKey, type Rotation } from '@touchstone/core';
+import {
+  type AuditEvent,
+  Disabled,
+  type NewSigningKey,
+  publishedKeysMax,
+  type Rotation,
+  TooManySigningKeys,
+} from '@touchstone/core';
 import { auditCodec } from '@touchstone/events';
 import { dataKeyStore, signingKeyStore } from '@touchstone/store-postgres';
 import { DataKeys, fileKeyEncryption, rotateDue, signers, signingKeyMaker } from '@touchstone/token-methods';
@@ -80,6 +87,34 @@ test('who rotates for a key that is not the active one any more changes nothing'
   expect(new Set(again.map((one) => one.active.keyId)).size).toBe(1);
   expect(await openSigningKeys().listPublic(tenantId)).toHaveLength(3);
   expect(await versionOf(tenantId)).toBeGreaterThan(version);
+});
+
+test('while as many keys as may be are published nobody gets one for the asking; one that is due, or the first, comes', async () => {
+  const [tenantId, other, keys] = [await addTenant(), await addTenant(), openSigningKeys()];
+  for (let rotations = 1; rotations < publishedKeysMax; rotations++) await rotate(tenantId);
+  const full = await keys.listPublic(tenantId);
+  expect(full).toHaveLength(publishedKeysMax);
+  const version = await versionOf(tenantId);
+  await expect(rotate(tenantId)).rejects.toThrow(TooManySigningKeys);
+  expect(await keys.listPublic(tenantId)).toEqual(full);
+  expect(await versionOf(tenantId)).toBe(version);
+  await rotate(other);
+
+  const activeId = async () => (await keys.active(tenantId))?.keyId ?? null;
+  await rotate(tenantId, await activeId());
+  expect(await keys.listPublic(tenantId)).toHaveLength(publishedKeysMax + 1);
+  const change = (what: string, keyId: string | null) =>
+    store.database.query({ text: `update signing_key set ${what} where signing_key_id = $1`, values: [keyId] });
+  await change('disabled_revision = 1', await activeId());
+  await rotate(tenantId, null);
+  expect(await activeId()).not.toBeNull();
+
+  await expect(rotate(tenantId)).rejects.toThrow('revoke one, or wait until one has been retired for 90 days');
+  const retired = (await keys.listPublic(tenantId)).filter(({ state }) => state === 'retired');
+  await change('disabled_revision = 1', retired[0]?.keyId ?? null);
+  await change(`retired_at = now() - interval '91 days'`, retired[1]?.keyId ?? null);
+  await rotate(tenantId);
+  await expect(rotate(tenantId)).rejects.toThrow(TooManySigningKeys);
 });
 
 test('what has signed for long enough is due', async () => {

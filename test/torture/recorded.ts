@@ -129,17 +129,18 @@ export function failureOf(
 ): Outcome<never> {
   const said = `${what}: ${Code[code]}`;
   recorded.failures.set(said, (recorded.failures.get(said) ?? 0) + 1);
-  // An app that a race has disabled, a consent that it has withdrawn, a token that went with its tenant's: all are
-  // answers, not faults.
+  // An app that a race has disabled, a consent that it has withdrawn, a token that went with its tenant's, one key more than a
+  // tenant may have: all are answers, not faults.
   const answers = [
     Code.FailedPrecondition,
     Code.NotFound,
     ...(mayEnd ? [Code.Unauthenticated, Code.PermissionDenied] : []),
   ];
+  const isAnswer = answers.includes(code) || reason === 'TOO_MANY_SIGNING_KEYS';
   const isUnknown = excused.includes(code);
   // It was lost when the database was put back.
   if (recorded.restores.length > 0 && reason === 'REVISION_UNKNOWN') recorded.latest = noRevision;
-  else if (!isUnknown && !answers.includes(code)) recorded.unexpected.push(`${said} ${message}`);
+  else if (!isUnknown && !isAnswer) recorded.unexpected.push(`${said} ${message}`);
   return { answer: null, reason, isUnknown };
 }
 

@@ -36,6 +36,7 @@ export type ErrorCode =
   | 'credential_not_allowed'
   | 'rate_exceeded'
   | 'too_many_tokens'
+  | 'too_many_signing_keys'
   | 'store_unavailable'
   | 'fenced'
   | 'overloaded'
@@ -362,6 +363,17 @@ export class TooManyTokens extends TouchstoneError {
   readonly code = 'too_many_tokens';
   constructor(max: number) {
     super(`the policy lets ${max} tokens of this app and user be alive at once`, { max_tokens: String(max) });
+  }
+}
+
+export class TooManySigningKeys extends TouchstoneError {
+  readonly code = 'too_many_signing_keys';
+  /** @param days for which one is published after it has been retired. */
+  constructor(max: number, days: number) {
+    super(
+      `${max} signing keys of the tenant are published: revoke one, or wait until one has been retired for ${days} days`,
+      { max_keys: String(max) },
+    );
   }
 }
 

@@ -8,10 +8,12 @@ import {
   type PublicKeyReader,
   type PublicSigningKey,
   platformTtlMax,
+  publishedKeysMax,
   type Rotated,
   type Rotation,
   type SigningKey,
   type SigningKeyStore,
+  TooManySigningKeys,
 } from '@touchstone/core';
 import { insertEvents } from './audit-writer.ts';
 import type { ActingFor, Database, Query, Row } from './database.ts';
@@ -22,6 +24,10 @@ const publicColumns = `
   k.signing_key_id, k.tenant_id, k.algorithm, k.public_jwk, case when k.disabled_revision is null then k.state else 'revoked' end,
   (extract(epoch from k.created_at) * 1000)::bigint, (extract(epoch from k.activated_at) * 1000)::bigint,
   (extract(epoch from k.retired_at) * 1000)::bigint, k.mac`;
+
+/** Those that verifiers need to know; the first parameter is for how many seconds they do once one has been retired. */
+const isPublished = `
+  k.disabled_revision is null and (k.retired_at is null or k.retired_at > now() - $1 * interval '1 second')`;
 
 /** The public halves of signing keys. */
 export function publicKeyReader(database: Database, mac: Mac): PublicKeyReader {
@@ -67,6 +73,7 @@ export function signingKeyStore(
         const text = 'select disabled_revision from tenant where tenant_id = $1 for no key update';
         const [tenant] = await query({ text, values: [tenantId] });
         if (tenant?.[0] !== null) throw new Disabled('tenant');
+        if (replaces === undefined) await requireFewPublished(query, tenantId);
         const { active, next } = await currentKeys(query, tenantId, mac);
         if (!next) await insert(query, pair[1], 'next', mac);
         if (replaces !== undefined && active && active.keyId !== replaces) {
@@ -98,12 +105,7 @@ export function signingKeyStore(
 
     listPublic: (tenantId) => list([tenantId], 'k.tenant_id = $1', [tenantId]),
 
-    listPublished: () =>
-      list(
-        '*',
-        `k.disabled_revision is null and (k.retired_at is null or k.retired_at > now() - $1 * interval '1 second')`,
-        [platformTtlMax],
-      ),
+    listPublished: () => list('*', isPublished, [platformTtlMax]),
 
     listDue: (milliseconds) =>
       list(
@@ -114,6 +116,13 @@ export function signingKeyStore(
 
     rotate: (rotation, eventOf) => rotate({ rotation, eventOf }),
   };
+}
+
+/** All verifiers read the keys of all tenants. @throws TooManySigningKeys */
+async function requireFewPublished(query: Query, tenantId: string): Promise<void> {
+  const text = `select count(*) from signing_key k where ${isPublished} and k.tenant_id = $2`;
+  const [[published]] = (await query({ text, values: [platformTtlMax, tenantId] })) as [[number]];
+  if (published >= publishedKeysMax) throw new TooManySigningKeys(publishedKeysMax, platformTtlMax / 86_400);
 }
 
 async function currentKeys(query: Query, tenantId: string, mac: Mac): Promise<Partial<Rotated>> {

@@ -122,6 +122,9 @@ export interface Rotated {
   readonly next: PublicSigningKey;
 }
 
+/** How many of a tenant's keys may be published: while as many are, none is made because somebody asks for it. */
+export const publishedKeysMax = 100;
+
 /** Keeps signing keys. */
 export interface SigningKeyStore extends PublicKeyReader {
   /** The tenant's key that signs; null: none does. @throws StoreUnavailable */
@@ -136,7 +139,8 @@ export interface SigningKeyStore extends PublicKeyReader {
    * Lets the next key sign and keeps a new next one, raises the version of the tenant's registry, and writes the event; or
    * none of that. Returns what holds afterwards.
    * @param eventOf the event, for the key that signs now.
-   * @throws Disabled where the tenant has been; StoreUnavailable
+   * @throws Disabled where the tenant has been; TooManySigningKeys where it is in any case, and as many as may be are
+   *   published; StoreUnavailable
    */
   rotate(rotation: Rotation, eventOf: (keyId: string) => AuditEvent): Promise<Rotated>;
 }

@@ -52,7 +52,7 @@ export interface RotateCommand {
 
 /**
  * Lets the next key sign, and makes another next one. No token is lost: who was signed by the former key is verified by it.
- * @throws CallerNotAllowed, TenantUnknown, Disabled, StoreUnavailable
+ * @throws CallerNotAllowed, TenantUnknown, Disabled, TooManySigningKeys, StoreUnavailable
  */
 export async function rotateSigningKey(
   act: Act,

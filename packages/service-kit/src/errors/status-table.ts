@@ -40,6 +40,7 @@ const statusOf: Readonly<Record<ErrorCode, readonly [Status, ErrorReason]>> = {
   credential_not_allowed: [Status.PERMISSION_DENIED, ErrorReason.CREDENTIAL_NOT_ALLOWED],
   rate_exceeded: [Status.RESOURCE_EXHAUSTED, ErrorReason.RATE_EXCEEDED],
   too_many_tokens: [Status.RESOURCE_EXHAUSTED, ErrorReason.TOO_MANY_TOKENS],
+  too_many_signing_keys: [Status.RESOURCE_EXHAUSTED, ErrorReason.TOO_MANY_SIGNING_KEYS],
   store_unavailable: [Status.UNAVAILABLE, ErrorReason.STORE_UNAVAILABLE],
   fenced: [Status.UNAVAILABLE, ErrorReason.FENCED],
   overloaded: [Status.UNAVAILABLE, ErrorReason.OVERLOADED],

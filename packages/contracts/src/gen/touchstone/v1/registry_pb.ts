@@ -3144,9 +3144,11 @@ export const RegistryService: GenService<{
   /**
    * RotateSigningKey lets the next key sign, in place of the one that does, and makes another next one. No token is lost:
    * the former key stays published for 90 days, as long as anything that it signed can live. It happens by itself, too, when a key
-   * has signed for long enough.
+   * has signed for long enough. While 100 of the tenant's keys are published nobody may ask for another, since verifiers read the
+   * keys of all tenants: one must be revoked first, or have been retired for 90 days.
    *
-   * Callers: an operator (`registry:write`). Not idempotent: each call rotates. Errors: TENANT_UNKNOWN, DISABLED.
+   * Callers: an operator (`registry:write`). Not idempotent: each call rotates. Errors: TENANT_UNKNOWN, DISABLED,
+   * TOO_MANY_SIGNING_KEYS.
    *
    * @generated from rpc touchstone.v1.RegistryService.RotateSigningKey
    */
