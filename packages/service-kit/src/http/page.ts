@@ -25,6 +25,26 @@ export function encodeDocument({ contentType, maxAge, body }: Document): Encoded
   return { contentType, maxAge, bytes, etag: `"${hash('sha256', bytes, 'base64url')}"` };
 }
 
+/**
+ * Made once for all who ask together, and never before the rest from the last time is over: who asks meanwhile waits for the next.
+ * Nobody gets what was read before he asked, so that a key is there for whoever has a token that it has just signed.
+ */
+export function paced<Made>(make: () => Promise<Made>, rest: () => Promise<void>): () => Promise<Made> {
+  let next: Promise<Made> | null = null;
+  let rested: Promise<void> = Promise.resolve();
+  async function makeNext(): Promise<Made> {
+    await rested;
+    next = null;
+    const made = make();
+    rested = made.then(rest, rest);
+    return made;
+  }
+  return () => {
+    next ??= makeNext();
+    return next;
+  };
+}
+
 /** Those who ask while it is being made get the same one. */
 export function singleFlight<Made>(make: () => Promise<Made>): () => Promise<Made> {
   let underWay: Promise<Made> | null = null;

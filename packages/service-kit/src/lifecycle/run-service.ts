@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { DescMethod, DescService } from '@bufbuild/protobuf';
@@ -7,7 +8,7 @@ import type { Route, Served } from '../call/handler.ts';
 import { endpoint, type PipelineOptions } from '../call/pipeline.ts';
 import type { CommonConfig } from '../config/settings.ts';
 import type { MountedService } from '../grpc/server.ts';
-import { encodeDocument, type Page, singleFlight } from '../http/page.ts';
+import { encodeDocument, type Page, paced } from '../http/page.ts';
 import { callEvents } from '../telemetry/call-events.ts';
 import { type GatheringLogger, openLogger } from '../telemetry/logger.ts';
 import { type Metrics, openMetrics } from '../telemetry/metrics.ts';
@@ -17,6 +18,10 @@ import { atMost, startServers } from './servers.ts';
 // V8 makes objects in the old space where those that the same code made before have lived long. The first streams of a
 // connection do, and from then on whatever a call leaves behind waits for a full collection.
 setFlagsFromString('--no-allocation-site-pretenuring');
+
+/** Anybody may ask for documents, as often as he likes, and what all tenants have may be in one. */
+const documentRestMilliseconds = 1_000;
+const restOfDocument = (): Promise<void> => sleep(documentRestMilliseconds, undefined, { ref: false });
 
 /** What a service works with while it opens and runs. */
 export interface ServiceRuntime {
@@ -111,7 +116,8 @@ async function serveUntilStopped<Config extends CommonConfig, Context extends Se
     stopping: stopping.signal,
   });
   const documents = Object.entries(service.pages ?? {}).map(
-    ([path, make]) => [path, singleFlight(async () => (context ? encodeDocument(await make(context)) : null))] as const,
+    ([path, make]) =>
+      [path, paced(async () => (context ? encodeDocument(await make(context)) : null), restOfDocument)] as const,
   );
   const pages = new Map(documents);
   const servers = await startServers(service, endpoints, config, {
