@@ -205,6 +205,23 @@ test('for a token that may not be stored nobody ends, nor is it refused for want
   expect(await store.database.query({ text })).toEqual([[1, 2]]);
 });
 
+const roomy: Room = { max: 1_000, isAlive: () => true, refresh: async () => {}, end: null };
+
+test.each([
+  ['are stored with others', null],
+  ['take room', roomy],
+])('tokens that %s wait for one of another tenant at most, however many that one wants', async (userHandle, room) => {
+  const many = await Promise.all(Array.from({ length: 50 }, () => mint({ tenantId: 'many', userHandle })));
+  const few = await mint({ tenantId: 'few', userHandle });
+  const stored: string[] = [];
+  const insertTogether = async (record: NewTokenRecord) => {
+    expect(await store.tokens.insertTogether([{ record, event: issuedEvent(record) }], null, room)).toBe(true);
+    stored.push(record.tenantId);
+  };
+  await Promise.all([...many, few].map(insertTogether));
+  expect(stored.indexOf('few')).toBe(1);
+});
+
 test('a token whose row the database did not keep is not told as issued', async () => {
   const statements = [
     'create function vanish() returns trigger language plpgsql as $$ begin return null; end $$',

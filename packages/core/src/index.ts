@@ -17,6 +17,7 @@ export * from './erase/erase.ts';
 export * from './erase/ports.ts';
 export * from './errors.ts';
 export * from './gather.ts';
+export * from './in-turn-of-each.ts';
 export * from './issue/decide-grant.ts';
 export * from './issue/exchange-token.ts';
 export * from './issue/explain-grant.ts';

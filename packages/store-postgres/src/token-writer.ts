@@ -2,7 +2,7 @@ import {
   type AuditCodec,
   type Birth,
   gather,
-  inTurn,
+  inTurnOfEach,
   type NewToken,
   type NewTokenRecord,
   type RefreshUse,
@@ -67,6 +67,8 @@ const insertStatement = `
 const standingStatement = `select w.id from json_to_recordset($1) as w (${recordFields}) where ${standing(2)}`;
 
 const waitingMax = 20_000;
+/** As many as are written within `drawnSecondsMax`: what waits for longer is not stored, and drawn and made once more. */
+const togetherMax = 2_000;
 
 /** Taken once: who comes second waits for the first one's commit, and gets none. */
 const useStatement = `
@@ -153,7 +155,7 @@ export function tokenWriter(database: Database, instanceId: string, codec: Audit
     }
   }
   const laneOf = (writer = new OutboxWriter(instanceId, codec)) =>
-    inTurn((together: Together) => writeTogether(together, writer), waitingMax);
+    inTurnOfEach(tenantOf, (together: Together) => writeTogether(together, writer), togetherMax);
   // Who waits for room keeps nobody else waiting.
   const lanes = { plain: laneOf(), roomy: laneOf() };
 
@@ -175,6 +177,8 @@ interface Written {
   readonly outcome: boolean | UsedBefore;
   readonly written: number;
 }
+
+const tenantOf = ({ tokens }: Together): string => (tokens.at(-1) as NewToken).record.tenantId;
 
 const recordsIn = (tokens: readonly NewToken[]): NewTokenRecord[] => tokens.map(({ record }) => record);
 

@@ -56,7 +56,7 @@ export interface TokenWriter {
   /**
    * As `insert`, all of them or none, with the use of the refresh token that they are made with. Where that has been used,
    * nothing is stored, and that use returned.
-   * @throws TooManyTokens where there is no room, StoreUnavailable
+   * @throws TooManyTokens where there is no room, StoreUnavailable, Overloaded
    */
   insertTogether(
     tokens: readonly NewToken[],
