@@ -191,7 +191,7 @@ test.each([
 test('a token of a day that is gone costs no connection, and others one further reading at most', async () => {
   const record = await mint(store);
   expect(await store.tokens.insert(record, issuedEvent(record))).toBe(true);
-  const spent = { ...wanted(record), key: { ...record.key, partition: spentDays[0] as number } };
+  const spent = { ...wanted(record), key: { key: '0'.repeat(32), partition: spentDays[0] as number } };
   const database = cleanup.use(
     openDatabase({ url: store.postgres.adminUrl, applicationName: 'reads what is gone', connectionsMax: 1 }),
   );
