@@ -33,7 +33,9 @@ export interface KnownToken {
 
 /** What an entry takes beside its texts: objects, and its place in the cache. */
 const bytesOfEntry = 1_500;
-const bytesOfCharacter = 2;
+/** Of a character of its texts, and of the same as it goes over the wire. */
+const [bytesOfLatin, bytesOfOther] = [1 + 2, 2 + 3];
+const isLatin = /^[\0-\xff]*$/;
 const nothing = Buffer.alloc(0);
 
 /**
@@ -84,5 +86,7 @@ export class TokenCache {
 /** The string itself is kept nowhere. */
 const keyOf = (token: string): string => hash('sha256', token, 'latin1');
 
-const sizeOf = ({ record, opened: { userId, claims } }: KnownToken): number =>
-  bytesOfEntry + bytesOfCharacter * JSON.stringify([record, userId, claims]).length;
+function sizeOf({ record, opened: { userId, claims } }: KnownToken): number {
+  const text = JSON.stringify([record, userId, claims]);
+  return bytesOfEntry + text.length * (isLatin.test(text) ? bytesOfLatin : bytesOfOther);
+}

@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
@@ -96,3 +98,57 @@ function requireNested(response: Uint8Array): void {
   }
   expect(reader.pos).toBe(reader.len);
 }
+
+test.each([
+  ['Latin', 'é'],
+  ['other', '中'],
+  ['outer', '🌍'],
+])(
+  'what is remembered of tokens takes no more than is counted, with what was told of them: %s letters',
+  async (_, letter) => {
+    const script = `
+    import { TokenCache } from '@touchstone/core';
+    import { encodeValidation } from '${new URL('./encode-validation.ts', import.meta.url)}';
+    function used() {
+      // Buffers are given back in the background; a second collection waits for that.
+      gc();
+      gc();
+      const { heapUsed, arrayBuffers } = process.memoryUsage();
+      return heapUsed + arrayBuffers;
+    }
+    const bytesMax = 20_000_000;
+    const release = {};
+    const head = { revision: 1, hash: 'a'.repeat(64) };
+    const cache = new TokenCache({ generation: 0 }, bytesMax);
+    function remember(i) {
+      const known = { userId: 'user-' + i, claims: { name: '${letter}'.repeat(3_000) + i, group: ['${letter}'.repeat(50)] } };
+      const key = { key: String(i).padStart(32, '0'), partition: 20_784 };
+      const record = {
+        ...{ key, tokenClass: 'token', tenantId: 'acme', appId: 'app', userHandle: 'h'.repeat(22), consentId: null },
+        ...{ audience: 'https://orders.example.com', scopes: ['orders:read'], usage: 'interactive', method: 'reference' },
+        ...{ signingKeyId: null, policyVersion: 1, confirmation: null, lineage: [], sequence: i, issuedAt: 1, expiresAt: 2 },
+      };
+      // As what comes from the database, and from what was sealed: nothing of it is shared.
+      cache.set('tks_' + i, ...JSON.parse(JSON.stringify([record, known])), 0);
+      const { opened, ...one } = cache.get('tks_' + i) ?? {};
+      if (!opened) return;
+      const told = {
+        ...{ tokenId: 'tok_' + i, tenantId: 'acme', appId: 'app', subject: opened.userId, scopes: one.record.scopes },
+        ...{ expiresAt: 2, claims: { ...opened.claims }, actors: [], encoded: null },
+      };
+      cache.get('tks_' + i).lastTold = { release, told };
+      encodeValidation({ active: true, told, asOf: 1, head });
+    }
+    remember(0);
+    const before = used();
+    for (let i = 1; i < 30_000; i++) remember(i);
+    const taken = used() - before;
+    console.log(JSON.stringify({ taken, counted: cache.bytes, bytesMax }));`;
+    const args = ['--expose-gc', '--input-type=module', '--eval', script];
+    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: import.meta.dirname });
+    const { taken, counted, bytesMax } = JSON.parse(stdout);
+    expect(counted).toBeGreaterThan(0.9 * bytesMax);
+    expect(taken).toBeLessThan(counted);
+    expect(taken).toBeGreaterThan(0.3 * counted);
+  },
+);
