@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { untilAllReady } from '../../faults/services.ts';
 import type { Table } from './attacker.ts';
 import { judging } from './judging.ts';
 import { revivals, revocations } from './revivals.ts';
@@ -8,6 +9,9 @@ import { held } from './scene.ts';
 // Somebody has a full dump from before a revocation and may write anything to the database, but has not the master key.
 const its = judging();
 const { expectActive, expectRefused, withFresh } = its;
+
+// Who was attacked while it wanted to commit its row, time and again, is fenced for a moment.
+beforeEach(() => untilAllReady(Object.values(its.own.stack.services)));
 
 describe('reviving: a revoked token stays revoked when', () => {
   test.each(revivals)('$name', async ({ revoked, attack }) => {
