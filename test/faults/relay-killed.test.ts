@@ -5,7 +5,7 @@ import { numberOf, openAdmin } from './admin.ts';
 import { callsOf } from './calls.ts';
 import { ownKafka } from './own-kafka.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
-import { type Lead, leadOf } from './relay-lead.ts';
+import { holdUpAt, type Lead, leadOf } from './relay-lead.ts';
 import { gaps, issuedOnTrail, openTopics, overtakings, revokedOnTrail, type Topics } from './topics.ts';
 import { broken, startTraffic, type TrafficReport } from './traffic.ts';
 import { until, untilTrue } from './until.ts';
@@ -20,12 +20,7 @@ describe.skipIf(!isPossible)('with Kafka: the relay is killed with -9 in mid-str
 
   /** Kills the leader once it has published revisions, which it can not mark. */
   async function killWithRevisionsInHand(admin: pg.Client, { service, backend }: Lead): Promise<void> {
-    await using inTheWay = await openAdmin(own);
-    await inTheWay.query('begin');
-    await inTheWay.query('lock table relay_position in share mode');
-    const marking = `select count(*) from pg_stat_activity where wait_event_type = 'Lock' and pid <> pg_backend_pid()
-                        and query like '%update relay_position set revision%'`;
-    await untilTrue('the leader has published', async () => (await numberOf(admin, marking)) > 0);
+    await using inTheWay = await holdUpAt(own, 'share', 'update relay_position set revision');
     await service.kill();
     // While the lock of the leader is held they would still be marked.
     const holding = 'select count(*) from pg_stat_activity where pid = $1';

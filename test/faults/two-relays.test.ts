@@ -4,6 +4,7 @@ import { isRelayLock, numberOf, openAdmin } from './admin.ts';
 import { callsOf } from './calls.ts';
 import { ownKafka } from './own-kafka.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
+import { carriesOut, holdUpAt } from './relay-lead.ts';
 import { differingRevisions, gaps, openTopics, overtakings, type Topics } from './topics.ts';
 import { broken, startTraffic, type TrafficReport } from './traffic.ts';
 import { until, untilTrue } from './until.ts';
@@ -32,23 +33,14 @@ describe.skipIf(!suspends)('with Kafka: a relay that was suspended wakes up whil
 
   /** Suspends the leader when what it has asked for, the next revisions, has been sent to it and is not read yet. */
   async function suspendWithRevisionsInHand(leader: ServiceProcess, report: TrafficReport): Promise<void> {
-    await using inTheWay = await openAdmin(own);
-    const reading = `select count(*) from pg_stat_activity where state = 'active' and pid <> pg_backend_pid()
-                        and query like '%r.revision > (select revision from relay_position)%'`;
-    const isHeldUp = `${reading} and wait_event_type = 'Lock'`;
-    // What it reads waits behind whatever else it is doing on its connection: that has to go on then.
-    await until('the leader reads', async () => {
-      await inTheWay.query('begin; lock table relay_position in access exclusive mode');
-      const reads = untilTrue('it is held up', async () => (await numberOf(admin, isHeldUp)) > 0, 500);
-      if (await reads.then(() => true).catch(() => false)) return true;
-      await inTheWay.query('rollback');
-      return undefined;
-    });
+    const text = 'r.revision > (select revision from relay_position)';
+    await using inTheWay = await holdUpAt(own, 'access exclusive', text);
     const { length } = report.revoked;
     await untilTrue('there is something to read', () => report.revoked.length > length + 10);
     leader.signal('SIGSTOP');
     await inTheWay.query('rollback');
     // It must come before the loss of the lock does.
+    const reading = `select count(*) from pg_stat_activity where ${carriesOut(text)}`;
     await untilTrue('the database has answered', async () => (await numberOf(admin, reading)) === 0);
   }
 
