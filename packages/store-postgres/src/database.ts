@@ -106,6 +106,11 @@ const session = {
   tcp_keepalives_count: 3,
 };
 
+const optionsOf = (settings: Readonly<Record<string, string | number>>): string =>
+  Object.entries(settings)
+    .map(([name, value]) => `-c ${name}=${value}`)
+    .join(' ');
+
 /** Opens a pool. Connects when first used: an absent server shows as StoreUnavailable then, and heals by itself. */
 export function openDatabase({ url, applicationName, connectionsMax, onError }: DatabaseOptions): Database {
   const settings: pg.ClientConfig = {
@@ -116,9 +121,7 @@ export function openDatabase({ url, applicationName, connectionsMax, onError }: 
     types,
     // What is asked at once on one connection is sent at once, and answered in order.
     pipeline: true,
-    options: Object.entries(session)
-      .map(([name, value]) => `-c ${name}=${value}`)
-      .join(' '),
+    options: optionsOf(session),
   };
   const pool = new pg.Pool({ ...settings, max: connectionsMax, idleTimeoutMillis: 60_000 });
   // A connection can break while it is in use, too; the pool tells of idle ones only, and takes them out.
@@ -139,6 +142,7 @@ export function openDatabase({ url, applicationName, connectionsMax, onError }: 
       translated(async () => {
         const client = new pg.Client({
           ...settings,
+          options: optionsOf({ ...session, statement_timeout: statementMillisecondsMax }),
           query_timeout: statementMillisecondsMax && statementMillisecondsMax + answerMilliseconds,
           keepAlive: true,
           keepAliveInitialDelayMillis: 10_000,

@@ -14,7 +14,6 @@ export async function destroyDataKey(database: Database, dataKeyId: string): Pro
   // Of its own: all keys are looked through for one that it wrapped, and nobody waits for that.
   const client = await database.connect(0);
   try {
-    await client.query('set statement_timeout = 0');
     const isCurrent = `
       select generation = (select max(generation) from data_key where purpose = k.purpose) as current
         from data_key k where data_key_id = $1`;

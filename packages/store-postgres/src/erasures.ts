@@ -64,7 +64,6 @@ export async function eraseDue(database: Database): Promise<number> {
   try {
     const [lock] = await run(client, { text: 'select pg_try_advisory_lock($1)', values: [erasureLock] });
     if (!lock?.[0]) return 0;
-    await run(client, { text: `set statement_timeout = ${timeoutMilliseconds}` });
     const partitions = await run(client, { text: partitionsStatement });
     const ofTokens = partitions.flatMap(([partition]) =>
       [ofUsers, ofTenants].map((chosen) => tokenDeletion(partition as string, chosen)),

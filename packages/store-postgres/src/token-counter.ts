@@ -21,7 +21,6 @@ export function tokenCounter(database: Database): TokenCounter {
 async function countOne(database: Database, { tenantId, limits }: Count): Promise<readonly number[]> {
   const client = await database.connect(timeoutMilliseconds);
   try {
-    await run(client, { text: `set statement_timeout = ${timeoutMilliseconds}` });
     const fields = limits.map(({ appId, audience, usage, scopes, ttlMax, methods, confirmations }, at) => ({
       ...{ at, app_id: appId, audience, usage, scopes, ttl_max: ttlMax, methods, confirmations },
     }));
