@@ -1,5 +1,6 @@
 import type { Signal } from './access/act.ts';
 import { Cancelled, Overloaded } from './errors.ts';
+import type { Waiting } from './waiting.ts';
 
 export interface GatherLimits {
   /** The most sent together. A request that is larger goes alone. */
@@ -8,13 +9,6 @@ export interface GatherLimits {
   readonly lanes: number;
   /** The most that wait; what would be more is refused. */
   readonly waitingMax: number;
-}
-
-interface Waiting<Request, Result> {
-  readonly request: Request;
-  readonly signal: Signal | undefined;
-  readonly resolve: (result: Result) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 /**

@@ -1,12 +1,6 @@
 import type { Signal } from './access/act.ts';
 import { Cancelled, Overloaded } from './errors.ts';
-
-interface Waiting<Request, Result> {
-  readonly request: Request;
-  readonly signal: Signal | undefined;
-  readonly resolve: (result: Result) => void;
-  readonly reject: (error: unknown) => void;
-}
+import type { Waiting } from './waiting.ts';
 
 /**
  * Calls that are carried out one after the other: those of a key in the order in which they came, and the keys in turns, so that
