@@ -70,11 +70,11 @@ export const targetOf = (issued: Issued): Omit<Target, 'level'> => ({
   grantedAt: issued.grantedAt ?? '',
 });
 
-/** A revocation. One that failed may have happened all the same, at any time after its start. */
+/** A revocation. One that failed may have happened all the same, at any time after its start: it has no end. */
 export interface Revoked extends Interval {
   readonly type: 'revoked';
   readonly target: Target;
-  /** Its number; infinite where that was not told; null where the call failed. */
+  /** Its number; infinite where that was not told; null where it is not known whether it happened. */
   readonly revision: number | null;
 }
 

@@ -4,7 +4,7 @@ import { longLife } from '../harness/world.ts';
 import { as, type Server, scopes, within } from './arena.ts';
 import { type Held, keep, type Race, type Renewal } from './held.ts';
 import { type Interval, type Issued, targetOf } from './history.ts';
-import { type Outcome, outcomeOf, type Recorded, whileUnderWay } from './recorded.ts';
+import { noteFound, type Outcome, outcomeOf, type Recorded, whileUnderWay } from './recorded.ts';
 
 export const methods: Readonly<Record<TokenMethodName, TokenMethod>> = {
   reference: TokenMethod.REFERENCE,
@@ -123,9 +123,8 @@ function noteTaken(
   { tokenId }: Issued,
   by: string,
   { answer, reason, interval }: Outcome<unknown> & { readonly interval: Interval },
-  { events }: Recorded,
+  recorded: Recorded,
 ): void {
   const active = answer !== null;
-  if (!active && !refusals.includes(reason)) return;
-  events.push({ type: 'answered', ...interval, tokenId, by, freshness: { mode: 'full' }, revision: null, active });
+  if (active || refusals.includes(reason)) noteFound(recorded, { ...interval, tokenId, by, active });
 }

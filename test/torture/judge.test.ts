@@ -99,7 +99,7 @@ describe.each(levels)('%s', (level) => {
   });
 
   test('a revocation that failed may have happened, at any time', () => {
-    const failed = revoked(2, 3, level, {}, null);
+    const failed = revoked(2, Infinity, level, {}, null);
     expect(promises(issued(0, 1), failed, answered(4, 5, true))).toEqual([]);
     expect(promises(issued(0, 1), failed, answered(4, 5, true), answered(6, 7, false))).toEqual([]);
     expect(promises(issued(0, 1), failed, answered(6, 7, false), answered(8, 9, true))).toHaveLength(1);
@@ -393,6 +393,16 @@ describe('a database that was backed up from 10 to 12 and put back from 20 to 22
       expect(afterwards(revoked(13, 14, level), issued(23, 24), answered(25, 26, true))).toEqual([]);
       expect(afterwards(revoked(13, 14, level), issued(15, 16))).toHaveLength(1);
     }
+  });
+
+  test('goes on with what was under way and told after that, and it touches nothing that is asked for later', () => {
+    const meanwhile = revoked(19, 25, 'all');
+    for (const active of [true, false])
+      expect(afterwards(meanwhile, issued(24, 26), answered(27, 28, active))).toEqual([]);
+    expect(afterwards(meanwhile, issued(26, 27), answered(28, 29, true))).toEqual([]);
+    expect(afterwards(meanwhile, issued(26, 27), answered(28, 29, false))).toEqual([
+      'refused by a revocation from before it was asked for',
+    ]);
   });
 
   test('gives the sequences of what it lost to others', () => {

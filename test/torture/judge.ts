@@ -128,8 +128,7 @@ function isSure(threat: Threat): boolean {
 }
 
 /** A revocation that returned before the sequence was drawn does not touch it. */
-const mayCover = ({ revoked, drawn }: Threat): boolean =>
-  isForGood(revoked.target) || revoked.revision === null || revoked.end >= drawn.after.start;
+const mayCover = ({ revoked, drawn }: Threat): boolean => isForGood(revoked.target) || revoked.end >= drawn.after.start;
 
 const isKnownTo = (answer: Answered, { revision }: Revoked): boolean =>
   answer.revision !== null && revision !== null && revision <= answer.revision;

@@ -2,7 +2,7 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { ErrorInfoSchema } from '@touchstone/contracts/google-rpc';
 import { parseRevision } from '@touchstone/core';
 import type { App } from './arena.ts';
-import type { Event, Issued, Restored, Revoked, Target } from './history.ts';
+import type { Answered, Event, Issued, Restored, Revoked, Target } from './history.ts';
 
 /** A consent that was recorded in the run, whatever has become of it. */
 export interface Consent {
@@ -80,6 +80,14 @@ export function noteRevision(recorded: Recorded, text: string): number | null {
   const number = parseRevision(text)?.revision ?? null;
   if (number !== null && number > recorded.latest.number) recorded.latest = { number, text };
   return number;
+}
+
+/** Somebody found out, of the token itself, whether it is honoured. */
+export function noteFound(
+  { events }: Recorded,
+  found: Pick<Answered, 'start' | 'end' | 'tokenId' | 'by' | 'active'>,
+): void {
+  events.push({ type: 'answered', ...found, freshness: { mode: 'full' }, revision: null });
 }
 
 const excused = [Code.Unavailable, Code.DeadlineExceeded, Code.Canceled, Code.Aborted];

@@ -27,6 +27,7 @@ export function historiesOf(events: readonly Event[], restores: readonly Restore
     before = neededFor(
       rest,
       own.flatMap((event) => kept(event, restored)),
+      restored,
     );
   }
   return [...histories, [...before, ...rest]];
@@ -55,9 +56,8 @@ function kept(event: Event, { backup, putBack }: Restored): Event[] {
   return event.type === 'issued' ? [{ ...event, sequence: null }, lossOf(event, putBack)] : [];
 }
 
-/** A revocation may have happened, and may still; of a token nothing can be said. */
-const unknown = (event: Event): Event[] =>
-  event.type === 'revoked' ? [{ ...event, revision: null, end: Number.POSITIVE_INFINITY }] : [];
+/** A revocation may have happened by its end; of a token nothing can be said. */
+const unknown = (event: Event): Event[] => (event.type === 'revoked' ? [{ ...event, revision: null }] : []);
 
 /** There is no such token any more: as if it had been revoked. */
 const lossOf = (issued: Issued, { start, end }: Restored['putBack']): Revoked => ({
@@ -69,12 +69,12 @@ const lossOf = (issued: Issued, { start, end }: Restored['putBack']): Revoked =>
 });
 
 /** Without the tokens of which nothing more is said, and what was revoked before those that are left, unless for good. */
-function neededFor(rest: readonly Event[], events: readonly Event[]): Event[] {
+function neededFor(rest: readonly Event[], events: readonly Event[], { putBack }: Restored): Event[] {
   const said = saidOf(rest, events);
   const needed = events.filter((event) => event.type !== 'issued' || said.has(event.tokenId));
   const first = needed.reduce(
     (least, { type, start }) => (type === 'issued' ? Math.min(least, start) : least),
-    Infinity,
+    putBack.end,
   );
   return needed.filter((event) => event.end >= first || isOfLater(event));
 }

@@ -1,9 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RevokeTokensResponse } from '@touchstone/contracts';
 import { SigningAlgorithm, SigningKeyState } from '@touchstone/contracts';
 import { type Arena, within } from './arena.ts';
 import type { Target } from './history.ts';
 import type { Random } from './random.ts';
-import { attempt, noteRevision, type Recorded, whileUnderWay } from './recorded.ts';
+import { attempt, noteFound, noteRevision, type Outcome, outcomeOf, type Recorded, whileUnderWay } from './recorded.ts';
+
+/** Milliseconds: between two calls, and from when on it is left at that. */
+const [repeatPause, repeatsMax] = [100, 60_000];
 
 /** @param token the target, where it is a token; one of its refresh tokens, where it is a family. */
 export async function revoke(
@@ -14,24 +18,49 @@ export async function revoke(
   recorded: Recorded,
 ): Promise<void> {
   const start = performance.now();
-  const answer = await whileUnderWay(recorded, target, () =>
-    attempt(recorded, `Revoke ${target.level}`, () => revocationOf(arena, target, token, random)),
+  const call = revocationOf(arena, target, token, random);
+  const { answer, reason, isUnknown } = await whileUnderWay(recorded, target, () =>
+    untilKnown(recorded, `Revoke ${target.level}`, call),
   );
-  const told = answer ? noteRevision(recorded, answer.revision) : null;
-  const revision = answer && target.level === 'grant' ? Infinity : told;
-  const end = answer ? performance.now() : Number.POSITIVE_INFINITY;
-  recorded.events.push({ type: 'revoked', start, end, target, revision });
+  const end = performance.now();
+  if (answer) {
+    const told = noteRevision(recorded, answer.revision);
+    const revision = target.level === 'grant' ? Infinity : told;
+    recorded.events.push({ type: 'revoked', start, end, target, revision });
+  } else if (isUnknown) {
+    recorded.events.push({ type: 'revoked', start, end: Infinity, target, revision: null });
+  }
+  // Whoever does not find it would refuse it, too.
+  const found = { start, end, tokenId: target.tokenId, by: 'RevokeToken', active: false };
+  if (reason === 'TOKEN_UNKNOWN') noteFound(recorded, found);
 }
 
+/** As callers are told to do, the same call is made again until it is answered: what may have happened at any time hides much. */
+async function untilKnown<Answer>(
+  recorded: Recorded,
+  what: string,
+  call: () => Promise<Answer>,
+): Promise<Outcome<Answer>> {
+  const last = performance.now() + repeatsMax;
+  for (let isRepeated = false; ; isRepeated = true) {
+    const outcome = await outcomeOf(recorded, what, call);
+    // What is refused now may have been done before.
+    if (!outcome.isUnknown) return { ...outcome, isUnknown: isRepeated && outcome.answer === null };
+    if (performance.now() > last) return outcome;
+    await sleep(repeatPause);
+  }
+}
+
+/** The call, as often as it is made, is of the same revocation. */
 function revocationOf(
   { revocations, registry }: Arena,
   { level, tenantId, appId, userId, tokenId, consentId, signingKeyId, audience, grantedAt }: Target,
   token: string,
   random: Random,
-): Promise<Pick<RevokeTokensResponse, 'revision'>> {
+): () => Promise<Pick<RevokeTokensResponse, 'revision'>> {
   const client = random.of(revocations);
   const idempotencyKey = randomName('race', random);
-  const all = (target: Parameters<typeof client.revokeTokens>[0]['target']) =>
+  const all = (target: Parameters<typeof client.revokeTokens>[0]['target']) => () =>
     client.revokeTokens({ target, reason: 'torture', idempotencyKey }, within);
   switch (level) {
     case 'token': {
@@ -39,10 +68,10 @@ function revocationOf(
         { case: 'tokenId', value: tokenId },
         { case: 'token', value: token },
       ] as const);
-      return client.revokeToken({ tokenOrId, reason: 'torture' }, within);
+      return () => client.revokeToken({ tokenOrId, reason: 'torture' }, within);
     }
     case 'family':
-      return client.revokeToken({ tokenOrId: { case: 'token', value: token }, reason: 'torture' }, within);
+      return () => client.revokeToken({ tokenOrId: { case: 'token', value: token }, reason: 'torture' }, within);
     case 'user':
       return all({ target: { case: 'user', value: { tenantId, userId } } });
     case 'app_user':
@@ -58,11 +87,11 @@ function revocationOf(
     case 'all':
       return all({ target: { case: 'all', value: {} } });
     case 'grant':
-      return ungrant(registry, appId, grantedAt);
+      return () => ungrant(registry, appId, grantedAt);
     case 'disabled_app':
-      return registry.disableApp({ appId }, within);
+      return () => registry.disableApp({ appId }, within);
     case 'disabled_server':
-      return registry.disableResourceServer({ audience }, within);
+      return () => registry.disableResourceServer({ audience }, within);
   }
 }
 
