@@ -2,7 +2,7 @@ import type { IssueTokenResponse } from '@touchstone/contracts';
 import { freePair, type ServiceName } from '@touchstone/local-stack';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { unique } from '../harness/world.ts';
-import { type Calls, callsOf } from './calls.ts';
+import { atLeast, type Calls, callsOf, type Freshness, full, staleBy } from './calls.ts';
 import { outcomeOf } from './outcome.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
 import { untilTrue } from './until.ts';
@@ -28,8 +28,8 @@ beforeAll(async () => {
 afterAll(() => own?.[Symbol.asyncDispose]());
 
 /** What both validators say, asked at once. */
-const bothSay = async (token: string): Promise<boolean[]> =>
-  (await Promise.all(calls.map((one) => one.validate(token)))).map(({ active }) => active);
+const bothSay = async (token: string, freshness: Freshness = full): Promise<boolean[]> =>
+  (await Promise.all(calls.map((one) => one.validate(token, freshness)))).map(({ active }) => active);
 
 test('a token is honoured at once, and its revocation refused at once, by two validators, 200 times', async () => {
   for (let turn = 0; turn < 200; turn++) {
@@ -37,10 +37,11 @@ test('a token is honoured at once, and its revocation refused at once, by two va
     const { token } = await one.issue();
     expect(await bothSay(token)).toEqual([true, true]);
     // Validations that race with the revocation may say either, and must not leave anything behind.
-    const racing = Array.from({ length: 4 }, () => bothSay(token));
-    await other.revoke(token);
+    const racing = Array.from({ length: 4 }, () => bothSay(token, staleBy(60)));
+    const { revision } = await other.revoke(token);
     expect(await bothSay(token)).toEqual([false, false]);
     await Promise.all(racing);
+    expect(await bothSay(token, atLeast(revision))).toEqual([false, false]);
   }
 });
 
@@ -163,9 +164,10 @@ test('a validator that was suspended across a revocation refuses in its first an
 test('a validator that was suspended for longer than the fence answers nothing from before', async () => {
   const { validator } = own.stack.services;
   const { token } = await calls[0].issue();
+  expect(await bothSay(token, staleBy(60))).toEqual([true, true]);
   validator.signal('SIGSTOP');
   const asked = performance.now();
-  const hasty = callsOf(own.stack, own.world, { timeoutMs: 20_000 }).validate(token);
+  const hasty = callsOf(own.stack, own.world, { timeoutMs: 20_000 }).validate(token, staleBy(60));
   try {
     await calls[1].revoke(token);
     await untilTrue('the fence has run out', () => performance.now() - asked > 5_500);
