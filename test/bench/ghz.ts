@@ -97,7 +97,7 @@ export async function runGhz(home: GhzHome, run: GhzRun, onStart?: (pid: number)
   await writeFile(requestsFile, Buffer.concat(run.requests), { mode: 0o600 });
   await using _ = { [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
   const child = spawn(home.ghz, ['--config', configFile], {
-    env: { ...process.env, ...environmentOf(run) },
+    env: { ...process.env, ...uncollected, ...environmentOf(run) },
     stdio: ['ignore', 'pipe', 'pipe'],
     signal: home.signal,
   });
@@ -110,6 +110,9 @@ export async function runGhz(home: GhzHome, run: GhzRun, onStart?: (pid: number)
   if (errors.length > 0) throw new Error(`${run.call} failed: ${errors.slice(0, 3).join('; ')}`);
   return details.map(({ timestamp, latency }) => ({ endedAt: Date.parse(timestamp), milliseconds: latency / 1e6 }));
 }
+
+/** Requests made ahead are a heap that Go would go through again and again: it lets garbage be, up to so much memory. */
+const uncollected = { GOGC: 'off', GOMEMLIMIT: '2GiB' };
 
 /** Several credentials are variables of the environment, which only its owner can read: a template can look them up. */
 const environmentOf = ({ credential }: GhzRun): Record<string, string> =>

@@ -60,6 +60,15 @@ export interface Pace {
   readonly seconds: number;
 }
 
+/** What was to go on beside it did not keep its rate. */
+export class NotBeside extends Error {
+  override readonly name = 'NotBeside';
+
+  constructor(call: string, wanted: number, made: number) {
+    super(`${call} was to go on beside it ${Math.round(wanted)} times a second, and did ${Math.round(made)} times`);
+  }
+}
+
 /** There were fewer records than calls. */
 export class RequestsSpent extends Error {
   override readonly name = 'RequestsSpent';
@@ -76,6 +85,8 @@ interface Sample extends Readonly<Record<Consumer, number>> {
   readonly at: number;
 }
 
+/** The share of its rate that what goes on beside has to reach. */
+const besideMin = 0.9;
 const warmUpMilliseconds = 1_000;
 const sampleMilliseconds = 100;
 
@@ -108,7 +119,9 @@ async function goOnBeside(bench: Bench, beside: Load['beside'], end: { readonly 
   if (!beside) return;
   const { load, rate } = beside;
   const requests = load.requests(Math.ceil(rate * end.seconds) + load.concurrency);
-  await runGhz(bench, { ...load, address: load.server.address, requests, rate, end });
+  const calls = await runGhz(bench, { ...load, address: load.server.address, requests, rate, end });
+  const made = calls.length / end.seconds;
+  if (made < besideMin * rate) throw new NotBeside(load.call, rate, made);
 }
 
 function sampleCpu(read: () => Readonly<Record<Consumer, number>>): { samples: Sample[] } & Disposable {

@@ -43,7 +43,11 @@ export async function measureRows(
   });
   const validateBatch = await inBatches('BatchValidateTokens', validateLoad.batch, roundsOfTargets);
   const validateCached = await one('ValidateToken, from cache', validateLoad.cached);
-  const validateCachedBatch = await inBatches('BatchValidateTokens, from cache,', validateLoad.cachedBatch);
+  const validateCachedBatch = await inBatches(
+    'BatchValidateTokens, from cache,',
+    validateLoad.cachedBatch,
+    roundsOfTargets,
+  );
   await requireHonoured(stack, tokens);
   const issueLoad = issueLoads(stack);
   const issue = await one('IssueToken', issueLoad.one);

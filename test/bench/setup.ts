@@ -68,7 +68,7 @@ export const describe = (facts: Facts): string =>
     .map(([name, value]) => `${name}: ${value}`)
     .join(', ');
 
-/** Shows what was to be reached, and writes all that was measured. */
+/** Shows what was to be reached, and writes all that was measured. Where something was not, the process is to say so at its end. */
 export async function conclude(
   json: string,
   { facts, verdicts, results }: { facts: Facts; verdicts: readonly Verdict[]; results: unknown },
@@ -77,6 +77,7 @@ export async function conclude(
   await mkdir(dirname(json), { recursive: true });
   await writeFile(json, `${JSON.stringify({ date: new Date(), facts, verdicts, results }, null, 2)}\n`);
   console.log(`\nAll numbers: ${json}`);
+  if (!verdicts.every(({ isMet }) => isMet)) process.exitCode = 1;
 }
 
 /** Runs a bench: Ctrl-C ends what runs, in order, and leaves nothing behind. */

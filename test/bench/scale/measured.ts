@@ -43,7 +43,6 @@ export async function measureScale(setup: Setup, size: Size): Promise<{ facts: F
   await fill(setup, few, size.fewRecords);
   const apps = await fill(setup, many, size.records);
 
-  const throughPostgres = await propagationsThroughPostgres(setup, many, size.revocations);
   const starts = await measureStarts(setup, { few, many });
   const revokedAll: { few: RevokedAll; many: RevokedAll }[] = [];
   for (let round = 0; round < revokeAllRounds; round++) {
@@ -52,6 +51,8 @@ export async function measureScale(setup: Setup, size: Size): Promise<{ facts: F
       many: await measureRevokeAll(manyBench, many, size.records),
     });
   }
+  // Not before: among what it revokes is everything.
+  const throughPostgres = await propagationsThroughPostgres(setup, many, size.revocations);
   const crowds = await measureCrowds(manyBench, many, apps, size);
   await makeMarks(fewBench, few, size.marks);
   const { marked } = await measureStarts(setup, { marked: few });
