@@ -12,6 +12,7 @@ import { type Granted, within } from '../policy/cap.ts';
 import { type Complete, capOfApp, capOfConsent, capsBesideApp } from '../policy/caps-of.ts';
 import { type OnExcess, refusalOf } from '../policy/refusal.ts';
 import type { Registration } from '../register/ports.ts';
+import type { Follower } from '../revisions/follower.ts';
 import type { Confirmation } from '../tokens/confirmation.ts';
 import type { TokenMethodName, Usage } from '../tokens/token-record.ts';
 
@@ -76,6 +77,21 @@ export function requireKnown(registration: Registration): Complete {
   if (!resourceServer) throw new AudienceUnknown();
   for (const what of disabled) throw new Disabled(what);
   return registration as Complete;
+}
+
+/**
+ * What has been disabled stays so, whatever the database says of it: that is not under the entry's mac.
+ * @throws Disabled
+ */
+export function requireAlive(
+  { tenant, app, resourceServer }: Registration,
+  { watermarks }: Pick<Follower, 'watermarks'>,
+): void {
+  const keys = { tenant: tenant?.tenantId, app: app?.appId, resource_server: resourceServer?.audience };
+  for (const kind of ['tenant', 'app', 'resource_server'] as const) {
+    const key = keys[kind];
+    if (key !== undefined && watermarks.isDead({ kind, key })) throw new Disabled(kind);
+  }
 }
 
 /** Nobody acts for a user without that one's consent, but where the tenant lets its own apps do so. @throws ConsentRequired */

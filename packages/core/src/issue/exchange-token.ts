@@ -24,7 +24,7 @@ import type { ConsistentRecords } from '../validate/consistent-records.ts';
 import { decide, type Proven } from '../validate/decide.ts';
 import { decideWithProof, type Presented, type PresentedProof, type ProofPorts } from '../validate/proof.ts';
 import { heldAgainst, type ReleasePorts } from '../validate/under-release.ts';
-import { consentAgeOf, requireConsent, requireKnown } from './decide-grant.ts';
+import { consentAgeOf, requireAlive, requireConsent, requireKnown } from './decide-grant.ts';
 import {
   ancestorOf,
   type IssuedToken,
@@ -150,6 +150,7 @@ function exchangeUnderLatest(
     const target =
       command.audience === audience ? source : await ports.registry.find(tenantId, appId, command.audience);
     if (source.version !== target.version) return null;
+    for (const registration of [source, target]) requireAlive(registration, ports.follower);
     const granted = decideExchange(act, command, { ...parent, consent }, { source, target });
     await count(target);
     return write(act, command, parent, { source, target }, granted, ports);

@@ -5,6 +5,7 @@ import {
   ClaimReserved,
   ClaimsTooLarge,
   ConsentUnknown,
+  Disabled,
   Overloaded,
   RateExceeded,
   ScopeNotAllowed,
@@ -45,9 +46,10 @@ const forItself: Partial<IssueCommand> = { userId: null, claims: {} };
 
 const given = consentOf('con_1', 't1', { userHandle: 'handle of t1 ada', expiresAt: 100_000 });
 
-async function open() {
+async function open(prepare: (history: History) => void = () => {}) {
   const history = new History();
   history.write('eve', 1);
+  prepare(history);
   const follower = await Follower.start(history, chain, new TestClock(), quiet);
   const [registry, tokens, audit] = [new TestRegistry(), new TestTokens(), new TestTrail()];
   const consents = new TestConsents([given]);
@@ -177,6 +179,16 @@ test('nobody is refused by a limit that is remembered, and what is issued counts
   await expect(issue()).rejects.toThrow(RateExceeded);
   expect(registry.forgotten).toEqual(['t1']);
   expect(recorded).toHaveLength(1);
+});
+
+test.each([
+  ['tenant', 't1'],
+  ['app', 'a1'],
+  ['resource_server', 's1'],
+] as const)('what has been disabled stays so, though the registry says that it is not: %s', async (kind, key) => {
+  const { issue, tokens } = await open((history) => history.write(key, 0, { kind, ceiling: null }));
+  await expect(issue()).rejects.toThrow(Disabled);
+  expect(tokens.inserted).toEqual([]);
 });
 
 test.each(['a1', 'app:a1', 'operator:eve'])('a user is not taken for the app or for a caller: %s', async (userId) => {

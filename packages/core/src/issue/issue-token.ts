@@ -26,7 +26,7 @@ import { type Confirmation, confirmationText } from '../tokens/confirmation.ts';
 import type { Claims, MintedToken, TokenMethods } from '../tokens/token-method.ts';
 import { type Ancestor, idOf, type TokenMethodName, type TokenRecord, type Usage } from '../tokens/token-record.ts';
 import { checkClaims } from './claims.ts';
-import { decideGrant, secondsLeftOf } from './decide-grant.ts';
+import { decideGrant, requireAlive, secondsLeftOf } from './decide-grant.ts';
 import type {
   AuditWriter,
   Birth,
@@ -174,6 +174,7 @@ export function issueUnderLatest(
   const count = countOnce(ports.rates);
   return underLatest(ports.registry, command.tenantId, async () => {
     const registration = await ports.registry.find(command.tenantId, command.appId, command.audience);
+    requireAlive(registration, ports.follower);
     const given = command.consentId === null ? null : await findConsent(command, ports);
     const request = { ...command, forUser: command.userId !== null, consent: given, renewed: renewal?.scopes ?? null };
     const grant = decideGrant(registration, request);
