@@ -117,6 +117,34 @@ test('an entry that was not written under our key is not there, and ends no list
   expect(listed).toEqual([ids[0], ids[2], ids[4]]);
 });
 
+test('a tenant whose registry is said to be at version 0, with which nothing is compared, is not there', async () => {
+  const tenantId = await addTenant();
+  await addApps(tenantId, `${tenantId}-app`);
+  expect((await openRegistry().find(tenantId, `${tenantId}-app`, '')).tenant).not.toBeNull();
+  await sql('update tenant set registry_version = 0 where tenant_id = $1', tenantId);
+  expect((await openRegistry().find(tenantId, `${tenantId}-app`, '')).tenant).toBeNull();
+});
+
+test('an entry is remembered once, whatever it is a part of, and anew once it is another', async () => {
+  const tenantId = await addTenant();
+  const appId = `${tenantId}-app`;
+  await addApps(tenantId, appId);
+  const [one, other] = [await addServer(tenantId), await addServer(tenantId)];
+  const entries = openRegistry();
+  const first = await entries.find(tenantId, appId, one);
+  const second = await entries.find(tenantId, appId, other);
+  expect(first.app).not.toBeNull();
+  expect(second.app).toBe(first.app);
+  expect(second.tenant).toBe(first.tenant);
+  const { etag } = (await entries.read('app', appId, [tenantId])) ?? { etag: '' };
+  const app: Registered = { what: 'app', entry: { ...appOf(tenantId, appId), displayName: 'another' } };
+  await registryWriter(store.database, options()).replace(app, etag, eventOf(tenantId), null);
+  entries.forget(tenantId);
+  const changed = await entries.find(tenantId, appId, one);
+  expect(changed.app?.displayName).toBe('another');
+  expect(changed.resourceServer).toBe(first.resourceServer);
+});
+
 test('an entry has one name, and is replaced in the version that was read only', async () => {
   const tenantId = await addTenant();
   const appId = unique('app');

@@ -15,7 +15,9 @@ import type { Database, Row } from './database.ts';
 import { readPolicy } from './policy-rows.ts';
 
 /** Of how many tenants something is remembered, and how much of each. */
-const rememberedMax = 20_000;
+const [tenantsMax, ofTenantMax] = [20_000, 2_000];
+/** How many characters the entries that are remembered have: in memory they take a few times as much. */
+const charactersMax = 128 * 1_048_576;
 
 /** Where entries of each kind are kept, and the column of their id. */
 export const tables = {
@@ -48,12 +50,26 @@ export const versionRaised = 'registry_version = registry_version + 1 + (random(
 export const macOf = (mac: Mac, what: RegisteredKind, id: string, tenantId: string, text: string): string =>
   mac(what, JSON.stringify([id, tenantId, text]));
 
-/** Null where there is no entry, or one that was not written under our key. */
-export function storedOf<Kind extends RegisteredKind>(what: Kind, row: Row, mac: Mac): Stored<Entries[Kind]> | null {
+type Entry = Entries[RegisteredKind];
+
+function parseEntry(text: string): Entry {
+  const { nonce: _, ...entry } = JSON.parse(text);
+  return entry;
+}
+
+/**
+ * Null where there is no entry, or one that was not written under our key.
+ * @param entryOf what a text says, which no other one of its etag does.
+ */
+export function storedOf<Kind extends RegisteredKind>(
+  what: Kind,
+  row: Row,
+  mac: Mac,
+  entryOf: (text: string, etag: string) => Entry = parseEntry,
+): Stored<Entries[Kind]> | null {
   const [id, tenantId, text, etag, disabled] = row as [string, string, string | null, string, boolean];
   if (text === null || macOf(mac, what, id, tenantId, text) !== etag) return null;
-  const { nonce: _, ...entry } = JSON.parse(text);
-  return { entry, etag, disabled };
+  return { entry: entryOf(text, etag) as Entries[Kind], etag, disabled };
 }
 
 /** What decides about a token is sought by all three together. */
@@ -70,10 +86,11 @@ interface Found extends Omit<Registration, 'policy'> {
   readonly latest: readonly [version: number, mac: string] | null;
 }
 
-function foundOf(mac: Mac, [version, latest, ...columns]: Row): Found {
-  const tenant = storedOf('tenant', columns.slice(0, columnsCount), mac);
-  const app = storedOf('app', columns.slice(columnsCount, 2 * columnsCount), mac);
-  const resourceServer = storedOf('resource_server', columns.slice(2 * columnsCount), mac);
+function foundOf(mac: Mac, [version, latest, ...columns]: Row, entryOf: (text: string, etag: string) => Entry): Found {
+  // Nothing is compared with version 0, which is that of what no registry decides: it is written by nobody but an attacker.
+  const tenant = version === 0 ? null : storedOf('tenant', columns.slice(0, columnsCount), mac, entryOf);
+  const app = storedOf('app', columns.slice(columnsCount, 2 * columnsCount), mac, entryOf);
+  const resourceServer = storedOf('resource_server', columns.slice(2 * columnsCount), mac, entryOf);
   const disabled = new Set<RegisteredKind>();
   if (tenant?.disabled) disabled.add('tenant');
   if (app?.disabled) disabled.add('app');
@@ -99,9 +116,14 @@ const unknownRegistration: Registration = {
 
 /** The registry; what it finds is remembered until it is told to forget. */
 export function registry(database: Database, mac: Mac): Registry {
-  const remembered = new LRUCache<string, Map<string, Registration>>({ max: rememberedMax });
+  const remembered = new LRUCache<string, Map<string, Registration>>({ max: tenantsMax });
+  /** By their etags: an entry is part of many registrations. Where one has to go, all that hold it go. */
+  const entries = new LRUCache<string, Entry>({
+    maxSize: charactersMax,
+    dispose: ({ tenantId }) => remembered.delete(tenantId),
+  });
   const policies = new LRUCache<string, { readonly mac: string; readonly read: Promise<IndexedPolicy> }>({
-    max: rememberedMax,
+    max: tenantsMax,
   });
 
   /** Once it is forgotten nobody finds what is still put there: that was read before. */
@@ -111,6 +133,14 @@ export function registry(database: Database, mac: Mac): Registry {
     const ofTenant = new Map<string, Registration>();
     remembered.set(tenantId, ofTenant);
     return ofTenant;
+  }
+
+  function entryOf(text: string, etag: string): Entry {
+    const known = entries.get(etag);
+    if (known) return known;
+    const entry = parseEntry(text);
+    entries.set(etag, entry, { size: text.length });
+    return entry;
   }
 
   /** What many seek is read once for all of them. */
@@ -125,7 +155,7 @@ export function registry(database: Database, mac: Mac): Registry {
     const found = new Map(
       (rows as [string, string, string, ...unknown[]][]).map(([tenantId, appId, audience, ...row]) => [
         keyOf({ tenantId, appId, audience }),
-        foundOf(mac, row),
+        foundOf(mac, row, entryOf),
       ]),
     );
     return sought.map((one) => found.get(keyOf(one)) ?? null);
@@ -163,11 +193,11 @@ export function registry(database: Database, mac: Mac): Registry {
       if (known) return known;
       const found = await seek(sought);
       if (!found) return unknownRegistration;
-      const { latest, ...entries } = found;
+      const { latest, ...rest } = found;
       // Not read for all together: who waits for a policy keeps nobody else waiting.
-      const registration = { ...entries, policy: await policyAt(tenantId, latest) };
+      const registration = { ...rest, policy: await policyAt(tenantId, latest) };
       if (registration.app && registration.resourceServer) {
-        if (ofTenant.size >= rememberedMax) ofTenant.clear();
+        if (ofTenant.size >= ofTenantMax) ofTenant.clear();
         ofTenant.set(key, registration);
       }
       return registration;

@@ -91,7 +91,7 @@ export function releaseReader(
     const known = indexes.get(tenantId);
     const index = known?.key === key ? known.index : new RuleIndex(rules);
     if (isOurs) indexes.set(tenantId, { key, index });
-    return new Holds(index, resourceServer, (appIds) => kindsOf(tenantId, appIds));
+    return new Holds(index, resourceServer?.scopes ?? [], (appIds) => kindsOf(tenantId, appIds));
   }
 
   interface Wanted {

@@ -6,6 +6,7 @@ import {
   platformTtlMax,
   type ResourceServer,
   type Scope,
+  type Sensitivity,
   type Tenant,
 } from '../register/registration.ts';
 import type { Usage } from '../tokens/token-record.ts';
@@ -71,12 +72,10 @@ export function capOfIssued(registration: Complete, usage: Usage): Cap | null {
 
 /** Rules as one cap. @param owned the scopes of the resource server. */
 export function capOfRules({ rules, limits }: RulesAbout, owned: readonly Scope[]): Cap {
-  let each: readonly Cap[] | undefined;
-  const parts = () => {
-    each ??= rules.map((rule) => capOfLimits(`rule ${rule.ruleId}`, rule.limits, owned));
-    return each;
-  };
-  return { ...capOfLimits('policy', limits, owned), parts };
+  const harmless = harmlessOf(owned);
+  // Made anew each time: there may be many rules, and whoever asks for too much is not to be remembered for it.
+  const parts = () => rules.map((rule) => capOfLimits(`rule ${rule.ruleId}`, rule.limits, harmless));
+  return { ...capOfLimits('policy', limits, harmless), parts };
 }
 
 /** The rules of the tenant's policy that are about an app's tokens for a resource server. */
@@ -85,16 +84,31 @@ export function rulesAbout({ policy, app, resourceServer }: Complete, usage: Usa
   return policy.rules.about({ clientType, hostingType, environment, usage, audience: resourceServer.audience });
 }
 
-const capOfLimits = (by: string, limits: Limits, owned: readonly Scope[]): Cap => ({
+const capOfLimits = (by: string, limits: Limits, harmless: Harmless): Cap => ({
   ...limits,
   by,
-  scopes: scopesWithin(limits, owned),
+  scopes: scopesWithin(limits, harmless),
 });
 
-function scopesWithin({ scopes, sensitivityMax }: Limits, owned: readonly Scope[]): Set<string> | null {
+function scopesWithin({ scopes, sensitivityMax }: Limits, harmless: Harmless): ReadonlySet<string> | null {
   if (sensitivityMax === null) return scopes && new Set(scopes);
-  const harmless = owned.filter(({ sensitivity }) => harmOf[sensitivity] <= harmOf[sensitivityMax]);
-  return new Set(harmless.map(({ name }) => name).filter((name) => scopes?.includes(name) ?? true));
+  const names = harmless(sensitivityMax);
+  return scopes ? new Set(scopes.filter((name) => names.has(name))) : names;
+}
+
+/** The scopes that do no more harm than that: one set for all who ask. */
+type Harmless = (sensitivityMax: Sensitivity) => ReadonlySet<string>;
+
+function harmlessOf(owned: readonly Scope[]): Harmless {
+  const made = new Map<Sensitivity, ReadonlySet<string>>();
+  return (sensitivityMax) => {
+    const known = made.get(sensitivityMax);
+    if (known) return known;
+    const harmless = owned.filter(({ sensitivity }) => harmOf[sensitivity] <= harmOf[sensitivityMax]);
+    const names = new Set(harmless.map(({ name }) => name));
+    made.set(sensitivityMax, names);
+    return names;
+  };
 }
 
 /** What the user has permitted. */

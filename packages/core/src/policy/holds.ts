@@ -1,5 +1,5 @@
 import { gather } from '../gather.ts';
-import type { ResourceServer } from '../register/registration.ts';
+import type { Scope } from '../register/registration.ts';
 import type { TokenRecord, Usage } from '../tokens/token-record.ts';
 import type { Cap } from './cap.ts';
 import { capOfRules } from './caps-of.ts';
@@ -26,7 +26,7 @@ const nothing: Cap = { by: 'policy', scopes: new Set() };
  */
 export class Holds {
   readonly #rules: RuleIndex;
-  readonly #resourceServer: ResourceServer | null;
+  readonly #owned: readonly Scope[];
   /** Null: there is no such app. */
   readonly #readKind: (appId: string) => Promise<AppKind | null>;
   /** Null: there is no such app. */
@@ -35,11 +35,11 @@ export class Holds {
 
   /**
    * @param rules those that hold for issued tokens.
-   * @param resourceServer null where it is not known: then nobody can tell how much harm its scopes do.
+   * @param owned the scopes of the resource server; none where it is not known, for nobody can tell then how much harm they do.
    */
-  constructor(rules: RuleIndex, resourceServer: ResourceServer | null, readKinds: ReadAppKinds) {
+  constructor(rules: RuleIndex, owned: readonly Scope[], readKinds: ReadAppKinds) {
     this.#rules = rules;
-    this.#resourceServer = resourceServer;
+    this.#owned = owned;
     this.#readKind = gather(
       async (appIds) => {
         const kinds = await readKinds(appIds);
@@ -86,7 +86,7 @@ export class Holds {
 
   #capOfRules(about: RulesAbout): Cap | null {
     if (about.rules.length === 0) return null;
-    const known = this.#caps.get(about) ?? capOfRules(about, this.#resourceServer?.scopes ?? []);
+    const known = this.#caps.get(about) ?? capOfRules(about, this.#owned);
     this.#caps.set(about, known);
     return known;
   }

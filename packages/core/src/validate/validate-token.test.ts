@@ -236,7 +236,7 @@ test('what was shown in a history that has been replaced meanwhile is not', asyn
 const holding = (scopes: readonly string[], readKinds: ReadAppKinds = async () => new Map([['a1', app]])) => {
   const [rule] = defaultPolicy('t1').rules as [Rule];
   const limited = { ...rule, limits: { ...rule.limits, scopes } };
-  return new Holds(new RuleIndex([limited]), registration.resourceServer, readKinds);
+  return new Holds(new RuleIndex([limited]), registration.resourceServer?.scopes ?? [], readKinds);
 };
 const app = registration.app as App;
 const explaining = actOf({ scopes: ['tokens:validate', 'tokens:explain'] });
