@@ -102,10 +102,3 @@ export function gather<Request, Result>(
       schedule();
     });
 }
-
-/** Calls that are carried out one after the other, in the order in which they came. @throws Overloaded */
-export const inTurn = <Request, Result>(
-  carryOut: (request: Request) => Promise<Result>,
-  waitingMax = 1_000,
-): ((request: Request, signal?: Signal) => Promise<Result>) =>
-  gather(async ([request]) => [await carryOut(request as Request)], { batchMax: 1, lanes: 1, waitingMax });

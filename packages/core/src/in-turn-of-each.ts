@@ -11,7 +11,7 @@ import type { Waiting } from './waiting.ts';
 export function inTurnOfEach<Request, Result>(
   keyOf: (request: Request) => string,
   carryOut: (request: Request) => Promise<Result>,
-  waitingMax: number,
+  waitingMax = 1_000,
 ): (request: Request, signal?: Signal) => Promise<Result> {
   /** None is empty; the one whose turn it is comes first. */
   const waiting = new Map<string, Waiting<Request, Result>[]>();

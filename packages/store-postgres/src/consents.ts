@@ -7,7 +7,7 @@ import {
   type ConsentStore,
   Disabled,
   gather,
-  inTurn,
+  inTurnOfEach,
   type Mac,
   type NewConsent,
   type WrappedKey,
@@ -39,6 +39,8 @@ interface Wanted {
   readonly tenantId: string;
 }
 
+const tenantOf = ({ consent }: Recording): string => consent.tenantId;
+
 type ConsentWithKey = ConsentAsOf & { readonly key: WrappedKey | null };
 
 export interface ConsentStoreOptions {
@@ -52,7 +54,7 @@ export function consentStore(database: Database, { mac, codec, instanceId }: Con
   const writer = new OutboxWriter(instanceId, codec);
 
   // One at a time, for the sake of the events' count.
-  const record = inTurn(async ({ consent, event }: Recording): Promise<ConsentAsOf> => {
+  const record = inTurnOfEach(tenantOf, async ({ consent, event }: Recording): Promise<ConsentAsOf> => {
     const { recorded } = await writer.writing(() =>
       database.of([consent.tenantId]).transaction(async (query) => {
         const inserted = await insert(query, consent, mac);

@@ -3,7 +3,7 @@ import {
   type Change,
   composeChange,
   EtagStale,
-  inTurn,
+  inTurnOfEach,
   type Mac,
   type PolicyStore,
   type PolicyWritten,
@@ -30,11 +30,13 @@ interface Writing {
   readonly change: Change | null;
 }
 
+const tenantOf = ({ next }: Writing): string => next.policy.tenantId;
+
 /** Policies: every version that there was. */
 export function policyStore(database: Database, { chain, mac, codec, instanceId }: PolicyStoreOptions): PolicyStore {
   const outbox = new OutboxWriter(instanceId, codec);
 
-  const write = inTurn(async ({ next, event, change }: Writing): Promise<PolicyWritten> => {
+  const write = inTurnOfEach(tenantOf, async ({ next, event, change }: Writing): Promise<PolicyWritten> => {
     const { tenantId, version } = next.policy;
     const text = JSON.stringify(next);
     const { recordedAt, head } = await outbox.writing(() =>

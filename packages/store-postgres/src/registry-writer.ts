@@ -7,7 +7,7 @@ import {
   drawRandom,
   EtagStale,
   type Head,
-  inTurn,
+  inTurnOfEach,
   type Mac,
   type Registered,
   type RegistryWriter,
@@ -36,19 +36,21 @@ interface Writing {
   readonly change: Change | null;
 }
 
+const tenantOf = ({ registered }: Writing): string => registered.entry.tenantId;
+
 interface Written {
   readonly etag: string;
   readonly head: Head | null;
 }
 
-/** Changes the registry: one thing at a time, for the sake of the events' count. */
+/** Changes the registry: one thing at a time, for the sake of the events' count, and by turns of the tenants. */
 export function registryWriter(
   database: Database,
   { chain, codec, instanceId, mac }: RegistryWriterOptions,
 ): RegistryWriter {
   const outbox = new OutboxWriter(instanceId, codec);
 
-  const write = inTurn(async (writing: Writing): Promise<Written> => {
+  const write = inTurnOfEach(tenantOf, async (writing: Writing): Promise<Written> => {
     const { registered, replaces, tenantKey, event, change } = writing;
     const row = rowOf(registered, mac);
     const { head } = await outbox.writing(() =>

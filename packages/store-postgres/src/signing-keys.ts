@@ -2,7 +2,7 @@ import {
   type AuditCodec,
   type AuditEvent,
   Disabled,
-  inTurn,
+  inTurnOfEach,
   type Mac,
   type NewSigningKey,
   type PublicKeyReader,
@@ -45,6 +45,8 @@ interface Wanted {
   readonly eventOf: (keyId: string) => AuditEvent;
 }
 
+const tenantOf = ({ rotation }: Wanted): string => rotation.tenantId;
+
 export interface SigningKeyStoreOptions {
   readonly mac: Mac;
   readonly codec: AuditCodec;
@@ -65,7 +67,7 @@ export function signingKeyStore(
   }
 
   // One at a time, for the sake of the events' count.
-  const rotate = inTurn(async ({ rotation, eventOf }: Wanted): Promise<Rotated> => {
+  const rotate = inTurnOfEach(tenantOf, async ({ rotation, eventOf }: Wanted): Promise<Rotated> => {
     const { tenantId, replaces, pair } = rotation;
     const { rotated } = await writer.writing(() =>
       database.of([tenantId]).transaction(async (query) => {

@@ -1,4 +1,4 @@
-import { inTurn, StoreUnavailable, type TokenCounter, type TokenLimits } from '@touchstone/core';
+import { inTurnOfEach, StoreUnavailable, type TokenCounter, type TokenLimits } from '@touchstone/core';
 import { close, type Database, run } from './database.ts';
 
 /** How many limits there are is up to the tenant's registry; what is counted comes back as one number for each. */
@@ -14,7 +14,11 @@ interface Count {
 
 /** Counts tokens, over a connection of its own: it takes longer than any other statement may. One count at a time. */
 export function tokenCounter(database: Database): TokenCounter {
-  const count = inTurn((wanted: Count) => countOne(database, wanted), waitingMax);
+  const count = inTurnOfEach(
+    ({ tenantId }: Count) => tenantId,
+    (wanted: Count) => countOne(database, wanted),
+    waitingMax,
+  );
   return { countBeyond: (tenantId, limits, signal) => count({ tenantId, limits }, signal) };
 }
 
