@@ -43,6 +43,14 @@ test('who may have more from now on need not wait for the minute to end', async 
   await limiter.take([rate('raised', 10)]);
 });
 
+test('what the rate of one refuses uses up none of another', async () => {
+  await setMinute('spent', 3, Date.now() + 20_000);
+  const limiter = rateLimiter(store.database);
+  await expect(limiter.take([rate('kept', 1), rate('spent')])).rejects.toThrow(RateExceeded);
+  await limiter.take([rate('kept', 1)]);
+  await expect(limiter.take([rate('kept', 1)])).rejects.toThrow(RateExceeded);
+});
+
 test('who is refused first in a minute is told that it is news, and others are not', async () => {
   await setMinute('news', 3, Date.now() + 20_000);
   const limiter = rateLimiter(store.database);

@@ -54,7 +54,8 @@ export function rateLimiter(database: Database): RateLimiter {
     return refilling;
   }
 
-  async function takeOne(rate: Rate): Promise<void> {
+  /** @returns what it was taken of. */
+  async function takeOne(rate: Rate): Promise<Held> {
     const { key, tokensPerMinute, by } = rate;
     // Who may have more from now on is asked for anew.
     const heldAs = `${tokensPerMinute} ${key}`;
@@ -63,7 +64,7 @@ export function rateLimiter(database: Database): RateLimiter {
       const left = known ? known.until - performance.now() : 0;
       if (known && left > 0 && known.count > 0) {
         known.count--;
-        return;
+        return known;
       }
       // Who has had them all is told so without the database.
       if (known?.isSpent && left > 0) {
@@ -77,7 +78,14 @@ export function rateLimiter(database: Database): RateLimiter {
 
   return {
     async take(rates) {
-      for (const rate of rates) await takeOne(rate);
+      const takenOf: Held[] = [];
+      try {
+        for (const rate of rates) takenOf.push(await takeOne(rate));
+      } catch (error) {
+        // What one of them refuses has used up none of the others.
+        for (const one of takenOf) one.count++;
+        throw error;
+      }
     },
   };
 }
