@@ -65,9 +65,11 @@ test('of a user who is erased nothing is honoured at once, and soon nothing is l
   await vi.waitUntil(async () => (await usesLeft()) === tokens.length, { timeout: 15_000, interval: 200 });
 
   const { erasureId } = await erase(userId);
-  // As of one that was being derived while all was revoked.
-  const derived = 'update token set sequence = nextval($2) where user_handle = $1 and lineage is not null';
-  expect((await superuser.query(derived, [handle, 'token_sequence'])).rowCount).toBeGreaterThan(0);
+  // As of those that were being derived, or issued under a consent that was just recorded, while all was revoked.
+  for (const which of ['lineage', 'consent_id']) {
+    const late = `update token set sequence = nextval($2) where user_handle = $1 and ${which} is not null`;
+    expect((await superuser.query(late, [handle, 'token_sequence'])).rowCount).toBeGreaterThan(0);
+  }
   for (const { token } of [...tokens, renewed]) expect(await world.validate(token)).toMatchObject({ active: false });
   expect(await outcomeOf(app.issuer.refreshToken({ refreshToken: renewed.refreshToken }))).toBe(
     'FailedPrecondition TOKEN_NOT_HONOURED',

@@ -1,14 +1,26 @@
-import { type AuditCodec, type AuditEvent, type ErasureRequest, type ErasureStore, inTurn } from '@touchstone/core';
+import {
+  type AuditCodec,
+  type AuditEvent,
+  type ErasureRequest,
+  type ErasureStore,
+  inTurnOfEach,
+} from '@touchstone/core';
 import { insertEvents } from './audit-writer.ts';
 import { close, type Database, run, statementMilliseconds } from './database.ts';
 import { OutboxWriter } from './outbox-rows.ts';
 import { drawnSecondsMax } from './token-rows.ts';
 
+interface Requested {
+  readonly erasure: ErasureRequest;
+  readonly event: AuditEvent;
+}
+
 /** What is to be erased, and what has been. */
 export function erasureStore(database: Database, instanceId: string, codec: AuditCodec): ErasureStore {
   const outbox = new OutboxWriter(instanceId, codec);
-  const request = inTurn(
-    async ({ erasure, event }: { readonly erasure: ErasureRequest; readonly event: AuditEvent }) => {
+  const request = inTurnOfEach(
+    ({ erasure }: Requested) => erasure.tenantId,
+    async ({ erasure, event }: Requested) => {
       const text =
         'insert into erasure (erasure_id, tenant_id, user_handle, ceiling, revision) values ($1, $2, $3, $4, $5)';
       const { erasureId, tenantId, userHandle, revocation } = erasure;
@@ -81,13 +93,16 @@ export async function eraseDue(database: Database): Promise<number> {
 const ofTenants = 't.tenant_id = e.tenant_id and e.user_handle is null';
 /**
  * A user may come back: what was born after all had been revoked stays, whatever the clock says; but for what was derived
- * meanwhile from what had been born before, which is honoured as little as that is.
+ * meanwhile from what had been born before, and for what rests on a consent that ended with it, which are honoured as little.
  */
 const ofUsers = `
   t.tenant_id = e.tenant_id and t.user_handle = e.user_handle and t.token_class = 'token'
   and (t.sequence <= e.ceiling
        or exists (select from jsonb_array_elements(t.lineage) a
-                   where a ->> 'userHandle' = e.user_handle and (a ->> 'sequence')::bigint <= e.ceiling))`;
+                   where a ->> 'userHandle' = e.user_handle and (a ->> 'sequence')::bigint <= e.ceiling)
+       or t.consent_id in (select c.consent_id from consent c
+                            where c.tenant_id = e.tenant_id and c.user_handle = e.user_handle
+                              and c.disabled_revision <= e.revision))`;
 const tokenDeletion = (partition: string, chosen: string): string => `
   with gone as (
     delete from ${partition} t using erasure e where e.erasure_id = any($1) and ${chosen} returning t.id
