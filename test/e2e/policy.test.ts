@@ -244,6 +244,13 @@ describe('ExplainGrant', () => {
       }
     }
   });
+
+  test('tells that a token which comes with a refresh token ends with that', async () => {
+    const appId = await world.addApp({ refresh: { ttlMax: { seconds: 60n } } });
+    const told = await explain({ appId, refreshable: true });
+    expect(told).toMatchObject({ granted: true, ttl: { seconds: 60n } });
+    expect(await explain({ appId })).toMatchObject({ granted: true, ttl: { seconds: 900n } });
+  });
 });
 
 describe('a change', () => {

@@ -102,6 +102,26 @@ test('a scope has the longest life that it is given, whatever else the token may
   expect(Number(expiresAt?.seconds) * 1_000 - Date.now()).toBeLessThan(61_000);
 });
 
+test('entries are limited in what they say all together, for lists tell of them entry by entry', async () => {
+  const { tenantId } = world;
+  const elsewhere = () => ({ audience: unique('api'), scopes: Array(251).fill({ from: 'a', to: 'a' }) });
+  const resourceServer = { audience: unique('api'), tenantId, scopes: [{ name: 'a' }] };
+  const exchanges = Array.from({ length: 8 }, elsewhere);
+  expect(
+    await failureOf(registryOf().createResourceServer({ resourceServer: { ...resourceServer, exchanges } })),
+  ).toMatchObject({
+    reason: 'INVALID_FIELD',
+    message: 'resource_server.exchanges must map at most 2000 scopes, all together',
+  });
+  const kinds = { clientType: ClientType.SERVICE, hostingType: HostingType.ON_PREMISES };
+  const granted = () => ({ audience: unique('api'), scopes: Array.from({ length: 251 }, (_, i) => `s${i}`) });
+  const app = { appId: unique('app'), tenantId, ...kinds, grants: Array.from({ length: 8 }, granted) };
+  expect(await failureOf(registryOf().createApp({ app }))).toMatchObject({
+    reason: 'INVALID_FIELD',
+    message: 'app.grants must have at most 2000 scopes, all together',
+  });
+});
+
 test('lists are told page by page, in order, and leave nothing out', async () => {
   const { tenantId } = world;
   const added = new Set<string>();

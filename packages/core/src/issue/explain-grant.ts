@@ -3,7 +3,7 @@ import { requireOperator } from '../access/rights.ts';
 import { type Excess, type Granted, within } from '../policy/cap.ts';
 import { capOfIssued, rulesAbout } from '../policy/caps-of.ts';
 import { refusalOf } from '../policy/refusal.ts';
-import { evaluateGrant, requireKnown } from './decide-grant.ts';
+import { evaluateGrant, requireAlive, requireKnown } from './decide-grant.ts';
 import { findConsent, type IssueCommand, type IssuePorts, requireFields } from './issue-token.ts';
 
 export interface Explanation extends Granted {
@@ -30,13 +30,17 @@ export async function explainGrant(
   requireFields(command);
   ports.registry.forget(command.tenantId);
   const registration = await ports.registry.find(command.tenantId, command.appId, command.audience);
+  requireAlive(registration, ports.follower);
   const consent = command.consentId === null ? null : await findConsent(command, ports);
   const granted = evaluateGrant(registration, { ...command, forUser: command.userId !== null, consent, renewed: null });
   const known = requireKnown(registration);
+  // The token ends with the family of the refresh token that would come with it.
+  const refreshMax = command.refreshable ? known.app.refresh?.ttlMax : undefined;
   const held = capOfIssued(known, command.usage);
   const issued = { ...command, ttl: command.ttl ?? granted.ttl, consentAge: null };
   return {
     ...granted,
+    ttl: Math.min(granted.ttl, refreshMax ?? Infinity),
     isGranted: refusalOf(granted, command.onExcess) === null,
     ruleIds: rulesAbout(known, command.usage).rules.map(({ ruleId }) => ruleId),
     policyVersion: registration.policy.version,

@@ -114,7 +114,7 @@ async function check({ what, entry }: Registered, ports: RegisterPorts): Promise
   if (what === 'resource_server') await checkResourceServer(entry, ports);
 }
 
-/** Of an app, all together: lists tell of them entry by entry. */
+/** Of an entry, all together: lists tell of them entry by entry. */
 const scopesMax = 2_000;
 
 async function checkApp({ appId, tenantId, grants }: App, registry: Registry): Promise<void> {
@@ -149,6 +149,9 @@ async function checkResourceServer(
   }
   if (new Set(exchanges.map((edge) => edge.audience)).size < exchanges.length) {
     throw new InvalidField('resource_server.exchanges', 'must each lead to another audience');
+  }
+  if (exchanges.reduce((sum, edge) => sum + edge.scopes.length, 0) > scopesMax) {
+    throw new InvalidField('resource_server.exchanges', `must map at most ${scopesMax} scopes, all together`);
   }
   for (const edge of exchanges) {
     if (edge.audience === audience) {

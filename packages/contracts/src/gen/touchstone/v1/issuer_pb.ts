@@ -751,8 +751,8 @@ export const IssuerService: GenService<{
     output: typeof RefreshTokenResponseSchema;
   },
   /**
-   * ExplainGrant tells what IssueToken would grant, what not, and whose limit that is - and issues nothing. Nor does it look at
-   * claims.
+   * ExplainGrant tells what IssueToken would grant, what not, and whose limit that is - and issues nothing. It looks neither at
+   * claims, nor at how long the token would be, nor at rates, nor at how many tokens are alive.
    *
    * Callers: an operator (`registry:read`), in the tenants that its credential names. Idempotent. Errors: TENANT_UNKNOWN,
    * APP_UNKNOWN, AUDIENCE_UNKNOWN, CONSENT_REQUIRED, CONSENT_UNKNOWN, CONSENT_ENDED, DISABLED, REFRESH_NOT_ALLOWED.

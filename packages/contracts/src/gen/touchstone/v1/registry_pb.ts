@@ -252,7 +252,7 @@ export type App = Message<"touchstone.v1.App"> & {
   hostingType: HostingType;
 
   /**
-   * What it may ask for. Nothing, where there is none.
+   * What it may ask for. Nothing, where there is none. All together they may have 2,000 scopes.
    *
    * @generated from field: repeated touchstone.v1.AppGrant grants = 6;
    */
@@ -451,7 +451,7 @@ export type ResourceServer = Message<"touchstone.v1.ResourceServer"> & {
   tokenTtlMax?: Duration | undefined;
 
   /**
-   * Where tokens for it may be exchanged to. Default: nowhere.
+   * Where tokens for it may be exchanged to. Default: nowhere. All together they may map 2,000 scopes.
    *
    * @generated from field: repeated touchstone.v1.ExchangeEdge exchanges = 7;
    */
