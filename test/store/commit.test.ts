@@ -67,3 +67,13 @@ test('a commit that waits for ever is given up no later than a statement is', as
   await expect(revoke()).rejects.toThrow(StoreUnavailable);
   expect(performance.now() - started).toBeLessThan(10_000);
 });
+
+test('what the server warns of beside that fails nothing', async () => {
+  await standbys('');
+  await admin.query(`
+    create function touchstone.warns() returns trigger language plpgsql as $$
+    begin raise warning 'a database must be vacuumed'; return new; end $$;
+    create trigger warns before insert or update on touchstone.census for each row execute function touchstone.warns()`);
+  await beat();
+  await admin.query('drop function touchstone.warns cascade');
+});

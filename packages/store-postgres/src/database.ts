@@ -269,8 +269,9 @@ const isSound = (error: unknown): boolean =>
  */
 async function committed<Result>(client: pg.PoolClient, work: () => Promise<Result>): Promise<Result> {
   let warning: string | undefined;
-  const listen = (notice: { message?: string | undefined }) => {
-    warning = notice.message;
+  // Of what else it warns - that a database is to be vacuumed, with each transaction - nothing is the worse.
+  const listen = ({ message, routine }: { message?: string | undefined; routine?: string | undefined }) => {
+    if (routine === 'SyncRepWaitForLSN') warning = message;
   };
   client.on('notice', listen);
   try {
