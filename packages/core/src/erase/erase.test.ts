@@ -26,12 +26,11 @@ class Meanwhile extends TestRevocations {
   }
 }
 
-test('a consent that is recorded while those there were end ends too, and one that comes after the user was cut off stays', async () => {
-  const consents = new TestConsents([ofAda('con_before', 0), ofAda('con_withdrawn', 0)]);
-  consents.withdrawn.add('con_withdrawn');
-  const revocations = new Meanwhile(({ target }, now) => {
-    if (target.kind === 'user') consents.stored.push(ofAda('con_meanwhile', now), ofAda('con_after', now + 1));
-    consents.withdrawn.add(target.key);
+/** Erases ada. @param then what happens as each revocation is written. */
+async function eraseAda(consents: TestConsents, then: (intent: RevocationIntent, now: number) => void) {
+  const revocations = new Meanwhile((intent, now) => {
+    then(intent, now);
+    consents.withdrawn.add(intent.target.key);
   });
   const requested: ErasureRequest[] = [];
   const erasures = {
@@ -40,15 +39,31 @@ test('a consent that is recorded while those there were end ends too, and one th
   };
   const caller = actOf({ kind: 'operator', scopes: ['tokens:revoke'] });
   const command = { tenantId: 't1', userId: 'ada', reason: '' };
-  const { head } = await eraseUser(caller, command, {
-    registry: new TestRegistry(),
-    handles,
-    consents,
-    revocations,
-    erasures,
+  const ports = { registry: new TestRegistry(), handles, consents, revocations, erasures };
+  const { head } = await eraseUser(caller, command, ports);
+  const ended = revocations.intents.map(({ target }) => target.key);
+  return { ended, upTo: [head.revision, requested[0]?.revocation?.head.revision] };
+}
+
+test('a consent that is recorded while those there were end ends too, and one that comes after the user was cut off stays', async () => {
+  const consents = new TestConsents([ofAda('con_before', 0), ofAda('con_withdrawn', 0)]);
+  consents.withdrawn.add('con_withdrawn');
+  const { ended, upTo } = await eraseAda(consents, ({ target }, now) => {
+    if (target.kind === 'user') consents.stored.push(ofAda('con_meanwhile', now), ofAda('con_after', now + 1));
   });
-  expect(revocations.intents.map(({ target }) => target.key)).toEqual(['con_before', userHandle, 'con_meanwhile']);
+  expect(ended).toEqual(['con_before', userHandle, 'con_meanwhile']);
   // What ended last is deleted as well.
-  expect(head.revision).toBe(30);
-  expect(requested[0]?.revocation?.head.revision).toBe(30);
+  expect(upTo).toEqual([30, 30]);
+});
+
+test('one that somebody else has withdrawn since the user was cut off is deleted as well', async () => {
+  const consents = new TestConsents([ofAda('con_withdrawn', 0)]);
+  consents.withdrawn.add('con_withdrawn');
+  const { ended, upTo } = await eraseAda(consents, ({ target }, now) => {
+    if (target.kind !== 'user') return;
+    consents.stored.push(ofAda('con_meanwhile', now));
+    consents.withdrawn.add('con_meanwhile');
+  });
+  expect(ended).toEqual([userHandle, 'con_meanwhile']);
+  expect(upTo).toEqual([20, 20]);
 });

@@ -1,7 +1,7 @@
 import type { Act } from '../access/act.ts';
 import { actsIn, requireKind, requireOperator, requireScope } from '../access/rights.ts';
 import { actorOf } from '../audit/audit-event.ts';
-import type { ConsentStore, ConsentsFound } from '../consents/ports.ts';
+import type { ConsentAsOf, ConsentStore, ConsentsFound } from '../consents/ports.ts';
 import { ErasureUnknown, NotDisabled, TenantUnknown } from '../errors.ts';
 import type { UserHandles } from '../issue/ports.ts';
 import { drawRandom } from '../random.ts';
@@ -44,27 +44,34 @@ export async function eraseUser(
   await requireTenantThere(registry, tenantId);
   const userHandle = (await handles.of(tenantId)).handleOf(userId);
   const why = { reason, includeCredentials: false };
-  const endConsents = async (recordedBy: number): Promise<Head[]> => {
+  const endConsents = async (isToEnd: (one: ConsentAsOf) => boolean): Promise<Head[]> => {
     const heads: Head[] = [];
     for (let after: string | null = ''; after !== null; ) {
       const page: ConsentsFound = await consents.list(tenantId, userHandle, after, pageSize);
-      const alive = page.consents.filter(
-        ({ consent, isWithdrawn }) => !isWithdrawn && consent.recordedAt <= recordedBy,
-      );
-      const ends = alive.map(({ consent }) => ({ kind: 'consent', key: consent.consentId, tenantId }) as const);
+      const ends = page.consents
+        .filter(isToEnd)
+        .map(({ consent }) => ({ kind: 'consent', key: consent.consentId, tenantId }) as const);
       const ended = ends.map((end) => revocations.write(intentOfTarget(act, end, { ...why, idempotencyKey: null })));
       heads.push(...(await Promise.all(ended)).map(({ head }) => head));
       after = page.next;
     }
     return heads;
   };
-  await endConsents(Number.POSITIVE_INFINITY);
+  const before = new Set<string>();
+  await endConsents(({ consent, isWithdrawn }) => {
+    before.add(consent.consentId);
+    return !isWithdrawn;
+  });
   // A user may come back, and be erased again.
   const user = { kind: 'user', key: userHandle, tenantId } as const;
   const again = { ...why, idempotencyKey: newRevocationId() };
   const { ceiling, head, recordedAt } = await revocations.write(intentOfTarget(act, user, again));
-  // One that was recorded while they were looked through may have been used before the user's tokens ended.
-  const last = (await endConsents(recordedAt)).reduce((a, b) => (b.revision > a.revision ? b : a), head);
+  // One that was recorded while they were looked through may have been used before the user's tokens ended; and one that somebody
+  // else has withdrawn since ended after them: to end it again tells when.
+  const meanwhile = await endConsents(
+    ({ consent }) => consent.recordedAt <= recordedAt && !before.has(consent.consentId),
+  );
+  const last = meanwhile.reduce((a, b) => (b.revision > a.revision ? b : a), head);
   const erasureId = newErasureId();
   await erasures.request(
     { erasureId, tenantId, userHandle, revocation: { ceiling, head: last } },
