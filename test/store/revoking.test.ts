@@ -45,3 +45,16 @@ test.each([
   await revoke(few + many);
   expect((await rowsRead(before + few + many + 1)) - read).toBeLessThan(50);
 });
+
+test('whoever revokes much keeps no other tenant waiting', async () => {
+  const revoke = (tenantId: string, number: number) => {
+    const key = `${tenantId === 't1' ? 'a' : 'b'}${number.toString(16).padStart(31, '0')}`;
+    return revokeOne(store, { tenantId, key: { partition: 30_001, key } });
+  };
+  const many = Array.from({ length: 1_500 }, (_, number) => revoke('t1', number));
+  const other = await revoke('t2', 0);
+  const revisions = (await Promise.all(many)).map(({ head }) => head.revision);
+  // Those of one batch are one revision: it was in the first.
+  expect(other.head.revision).toBe(Math.min(...revisions));
+  expect(new Set(revisions).size).toBeGreaterThan(1);
+});

@@ -115,10 +115,43 @@ test('a request counts as much as it is large, and one that is too large for any
       return [...sizes];
     },
     limits,
-    (size) => size,
+    { sizeOf: (size) => size },
   );
   await Promise.all([1, 2, 1, 4, 1].map((size) => ask(size)));
   expect(sent).toEqual([[1, 2], [1], [4], [1]]);
   const refused = await Promise.allSettled([ask(6), ask(4), ask(1)]);
   expect(refused.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+});
+
+test('of each key in its turn one is sent, however much is asked for another', async () => {
+  const sent: string[][] = [];
+  const ask = gather(
+    async (names: readonly string[]) => {
+      sent.push([...names]);
+      return [...names];
+    },
+    limits,
+    { keyOf: (name) => name.charAt(0) },
+  );
+  const first = ['a1', 'a2', 'a3', 'a4', 'a5', 'b1', 'b2'].map((name) => ask(name));
+  await turn();
+  await Promise.all([...first, ask('c1')]);
+  expect(sent).toEqual([
+    ['a1', 'b1', 'a2'],
+    ['b2', 'a3', 'c1'],
+    ['a4', 'a5'],
+  ]);
+});
+
+test('where too many wait, the key gives way of which the most do: its last one is refused, and nobody else', async () => {
+  const ask = gather(
+    async (names: readonly string[]) => [...names],
+    { ...limits, waitingMax: 4 },
+    { keyOf: (name) => name.charAt(0) },
+  );
+  const names = ['a1', 'a2', 'a3', 'a4', 'b1', 'c1', 'b2', 'd1'];
+  const outcomes = await Promise.allSettled(names.map((name) => ask(name)));
+  const refused = names.filter((_, i) => outcomes[i]?.status === 'rejected');
+  expect(refused).toEqual(['a2', 'a3', 'a4', 'b2']);
+  expect(outcomes[1]).toMatchObject({ reason: expect.any(Overloaded) });
 });

@@ -1,6 +1,5 @@
 import type { Signal } from './access/act.ts';
-import { Cancelled, Overloaded } from './errors.ts';
-import type { Waiting } from './waiting.ts';
+import { type Waiting, WaitingInTurns } from './waiting.ts';
 
 export interface GatherLimits {
   /** The most sent together. A request that is larger goes alone. */
@@ -11,26 +10,34 @@ export interface GatherLimits {
   readonly waitingMax: number;
 }
 
+export interface GatheredRequests<Request> {
+  /** How much a request counts towards the limits. Default: 1. */
+  readonly sizeOf?: (request: Request) => number;
+  /**
+   * Whose it is, where whoever asks for much is to keep nobody else waiting: the keys take turns, and where too many wait the one
+   * gives way of which the most do. Default: all are alike.
+   */
+  readonly keyOf?: (request: Request) => string;
+}
+
 /**
  * Gathers concurrent requests into batches: what arrives while all lanes are busy is sent together once one is free. A
  * request never joins a batch that has been sent: that one's snapshot may be older than the request.
  *
  * @param send one result or error a request, in order; when it throws, all of the batch fail alike.
- * @param sizeOf how much a request counts towards the limits.
  */
 export function gather<Request, Result>(
   send: (requests: readonly Request[]) => Promise<readonly (Result | Error)[]>,
   { batchMax, lanes, waitingMax }: GatherLimits,
-  sizeOf: (request: Request) => number = () => 1,
+  { sizeOf = () => 1, keyOf = () => '' }: GatheredRequests<Request> = {},
 ): (request: Request, signal?: Signal) => Promise<Result> {
-  let waiting: Waiting<Request, Result>[] = [];
-  let waitingSize = 0;
+  const waiting = new WaitingInTurns<Request, Result>({ keyOf, sizeOf, sizeMax: waitingMax });
   let underWay = 0;
   let scheduled = false;
 
   // Everything that one turn of the event loop brings is sent together.
   function schedule(): void {
-    if (scheduled || underWay >= lanes || waiting.length === 0) return;
+    if (scheduled || underWay >= lanes || waiting.isEmpty) return;
     scheduled = true;
     setImmediate(() => {
       scheduled = false;
@@ -40,25 +47,9 @@ export function gather<Request, Result>(
   }
 
   function sendNext(): boolean {
-    const batch = underWay < lanes ? takeBatch() : [];
+    const batch = underWay < lanes ? waiting.take(batchMax) : [];
     if (batch.length > 0) void carryOut(batch);
     return batch.length > 0;
-  }
-
-  function takeBatch(): Waiting<Request, Result>[] {
-    const batch: Waiting<Request, Result>[] = [];
-    let [taken, size] = [0, 0];
-    for (const one of waiting) {
-      const sizeWithIt = size + sizeOf(one.request);
-      if (taken > 0 && sizeWithIt > batchMax) break;
-      taken++;
-      size = sizeWithIt;
-      if (one.signal?.aborted) one.reject(new Cancelled());
-      else batch.push(one);
-    }
-    waiting = waiting.slice(taken);
-    waitingSize -= size;
-    return batch;
   }
 
   async function carryOut(batch: readonly Waiting<Request, Result>[]): Promise<void> {
@@ -95,10 +86,7 @@ export function gather<Request, Result>(
 
   return (request, signal) =>
     new Promise<Result>((resolve, reject) => {
-      const size = sizeOf(request);
-      if (waitingSize + size > waitingMax) return reject(new Overloaded());
-      waitingSize += size;
-      waiting.push({ request, signal, resolve, reject });
+      waiting.add({ request, signal, resolve, reject });
       schedule();
     });
 }

@@ -40,5 +40,5 @@ export function consistentRecords(reader: RecordReader, follower: Follower, limi
       return { records: mine, now, head, watermarks, generation };
     });
   }
-  return gather(readAll, limits, (wanted) => wanted.length);
+  return gather(readAll, limits, { sizeOf: (wanted) => wanted.length });
 }
