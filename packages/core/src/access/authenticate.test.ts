@@ -1,4 +1,6 @@
-import { expect, test } from 'vitest';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { expect, test, vi } from 'vitest';
 import { CallerUnknown, Fenced, StoreUnavailable } from '../errors.ts';
 import { Follower } from '../revisions/follower.ts';
 import { chain, History, quiet, TestClock } from '../test-history.ts';
@@ -118,6 +120,25 @@ test('for what would outlast it, it is judged by all that was revoked before', a
   expect(history.asked).toBe(1);
   history.write('u1', 1, { tokenClass: 'credential' });
   await expect(authenticate(credential, true)).rejects.toThrow(CallerUnknown);
+});
+
+test('what was sealed of a credential is not remembered with it', async () => {
+  const { authenticate, keep, forget, database } = await open();
+  const known = await (async () => {
+    const minted = mint();
+    const token = keep(minted);
+    await authenticate(token);
+    forget(minted);
+    return { token, sealed: new WeakRef(minted.record.sealed) };
+  })();
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  await vi.waitUntil(() => {
+    collect();
+    return known.sealed.deref() === undefined;
+  });
+  expect(await authenticate(known.token)).toMatchObject(principal);
+  expect(database.reads).toBe(1);
 });
 
 test('a suspended machine asks first, though its monotonic clock stood still', async () => {

@@ -3,7 +3,7 @@ import type { Awaitable } from '../awaitable.ts';
 import { CallerUnknown } from '../errors.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Opened, TokenMethods } from '../tokens/token-method.ts';
-import { idOf, type TokenRecord } from '../tokens/token-record.ts';
+import { idOf, type TokenRecord, withoutSealed } from '../tokens/token-record.ts';
 import type { ConsistentRecords } from '../validate/consistent-records.ts';
 import { decide } from '../validate/decide.ts';
 import type { Presence } from '../validate/presence.ts';
@@ -17,6 +17,7 @@ export const stalenessMax = 1_000;
 const rememberedMax = 20_000;
 
 interface Remembered {
+  /** Without what was sealed. */
   readonly record: TokenRecord | null;
   readonly opened: Opened | null;
   /** The same object for every call with the credential; null where it is none. */
@@ -64,7 +65,8 @@ export function authenticator({ methods, records, follower, presence, clients }:
     } = await records([{ key: found.located.key, tenantIds: null }]);
     const opened = record && (await found.method.open(found.located, record));
     if (asRead !== follower.generation) return null;
-    return { record, opened, caller: record && opened && callerOf(record, opened) };
+    const caller = record && opened && callerOf(record, opened);
+    return { record: record && withoutSealed(record), opened, caller };
   }
 
   function recall(credential: string): Remembered | undefined {

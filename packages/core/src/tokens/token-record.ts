@@ -106,5 +106,10 @@ export function authorisationBytes(record: Authorisation): Buffer {
   );
 }
 
+const nothing = Buffer.alloc(0);
+
+/** What may be kept of a record that has been opened: each piece that was sealed is of a buffer of many. */
+export const withoutSealed = (record: TokenRecord): TokenRecord => ({ ...record, sealed: nothing, consentKey: null });
+
 /** The record's name in logs and on the audit trail. */
 export const idOf = (record: Authorisation): string => tokenIdOf(record.key);

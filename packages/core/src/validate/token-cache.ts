@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Follower } from '../revisions/follower.ts';
 import type { Claims, Opened } from '../tokens/token-method.ts';
-import type { TokenRecord } from '../tokens/token-record.ts';
+import { type TokenRecord, withoutSealed } from '../tokens/token-record.ts';
 import type { Release } from './ports.ts';
 
 /** What a resource server is told of a token that is honoured. As long as a token is remembered, the same object. */
@@ -36,7 +36,6 @@ const bytesOfEntry = 1_500;
 /** Of a character of its texts, and of the same as it goes over the wire. */
 const [bytesOfLatin, bytesOfOther] = [1 + 2, 2 + 3];
 const isLatin = /^[\0-\xff]*$/;
-const nothing = Buffer.alloc(0);
 
 /**
  * Remembers tokens by the hash of their strings, those used last, up to a number of bytes. A record may be remembered
@@ -73,7 +72,7 @@ export class TokenCache {
   set(token: string, record: TokenRecord, opened: Opened, generation: number): void {
     this.#forgetOtherHistories();
     if (generation !== this.#generation) return;
-    this.#known.set(keyOf(token), { record: { ...record, sealed: nothing, consentKey: null }, opened, lastTold: null });
+    this.#known.set(keyOf(token), { record: withoutSealed(record), opened, lastTold: null });
   }
 
   #forgetOtherHistories(): void {
