@@ -1,6 +1,7 @@
+import { request } from 'node:http';
 import { connect } from 'node:net';
 import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
+import { brotliCompressSync, gunzipSync, gzip } from 'node:zlib';
 import { fromBinary } from '@bufbuild/protobuf';
 import { ErrorInfoSchema } from '@touchstone/contracts/google-rpc';
 import { afterAll, describe, expect, test, vi } from 'vitest';
@@ -120,6 +121,30 @@ test('a message that is small until it is unpacked is refused', async () => {
   expect(bomb.length).toBeLessThan(limit);
   const answer = await post(new Uint8Array(bomb), { 'content-encoding': 'gzip' });
   expect([answer.status, await answer.json()]).toMatchObject([429, { code: 'resource_exhausted' }]);
+});
+
+test('answers are compressed by gzip alone, whatever else is asked for, and so are messages', async () => {
+  await using large = await startTestService(async () => ({ subject: 'x'.repeat(100_000) }));
+  const ask = (encodings: string) => {
+    const url = large.http + validateToken;
+    const headers = { authorization, 'content-type': 'application/json', 'accept-encoding': encodings };
+    return new Promise<[string | undefined, Buffer]>((resolve, reject) => {
+      request(url, { method: 'POST', headers }, async (answer) =>
+        resolve([answer.headers['content-encoding'], Buffer.concat(await answer.toArray())]),
+      )
+        .on('error', reject)
+        .end(body);
+    });
+  };
+  const [none, plain] = await ask('br');
+  expect([none, plain.length > 100_000]).toEqual([undefined, true]);
+  const [packing, packed] = await ask('br, gzip');
+  expect([packing, gunzipSync(packed)]).toEqual(['gzip', plain]);
+  const refused = await post(new Uint8Array(brotliCompressSync(body)), { 'content-encoding': 'br' });
+  expect([refused.status, await refused.json()]).toEqual([
+    501,
+    { code: 'unimplemented', message: 'unknown compression "br": supported encodings are gzip' },
+  ]);
 });
 
 test('a call that is let in, and ends before all of its message is there, is told of', async () => {

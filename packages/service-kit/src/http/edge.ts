@@ -11,7 +11,7 @@ import {
   createContextValues,
   type HandlerContext,
 } from '@connectrpc/connect';
-import { connectNodeAdapter } from '@connectrpc/connect-node';
+import { compressionGzip, connectNodeAdapter } from '@connectrpc/connect-node';
 import type { ShownCertificate } from '@touchstone/core';
 import { NoMessage } from '../call/no-message.ts';
 import type { Admitted, Endpoint } from '../call/pipeline.ts';
@@ -58,6 +58,8 @@ export function createHttpEdge({
       for (const { service, endpoints } of mounted) router.service(service, implementationOf(endpoints));
     },
     readMaxBytes: messageBytesMax,
+    // As on gRPC. Brotli, as connect has it, takes seconds for an answer of some megabytes, of the threads that sign tokens.
+    acceptCompression: [compressionGzip],
     contextValues: ({ socket }) =>
       createContextValues()
         .set(peerKey, `${socket.remoteAddress}:${socket.remotePort}`)
