@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext, type PeerCertificate } from 'node:tls';
 import type { ShownCertificate } from '@touchstone/core';
@@ -8,7 +9,7 @@ export interface Tls {
   readonly certificate: Buffer;
   readonly key: Buffer;
   /** The CAs that certificates of callers are verified up to. */
-  readonly clientCa?: Buffer;
+  readonly clientCa?: readonly string[];
 }
 
 type TlsConfig = Pick<CommonConfig, 'TLS_CERTIFICATE_FILE' | 'TLS_KEY_FILE' | 'TLS_CLIENT_CA_FILE'>;
@@ -18,11 +19,9 @@ export function readTls(config: TlsConfig): Tls | null {
   const { TLS_CERTIFICATE_FILE, TLS_KEY_FILE, TLS_CLIENT_CA_FILE } = config;
   if (!TLS_CERTIFICATE_FILE && !TLS_KEY_FILE && !TLS_CLIENT_CA_FILE) return null;
   const [certificate, key] = [read('TLS_CERTIFICATE_FILE', config), read('TLS_KEY_FILE', config)];
-  requireSound('TLS_KEY_FILE and TLS_CERTIFICATE_FILE: must be a key and its certificate', { cert: certificate, key });
+  requireMatching(certificate, key);
   if (!TLS_CLIENT_CA_FILE) return { certificate, key };
-  const clientCa = read('TLS_CLIENT_CA_FILE', config);
-  requireSound('TLS_CLIENT_CA_FILE: must be certificates', { ca: clientCa });
-  return { certificate, key, clientCa };
+  return { certificate, key, clientCa: certificatesIn(read('TLS_CLIENT_CA_FILE', config).toString()) };
 }
 
 function read(name: keyof TlsConfig, config: TlsConfig): Buffer {
@@ -34,12 +33,25 @@ function read(name: keyof TlsConfig, config: TlsConfig): Buffer {
   }
 }
 
-function requireSound(problem: string, pem: Parameters<typeof createSecureContext>[0]): void {
+function requireMatching(cert: Buffer, key: Buffer): void {
   try {
-    createSecureContext(pem);
+    createSecureContext({ cert, key });
   } catch {
-    throw new SettingsWrong([`${problem}, in PEM`]);
+    throw new SettingsWrong(['TLS_KEY_FILE and TLS_CERTIFICATE_FILE: must be a key and its certificate, in PEM']);
   }
+}
+
+/** Each by itself: given a text, Node takes those before the first that it can't read, and says nothing of the others. */
+function certificatesIn(pem: string): string[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [];
+  const begun = pem.split('-----BEGIN ').length - 1;
+  try {
+    if (blocks.length > 0 && blocks.length === begun)
+      return blocks.map((block) => new X509Certificate(block).toString());
+  } catch {
+    // Told as what is no certificate at all.
+  }
+  throw new SettingsWrong(['TLS_CLIENT_CA_FILE: must be certificates, each of them whole, and no keys, in PEM']);
 }
 
 /** TLS as Node's servers take it: who has no certificate, or another one, may show who it is in another way. */
@@ -50,7 +62,7 @@ export const tlsOptions = ({ certificate, key, clientCa }: Tls) => ({
   rejectUnauthorized: false,
   // Who says nothing must not hold a connection for ever.
   handshakeTimeout: 10_000,
-  ...(clientCa === undefined ? {} : { ca: clientCa }),
+  ...(clientCa === undefined ? {} : { ca: [...clientCa] }),
 });
 
 /** What a certificate shows, which has been verified; null where there is none, of which Node makes an object too. */
