@@ -18,14 +18,18 @@ export function startJobs(
   { signingKeys, dataKeys, isDead }: Keys,
   { logger }: ServiceRuntime,
 ): AsyncDisposable {
-  let underWay: Promise<void> = Promise.resolve();
+  let underWay: Promise<void> | null = null;
   const timer = setInterval(() => {
-    underWay = rotateDue(signingKeys, dataKeys, days * millisecondsPerDay, isDead).then(
-      (rotated) => {
-        if (rotated > 0) logger.info({ rotated }, 'signing keys have been rotated');
-      },
-      (err) => logger.warn({ err }, 'signing keys could not be rotated; it is tried again'),
-    );
+    underWay ??= rotateDue(signingKeys, dataKeys, days * millisecondsPerDay, isDead)
+      .then(
+        (rotated) => {
+          if (rotated > 0) logger.info({ rotated }, 'signing keys have been rotated');
+        },
+        (err) => logger.warn({ err }, 'signing keys could not be rotated; it is tried again'),
+      )
+      .finally(() => {
+        underWay = null;
+      });
   }, lookMilliseconds);
   return {
     async [Symbol.asyncDispose]() {
