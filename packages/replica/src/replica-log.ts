@@ -1,4 +1,4 @@
-import type { FollowerEvents } from '@touchstone/core';
+import { type FollowerEvents, RevisionTooNew, StoreUnavailable } from '@touchstone/core';
 import { KeyEncryptionFailed } from '@touchstone/token-methods';
 import { whyOf } from './why.ts';
 
@@ -22,7 +22,10 @@ export interface ReplicaLog extends FollowerEvents {
   /** A connection broke; the pool makes another. */
   databaseTrouble(error: Error): void;
   beatCommitted(): void;
-  /** The replica's row in the census could not be committed: beyond the fence it answers UNAVAILABLE. */
+  /**
+   * The replica's row in the census could not be committed, or what the database said to it not be understood: beyond the
+   * fence it answers UNAVAILABLE.
+   */
   beatFailed(error: unknown): void;
   /** What the Kafka client says. */
   kafka(level: 'debug' | 'info' | 'warn' | 'error', message: string, details?: Readonly<Record<string, unknown>>): void;
@@ -63,8 +66,10 @@ export function replicaLog({ logger, metrics, readiness }: ReplicaRuntime): Repl
       readiness.set('database', null);
     },
     beatFailed(err) {
-      readiness.set('database', 'the row in the census can not be committed');
-      logger.warn({ err }, 'the row in the census can not be committed');
+      const isTooNew = err instanceof StoreUnavailable && err.cause instanceof RevisionTooNew;
+      const why = isTooNew ? whyOf(err) : 'the row in the census can not be committed';
+      readiness.set('database', why);
+      logger.warn({ err }, why);
     },
     kafka: (level, message, details = {}) => logger[level]({ ...details }, message),
   };

@@ -35,6 +35,16 @@ export interface FollowerEvents {
   sourceDistrusted(revision: number): void;
 }
 
+/** Written under our key, and yet not understood: the replica that follows is of a former version. */
+export class RevisionTooNew extends Error {
+  override readonly name = 'RevisionTooNew';
+  constructor(revision: number, cause: unknown) {
+    super(`revision ${revision} says what only a newer version of this program knows: replace this replica by that`, {
+      cause,
+    });
+  }
+}
+
 /**
  * Follows the chain of revisions and keeps the watermarks that it folds to. Revisions may come from anywhere, in any
  * order: one is applied only if it continues the chain held; about everything else the database is asked.
@@ -290,12 +300,12 @@ export class Follower {
     return true;
   }
 
-  /** @throws StoreUnavailable where it says what only a newer version of this program knows. */
+  /** @throws StoreUnavailable, of which the cause is RevisionTooNew. */
   #read(sealed: SealedRevision): RevisionContent | null {
     try {
       return this.#chain.continues(this.#applied, sealed);
     } catch (error) {
-      throw new StoreUnavailable(error);
+      throw new StoreUnavailable(new RevisionTooNew(sealed.revision, error));
     }
   }
 
