@@ -16,7 +16,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { Admitted, Endpoint } from '../call/pipeline.ts';
-import { PortTaken } from '../lifecycle/port-taken.ts';
+import { CannotListen } from '../lifecycle/cannot-listen.ts';
 import { type Tls, tlsOptions } from '../lifecycle/tls.ts';
 import { type AdmittedMetadata, type InFlight, statusOf } from './admission.ts';
 import { asBuffer } from './definition.ts';
@@ -79,14 +79,14 @@ class TlsCredentials extends ServerCredentials {
 export const addressOf = (host: string, port: number): string =>
   host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 
-/** Listens. @param tls null: plain text. @returns the port. @throws PortTaken */
-export function listen(server: Server, { host, port, portSetting }: Listener, tls: Tls | null): Promise<number> {
+/** Listens. @param tls null: plain text. @returns the port. @throws CannotListen */
+export function listen(server: Server, listener: Listener, tls: Tls | null): Promise<number> {
   return new Promise((resolve, reject) => {
     server.bindAsync(
-      addressOf(host, port),
+      addressOf(listener.host, listener.port),
       tls ? new TlsCredentials(tls) : ServerCredentials.createInsecure(),
       (error, bound) => {
-        if (error) reject(new PortTaken(port, portSetting, error));
+        if (error) reject(new CannotListen(listener, error));
         else resolve(bound);
       },
     );

@@ -18,7 +18,7 @@ import type { Admitted, Endpoint } from '../call/pipeline.ts';
 import { errorDetailsOf } from '../errors/error-details.ts';
 import { failureOf } from '../errors/status-table.ts';
 import type { Listener, MountedService } from '../grpc/server.ts';
-import { PortTaken } from '../lifecycle/port-taken.ts';
+import { CannotListen } from '../lifecycle/cannot-listen.ts';
 import type { Readiness } from '../lifecycle/readiness.ts';
 import { shownCertificate, type Tls, tlsOptions } from '../lifecycle/tls.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -239,11 +239,12 @@ const asConnectError = (error: unknown): never => {
   throw connectErrorOf(error);
 };
 
-/** Listens. @returns the port. @throws PortTaken */
-export function listenHttp(server: Server, { host, port, portSetting }: Listener): Promise<number> {
+/** Listens. @returns the port. @throws CannotListen */
+export function listenHttp(server: Server, listener: Listener): Promise<number> {
+  const { host, port } = listener;
   return new Promise((resolve, reject) => {
     // Stays: a connection that cannot be accepted must not end the service.
-    server.on('error', (error) => reject(new PortTaken(port, portSetting, error)));
+    server.on('error', (error) => reject(new CannotListen(listener, error)));
     server.listen(port, host, () => {
       const address = server.address();
       resolve(typeof address === 'object' && address ? address.port : port);

@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import { Agent, request } from 'node:http';
+import { Agent, createServer as createHttpServer, request } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect, createServer } from 'node:net';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import { expect, test, vi } from 'vitest';
+import { listenHttp } from '../http/edge.ts';
 import { credential, startTestService, validateToken } from '../test-service.ts';
-import { PortTaken } from './port-taken.ts';
+import { CannotListen } from './cannot-listen.ts';
 
 const asIs = (bytes: Buffer): Buffer => bytes;
 const grpcClient = (port: number) => {
@@ -135,7 +136,7 @@ test.each(['GRPC', 'HTTP'] as const)('where the %s port is taken, neither server
   const name = `VALIDATOR_${kind}_PORT`;
   const ports = { VALIDATOR_GRPC_PORT: String(free), VALIDATOR_HTTP_PORT: String(free), [name]: String(taken) };
   const start = startTestService(undefined, ports);
-  await expect(start).rejects.toBeInstanceOf(PortTaken);
+  await expect(start).rejects.toBeInstanceOf(CannotListen);
   await expect(start).rejects.toThrow(new RegExp(`^port ${taken} .*${name}`));
   await vi.waitUntil(
     () =>
@@ -147,4 +148,18 @@ test.each(['GRPC', 'HTTP'] as const)('where the %s port is taken, neither server
     10_000,
   );
   other.close();
+});
+
+test.each([
+  ['is no address of this machine', '192.0.2.1', 'EADDRNOTAVAIL'],
+  ['does not resolve', 'http://127.0.0.1', 'the name does not resolve'],
+])('a HOST that %s is told as that, and not as a port that is taken', async (_, HOST, why) => {
+  const start = startTestService(undefined, { HOST });
+  await expect(start).rejects.toBeInstanceOf(CannotListen);
+  await expect(start).rejects.toThrow(`port 0 of ${HOST} cannot be listened on (${why}): HOST must be`);
+});
+
+test('what keeps the HTTP server from listening is told in the same words', async () => {
+  const listener = { host: '192.0.2.1', port: 0, portSetting: 'VALIDATOR_HTTP_PORT' };
+  await expect(listenHttp(createHttpServer(), listener)).rejects.toThrow('(EADDRNOTAVAIL): HOST must be');
 });

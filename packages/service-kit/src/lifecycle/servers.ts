@@ -20,7 +20,7 @@ export interface Servers {
   stop(drainMilliseconds: number): Promise<void>;
 }
 
-/** Both servers listen, or neither does. @throws PortTaken, SettingsWrong */
+/** Both servers listen, or neither does. @throws CannotListen, SettingsWrong */
 export async function startServers(
   { name, services }: { readonly name: string; readonly services: readonly DescService[] },
   mounted: readonly MountedService[],
