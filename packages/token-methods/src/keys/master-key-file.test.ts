@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -27,6 +27,18 @@ test('a file that others may read, one that is absent and one that is no key are
   await expect(readMasterKeyFile(join(folder, 'absent'))).rejects.toThrow('there is no such file');
   await writeFile(join(folder, 'other'), 'touchstone-master-key-v1 c2hvcnQ', { mode: 0o600 });
   await expect(readMasterKeyFile(join(folder, 'other'))).rejects.toThrow(MasterKeyUnusable);
+});
+
+test('what is there and can not be read is refused, and not told as absent', async () => {
+  await createMasterKeyFile(join(folder, 'file'));
+  // Whoever owns the tests may read every file: these two nobody can.
+  const below = readMasterKeyFile(join(folder, 'file', 'below'));
+  await expect(below).rejects.toThrow(MasterKeyUnusable);
+  await expect(below).rejects.toThrow("can't be read (ENOTDIR): it must be a file, and belong to the user");
+  await mkdir(join(folder, 'inner'), { mode: 0o700 });
+  const inner = readMasterKeyFile(join(folder, 'inner'));
+  await expect(inner).rejects.toThrow(MasterKeyUnusable);
+  await expect(inner).rejects.toThrow("can't be read (EISDIR)");
 });
 
 test('a user has another handle in each tenant and installation, and the same one each time', () => {

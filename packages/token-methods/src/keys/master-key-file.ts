@@ -21,15 +21,21 @@ export async function createMasterKeyFile(path: string): Promise<void> {
   await chmod(path, 0o600);
 }
 
-/** @throws MasterKeyUnusable where others than the owner may read the file, or it holds no master key. */
+/** @throws MasterKeyUnusable where the file can't be read, others than its owner may read it, or it holds no master key. */
 export async function readMasterKeyFile(path: string): Promise<Buffer> {
-  const mode = (await stat(path).catch(() => null))?.mode;
-  if (mode === undefined) throw new MasterKeyUnusable(`${path}: there is no such file`);
+  const { mode } = await stat(path).catch(unreadable(path));
   if ((mode & 0o077) !== 0 && process.platform !== 'win32') {
     throw new MasterKeyUnusable(`${path}: others than its owner may read it; chmod 600 it, and consider it leaked`);
   }
-  const [word, text = ''] = (await readFile(path, 'utf8')).trim().split(' ');
+  const [word, text = ''] = (await readFile(path, 'utf8').catch(unreadable(path))).trim().split(' ');
   const key = Buffer.from(text, 'base64url');
   if (word !== header || key.length !== keyBytes) throw new MasterKeyUnusable(`${path}: this is no ${header}`);
   return key;
 }
+
+const unreadable =
+  (path: string) =>
+  ({ code }: NodeJS.ErrnoException): never => {
+    const why = `it can't be read (${code}): it must be a file, and belong to the user that runs this`;
+    throw new MasterKeyUnusable(`${path}: ${code === 'ENOENT' ? 'there is no such file' : why}`);
+  };
