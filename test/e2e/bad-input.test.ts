@@ -197,10 +197,19 @@ describe('claims', () => {
     expect((await world.validate(token)).claims).toEqual(claims);
   });
 
+  const nested = (levels: number): JsonObject => ({
+    name: JSON.parse('['.repeat(levels - 1) + ']'.repeat(levels - 1)),
+  });
+
+  test('nested more than 32 deep are refused', async () => {
+    expectField(await failureOf(ask({ claims: nested(33) })), 'claims');
+  });
+
   test.each<[string, JsonObject]>([
     ['control characters', { name: 'a\0b\u0001\n' }],
     ['letters of every script', { name: 'Ада 🎉 アダ \u202e' }],
-    ['nesting', { name: JSON.parse('['.repeat(30) + ']'.repeat(30)) }],
+    ['nesting', nested(32)],
+    ['objects in objects', { name: JSON.parse('{"a":'.repeat(31) + 1 + '}'.repeat(31)) }],
     ['names of the language', { name: { constructor: 'x', toString: 1 } as never }],
   ])('with %s come back as they were', async (_what, claims) => {
     const { token } = await ask({ claims });

@@ -139,7 +139,7 @@ export type IssueTokenRequest = Message<"touchstone.v1.IssueTokenRequest"> & {
   /**
    * What the token tells of its user, of which each resource server sees just the claims released to it. Names that the
    * token itself uses (iss, sub, aud, exp, iat, nbf, jti, scope, client_id, act, cnf and the like) are refused.
-   * At most 4,096 bytes as JSON.
+   * At most 4,096 bytes as JSON, and 32 levels of objects and lists, the claims themselves the first.
    *
    * @generated from field: google.protobuf.Struct claims = 9;
    */
