@@ -9,9 +9,9 @@ export {
   type CommonConfig,
   commonSettings,
   type DescribedSetting,
+  databaseUrl,
   describeSettings,
   readSettings,
-  secret,
   wholeNumber,
 } from './config/settings.ts';
 export type { Page } from './http/page.ts';

@@ -32,7 +32,7 @@ export async function startTestService(
   env: NodeJS.ProcessEnv = {},
   authenticating: () => Promise<void> = async () => {},
 ) {
-  const config = readSettings(settings, { DATABASE_URL: 'none', MASTER_KEY_FILE: 'none', ...env });
+  const config = readSettings(settings, { DATABASE_URL: 'postgres://none', MASTER_KEY_FILE: 'none', ...env });
   const lines: string[] = [];
   const logger = pino({ level: 'debug' }, { write: (line) => void lines.push(line) });
   const metrics = openMetrics('validator');

@@ -42,6 +42,33 @@ test('a secret can be a file, whose absence is named', () => {
 });
 
 test.each([
+  'none',
+  'host=db user=user password=hunter2',
+  'mysql://user:hunter2@db/touchstone',
+  'postgres:user:hunter2@db/touchstone',
+  'postgres://user:hunter2#1@db/touchstone',
+  'postgres://user:hunter2/1@db/touchstone',
+  'postgres://user:hunter2?1@db/touchstone',
+  'postgres://user:hunter2@db:port/touchstone',
+  'postgres://user:hunter2@db:5432,other:5432/touchstone',
+])('what is no URL of a database is refused, and not taken for a server that does not answer: %s', (DATABASE_URL) => {
+  const read = () => readSettings(settings, { ...given, DATABASE_URL });
+  expect(read).toThrow(SettingsWrong);
+  expect(read).toThrow('DATABASE_URL: must be a postgres:// URL');
+  expect(read).not.toThrow('hunter2');
+});
+
+test.each([
+  'postgres://user:hunter2%231@db:5432/touchstone?sslmode=verify-full&sslrootcert=/ca.pem',
+  'postgresql://user@[::1]/touchstone',
+  'postgres:///touchstone?host=/var/run/postgresql',
+  'postgres://user:hunter2@/touchstone?host=/var/run/postgresql',
+  'postgres://user@%2Fvar%2Frun%2Fpostgresql/touchstone',
+])('a database may be reached by %s', (DATABASE_URL) => {
+  expect(readSettings(settings, { ...given, DATABASE_URL }).DATABASE_URL).toBe(DATABASE_URL);
+});
+
+test.each([
   ['neither', {}, 'MASTER_KEY_FILE or AWS_KMS_KEY_ID is missing'],
   [
     'neither but a former one',

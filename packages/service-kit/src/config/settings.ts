@@ -44,7 +44,7 @@ export const commonSettings = <Name extends string>(service: Name, grpcPort: num
         .default('')
         .describe('Where others reach the service, as the census lists it; none: HOST.'),
       BUILD: z.string().default('').describe('Names what runs, as the census lists it: a version, a commit.'),
-      DATABASE_URL: secret("PostgreSQL's URL, for a login that has been granted this service's role."),
+      DATABASE_URL: databaseUrl("PostgreSQL's URL, for a login that has been granted this service's role."),
       DATABASE_CONNECTIONS_MAX: wholeNumber(
         8,
         2,
@@ -69,9 +69,16 @@ export const commonSettings = <Name extends string>(service: Name, grpcPort: num
 /** The settings that every service has. */
 export type CommonConfig = z.output<ReturnType<typeof commonSettings<string>>>;
 
-/** A value that can also be given as the name of a file that holds it, by the variable's name and `_FILE`. */
-export const secret = (what: string) =>
-  z.string().min(1).describe(`${what} Secret; or a file that holds it, as the variable of the same name and _FILE.`);
+/** PostgreSQL's URL. Secret: so it can also be given as the name of a file that holds it, by the variable's name and `_FILE`. */
+export const databaseUrl = (what: string) =>
+  z
+    .string()
+    .refine(isDatabaseUrl, 'must be a postgres:// URL: what is special in a password is written as %23 and the like')
+    .describe(`${what} Secret; or a file that holds it, as the variable of the same name and _FILE.`);
+
+/** For the driver one that is none is a server that does not answer. A login and no host is one: `?host=` can name a socket. */
+const isDatabaseUrl = (text: string): boolean =>
+  /^postgres(ql)?:\/\//i.test(text) && URL.canParse(text.replace('@/', '@localhost/'));
 
 /** Reads the settings from an environment. @throws SettingsWrong */
 export function readSettings<Schema extends z.ZodObject>(schema: Schema, env: NodeJS.ProcessEnv): z.output<Schema> {
