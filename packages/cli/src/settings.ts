@@ -1,4 +1,4 @@
-import { brokerList, databaseUrl, keySettings, wholeNumber } from '@touchstone/service-kit';
+import { brokerList, databaseUrl, fenceMilliseconds, keySettings } from '@touchstone/service-kit';
 import { z } from 'zod';
 
 /** What `touchstone migrate` reads from its environment. */
@@ -14,5 +14,5 @@ export const replaySettings = keyedSettings.extend({
   KAFKA_BROKERS: brokerList
     .refine((brokers) => brokers.length > 0, 'must name brokers: without the topic nothing is known of what was lost')
     .describe('Kafka brokers, host:port, separated by commas.'),
-  FENCE_MILLISECONDS: wholeNumber(5_000, 1_000, 'As the services have it.'),
+  FENCE_MILLISECONDS: fenceMilliseconds('As the services have it.'),
 });

@@ -11,6 +11,7 @@ export {
   type DescribedSetting,
   databaseUrl,
   describeSettings,
+  fenceMilliseconds,
   readSettings,
   wholeNumber,
 } from './config/settings.ts';

@@ -31,6 +31,11 @@ test('every wrong setting is named, with what would be right and without its val
   expect(message).not.toContain('hunter2');
 });
 
+test('a fence lasts longer than it is from one commit to the census to the next', () => {
+  expect(readSettings(settings, { ...given, FENCE_MILLISECONDS: '2000' }).FENCE_MILLISECONDS).toBe(2_000);
+  expect(() => readSettings(settings, { ...given, FENCE_MILLISECONDS: '1999' })).toThrow('FENCE_MILLISECONDS');
+});
+
 test('a secret can be a file, whose absence is named', () => {
   const folder = mkdtempSync(join(tmpdir(), 'touchstone-settings-'));
   const file = join(folder, 'url');

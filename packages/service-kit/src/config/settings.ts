@@ -19,6 +19,9 @@ const port = (usual: number, what: string) =>
 export const wholeNumber = (usual: number, min: number, what: string) =>
   z.coerce.number().int().min(min).default(usual).describe(what);
 
+/** A replica commits to the census every second: a fence that is no longer has run out before each commit. */
+export const fenceMilliseconds = (what: string) => wholeNumber(5_000, 2_000, what);
+
 /** Addresses of brokers, separated by commas. */
 export const brokerList = z
   .string()
@@ -54,11 +57,7 @@ export const commonSettings = <Name extends string>(service: Name, grpcPort: num
       KAFKA_BROKERS: brokerList.describe(
         'Kafka brokers, host:port, separated by commas; none: revisions come from PostgreSQL, and audit events wait.',
       ),
-      FENCE_MILLISECONDS: wholeNumber(
-        5_000,
-        1_000,
-        'After this long without a commit to the census nothing is answered.',
-      ),
+      FENCE_MILLISECONDS: fenceMilliseconds('After this long without a commit to the census nothing is answered.'),
       ...tlsSettings,
       MESSAGE_BYTES_MAX: wholeNumber(4_194_304, 1_024, 'The largest request, in bytes.'),
       DRAIN_MILLISECONDS: wholeNumber(0, 0, 'How long to go on serving after having told that it stops.'),
