@@ -1,8 +1,10 @@
 import { chmod } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { TokenMethod } from '@touchstone/contracts';
 import { TestKms } from '@touchstone/token-methods/test-kms';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openAdmin } from './admin.ts';
+import { callsOf } from './calls.ts';
 import { type Fleet, openFleet } from './fleet.ts';
 import { grpcHealth } from './grpc.ts';
 import { type KeyEnvironment, masterKeyIn, newKmsKey, newMasterKey } from './key-environments.ts';
@@ -85,6 +87,20 @@ describe.each([
     kms.alwaysFault = undefined;
     await fleet.consent();
   });
+});
+
+test('the first token of an issuer since its start takes a data key, by whatever method, and the next ones none', async () => {
+  const issuer = resources.use(await spawnService(own.stack, 'issuer', { environment: byKms.current }));
+  await issuer.untilReady();
+  const { issue } = callsOf(own.stack, own.world, { timeoutMs: 30_000, at: { issuer: issuer.grpc } });
+  const attempt = () => outcomeOf(issue({ method: TokenMethod.REFERENCE }));
+  kms.alwaysFault = 'away';
+  expect(await attempt()).toMatchObject({ ok: false, code: 'Unavailable', reason: 'STORE_UNAVAILABLE' });
+  kms.alwaysFault = undefined;
+  expect(await attempt()).toMatchObject({ ok: true });
+  kms.alwaysFault = 'away';
+  expect(await attempt()).toMatchObject({ ok: true });
+  kms.alwaysFault = undefined;
 });
 
 test('a service with another master key waits, and its log names both', async () => {
