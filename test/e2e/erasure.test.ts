@@ -34,7 +34,7 @@ const erase = (userId: string, own = world) =>
   own.operator.revocation.eraseUser({ tenantId: own.tenantId, userId, reason: 'asked for by the user' });
 const untilErased = (erasureId: string) =>
   vi.waitUntil(async () => (await world.operator.revocation.getErasure({ erasureId })).erasedAt, {
-    timeout: 60_000,
+    timeout: 90_000,
     interval: 500,
   });
 
@@ -143,7 +143,7 @@ test('of a tenant that is erased nothing is left but names, which nobody else ca
 
   const { erasureId } = await operator.revocation.eraseTenant({ tenantId, reason: 'the contract has ended' });
   await vi.waitUntil(async () => (await operator.revocation.getErasure({ erasureId })).erasedAt, {
-    timeout: 60_000,
+    timeout: 90_000,
     interval: 500,
   });
   const left = await tablesWith(tenantId);

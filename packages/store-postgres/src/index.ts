@@ -7,7 +7,7 @@ export { consentReader, consentStore } from './consents.ts';
 export { dataKeyRewrapper, dataKeyStore } from './data-keys.ts';
 export { type Database, type DatabaseOptions, isNotSetUp, openDatabase } from './database.ts';
 export { type Destruction, destroyDataKey } from './destroy-data-key.ts';
-export { eraseDue, erasureStore } from './erasures.ts';
+export { type Erased, eraseDue, erasureStore } from './erasures.ts';
 export * from './history-reader.ts';
 export * from './migrate.ts';
 export * from './outbox.ts';

@@ -69,16 +69,18 @@ async function keepUp(
     },
     (err) => logger.warn({ err }, 'upkeep failed; it is tried again'),
   );
-  const erasing = every(
-    eraseMilliseconds,
-    signal,
-    async () => {
-      const erased = await eraseDue(database);
-      if (erased > 0) logger.info({ erased }, 'users or tenants have been erased');
-    },
-    (err) => logger.warn({ err }, 'what is to be erased could not be; it is tried again'),
+  const erasing = (['users', 'tenants'] as const).map((what) =>
+    every(
+      eraseMilliseconds,
+      signal,
+      async () => {
+        const erased = await eraseDue(database, what, signal);
+        if (erased > 0) logger.info({ erased }, `${what} have been erased`);
+      },
+      (err) => logger.warn({ err }, `the ${what} that are to be erased could not be; it is tried again`),
+    ),
   );
-  await Promise.all([keepingUp, erasing]);
+  await Promise.all([keepingUp, ...erasing]);
 }
 
 /** Tells what waits to be published: the same on every replica, and without Kafka too. */
@@ -184,7 +186,9 @@ async function every(
   failed: (error: unknown) => void,
 ): Promise<void> {
   while (!signal.aborted) {
-    await work().catch(failed);
+    await work().catch((error) => {
+      if (!signal.aborted) failed(error);
+    });
     await sleep(milliseconds, undefined, { signal }).catch(() => {});
   }
 }
