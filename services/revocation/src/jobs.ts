@@ -56,7 +56,7 @@ async function keepUp(
   await using database = openDatabase({
     url: config.UPKEEP_DATABASE_URL,
     applicationName: 'touchstone upkeep',
-    connectionsMax: 1,
+    connectionsMax: 2,
     onError: (err) => logger.warn({ err }, 'a connection to the database broke'),
   });
   const keepingUp = every(
