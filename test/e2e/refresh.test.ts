@@ -1,5 +1,7 @@
-import { create } from '@bufbuild/protobuf';
+import { create, fromBinary } from '@bufbuild/protobuf';
 import { OnExcess, RefreshPolicySchema, RefusalReason, TokenMethod } from '@touchstone/contracts';
+import { AuditEventSchema } from '@touchstone/contracts/events';
+import { openDatabase } from '@touchstone/store-postgres';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { type Clients, clientsOf, openWorld, scopes, unique, type World } from '../harness/world.ts';
 import { failureOf } from './support-outcome.ts';
@@ -281,6 +283,23 @@ test.each<[string, (made: Awaited<ReturnType<typeof issue>>, consentId: string) 
   await die({ ...made, refreshToken: renewed.refreshToken }, consentId);
   expect([await isActive(made.token), await isActive(renewed.token)]).toEqual([false, false]);
   expect(await failureOf(refresh(renewed.refreshToken))).toMatchObject({ reason: 'TOKEN_NOT_HONOURED' });
+});
+
+test('the audit trail names the first refresh token of a family beside all others of it', async () => {
+  const own = await openWorld(stack);
+  const renewer = await addApp({ ttlMax: month }, own);
+  const { refreshToken } = await own.issue({ appId: renewer.appId, scopes, refreshable: true });
+  const renewed = await refresh(refreshToken, {}, renewer);
+  await refresh(renewed.refreshToken, {}, renewer);
+  await using database = openDatabase({ url: stack.adminUrl, applicationName: 'test', connectionsMax: 1 });
+  const text = 'select payload from outbox where tenant_id = $1';
+  const issued = (await database.query({ text, values: [own.tenantId] })).flatMap(([payload]) => {
+    const { act } = fromBinary(AuditEventSchema, payload as Buffer);
+    return act.case === 'tokenIssued' && act.value.credentialFor === '' ? [act.value] : [];
+  });
+  const [first, ...others] = issued.sort((a, b) => a.parentTokenId.length - b.parentTokenId.length);
+  expect(first).toMatchObject({ audience: 'touchstone:refresh', parentTokenId: '' });
+  expect(others.map(({ parentTokenId }) => parentTokenId)).toEqual(Array(5).fill(first?.tokenId));
 });
 
 test('revoking a token leaves its family', async () => {

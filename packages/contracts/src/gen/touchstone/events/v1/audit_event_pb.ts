@@ -235,7 +235,8 @@ export type TokenIssued = Message<"touchstone.events.v1.TokenIssued"> & {
   credentialFor: string;
 
   /**
-   * The token that it was made out of, by exchange; empty: none.
+   * What it was made out of: the token that was exchanged; for what came with a refresh token or was renewed, and for every later
+   * refresh token, the first refresh token of the family. Empty: nothing.
    *
    * @generated from field: string parent_token_id = 11;
    */
