@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Follower } from '../revisions/follower.ts';
+import { bytesOfValues } from '../tokens/bytes-of-values.ts';
 import type { Claims, Opened } from '../tokens/token-method.ts';
 import { type TokenRecord, withoutSealed } from '../tokens/token-record.ts';
 import type { Release } from './ports.ts';
@@ -31,8 +32,8 @@ export interface KnownToken {
   lastTold: { readonly release: Release; readonly told: Told } | null;
 }
 
-/** What an entry takes beside its texts: objects, and its place in the cache. */
-const bytesOfEntry = 1_500;
+/** What an entry takes beside what is counted of its texts and claims: objects, and its place in the cache. */
+const bytesOfEntry = 500;
 /** Of a character of its texts, and of the same as it goes over the wire. */
 const [bytesOfLatin, bytesOfOther] = [1 + 2, 2 + 3];
 const isLatin = /^[\0-\xff]*$/;
@@ -85,7 +86,8 @@ export class TokenCache {
 /** The string itself is kept nowhere. */
 const keyOf = (token: string): string => hash('sha256', token, 'latin1');
 
-function sizeOf({ record, opened: { userId, claims } }: KnownToken): number {
-  const text = JSON.stringify([record, userId, claims]);
-  return bytesOfEntry + text.length * (isLatin.test(text) ? bytesOfLatin : bytesOfOther);
+function sizeOf({ record, opened }: KnownToken): number {
+  const text = JSON.stringify([record, opened]);
+  const bytesOfText = text.length * (isLatin.test(text) ? bytesOfLatin : bytesOfOther);
+  return bytesOfEntry + bytesOfText + bytesOfValues(opened.claims);
 }

@@ -1,4 +1,5 @@
 import {
+  bytesOfValues,
   drawRandom,
   type Located,
   type Secrets,
@@ -65,7 +66,8 @@ export function encryptedMethod(keys: KeyRing, signing: Signers, issuer: string)
       const jws = decrypt(rest, keys.contentKey(identifying));
       if (!jws) return null;
       const payload = payloadIn(jws.toString());
-      decrypted.set(hashed, payload, { size: entryBytes + bytesOfCharacter * rest.length });
+      const size = entryBytes + bytesOfCharacter * rest.length + bytesOfValues(payload.claims);
+      decrypted.set(hashed, payload, { size });
       return openedBy(payload, record);
     },
   };
