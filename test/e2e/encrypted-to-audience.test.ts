@@ -28,7 +28,7 @@ const verify = (jws: string, audience: string) =>
 
 async function keyFor(algorithm: string, options: object) {
   const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true, ...options });
-  const encryptionJwk = JSON.stringify({ ...(await exportJWK(publicKey)), kid: 'ours' });
+  const encryptionJwk = JSON.stringify({ ...(await exportJWK(publicKey)), kid: 'ours', use: 'enc', alg: algorithm });
   return { privateKey, encryptionJwk, privateJwk: JSON.stringify(await exportJWK(privateKey)) };
 }
 
@@ -106,6 +106,8 @@ describe('as a key that is encrypted to is refused', async () => {
     ['a key that signs', signing.encryptionJwk],
     ['a point that is not on its curve', JSON.stringify({ ...JSON.parse(agreed.encryptionJwk), x: 'A'.repeat(43) })],
     ['an RSA key of 1,024 bits', JSON.stringify(rsa)],
+    ['a key for another algorithm', JSON.stringify({ ...JSON.parse(agreed.encryptionJwk), alg: 'ECDH-ES+A256KW' })],
+    ['a key for signatures', JSON.stringify({ ...JSON.parse(agreed.encryptionJwk), use: 'sig' })],
   ])('%s', async (_, encryptionJwk) => {
     expect(await failureOf(addServer(stack, world, { encryptionJwk }))).toMatchObject({
       code: 'InvalidArgument',

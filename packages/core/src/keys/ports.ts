@@ -98,7 +98,7 @@ export interface TenantKeyReader {
 
 /** Public keys that resource servers have registered, to be encrypted to. */
 export interface EncryptionKeys {
-  /** Whether it is one, as a JWK (RFC 7517) in JSON, that can be encrypted to, and nothing of a private one. */
+  /** Whether it is one, as a JWK (RFC 7517) in JSON, that can be encrypted to and says nothing else, with nothing of a private one. */
   isUsable(jwk: string): Promise<boolean>;
 }
 

@@ -145,7 +145,8 @@ async function checkResourceServer(
     throw new InvalidField('resource_server.scopes', 'must each have a name of its own');
   }
   if (encryptionJwk !== null && !(await encryptionKeys.isUsable(encryptionJwk))) {
-    throw new InvalidField('resource_server.encryption_jwk', 'must be a public key that can be encrypted to, as a JWK');
+    const rule = 'must be a public key that can be encrypted to, as a JWK whose `use` and `alg` say nothing else';
+    throw new InvalidField('resource_server.encryption_jwk', rule);
   }
   if (new Set(exchanges.map((edge) => edge.audience)).size < exchanges.length) {
     throw new InvalidField('resource_server.exchanges', 'must each lead to another audience');

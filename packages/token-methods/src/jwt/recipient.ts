@@ -38,10 +38,12 @@ export async function encryptTo(
 
 /** Public keys of others. */
 export const encryptionKeys: EncryptionKeys = {
-  async isUsable(jwk) {
+  async isUsable(recipient) {
     try {
-      await encryptTo(jwk, '', null);
-      return true;
+      await encryptTo(recipient, '', null);
+      const jwk: JWK = JSON.parse(recipient);
+      // Who keeps to RFC 7517 sections 4.2 and 4.4 would not decrypt by it.
+      return (jwk.use ?? 'enc') === 'enc' && (jwk.alg ?? algorithmOf(jwk)) === algorithmOf(jwk);
     } catch {
       return false;
     }

@@ -475,7 +475,7 @@ export type ResourceServer = Message<"touchstone.v1.ResourceServer"> & {
   /**
    * Not empty: its public key as a JWK (RFC 7517), to which SIGNED tokens for it are encrypted (RFC 7516), so that nobody on
    * the way reads them. It decrypts them by itself, and presents what is inside to ValidateToken. EC P-256, P-384, P-521 or
-   * X25519, for ECDH-ES; or RSA of 2,048 bits or more, for RSA-OAEP-256.
+   * X25519, for ECDH-ES; or RSA of 2,048 bits or more, for RSA-OAEP-256. Its `alg` is that or absent, its `use` `enc` or absent.
    *
    * @generated from field: string encryption_jwk = 10;
    */
