@@ -23,7 +23,8 @@ type Material = Identity & { readonly token: string; readonly rest: string };
  * CONSENT_KEY: what the token says of its user is encrypted under the key of the consent that it stands on (RFC 7516), which
  * the database keeps wrapped and gives out with the record. Its holder sees its length and the day on which it expires, and
  * no more. It costs a row, and its claims to carry around. It dies by its record and by watermarks; and with the key of its
- * consent, which takes what it says with it, whoever has kept the string.
+ * consent, which takes what it says with it, whoever has kept the string. Refresh tokens, and what it is exchanged for, are
+ * made by other methods: they say the same without that key.
  */
 export function consentKeyMethod(keys: KeyRing, consentKeys: ConsentKeys): TokenMethod {
   return {

@@ -157,7 +157,8 @@ export const TokenMethod = {
 
   /**
    * The claims travel with it, encrypted under the key of the consent that it stands on. Withdrawing the consent deletes the
-   * key, and with it what all of its tokens say. Only for a user, with a consent.
+   * key, and with it what its tokens of this method say - but not what refresh tokens, and tokens that one was exchanged for,
+   * hold of it: those are made by other methods. EraseUser deletes that, too. Only for a user, with a consent.
    *
    * @generated from enum value: TOKEN_METHOD_CONSENT_KEY = 3;
    */
