@@ -98,6 +98,7 @@ export async function eraseDue(database: Database, erased: Erased, signal: Abort
   }
 }
 
+/** Else the database would go through all tokens all the time, where there is always somebody to erase. */
 async function withRest(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
   const begunAt = performance.now();
   try {
