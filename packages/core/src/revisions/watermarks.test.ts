@@ -132,6 +132,22 @@ test('a token dies with any token that it was derived from', () => {
   }
 });
 
+test('of two operators who revoke everything at the same time, credentials included, each is spared by its own call alone', () => {
+  const credentials = ['1', '2', '3'].map((digit) =>
+    record({ tokenClass: 'credential', sequence: 1, key: { partition: 1, key: digit.repeat(32) } }),
+  );
+  const calls = credentials
+    .slice(0, 2)
+    .map((own) => cut('', 5, { kind: 'all', tokenClass: 'credential', sparedTokenId: idOf(own) }));
+  for (const [first, second] of [calls, calls.toReversed()] as [Cut, Cut][]) {
+    const marks = new Watermarks();
+    marks.raise(first);
+    expect(credentials.filter((one) => !marks.revokes(one)).map(idOf)).toEqual([first.sparedTokenId]);
+    marks.raise(second);
+    expect(credentials.map((one) => marks.revokes(one))).toEqual([true, true, true]);
+  }
+});
+
 test('marks that were folded, stored and loaded revoke what the cuts did, and go on from there', () => {
   const cuts = fc.array(someCut, { maxLength: 8 });
   fc.assert(

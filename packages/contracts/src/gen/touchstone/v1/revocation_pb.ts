@@ -308,8 +308,10 @@ export type RevokeTokensRequest = Message<"touchstone.v1.RevokeTokensRequest"> &
 
   /**
    * Whether the credentials of the target's identity services, apps, resource servers and operators die as well. The one
-   * that makes this call is always spared, so that a full revocation doesn't stop the recovery from it; it can be cut off
-   * by its id. An operator's that acts in several tenants is of none of them: it dies with all there are, or by its id.
+   * that makes this call is always spared by it, so that a full revocation doesn't stop the recovery from it; it can be cut
+   * off by its id. Another one's call does not spare it: two operators who revoke everything within a second can end each
+   * other's, and `touchstone bootstrap --replace` makes another. An operator's that acts in several tenants is of none of
+   * them: it dies with all there are, or by its id.
    *
    * @generated from field: bool include_credentials = 4;
    */
