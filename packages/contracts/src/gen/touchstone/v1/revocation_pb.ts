@@ -1035,7 +1035,8 @@ export const RevocationService: GenService<{
    * EraseTenant has all that is kept of a tenant deleted, once that has been disabled: records, consents, apps, resource servers,
    * policies, signing keys, and the key that its users' handles are made under. Then the handles that remain - in the history of
    * revocations, on the audit trail, in backups of either - say nothing of anybody. Its name stays taken, and so do those of its apps
-   * and resource servers: a tenant that had one of them would be taken for this one.
+   * and resource servers: a tenant that had one of them would be taken for this one. An operator's credential that acts in this
+   * tenant alone goes with it, the caller's own too: GetErasure is then for one that acts in another tenant as well.
    *
    * Callers: an operator (`tokens:revoke`), in the tenants that its credential names. Safe to retry: it is done again, until nothing is
    * left and the answer is TENANT_UNKNOWN. Errors: TENANT_UNKNOWN, NOT_DISABLED.
