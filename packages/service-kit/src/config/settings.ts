@@ -51,7 +51,7 @@ export const commonSettings = <Name extends string>(service: Name, grpcPort: num
       DATABASE_CONNECTIONS_MAX: wholeNumber(
         8,
         2,
-        'The most connections to PostgreSQL that calls share; what takes or lasts longer has others: one in a validator, up to two in an issuer, up to five in a revocation service.',
+        'The most connections to PostgreSQL that calls share; what takes or lasts longer has others: one in a validator, up to two in an issuer, up to seven in a revocation service.',
       ),
       ...keySettings,
       KAFKA_BROKERS: brokerList.describe(
