@@ -4,6 +4,7 @@ import {
   type AuditEvent,
   Disabled,
   type NewSigningKey,
+  type PublicSigningKey,
   publishedKeysMax,
   type Rotation,
   TooManySigningKeys,
@@ -25,8 +26,9 @@ afterAll(() => store?.[Symbol.asyncDispose]());
 
 const encryption = fileKeyEncryption(randomBytes(32));
 const openDataKeys = () => new DataKeys(dataKeyStore(store.database), [encryption]);
-const openSigningKeys = (mac = store.keys.mac) =>
-  signingKeyStore(store.database, { mac, codec: auditCodec, instanceId: unique('test') });
+const isNoneDead = () => false;
+const openSigningKeys = (mac = store.keys.mac, isDead: (key: PublicSigningKey) => boolean = isNoneDead) =>
+  signingKeyStore(store.database, { mac, codec: auditCodec, instanceId: unique('test'), isDead });
 
 async function addTenant(): Promise<string> {
   const tenantId = unique('tenant');
@@ -49,7 +51,12 @@ const rotate = async (tenantId: string, replaces?: string | null, keys = openSig
     { tenantId, pair: await pairOf(tenantId), ...(replaces === undefined ? {} : { replaces }) },
     eventOf(tenantId),
   );
-const isNoneDead = () => false;
+/** As if its keys had been there for an hour: verifiers know them. */
+const age = (tenantId: string) =>
+  store.database.query({
+    text: `update signing_key set created_at = created_at - interval '1 hour' where tenant_id = $1`,
+    values: [tenantId],
+  });
 const versionOf = async (tenantId: string) => {
   const text = 'select registry_version from tenant where tenant_id = $1';
   return (await store.database.query({ text, values: [tenantId] }))[0]?.[0] as number;
@@ -83,6 +90,7 @@ test('who rotates for a key that is not the active one any more changes nothing'
   expect(new Set(raced.map(({ active }) => active.keyId)).size).toBe(1);
   const [{ active }] = raced as [(typeof raced)[0]];
   const version = await versionOf(tenantId);
+  await age(tenantId);
   const again = await Promise.all(Array.from({ length: 5 }, () => rotate(tenantId, active.keyId)));
   expect(new Set(again.map((one) => one.active.keyId)).size).toBe(1);
   expect(await openSigningKeys().listPublic(tenantId)).toHaveLength(3);
@@ -101,6 +109,7 @@ test('while as many keys as may be are published nobody gets one for the asking;
   await rotate(other);
 
   const activeId = async () => (await keys.active(tenantId))?.keyId ?? null;
+  await age(tenantId);
   await rotate(tenantId, await activeId());
   expect(await keys.listPublic(tenantId)).toHaveLength(publishedKeysMax + 1);
   const change = (what: string, keyId: string | null) =>
@@ -117,11 +126,14 @@ test('while as many keys as may be are published nobody gets one for the asking;
   await expect(rotate(tenantId)).rejects.toThrow(TooManySigningKeys);
 });
 
-test('what has signed for long enough is due', async () => {
+test('what has signed for long enough is due, once verifiers know the next one', async () => {
   const [tenantId, keys] = [await addTenant(), openSigningKeys()];
   const { active } = await rotate(tenantId);
   const dueAfter = async (milliseconds: number) =>
     (await keys.listDue(milliseconds)).filter((key) => key.tenantId === tenantId);
+  await sleep(5);
+  expect(await dueAfter(1)).toEqual([]);
+  await age(tenantId);
   expect(await dueAfter(60_000)).toEqual([]);
   await expect.poll(() => dueAfter(1)).toMatchObject([{ keyId: active.keyId }]);
 });
@@ -129,11 +141,42 @@ test('what has signed for long enough is due', async () => {
 test('what is due is rotated, by whichever issuer comes first', async () => {
   const [tenantId, keys] = [await addTenant(), openSigningKeys()];
   const { active, next } = await rotate(tenantId);
+  await age(tenantId);
   await sleep(5);
   await Promise.all([1, 2, 3].map(() => rotateDue(openSigningKeys(), openDataKeys(), 2, isNoneDead)));
   expect((await keys.findPublic(active.keyId, [tenantId]))?.state).toBe('retired');
   expect((await keys.findPublic(next.keyId, [tenantId]))?.state).not.toBe('next');
   expect(await rotateDue(keys, openDataKeys(), 3_600_000, isNoneDead)).toBe(0);
+});
+
+test('a next key that was revoked is replaced, and its successor published for a while before it signs', async () => {
+  const [tenantId, keys] = [await addTenant(), openSigningKeys()];
+  const { active, next } = await rotate(tenantId);
+  const text = 'update signing_key set disabled_revision = 1 where signing_key_id = $1';
+  await store.database.query({ text, values: [next.keyId] });
+  await sleep(5);
+  const version = await versionOf(tenantId);
+  const look = async () => {
+    await rotateDue(openSigningKeys(), openDataKeys(), 2, isNoneDead);
+    const all = await keys.listPublic(tenantId);
+    return Object.fromEntries(all.map(({ state, keyId }) => [state, keyId]));
+  };
+  const states = await look();
+  const { next: successor } = states;
+  expect(states).toEqual({ active: active.keyId, next: expect.any(String), revoked: next.keyId });
+  expect((await keys.listPublished()).map(({ keyId }) => keyId)).toContain(successor);
+  expect(await look()).toEqual(states);
+  expect((await rotate(tenantId, active.keyId)).next.keyId).toBe(successor);
+  expect(await versionOf(tenantId)).toBe(version);
+  await age(tenantId);
+  expect(await look()).toMatchObject({ active: successor, retired: active.keyId });
+});
+
+test('nothing is waited for where the active key is dead, whatever its row says', async () => {
+  const tenantId = await addTenant();
+  const { active, next } = await rotate(tenantId);
+  const keys = openSigningKeys(store.keys.mac, ({ keyId }) => keyId === active.keyId);
+  expect((await rotate(tenantId, active.keyId, keys)).active.keyId).toBe(next.keyId);
 });
 
 test('a tenant that was disabled gets no key any more, whatever was listed before', async () => {
@@ -158,7 +201,10 @@ test('a tenant that was disabled gets no key any more, whatever was listed befor
 
 test('keys that are dead are not rotated, and keep no other one from it', async () => {
   const [dead, alive] = [await addTenant(), await addTenant()];
-  for (const tenantId of [dead, alive]) await rotate(tenantId);
+  for (const tenantId of [dead, alive]) {
+    await rotate(tenantId);
+    await age(tenantId);
+  }
   await sleep(5);
   await rotateDue(openSigningKeys(), openDataKeys(), 2, ({ tenantId }) => tenantId === dead);
   expect(await openSigningKeys().listPublic(dead)).toHaveLength(2);
@@ -167,7 +213,10 @@ test('keys that are dead are not rotated, and keep no other one from it', async 
 
 test('what is due is rotated also where another one can not be', async () => {
   const [failing, other] = [await addTenant(), await addTenant()];
-  for (const tenantId of [failing, other]) await rotate(tenantId);
+  for (const tenantId of [failing, other]) {
+    await rotate(tenantId);
+    await age(tenantId);
+  }
   await sleep(5);
   const keys = openSigningKeys();
   const failsForOne: typeof keys = {

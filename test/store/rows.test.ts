@@ -93,7 +93,8 @@ async function openTenant(id: string): Promise<Tenant> {
     eventOf(id),
   );
   const pair = await signingKeyMaker(dataKeys).makePair(id, 'EdDSA');
-  const { active } = await signingKeyStore(as.issuer, stored).rotate({ tenantId: id, pair }, () => eventOf(id));
+  const signingKeys = signingKeyStore(as.issuer, { ...stored, isDead: () => false });
+  const { active } = await signingKeys.rotate({ tenantId: id, pair }, () => eventOf(id));
   const [token, credential, revoked] = [
     await issue(id),
     await issue(id, { tokenClass: 'credential' }),

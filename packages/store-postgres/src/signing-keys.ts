@@ -9,6 +9,7 @@ import {
   type PublicSigningKey,
   platformTtlMax,
   publishedKeysMax,
+  publishedKeysMaxAge,
   type Rotated,
   type Rotation,
   type SigningKey,
@@ -28,6 +29,11 @@ const publicColumns = `
 /** Those that verifiers need to know; the first parameter is for how many seconds they do once one has been retired. */
 const isPublished = `
   k.disabled_revision is null and (k.retired_at is null or k.retired_at > now() - $1 * interval '1 second')`;
+
+/** A next key that verifiers may not know yet. Caches on their way may remember the keys for as long as they do. */
+const isUnknown = `
+  k.state = 'next' and k.disabled_revision is null
+  and k.created_at > now() - interval '${2 * publishedKeysMaxAge} seconds'`;
 
 /** The public halves of signing keys. */
 export function publicKeyReader(database: Database, mac: Mac): PublicKeyReader {
@@ -51,12 +57,14 @@ export interface SigningKeyStoreOptions {
   readonly mac: Mac;
   readonly codec: AuditCodec;
   readonly instanceId: string;
+  /** Of a key that is alive by its row, whether it is dead all the same. */
+  isDead(key: PublicSigningKey): boolean;
 }
 
 /** Signing keys, the private halves wrapped. */
 export function signingKeyStore(
   database: Database,
-  { mac, codec, instanceId }: SigningKeyStoreOptions,
+  { mac, codec, instanceId, isDead }: SigningKeyStoreOptions,
 ): SigningKeyStore {
   const writer = new OutboxWriter(instanceId, codec);
 
@@ -78,7 +86,9 @@ export function signingKeyStore(
         if (replaces === undefined) await requireFewPublished(query, tenantId);
         const { active, next } = await currentKeys(query, tenantId, mac);
         if (!next) await insert(query, pair[1], 'next', mac);
-        if (replaces !== undefined && active && active.keyId !== replaces) {
+        const isReplaced = async (key: PublicSigningKey) =>
+          key.keyId === replaces && (isDead(key) || (await isNextKnown(query, tenantId)));
+        if (replaces !== undefined && active && !(await isReplaced(active))) {
           return { rotated: (await currentKeys(query, tenantId, mac)) as Rotated, written: 0 };
         }
         await retire(query, tenantId);
@@ -112,7 +122,8 @@ export function signingKeyStore(
     listDue: (milliseconds) =>
       list(
         '*',
-        `k.state = 'active' and k.disabled_revision is null and k.activated_at < now() - $1 * interval '1 millisecond'`,
+        `k.state = 'active' and k.disabled_revision is null and k.activated_at < now() - $1 * interval '1 millisecond'
+         and k.tenant_id not in (select k.tenant_id from signing_key k where ${isUnknown})`,
         [milliseconds],
       ),
 
@@ -136,6 +147,11 @@ async function currentKeys(query: Query, tenantId: string, mac: Mac): Promise<Pa
   const keys = rows.map((row) => publicKeyOf(row, mac));
   const [active, next] = (['active', 'next'] as const).map((state) => keys.find((key) => key?.state === state));
   return { ...(active ? { active } : {}), ...(next ? { next } : {}) };
+}
+
+async function isNextKnown(query: Query, tenantId: string): Promise<boolean> {
+  const text = `select 1 from signing_key k where k.tenant_id = $1 and ${isUnknown}`;
+  return (await query({ text, values: [tenantId] })).length === 0;
 }
 
 const retire = (query: Query, tenantId: string): Promise<Row[]> =>

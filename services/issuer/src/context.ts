@@ -71,11 +71,11 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
   const stored = { mac: keys.mac, codec: auditCodec, instanceId };
   const registered = registry(database, keys.mac);
   const consents = consentStore(database, stored);
-  const signingKeys = signingKeyStore(database, stored);
+  const isDeadKey = (key: PublicSigningKey) => isDead(key, follower);
+  const signingKeys = signingKeyStore(database, { ...stored, isDead: isDeadKey });
   const tokens = tokenWriter(database, instanceId, auditCodec);
   const audit = auditWriter(database, instanceId, auditCodec);
   const revocations = revocationWriter(database, { chain, codec: auditCodec, instanceId });
-  const isDeadKey = (key: PublicSigningKey) => isDead(key, follower);
   const methods = openMethods({
     keys,
     signing: signers(signingKeys, dataKeys, { isDead: isDeadKey }),

@@ -110,9 +110,12 @@ export interface CallerKeys {
 
 export interface Rotation {
   readonly tenantId: string;
-  /** Rotates only where this key is the active one, or none is; null: where none is; absent: in any case. */
+  /**
+   * Rotates only where this key is the active one, or none is; null: where none is; absent: in any case. One that is alive signs on
+   * until verifiers know the next one.
+   */
   readonly replaces?: string | null;
-  /** The new next key, and one to be active where there is no next key yet. */
+  /** The new next key, and one to be the next before that where there is none. */
   readonly pair: readonly [next: NewSigningKey, active: NewSigningKey];
 }
 
@@ -121,6 +124,9 @@ export interface Rotated {
   readonly active: PublicSigningKey;
   readonly next: PublicSigningKey;
 }
+
+/** Seconds for which verifiers may remember the keys that are published. */
+export const publishedKeysMaxAge = 300;
 
 /** How many of a tenant's keys may be published: while as many are, none is made because somebody asks for it. */
 export const publishedKeysMax = 100;
@@ -133,11 +139,14 @@ export interface SigningKeyStore extends PublicKeyReader {
   listPublic(tenantId: string): Promise<readonly PublicSigningKey[]>;
   /** Those of all tenants that verifiers need to know. @throws StoreUnavailable */
   listPublished(): Promise<readonly PublicSigningKey[]>;
-  /** Keys that have signed for longer than this many milliseconds. @throws StoreUnavailable */
+  /**
+   * Keys that have signed for longer than this many milliseconds, but those whose next one verifiers may not know yet.
+   * @throws StoreUnavailable
+   */
   listDue(milliseconds: number): Promise<readonly PublicSigningKey[]>;
   /**
    * Lets the next key sign and keeps a new next one, raises the version of the tenant's registry, and writes the event; or
-   * none of that. Returns what holds afterwards.
+   * none of that, but that there is a next one. Returns what holds afterwards.
    * @param eventOf the event, for the key that signs now.
    * @throws Disabled where the tenant has been; TooManySigningKeys where it is in any case, and as many as may be are
    *   published; StoreUnavailable

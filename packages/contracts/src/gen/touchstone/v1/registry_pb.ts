@@ -3143,9 +3143,11 @@ export const RegistryService: GenService<{
   },
   /**
    * RotateSigningKey lets the next key sign, in place of the one that does, and makes another next one. No token is lost:
-   * the former key stays published for 90 days, as long as anything that it signed can live. It happens by itself, too, when a key
-   * has signed for long enough. While 100 of the tenant's keys are published nobody may ask for another, since verifiers read the
-   * keys of all tenants: one must be revoked first, or have been retired for 90 days.
+   * the former key stays published for 90 days, as long as anything that it signed can live. Verifiers may remember for five
+   * minutes what is published: a next key that is younger - after another call, or since the one before was revoked - signs
+   * before all of them know it, as does a tenant's first. It happens by itself, too, when a key has signed for long enough, and
+   * then waits until the next one has been published for ten minutes. While 100 of the tenant's keys are published nobody may ask
+   * for another, since verifiers read the keys of all tenants: one must be revoked first, or have been retired for 90 days.
    *
    * Callers: an operator (`registry:write`). Not idempotent: each call rotates. Errors: TENANT_UNKNOWN, DISABLED,
    * TOO_MANY_SIGNING_KEYS.
