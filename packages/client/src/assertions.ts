@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type CryptoKey, importJWK, type JWK, SignJWT } from 'jose';
 
-/** A private key whose public half is registered for a client, as a JWK (RFC 7517) with `alg` and `kid`. */
+/** A private key whose public half is registered for a client, at one installation alone: a JWK (RFC 7517) with `alg` and `kid`. */
 export type ClientKey = JWK & { readonly alg: string; readonly kid: string };
 
 /** Seconds: for the call, and for clocks that differ. */

@@ -112,7 +112,8 @@ export type CallerIdentity = Message<"touchstone.v1.CallerIdentity"> & {
      * unique in its entry; Ed25519, P-256, or RSA of 2,048 bits or more. The assertion is a JWT, signed by EdDSA, ES256 or
      * RS256, of at most 4,096 characters. Its header says `kid`. Its claims are `iss` and `sub`, both the caller's name; `aud`,
      * which is `touchstone` and nothing else; `exp`, at most five minutes from now; `jti`, at most 256 characters, by which each
-     * assertion is good for one call, at whatever service; and `iat` and `nbf`, where it has them, not in the future.
+     * assertion is good for one call, at whatever service; and `iat` and `nbf`, where it has them, not in the future. It names no
+     * installation: at each the caller needs another key, or what is signed for one is good at the other.
      *
      * @generated from field: string jwk = 1;
      */
