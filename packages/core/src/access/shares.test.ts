@@ -38,6 +38,12 @@ test('who has nothing yet may take any amount, and who has anything no more than
   ]);
 });
 
+test('what is taken bit by bit for one and the same may be any amount, where there is nothing else', () => {
+  const shares = new Shares(10);
+  expect([shares.take(principal(), 4), shares.take(principal(), 7, 4)]).toEqual([true, true]);
+  expect([shares.take(principal(), 1), shares.take(principal(), 1, 4)]).toEqual([false, false]);
+});
+
 test('of who has given back everything nothing is kept', () => {
   const shares = new Shares(10);
   for (let i = 0; i < 3; i++) shares.take(principal({ name: `ops-${i % 2}` }), 2);

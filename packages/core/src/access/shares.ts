@@ -11,17 +11,20 @@ export class Shares {
     this.#max = max;
   }
 
-  /** Takes so much more, or says that it would be too much. Who has nothing yet may take any amount. */
-  take(principal: Principal, amount = 1): boolean {
-    const key = keyOf(principal);
+  /**
+   * Takes so much more, or says that it would be too much. Who has nothing yet may take any amount.
+   * @param own how much of what the principal has counts as nothing: what is taken bit by bit for one and the same.
+   */
+  take(principal: Principal, amount = 1, own = 0): boolean {
+    const key = keyOfPrincipal(principal);
     const before = this.#taken.get(key) ?? 0;
-    if (before > 0 && before + amount > this.#max) return false;
+    if (before > own && before + amount > this.#max) return false;
     this.#taken.set(key, before + amount);
     return true;
   }
 
   giveBack(principal: Principal, amount = 1): void {
-    const key = keyOf(principal);
+    const key = keyOfPrincipal(principal);
     const left = (this.#taken.get(key) ?? 0) - amount;
     if (left > 0) this.#taken.set(key, left);
     else this.#taken.delete(key);
@@ -34,4 +37,5 @@ export class Shares {
 }
 
 /** One principal is told by many objects: one of each credential, and of an identity another one every second. */
-const keyOf = ({ kind, name, tenantIds }: Principal): string => JSON.stringify([kind, name, tenantIds.toSorted()]);
+const keyOfPrincipal = ({ kind, name, tenantIds }: Principal): string =>
+  JSON.stringify([kind, name, tenantIds.toSorted()]);

@@ -1,9 +1,11 @@
+import { EventEmitter } from 'node:events';
 import { Metadata, type ServerInterceptingCallInterface, type StatusObject, status } from '@grpc/grpc-js';
 import type { Caller } from '@touchstone/core';
 import { expect, test } from 'vitest';
 import type { Admitted, Endpoint, IncomingCall } from '../call/pipeline.ts';
 import { caller } from '../test-service.ts';
-import { AdmittingListener, type CallListener } from './admission.ts';
+import { AdmittingListener } from './admission.ts';
+import type { CallListener } from './ending-listener.ts';
 
 const nothing = () => {};
 const listener = {
@@ -15,13 +17,15 @@ const listener = {
 /** A quarter of what is kept for a caller. */
 const large = Buffer.alloc(16 * 1_024 * 1_024);
 
-/** A call that has brought a large message, and whose end has not come: what it was answered with, and how it ends. */
+/** A call that has brought a large message, and that has ended, but for its stream: what it was answered with, and how that closes. */
 function unended(over: Partial<Caller> = {}) {
   const statuses: StatusObject[] = [];
+  const stream = Object.assign(new EventEmitter(), { destroyed: false, writableLength: 0, close() {} });
   const call = {
     getConnectionInfo: () => ({}),
     getDeadline: () => Number.POSITIVE_INFINITY,
     sendStatus: (one: StatusObject) => void statuses.push(one),
+    stream,
   } as unknown as ServerInterceptingCallInterface;
   const admit = (incoming: IncomingCall): Admitted => ({
     call: incoming,
@@ -34,7 +38,8 @@ function unended(over: Partial<Caller> = {}) {
   const admitting = new AdmittingListener(call, { endpoint, inFlight: { count: 0 } }, listener);
   admitting.onReceiveMetadata(new Metadata());
   admitting.onReceiveMessage(large);
-  return { code: statuses[0]?.code, [Symbol.dispose]: () => admitting.onCancel() };
+  admitting.onCancel();
+  return { code: statuses[0]?.code, [Symbol.dispose]: () => stream.emit('close') };
 }
 
 test('what is kept for a caller is counted by who it is, though each call tells of it by another object', () => {

@@ -1,12 +1,11 @@
-import { Metadata, type ServerInterceptingCallInterface, type StatusObject } from '@grpc/grpc-js';
-import { DeadlineExceeded, Overloaded, Shares, type ShownCertificate } from '@touchstone/core';
+import type { ServerHttp2Stream } from 'node:http2';
+import type { Metadata, ServerInterceptingCallInterface } from '@grpc/grpc-js';
+import { type Caller, Overloaded, type ShownCertificate } from '@touchstone/core';
+import { KeptBytes, largeBytes } from '../call/kept-bytes.ts';
 import type { Admitted, Endpoint, IncomingCall } from '../call/pipeline.ts';
-import { statusDetailsOf } from '../errors/error-details.ts';
-import { failureOf } from '../errors/status-table.ts';
 import { shownCertificate } from '../lifecycle/tls.ts';
-
-/** What a call is told of. */
-export type CallListener = Parameters<ServerInterceptingCallInterface['start']>[0];
+import { type CallListener, EndingListener } from './ending-listener.ts';
+import { statusOf } from './status.ts';
 
 /** How many calls there are, from their metadata to the last of their answers. */
 export interface InFlight {
@@ -24,39 +23,28 @@ export interface AdmittedMetadata extends Metadata {
   admitted: Admitted;
 }
 
-/** Milliseconds in which a call that was let in has to send all of its message. */
-const messageMilliseconds = 30_000;
-/** A message from this size on counts towards what may be kept for a caller: bytes. */
-const largeBytes = 16_384;
-/** The most that is kept for a caller of messages whose end has not come: bytes. */
-const keptBytesMax = 64 * 1_024 * 1_024;
-const keptBytes = new Shares(keptBytesMax);
-
 /**
  * Lets a call in, or ends it, by its metadata alone. A message would be unpacked and kept before its handler is called, and
  * anybody could send as many as there is memory. Who is let in can have some kept, and for some time.
  */
-export class AdmittingListener implements CallListener {
-  readonly #call: ServerInterceptingCallInterface;
+export class AdmittingListener extends EndingListener {
   readonly #endpoint: Endpoint;
   readonly #inFlight: InFlight;
-  readonly #listener: CallListener;
   readonly #incoming: IncomingGrpcCall;
   /** Until its handler has it. */
   #letInAs: Admitted | null = null;
   #hasMessage = false;
-  #keptBytes = 0;
-  #timer: NodeJS.Timeout | undefined;
+  /** Of its messages. */
+  #bytes = 0;
 
   constructor(call: ServerInterceptingCallInterface, { endpoint, inFlight }: Admitting, listener: CallListener) {
-    this.#call = call;
+    super(call, false, listener);
     this.#endpoint = endpoint;
     this.#inFlight = inFlight;
-    this.#listener = listener;
-    this.#incoming = new IncomingGrpcCall(call);
+    this.#incoming = new IncomingGrpcCall(call, this.stream);
   }
 
-  onReceiveMetadata(metadata: Metadata): void {
+  override onReceiveMetadata(metadata: Metadata): void {
     this.#inFlight.count++;
     this.#incoming.metadata = metadata;
     try {
@@ -64,7 +52,7 @@ export class AdmittingListener implements CallListener {
       if (admitting instanceof Promise) void this.#settle(admitting, metadata);
       else this.#letIn(admitting, metadata);
     } catch (error) {
-      this.#call.sendStatus(statusOf(error));
+      this.call.sendStatus(statusOf(error));
     }
   }
 
@@ -72,7 +60,7 @@ export class AdmittingListener implements CallListener {
     try {
       this.#letIn(await admitting, metadata);
     } catch (error) {
-      this.#call.sendStatus(statusOf(error));
+      this.call.sendStatus(statusOf(error));
     }
   }
 
@@ -83,71 +71,62 @@ export class AdmittingListener implements CallListener {
       return;
     }
     this.#letInAs = admitted;
-    const end = () => this.#call.sendStatus(statusOf(new DeadlineExceeded()));
-    this.#timer = setTimeout(end, messageMilliseconds).unref();
-    this.#listener.onReceiveMetadata(Object.assign(metadata, { admitted }));
+    // Ahead of grpc-js, which keeps what comes.
+    this.stream.prependListener('data', ({ length }: Buffer) => this.#count(admitted, length));
+    super.onReceiveMetadata(Object.assign(metadata, { admitted }));
   }
 
-  onReceiveMessage(message: Buffer): void {
+  override onReceiveMessage(message: Buffer): void {
     const admitted = this.#letInAs;
     // The call can have ended while the message was unpacked.
     if (!admitted) return;
     this.#hasMessage = true;
-    if (message.length < largeBytes || this.#keepFor(admitted, message.length))
-      this.#listener.onReceiveMessage(message);
-    else this.#call.sendStatus(statusOf(new Overloaded()));
+    // What it has become beyond what came of it.
+    if (this.#count(admitted, Math.max(message.length - this.#bytes, 0))) this.listener.onReceiveMessage(message);
   }
 
-  /** Whether that much more is kept for its caller: of one message at least. */
-  #keepFor({ caller }: Admitted, bytes: number): boolean {
-    if (!keptBytes.take(caller, bytes)) return false;
-    this.#keptBytes += bytes;
-    return true;
+  /** Ends the call where so much more of its messages is not kept. */
+  #count({ caller }: Admitted, bytes: number): boolean {
+    this.#bytes += bytes;
+    const isKept = this.#incoming.keep(caller, this.#bytes);
+    if (!isKept) this.call.sendStatus(statusOf(new Overloaded()));
+    return isKept;
   }
 
-  onReceiveHalfClose(): void {
+  override onReceiveHalfClose(): void {
     // A call without a message reaches no handler.
     if (this.#hasMessage) this.#handOver();
-    this.#listener.onReceiveHalfClose();
+    super.onReceiveHalfClose();
   }
 
-  /** grpc-js says so of every call, once, however it ended, and when the last of its answer has gone. */
-  onCancel(): void {
+  override onCancel(): void {
     this.#inFlight.count--;
     this.#incoming.cancelled();
     const unhandled = this.#handOver();
     if (unhandled) this.#endpoint.turnAway(unhandled);
-    this.#listener.onCancel();
+    super.onCancel();
   }
 
   /** @returns by whom it was let in, unless it has been handed over before. */
   #handOver(): Admitted | null {
     const admitted = this.#letInAs;
-    if (!admitted) return null;
     this.#letInAs = null;
-    clearTimeout(this.#timer);
-    if (this.#keptBytes > 0) keptBytes.giveBack(admitted.caller, this.#keptBytes);
     return admitted;
   }
 }
 
-/** How a call ends that failed. */
-export function statusOf(error: unknown): StatusObject {
-  const failure = failureOf(error);
-  const metadata = new Metadata();
-  metadata.set('grpc-status-details-bin', Buffer.from(statusDetailsOf(failure)));
-  return { code: failure.code, details: failure.message, metadata };
-}
-
 class IncomingGrpcCall implements IncomingCall {
   readonly #call: ServerInterceptingCallInterface;
+  readonly #stream: ServerHttp2Stream;
   readonly peer: string;
   readonly deadline: number;
   metadata: Metadata | null = null;
   cancelled = () => {};
+  #kept: KeptBytes | null = null;
 
-  constructor(call: ServerInterceptingCallInterface) {
+  constructor(call: ServerInterceptingCallInterface, stream: ServerHttp2Stream) {
     this.#call = call;
+    this.#stream = stream;
     // What the connection was when the call came: asking the socket costs more.
     const { remoteAddress, remotePort } = call.getConnectionInfo();
     this.peer = remoteAddress === undefined ? 'unknown' : `${remoteAddress}:${remotePort}`;
@@ -166,5 +145,18 @@ class IncomingGrpcCall implements IncomingCall {
 
   onCancel(listener: () => void): void {
     this.cancelled = listener;
+  }
+
+  /** Whether so many bytes may be kept for the call: grpc-js keeps them until its stream has closed, whatever becomes of it. */
+  keep(caller: Caller, bytes: number): boolean {
+    if (this.#stream.destroyed || (bytes < largeBytes && !this.#kept)) return true;
+    this.#kept ??= this.#keptUntilClosed(caller);
+    return this.#kept.keep(bytes);
+  }
+
+  #keptUntilClosed(caller: Caller): KeptBytes {
+    const kept = new KeptBytes(caller);
+    this.#stream.once('close', () => kept.keep(0));
+    return kept;
   }
 }

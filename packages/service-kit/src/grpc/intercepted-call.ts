@@ -4,45 +4,49 @@ import {
   type ServerInterceptor,
   type StatusObject,
 } from '@grpc/grpc-js';
-import { type Admitting, AdmittingListener, type CallListener } from './admission.ts';
+import { type Admitting, AdmittingListener } from './admission.ts';
+import { baseOf } from './base-call.ts';
+import { type CallListener, EndingListener } from './ending-listener.ts';
 
 /** Bytes: what anybody may ask of health and reflection is a name. */
 const openMessageBytesMax = 1_024;
 
 /**
- * Has calls let in before anything of their messages is read, and the status of a unary call follow its message at once. By
- * itself grpc-js sends it once the message has been written, which costs each call one more turn of the event loop. Streams
- * go on waiting: that is what slows down a quick sender.
+ * Has calls let in before anything of their messages is read, ended where their other side does nothing, and the status of a
+ * unary call follow its message at once. By itself grpc-js sends it once the message has been written, which costs each call
+ * one more turn of the event loop. Streams go on waiting: that is what slows down a quick sender.
  *
  * @param admittingAt what lets in the calls of a path; undefined: anybody may make them.
  */
 export const intercepting =
   (admittingAt: (path: string) => Admitting | undefined): ServerInterceptor =>
-  ({ path, responseStream }, call) => {
+  ({ path, requestStream, responseStream }, call) => {
     const admitting = admittingAt(path);
     if (!admitting) limitMessages(call);
-    return responseStream ? new InterceptedCall(call, admitting) : new PromptCall(call, admitting);
+    const listening = (listener: CallListener) =>
+      admitting ? new AdmittingListener(call, admitting, listener) : new EndingListener(call, requestStream, listener);
+    return responseStream ? new InterceptedCall(call, listening) : new PromptCall(call, listening);
   };
 
 /** grpc-js has one limit for all methods of a server, which it keeps in each call. */
 function limitMessages(call: ServerInterceptingCallInterface): void {
-  const limited = call as unknown as { maxReceiveMessageSize: number; decoder: { maxReadMessageLength: number } };
+  const limited = baseOf(call);
   limited.maxReceiveMessageSize = openMessageBytesMax;
   limited.decoder.maxReadMessageLength = openMessageBytesMax;
 }
 
 class InterceptedCall extends ServerInterceptingCall {
   protected readonly call: ServerInterceptingCallInterface;
-  readonly #admitting: Admitting | undefined;
+  readonly #listening: (listener: CallListener) => CallListener;
 
-  constructor(call: ServerInterceptingCallInterface, admitting: Admitting | undefined) {
+  constructor(call: ServerInterceptingCallInterface, listening: (listener: CallListener) => CallListener) {
     super(call);
     this.call = call;
-    this.#admitting = admitting;
+    this.#listening = listening;
   }
 
   override start(listener: CallListener): void {
-    this.call.start(this.#admitting ? new AdmittingListener(this.call, this.#admitting, listener) : listener);
+    this.call.start(this.#listening(listener));
   }
 }
 

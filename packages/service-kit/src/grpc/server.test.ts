@@ -1,6 +1,6 @@
 import { connect, constants } from 'node:http2';
 import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
+import { gzip, gzipSync } from 'node:zlib';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { ValidateTokenRequestSchema } from '@touchstone/contracts';
@@ -51,7 +51,7 @@ const connectedClient = () => {
   return Object.assign(one, { [Symbol.dispose]: () => one.close() });
 };
 
-/** A call whose sender never says that it has sent all: the headers that it is answered with. */
+/** A call whose sender never says that it has sent all: the headers that it is answered with, once its stream has closed. */
 const unended = (headers: Record<string, string>, bytes: Buffer): Promise<object> => raw(headers, bytes, 'never ended');
 
 /** A call as only HTTP/2 can make it: its headers, and the trailers or the fault that it ended with. */
@@ -85,12 +85,12 @@ function raw(
     stream.on('close', () => stop(told));
     stream.resume();
     if (end === 'ended') stream.end(bytes);
-    else if (end === 'never ended') {
-      stream.write(bytes);
-      stream.on('end', () => stop(told));
-    } else stream.write(bytes, () => stream.close(end));
+    else if (end === 'never ended') stream.write(bytes);
+    else stream.write(bytes, () => stream.close(end));
   });
 }
+
+const packed = (bytes: number): Buffer => frame(gzipSync(Buffer.alloc(bytes)), 1);
 
 function frame(message: Buffer, isPacked = 0): Buffer {
   const head = Buffer.alloc(5);
@@ -234,10 +234,19 @@ test('a call that is let in, and ends before all of its message is there, is tol
   expect(codes).toEqual(attempts.map(() => 'CANCELLED'));
 });
 
+test.each<[string, Record<string, string>]>([
+  ['a call', { authorization }],
+  ['a call of health', { ':path': '/grpc.health.v1.Health/Check' }],
+])('the stream of %s that is late closes, though its sender never ends it', async (_, headers) => {
+  const late = { 'grpc-timeout': '100m', 'grpc-encoding': 'gzip', ...headers };
+  expect(await unended(late, packed(0))).toMatchObject({ 'grpc-status': String(status.DEADLINE_EXCEEDED) });
+});
+
 test('a caller can have some messages kept whose end has not come, and no more; who sends all of them is served', async () => {
   const most = 4 * 1_024 * 1_024;
   await using large = await startTestService(undefined, { MESSAGE_BYTES_MAX: String(most) });
-  const bomb = frame(await promisify(gzip)(Buffer.alloc(most)), 1);
+  // A sixteenth of what is kept for a caller, with room for what waits to be unpacked.
+  const bomb = packed(most - 65_536);
   const session = connect(`http://127.0.0.1:${large.grpcPort}`);
   const statuses: unknown[] = [];
   for (let i = 0; i < 20; i++) {

@@ -18,9 +18,10 @@ import {
 import type { Admitted, Endpoint } from '../call/pipeline.ts';
 import { CannotListen } from '../lifecycle/cannot-listen.ts';
 import { type Tls, tlsOptions } from '../lifecycle/tls.ts';
-import { type AdmittedMetadata, type InFlight, statusOf } from './admission.ts';
+import type { AdmittedMetadata, InFlight } from './admission.ts';
 import { asBuffer } from './definition.ts';
 import { intercepting } from './intercepted-call.ts';
+import { statusOf } from './status.ts';
 
 /** A service's methods with what serves them. */
 export interface MountedService {

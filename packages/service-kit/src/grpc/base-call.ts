@@ -1,0 +1,11 @@
+import type { ServerHttp2Stream } from 'node:http2';
+import type { ServerInterceptingCallInterface } from '@grpc/grpc-js';
+
+/** What grpc-js keeps to itself of a call: package.json names the one version that has it. */
+export interface BaseCall {
+  readonly stream: ServerHttp2Stream;
+  maxReceiveMessageSize: number;
+  readonly decoder: { maxReadMessageLength: number };
+}
+
+export const baseOf = (call: ServerInterceptingCallInterface): BaseCall => call as unknown as BaseCall;
