@@ -37,5 +37,5 @@ export class Shares {
 }
 
 /** One principal is told by many objects: one of each credential, and of an identity another one every second. */
-const keyOfPrincipal = ({ kind, name, tenantIds }: Principal): string =>
+export const keyOfPrincipal = ({ kind, name, tenantIds }: Principal): string =>
   JSON.stringify([kind, name, tenantIds.toSorted()]);

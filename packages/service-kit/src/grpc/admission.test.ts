@@ -25,6 +25,7 @@ function unended(over: Partial<Caller> = {}) {
     getConnectionInfo: () => ({}),
     getDeadline: () => Number.POSITIVE_INFINITY,
     sendStatus: (one: StatusObject) => void statuses.push(one),
+    incomingEncoding: 'identity',
     stream,
   } as unknown as ServerInterceptingCallInterface;
   const admit = (incoming: IncomingCall): Admitted => ({

@@ -4,8 +4,10 @@ import { type Caller, Overloaded, type ShownCertificate } from '@touchstone/core
 import { KeptBytes, largeBytes } from '../call/kept-bytes.ts';
 import type { Admitted, Endpoint, IncomingCall } from '../call/pipeline.ts';
 import { shownCertificate } from '../lifecycle/tls.ts';
+import { baseOf } from './base-call.ts';
 import { type CallListener, EndingListener } from './ending-listener.ts';
 import { statusOf } from './status.ts';
+import { unpackInTurn } from './unpacking.ts';
 
 /** How many calls there are, from their metadata to the last of their answers. */
 export interface InFlight {
@@ -71,6 +73,8 @@ export class AdmittingListener extends EndingListener {
       return;
     }
     this.#letInAs = admitted;
+    const base = baseOf(this.call);
+    if (base.incomingEncoding !== 'identity') unpackInTurn(base, admitted);
     // Ahead of grpc-js, which keeps what comes.
     this.stream.prependListener('data', ({ length }: Buffer) => this.#count(admitted, length));
     super.onReceiveMetadata(Object.assign(metadata, { admitted }));

@@ -4,6 +4,9 @@ import type { ServerInterceptingCallInterface } from '@grpc/grpc-js';
 /** What grpc-js keeps to itself of a call: package.json names the one version that has it. */
 export interface BaseCall {
   readonly stream: ServerHttp2Stream;
+  /** Of messages that are packed. */
+  readonly incomingEncoding: string;
+  decompressMessage(message: Buffer, encoding: string): Buffer | Promise<Buffer>;
   maxReceiveMessageSize: number;
   readonly decoder: { maxReadMessageLength: number };
 }
