@@ -1,6 +1,6 @@
 import { type Principal, Shares } from '@touchstone/core';
 
-/** The most that is kept for all calls of a caller at once: bytes of messages. */
+/** The most that is kept for all calls of a caller at once: bytes of messages, and of answers that it has not taken. */
 const keptBytesMax = 64 * 1_024 * 1_024;
 const kept = new Shares(keptBytesMax);
 
@@ -14,6 +14,10 @@ export class KeptBytes {
 
   constructor(caller: Principal) {
     this.#caller = caller;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Counts so many in place of those before, or says that they would be too many. For its caller's only call any number may be kept. */

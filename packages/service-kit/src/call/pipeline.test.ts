@@ -5,6 +5,7 @@ import {
   type Caller,
   CallerUnknown,
   Cancelled,
+  Overloaded,
   StoreUnavailable,
   type TouchstoneError,
 } from '@touchstone/core';
@@ -56,12 +57,19 @@ function serve(
       header: (name) => (name === 'authorization' ? 'Bearer x' : undefined),
       certificate: () => null,
       onCancel() {},
+      keepAnswer: () => true,
       ...over,
     });
   const call = async (over: Partial<IncomingCall> = {}, message: Message = request) =>
     serving.answer(await admit(over), message);
   return { admit, call, serving, told, handled: () => handled };
 }
+
+test('an answer beyond what is kept for its caller is refused, and told of as that', async () => {
+  const { call, told } = serve();
+  await expect(call({ keepAnswer: () => false })).rejects.toBeInstanceOf(Overloaded);
+  expect(told.map(({ error }) => error?.code)).toEqual(['overloaded']);
+});
 
 test('a call whose deadline has passed does no work', async () => {
   const { call, handled } = serve();

@@ -20,6 +20,7 @@ import {
   type CertifiedClient,
   DeadlineExceeded,
   lastingScopes,
+  Overloaded,
   type ShownCertificate,
   StoreUnavailable,
   type TouchstoneError,
@@ -43,6 +44,8 @@ export interface IncomingCall {
   certificate(): ShownCertificate | null;
   /** Calls the listener when the caller has gone. */
   onCancel(listener: () => void): void;
+  /** Whether so many bytes of an answer may be kept until the caller has taken them. */
+  keepAnswer(caller: Caller, bytes: number): boolean;
 }
 
 /** A call whose caller has a right to it. */
@@ -177,6 +180,7 @@ export function endpoint<Method extends DescMethod>(
     const { message, admitted } = accepted;
     const respondWith = (response: unknown): Uint8Array => {
       const bytes = encode(response);
+      if (!admitted.call.keepAnswer(admitted.caller, bytes.length)) throw new Overloaded();
       events.answered(recordOf(admitted));
       return bytes;
     };

@@ -158,6 +158,10 @@ class IncomingGrpcCall implements IncomingCall {
     return this.#kept.keep(bytes);
   }
 
+  keepAnswer(caller: Caller, bytes: number): boolean {
+    return this.keep(caller, (this.#kept?.bytes ?? 0) + bytes);
+  }
+
   #keptUntilClosed(caller: Caller): KeptBytes {
     const kept = new KeptBytes(caller);
     this.#stream.once('close', () => kept.keep(0));

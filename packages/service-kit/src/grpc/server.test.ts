@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect, constants } from 'node:http2';
 import { promisify } from 'node:util';
 import { gzip, gzipSync } from 'node:zlib';
@@ -270,6 +271,35 @@ test('a caller can have some messages kept whose end has not come, and no more; 
   });
   await vi.waitUntil(() => large.lines.length >= 20, 10_000);
   for (let i = 0; i < 20; i++) expect(await call(Buffer.alloc(most, 0xff), undefined, { by })).toMatch(/INVALID_FIELD/);
+});
+
+test('a caller can leave some answers untaken, and no more, and none beyond their deadlines', async () => {
+  // A sixteenth of what is kept for a caller.
+  await using large = await startTestService(async () => ({ subject: 'x'.repeat(4 * 1_024 * 1_024 - 100) }));
+  const session = connect(`http://127.0.0.1:${large.grpcPort}`, { settings: { initialWindowSize: 0 } });
+  await once(session, 'connect');
+  const ask = (headers: Record<string, string> = {}) => {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': validateToken,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      authorization,
+      ...headers,
+    });
+    const closed = new Promise((resolve) => stream.on('close', () => resolve(stream.rstCode)));
+    stream.on('error', () => {});
+    stream.end(frame(good));
+    const told = new Promise((resolve) => stream.on('response', (answer) => resolve(answer['grpc-status'])));
+    return { told, closed };
+  };
+  const late = Array.from({ length: 16 }, () => ask({ 'grpc-timeout': '5S' }));
+  expect(await Promise.all(late.map(({ told }) => told))).toEqual(Array(16).fill(undefined));
+  expect(await ask().told).toBe(String(status.UNAVAILABLE));
+  expect(await Promise.all(late.map(({ closed }) => closed))).toEqual(Array(16).fill(constants.NGHTTP2_CANCEL));
+  expect(await ask().told).toBe(undefined);
+  session.destroy();
+  expect(large.lines.map((line) => JSON.parse(line).code).toSorted()).toEqual([...Array(17).fill('OK'), 'OVERLOADED']);
 });
 
 test('a call that ends while its message is unpacked does no harm', async () => {

@@ -1,4 +1,5 @@
-import { request } from 'node:http';
+import { once } from 'node:events';
+import { request, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { promisify } from 'node:util';
 import { brotliCompressSync, gunzipSync, gzip } from 'node:zlib';
@@ -179,6 +180,55 @@ test('however many ask for the metrics at once, they are made once for those tha
   const answers = await exchange(service.httpPort, request('').repeat(299) + request('Connection: close\r\n'), 20_000);
   expect(answers.split('HTTP/1.1 200 OK')).toHaveLength(301);
   expect(made).toBeLessThan(10);
+});
+
+describe('an answer that its caller does not take', () => {
+  // More than the sockets take, and nearly a quarter of what is kept for a caller.
+  const bytes = 15 * 1_024 * 1_024;
+  const startLarge = () => startTestService(async () => ({ subject: 'x'.repeat(bytes) }));
+  const ask = (header = '') =>
+    `POST ${validateToken} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n` +
+    `Authorization: ${authorization}\r\nContent-Length: ${body.length}\r\n${header}\r\n${body}`;
+
+  test('is kept, and so are some more of its answers, up to a limit', async () => {
+    await using large = await startLarge();
+    using sockets = new DisposableStack();
+    for (let i = 0; i < 4; i++) {
+      const socket = sockets.adopt(connect(large.httpPort, '127.0.0.1'), (one) => one.destroy());
+      socket.pause().write(ask());
+    }
+    await vi.waitUntil(() => large.lines.length === 4, 20_000);
+    const another = () => exchange(large.httpPort, ask('Connection: close\r\n'), 20_000);
+    const refused = await another();
+    expect(refused).toMatch(/^HTTP\/1\.1 503/);
+    expect(reasonIn(JSON.parse(refused.slice(refused.indexOf('{'))))).toBe('OVERLOADED');
+    sockets.dispose();
+    await vi.waitUntil(async () => (await another()).startsWith('HTTP/1.1 200'), 20_000);
+  });
+
+  test('is not kept once half a minute has passed', async () => {
+    await using large = await startLarge();
+    const limiting = vi.spyOn(ServerResponse.prototype, 'setTimeout').mockReturnThis();
+    const socket = connect(large.httpPort, '127.0.0.1');
+    try {
+      socket.write(ask());
+      await once(socket, 'readable');
+      const [milliseconds, end] = limiting.mock.calls[0] ?? [];
+      expect(milliseconds).toBe(30_000);
+      end?.();
+      let taken = 0;
+      socket
+        .on('error', () => {})
+        .on('data', (chunk) => {
+          taken += chunk.length;
+        });
+      await once(socket, 'close');
+      expect(taken).toBeLessThan(bytes);
+    } finally {
+      limiting.mockRestore();
+      socket.destroy();
+    }
+  });
 });
 
 test('a deadline in the header is kept, and is no fault', async () => {

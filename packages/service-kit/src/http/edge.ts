@@ -13,8 +13,9 @@ import {
 } from '@connectrpc/connect';
 import { compressionGzip, connectNodeAdapter } from '@connectrpc/connect-node';
 import type { ShownCertificate } from '@touchstone/core';
+import { KeptBytes, largeBytes } from '../call/kept-bytes.ts';
 import { NoMessage } from '../call/no-message.ts';
-import type { Admitted, Endpoint } from '../call/pipeline.ts';
+import type { Admitted, Endpoint, IncomingCall } from '../call/pipeline.ts';
 import { errorDetailsOf } from '../errors/error-details.ts';
 import { failureOf } from '../errors/status-table.ts';
 import type { Listener, MountedService } from '../grpc/server.ts';
@@ -41,8 +42,8 @@ export interface HttpEdge {
   close(): Promise<void>;
 }
 
-/** What anybody may read is not kept for longer for who does not take it. */
-const pageMilliseconds = 30_000;
+/** What is not taken of an answer is not kept for longer. */
+const takingMilliseconds = 30_000;
 
 /** Serves the endpoints, `/healthz`, `/readyz` and `/metrics`; nothing listens yet. */
 export function createHttpEdge({
@@ -53,6 +54,8 @@ export function createHttpEdge({
   page: pageOf,
   tls,
 }: HttpEdgeOptions): HttpEdge {
+  /** To requests for RPCs: connect does not tell of it. */
+  const responses = new WeakMap<object, ServerResponse>();
   const rpc = connectNodeAdapter({
     routes: (router) => {
       for (const { service, endpoints } of mounted) router.service(service, implementationOf(endpoints));
@@ -60,10 +63,11 @@ export function createHttpEdge({
     readMaxBytes: messageBytesMax,
     // As on gRPC. Brotli, as connect has it, takes seconds for an answer of some megabytes, of the threads that sign tokens.
     acceptCompression: [compressionGzip],
-    contextValues: ({ socket }) =>
+    contextValues: (request) =>
       createContextValues()
-        .set(peerKey, `${socket.remoteAddress}:${socket.remotePort}`)
-        .set(certificateKey, () => certificateOf(socket)),
+        .set(peerKey, `${request.socket.remoteAddress}:${request.socket.remotePort}`)
+        .set(certificateKey, () => certificateOf(request.socket))
+        .set(keepAnswerKey, keepingAnswerIn(responses.get(request))),
     requestGate: admitting(new Map(mounted.flatMap(({ endpoints }) => endpoints))),
     grpc: false,
   });
@@ -97,9 +101,10 @@ export function createHttpEdge({
     if (!page) {
       // HTTP/1.0 needs none, and one can be nonsense: connect would throw, and nobody asks for it.
       request.headers.host = 'touchstone';
+      responses.set(request, response);
       rpc(request, response);
     } else if (request.method === 'GET' || request.method === 'HEAD') {
-      response.setTimeout(pageMilliseconds, () => response.destroy());
+      endUntaken(response);
       Promise.resolve(page(response)).catch(() => response.writeHead(500).end());
     } else {
       response.writeHead(405, { allow: 'GET, HEAD' }).end();
@@ -188,6 +193,7 @@ const admitting = (endpoints: ReadonlyMap<DescMethod, Endpoint>) => async (conte
       header: (name) => requestHeader.get(name) ?? undefined,
       certificate: values.get(certificateKey),
       onCancel: (listener) => signal.addEventListener('abort', listener, { once: true }),
+      keepAnswer: values.get(keepAnswerKey),
     }),
   ).catch(asConnectError);
   values.set(admittedKey, admitted);
@@ -224,6 +230,24 @@ const certificateKey = createContextKey<() => ShownCertificate | null>(() => nul
 /** Whether it was verified only the socket tells: of a session that is taken up again also where there is none. */
 function certificateOf(socket: Socket): ShownCertificate | null {
   return socket instanceof TLSSocket && socket.authorized ? shownCertificate(socket.getPeerCertificate()) : null;
+}
+
+/** How long an answer is kept, and how much of answers. */
+const keepAnswerKey = createContextKey<IncomingCall['keepAnswer']>(() => true);
+
+const keepingAnswerIn =
+  (response: ServerResponse | undefined): IncomingCall['keepAnswer'] =>
+  (caller, bytes) => {
+    if (!response || response.destroyed) return true;
+    endUntaken(response);
+    if (bytes < largeBytes) return true;
+    const kept = new KeptBytes(caller);
+    response.once('close', () => kept.keep(0));
+    return kept.keep(bytes);
+  };
+
+function endUntaken(response: ServerResponse): void {
+  response.setTimeout(takingMilliseconds, () => response.destroy());
 }
 
 /** The address that the call came from; what a header says of it, any caller can write. */

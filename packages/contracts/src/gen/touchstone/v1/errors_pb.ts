@@ -176,7 +176,8 @@ export const ErrorReason = {
   FENCED: 20,
 
   /**
-   * UNAVAILABLE: too much is waiting already, or too much of this caller's is under way.
+   * UNAVAILABLE: too much is waiting already, or too much of this caller's is under way, answers that it has not taken among it:
+   * then what it asked for may have been done.
    *
    * @generated from enum value: ERROR_REASON_OVERLOADED = 21;
    */
