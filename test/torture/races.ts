@@ -4,7 +4,7 @@ import { ancestorsMax, type TokenMethodName } from '@touchstone/core';
 import { longLife } from '../harness/world.ts';
 import { type App, type Arena, exchangesTo, grantsIn, type Server, scopes, within } from './arena.ts';
 import type { Hoard, Holder, Race } from './held.ts';
-import { type Target, targetOf } from './history.ts';
+import { type Level, type Target, targetOf } from './history.ts';
 import { exchange, issue, methods, refresh } from './issuing.ts';
 import type { Random } from './random.ts';
 import { attempt, type Recorded } from './recorded.ts';
@@ -25,11 +25,16 @@ const [earlierShare, earlierMax] = [0.1, 20];
 const renewableShareOf = (level: Target['level']): number => (level === 'family' ? 1 : 0.3);
 /** In how many tokens are derived from others; how many before the revocation, and while it is under way, at most. */
 const [derivingShare, derivedMax, meanwhileMax] = [0.3, 4, 2];
-/** Levels at which anything can be revoked; and those that take preparations, one in a race. */
+/** Levels at which anything can be revoked; and those that take preparations, one in a race, each as often as it says. */
 const plainLevels = ['token', 'user', 'app_user', 'app', 'tenant', 'all'] as const;
-const particularLevels = ['consent', 'signing_key', 'family', 'family', 'disabled_app'] as const;
+const particularLevels = Object.entries({
+  consent: 21,
+  signing_key: 23,
+  family: 35,
+  disabled_app: 21,
+} as const).flatMap(([level, times]) => Array.from({ length: times }, () => level as Level));
 /** One more, with which so many of the races of these others end; a family ends in half of its own. */
-const [serverShare, levelsBeforeServer] = [0.35, ['signing_key', 'family']];
+const [serverShare, levelsBeforeServer] = [0.36, ['signing_key', 'family']];
 /** In how many races they come; with up to so many others, each level comes as often as every other. */
 const [grantShare, particularShare, othersMax] = [0.03, 0.88, 2];
 /** Nothing can be issued after these. */

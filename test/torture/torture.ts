@@ -64,15 +64,16 @@ const names = ['issuer', 'validator', 'revocation'] as const;
 const racesAtOnce = 24;
 const tenantsCount = 4;
 /** Between two faults, at most: a short run is to have most kinds of them, a long one something to be hit. */
-const calmMillisecondsOf = (seconds: number): number => Math.min(10_000, Math.max(3_000, (1_000 * seconds) / 60));
+const calmMillisecondsOf = (seconds: number): number => Math.min(30_000, Math.max(3_000, (1_000 * seconds) / 60));
 /** Records are read so often: those that are lost when the database is put back tell nothing. */
 const readMilliseconds = 500;
+const tellMilliseconds = 5_000;
 /**
- * What has happened is judged so often, and in no more than this share of the time, for it is all that has happened; a run that
- * is wrong ends then. One that is to be wrong is so soon.
+ * What has happened is judged so often, and in no more than this share of the time, for it is all that has happened, and nothing else
+ * goes on meanwhile; a run that is wrong ends then. One that is to be wrong is so soon.
  */
 const judgeMillisecondsOf = ({ guard }: TortureOptions): number => (guard === null ? 5_000 : 1_000);
-const judgingShare = 0.1;
+const judgingShare = 0.03;
 const preload = pathToFileURL(`${import.meta.dirname}/patching.ts`).href;
 
 /** Runs real services under load and faults, and judges every answer. */
@@ -97,26 +98,26 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     while (!isOver()) await race(mine.of(arenas), mine, recorded);
   });
   const faulting = injectFaults(victims, random, options, injected, isOver);
-  const reading = (async () => {
+  const every = async (milliseconds: number, work: () => Promise<unknown>) => {
     while (!isOver()) {
-      await sleep(readMilliseconds);
-      await readRecords(victims.postgres.adminUrl, recorded);
+      await sleep(milliseconds);
+      await work();
     }
-  })();
-  const judging = (async () => {
-    let next = 0;
-    while (!isOver()) {
-      await sleep(judgeMillisecondsOf(options));
-      const start = performance.now();
-      if (start < next) continue;
-      violations = judge(happened(recorded), recorded.restores);
-      const done = () => ({ counts: countsOf(recorded), faults: Object.fromEntries(injected) });
-      if (goal?.isReached(done())) seconds = options.seconds;
-      next = start + (performance.now() - start) / judgingShare;
-      onProgress(`${countsText(recorded.events)}; ${[...injected.values()].reduce((sum, n) => sum + n, 0)} faults`);
-    }
-  })();
-  await Promise.all([...racing, faulting, reading, judging]);
+  };
+  const reading = every(readMilliseconds, () => readRecords(victims.postgres.adminUrl, recorded));
+  let judgedNext = 0;
+  const judging = every(judgeMillisecondsOf(options), async () => {
+    const start = performance.now();
+    if (start < judgedNext) return;
+    violations = judge(happened(recorded), recorded.restores);
+    judgedNext = start + (performance.now() - start) / judgingShare;
+  });
+  const telling = every(tellMilliseconds, async () => {
+    const done = () => ({ counts: countsOf(recorded), faults: Object.fromEntries(injected) });
+    if (goal?.isReached(done())) seconds = options.seconds;
+    onProgress(`${countsText(recorded.events)}; ${[...injected.values()].reduce((sum, n) => sum + n, 0)} faults`);
+  });
+  await Promise.all([...racing, faulting, reading, judging, telling]);
   await untilTrue('all records have been read', () => readRecords(victims.postgres.adminUrl, recorded), 60_000);
   return {
     seed,
