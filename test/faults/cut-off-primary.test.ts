@@ -9,7 +9,7 @@ import { atLeast, type Calls, callsOf, staleBy } from './calls.ts';
 import { type Door, openDoor, through } from './door.ts';
 import { outcomeOf } from './outcome.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
-import { allServices, dead, metric, untilAllReady } from './services.ts';
+import { allServices, dead, metric, page, untilAllReady } from './services.ts';
 import { type Spawned, spawnService } from './spawned.ts';
 import { promote, startStandby } from './standby.ts';
 import { until, untilTrue } from './until.ts';
@@ -141,7 +141,7 @@ test('a validator that is left at it answers nothing once there is another, and 
   await issue();
 });
 
-test('an issuer that is left at it knows nobody once there is another, whom it knew before neither', async () => {
+test('an issuer that is left at it knows nobody once there is another, whom it knew before neither, and publishes no key', async () => {
   const { tenantId, operator } = own.world;
   const at = { ...shared(own.stack), issuer: services.issuer.grpc };
   const principal = { case: 'operator' as const, value: { name: 'leaver', tenantIds: [tenantId] } };
@@ -149,12 +149,22 @@ test('an issuer that is left at it knows nobody once there is another, whom it k
   const { credential } = await clientsOf(at, operator.credential).registry.issueCredential(made);
   const ask = () => outcomeOf(clientsOf(at, credential).registry.getTenant({ tenantId }));
   expect(await ask()).toMatchObject({ ok: true });
+  const { active } = await clientsOf(at, operator.credential).registry.rotateSigningKey({ tenantId });
+  const value = active?.signingKeyId ?? '';
+  const keys = () => page(services.issuer, '/.well-known/jwks.json');
+  expect((await keys()).text).toContain(value);
   cutOff();
   await promote(standby);
   move('revocation');
   await until('it is revoked', () => calls.revoke(credential).catch(() => undefined));
-  for (let times = 0; times < 3; times++) expect(await ask()).toMatchObject(fenced);
+  await calls.revokeTarget({ case: 'signingKeyId', value });
+  for (let times = 0; times < 3; times++) {
+    expect(await ask()).toMatchObject(fenced);
+    expect((await keys()).status).toBe(503);
+  }
   move('issuer');
+  await untilTrue('keys are published', async () => (await keys()).status === 200);
+  expect((await keys()).text).not.toContain(value);
   await untilTrue('it is refused', async () => {
     const outcome = await ask();
     expect(outcome.ok).toBe(false);

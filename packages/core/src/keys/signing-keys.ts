@@ -5,6 +5,7 @@ import { Disabled, TenantUnknown } from '../errors.ts';
 import type { Registry } from '../register/ports.ts';
 import { requireTenantThere } from '../register/unknown-entry.ts';
 import type { Follower } from '../revisions/follower.ts';
+import type { Presence } from '../validate/presence.ts';
 import type { PublicSigningKey, Rotated, SigningAlgorithm, SigningKeyMaker, SigningKeyStore } from './ports.ts';
 
 export interface SigningKeyPorts {
@@ -26,12 +27,23 @@ export async function listSigningKeys(
   return keys.map((key) => (isDead(key, follower) ? { ...key, state: 'revoked' } : key));
 }
 
-/** The keys that verifiers need to know, those of all tenants. @throws StoreUnavailable */
+/**
+ * The keys that verifiers need to know, those of all tenants; none that had been revoked by then.
+ * @throws Fenced, StoreUnavailable
+ */
 export async function listPublishedKeys({
   signingKeys,
   follower,
-}: Pick<SigningKeyPorts, 'signingKeys' | 'follower'>): Promise<readonly PublicSigningKey[]> {
-  return (await signingKeys.listPublished()).filter((key) => !isDead(key, follower));
+  presence,
+}: Pick<SigningKeyPorts, 'signingKeys' | 'follower'> & { readonly presence: Presence }): Promise<
+  readonly PublicSigningKey[]
+> {
+  presence.requireCurrent();
+  const keys = await signingKeys.listPublished();
+  // They may come from a server that was cut off: what has been revoked, the one in force says.
+  await follower.refresh();
+  presence.requireCurrent();
+  return keys.filter((key) => !isDead(key, follower));
 }
 
 /**

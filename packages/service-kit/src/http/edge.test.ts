@@ -173,6 +173,12 @@ test('a page is read, and nothing else', async () => {
   expect((await fetch(`${service.http}/__proto__`)).status).toBe(404);
 });
 
+test('that it is ready, or not, is so now: nobody keeps it', async () => {
+  for (const path of ['/healthz', '/readyz']) {
+    expect((await fetch(service.http + path)).headers.get('cache-control')).toBe('no-store');
+  }
+});
+
 test('however many ask for the metrics at once, they are made once for those that came together', async () => {
   let made = 0;
   service.metrics.gauge('made', 'How often the metrics were made.', () => ++made);
