@@ -85,6 +85,7 @@ function mint(
     confirmation: null,
     lineage: [],
     sequence,
+    drawnOn: '',
     issuedAt,
     expiresAt: issuedAt + lifeMilliseconds,
   } as const;

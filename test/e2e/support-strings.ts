@@ -16,6 +16,7 @@ const draft: TokenDraft = {
   confirmation: null,
   lineage: [],
   sequence: 1,
+  drawnOn: '',
   issuedAt: Date.now(),
   expiresAt: Date.now() + 3_600_000,
 };

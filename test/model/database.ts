@@ -54,6 +54,7 @@ function draw(configuration: Configuration, next: State, index: number, from: Da
   next.kept = kept;
   token.phase = 'drawn';
   token.sequence = sequence;
+  token.drawnOn = from.server;
   token.expiresAt = Math.min(infinite, next.now + ttl);
   token.after = isBefore.reduce((bits, isOne, i) => (isOne ? bits | bit(i) : bits), 0);
 }
@@ -64,7 +65,7 @@ function insert(configuration: Configuration, next: State, index: number): Invar
   const { primary, revocations } = next;
   const token = next.tokens[index] as Token;
   const ends = endsOf(configuration, index);
-  const isDrawnElsewhere = guards.drawnHere && token.sequence > primary.sequence;
+  const isDrawnElsewhere = guards.drawnHere && token.drawnOn !== primary.server;
   if (isDrawnElsewhere || (guards.standingAtInsert && ends.some((end) => primary.history.includes(end)))) {
     Object.assign(token, { ...noToken, phase: 'failed' } satisfies Token);
     return null;
@@ -170,6 +171,11 @@ function failoverSteps(configuration: Configuration, state: State, take: Take): 
     }
   } else if (configuration.failover === 'cut off') {
     take('the primary is cut off, another is promoted', (next) => promote(configuration, next));
+    // Postgres logs a sequence ahead of what has been drawn.
+    take('the primary is cut off, another is promoted that takes one number more for drawn', (next) => {
+      promote(configuration, next);
+      next.primary.sequence++;
+    });
     for (const [index, { phase }] of state.revocations.entries()) {
       if (phase !== 'read') continue;
       take(`the primary is cut off, another is promoted that has revocation ${index}`, (next) =>
@@ -246,4 +252,4 @@ export const emptyDatabase = (configuration: Configuration): Database => ({
   writesFrom: 0,
 });
 
-export const noToken: Token = { phase: 'unasked', sequence: 0, expiresAt: infinite, after: 0 };
+export const noToken: Token = { phase: 'unasked', sequence: 0, drawnOn: 0, expiresAt: infinite, after: 0 };

@@ -1,7 +1,7 @@
 /** What the protocol's promises rest on. Each can be taken out of the model, and then one of them is broken. */
 export const guards = {
   drawnOnDemand: 'a sequence number is drawn when a token is asked for: nobody keeps a block of them',
-  drawnHere: 'a token is inserted only where its sequence number has been drawn',
+  drawnHere: 'a token is inserted only on the server that its sequence number was drawn on',
   standingAtInsert: 'a token is inserted only while what it is issued under stands',
   lockedBeforeReading: 'the history is locked before the sequence and the marks are read',
   neverLowered: 'a mark is raised, never lowered',

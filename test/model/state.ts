@@ -82,6 +82,8 @@ export interface Token {
   /** A `lost` one was issued, and a restored database does not know it. */
   phase: 'unasked' | 'drawn' | 'issued' | 'failed' | 'lost';
   sequence: number;
+  /** The server that it was drawn on. */
+  drawnOn: number;
   expiresAt: number;
   /** The revocations of what it is issued under, or of all, that had returned when it was asked for, one bit each. */
   after: number;

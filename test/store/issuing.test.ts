@@ -79,12 +79,15 @@ test('sequences rise, and none is given twice', async () => {
   expect(sequence).toBeGreaterThan(Math.max(...births.map((birth) => birth.sequence)));
 });
 
-test('a token whose sequence was drawn from another server is not stored: the next ceiling would lie below it', async () => {
-  const { sequence } = await store.tokens.draw();
-  const [here, elsewhere] = [await mint(), await mint({ sequence: sequence + 50 })];
+test.each([
+  ['drawn from another server', { drawnOn: '2026-01-01 00:00:00+00' }],
+  ['not drawn yet', { sequence: 1_000_000 }],
+])('a token whose sequence was %s is not stored: ceilings would not fit it', async (_, over) => {
+  const [here, elsewhere] = [await mint(), await mint(over)];
   expect(await Promise.all([insert(here), insert(elsewhere)])).toEqual([true, false]);
-  const tokens = [here, elsewhere].map((record) => ({ record, event: issuedEvent(record) }));
-  expect(await store.tokens.insertTogether(tokens.slice(1), null, null)).toBe(false);
+  const tokens = [{ record: elsewhere, event: issuedEvent(elsewhere) }];
+  expect(await store.tokens.insertTogether(tokens, null, null)).toBe(false);
+  expect(await store.tokens.insertTogether(tokens, null, roomy)).toBe(false);
   expect(await read(elsewhere)).toBeNull();
 });
 

@@ -10,7 +10,7 @@ export async function mint(
   over: Partial<NewTokenRecord> = {},
   lifeMilliseconds = 60_000,
 ): Promise<NewTokenRecord> {
-  const { sequence, now } = await tokens.draw();
+  const { sequence, now, server } = await tokens.draw();
   const draft = {
     tokenClass: 'token',
     tenantId: 'acme',
@@ -24,6 +24,7 @@ export async function mint(
     confirmation: null,
     lineage: [],
     sequence,
+    drawnOn: server,
     issuedAt: now,
     expiresAt: now + lifeMilliseconds,
   } as const;
@@ -41,7 +42,7 @@ export const issuedEvent = (record: NewTokenRecord): AuditEvent => ({
 });
 
 /** What comes back of a row that was written. */
-export const asRead = ({ tokenHash: _hash, tagKeyId: _key, ...read }: NewTokenRecord): TokenRecord => ({
+export const asRead = ({ tokenHash: _hash, tagKeyId: _key, drawnOn: _on, ...read }: NewTokenRecord): TokenRecord => ({
   ...read,
   consentKey: null,
 });

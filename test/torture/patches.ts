@@ -48,7 +48,7 @@ export const pauses: readonly Patch[] = [
   ),
   after(exchangeToken, 'const parent = await findParent(act, command, ports);', 'parent read'),
   after(exchangeToken, 'const consent = await findConsent(parent.record, ports);', 'its consent read'),
-  after(exchangeToken, 'const { sequence, now } = await ports.tokens.draw(act.signal);', 'drawn for a child'),
+  after(exchangeToken, 'const { sequence, now, server } = await ports.tokens.draw(act.signal);', 'drawn for a child'),
   before(exchangeToken, 'const inserted = await ports.tokens.insert(', 'child signed'),
   after(refreshToken, 'const honoured = await findHonoured(act, command, ports);', 'refresh token read'),
   before(refreshToken, 'await ports.revocations.write(', 'used before'),

@@ -14,10 +14,10 @@ let minted = 0;
 export const plainMethod = {
   name: 'reference',
   prefix: 'tks_p',
-  mint(draft: TokenDraft, secrets: Secrets): MintedToken {
+  mint(draft: Omit<TokenDraft, 'drawnOn'>, secrets: Secrets): MintedToken {
     const key = { partition: 1, key: String(++minted).padStart(32, '0') };
     const sealed = Buffer.from(JSON.stringify(secrets));
-    const kept = { tokenHash: '', tagKeyId: 1, sealKeyId: 1, sealed };
+    const kept = { tokenHash: '', tagKeyId: 1, sealKeyId: 1, sealed, drawnOn: 'first' };
     return { token: `tks_p${key.key}`, record: { ...draft, key, method: 'reference', signingKeyId: null, ...kept } };
   },
   locate: (token: string) =>

@@ -13,7 +13,7 @@ export class TestTokens implements TokenWriter {
   #sequence = 0;
 
   async draw() {
-    return { sequence: ++this.#sequence, now: 1_000 };
+    return { sequence: ++this.#sequence, now: 1_000, server: 'first' };
   }
 
   async insert(record: TokenRecord, event: AuditEvent): Promise<boolean> {

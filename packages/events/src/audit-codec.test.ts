@@ -29,6 +29,7 @@ const record: NewTokenRecord = {
   confirmation: null,
   lineage: [],
   sequence: 9,
+  drawnOn: 'server',
   issuedAt: 1_767_225_600_000,
   expiresAt: 1_767_229_200_000,
   tokenHash: 'canary of the hash',

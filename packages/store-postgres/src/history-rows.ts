@@ -4,13 +4,16 @@ import type { Row } from './database.ts';
 /** How many revisions one statement brings along. */
 export const missedMax = 500;
 
+/** Names the server that is asked: another one has another name, and one that was started anew. */
+export const thisServer = '(select pg_postmaster_start_time()::text)';
+
 /**
  * Where the history stands, and the revisions after one, in the same snapshot. The first row is the head; `$1` is the
  * revision asked after. More may be joined on by `union all`, with seven columns before their own.
  */
 export const tailSelect = `
   select 0 as part, h.revision as revision, h.hash as hash, null::text as previous_hash, null::bytea as content,
-         (extract(epoch from clock_timestamp()) * 1000)::bigint as now, pg_postmaster_start_time()::text as server
+         (extract(epoch from clock_timestamp()) * 1000)::bigint as now, ${thisServer} as server
     from history h
   union all
   (select 1, r.revision, r.hash, r.previous_hash, r.content, null, null

@@ -55,6 +55,7 @@ export function fieldsOf(record: NewTokenRecord): Record<string, unknown> {
     tag_key_id: record.tagKeyId,
     seal_key_id: record.sealKeyId,
     sealed: `\\x${record.sealed.toString('hex')}`,
+    drawn_on: record.drawnOn,
   };
 }
 
@@ -67,7 +68,7 @@ export const recordFields = `
   expiry_day int, id uuid, token_class text, tenant_id text, app_id text, user_handle text, consent_id text,
   audience text, scopes text[], usage text, method text, signing_key_id text, policy_version bigint, confirmation text,
   lineage jsonb, sequence bigint, issued_at timestamptz, expires_at timestamptz, token_hash bytea, tag_key_id smallint,
-  seal_key_id smallint, sealed bytea`;
+  seal_key_id smallint, sealed bytea, drawn_on text`;
 
 /** Of token_sequence, the highest that has been drawn. A fresh one says 1 before its first number has been drawn. */
 export const lastDrawn = 'case when is_called then last_value else last_value - 1 end';

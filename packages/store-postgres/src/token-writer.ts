@@ -15,25 +15,27 @@ import {
 } from '@touchstone/core';
 import { isSettled, requireSettled } from './census.ts';
 import { type Database, type Query, StatementRefused } from './database.ts';
+import { thisServer } from './history-rows.ts';
 import { OutboxWriter, outboxFields } from './outbox-rows.ts';
 import { recordsOf } from './record-reader.ts';
 import { drawnSecondsMax, fieldsOf, insertColumns, lastDrawn, recordFields } from './token-rows.ts';
 
 const drawStatement = `
-  select nextval('token_sequence'), (extract(epoch from now()) * 1000)::bigint from generate_series(1, $1::int)`;
+  select nextval('token_sequence'), (extract(epoch from now()) * 1000)::bigint, ${thisServer} from generate_series(1, $1::int)`;
 
 /**
  * Which rows may be stored: those whose tenant's registry still is at the version they were decided under - credentials, which
  * no registry decides, have version 0 - and whose consent has not been withdrawn.
  *
- * A sequence that has not been drawn here comes from a server that was cut off, or of which an older state was restored:
- * the next revocation's ceiling would lie below it. One that was drawn too long ago may be an erased user's, and what there was
- * of that one has been looked for by now.
+ * A sequence that was not drawn here comes from a server that was cut off, or of which an older state was restored: the next
+ * revocation's ceiling would lie below it, or, since a standby takes up to 32 more for drawn than were, the last one's above it.
+ * One that was drawn too long ago may be an erased user's, and what there was of that one has been looked for by now.
  *
  * @param at the first of the parameters that `standingValues` gives.
  */
 const standing = (at: number): string => `
-  w.sequence <= (select ${lastDrawn} from token_sequence)
+  w.drawn_on = ${thisServer}
+  and w.sequence <= (select ${lastDrawn} from token_sequence)
   and abs(extract(epoch from clock_timestamp() - w.issued_at)) < ${drawnSecondsMax}
   and (w.policy_version = 0
        or (w.tenant_id, w.policy_version) in (select v.tenant_id, v.version from registry_versions($${at}) v))
@@ -123,7 +125,7 @@ export function tokenWriter(database: Database, instanceId: string, codec: Audit
   const draw = gather<null, Birth>(
     async (requests) => {
       const rows = await database.query({ name: 'draw', text: drawStatement, values: [requests.length] });
-      return rows.map(([sequence, now]) => ({ sequence: sequence as number, now: now as number }));
+      return (rows as [number, number, string][]).map(([sequence, now, server]) => ({ sequence, now, server }));
     },
     { batchMax: 1_000, lanes: 1, waitingMax },
   );

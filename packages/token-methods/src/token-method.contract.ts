@@ -44,6 +44,7 @@ export const draft: TokenDraft = {
   confirmation: null,
   lineage: [parent],
   sequence: 42,
+  drawnOn: 'server',
   issuedAt: 1_795_000_000_000,
   expiresAt: 1_795_003_600_000,
 };

@@ -36,6 +36,7 @@ const draft = (expiresAt: number): TokenDraft => ({
   confirmation: null,
   lineage: [],
   sequence: 1,
+  drawnOn: '',
   issuedAt: expiresAt - 3_600_000,
   expiresAt,
 });

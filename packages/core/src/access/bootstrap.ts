@@ -63,8 +63,9 @@ export async function bootstrap(command: BootstrapCommand, ports: BootstrapPorts
     );
   }
   if (!claim.isFirst) await cutOffFormer(principal, claim.tenantIds, ports);
-  const { sequence, now } = await ports.tokens.draw();
-  return writeCredential(principal, scopes, { sequence, now, expiresAt: now + ttl * 1_000 }, bootstrapped(name), ports);
+  const birth = await ports.tokens.draw();
+  const expiresAt = birth.now + ttl * 1_000;
+  return writeCredential(principal, scopes, { ...birth, expiresAt }, bootstrapped(name), ports);
 }
 
 /** The operator may have been at home in any one of its tenants before, or in none. */

@@ -7,7 +7,7 @@ import {
   TenantUnknown,
   TtlTooLong,
 } from '../errors.ts';
-import type { AuditWriter, TokenWriter, UserHandles } from '../issue/ports.ts';
+import type { AuditWriter, Birth, TokenWriter, UserHandles } from '../issue/ports.ts';
 import { type Asked, recordRefusal } from '../issue/record-refusal.ts';
 import type { Registry } from '../register/ports.ts';
 import { platformTtlMax } from '../register/registration.ts';
@@ -92,8 +92,8 @@ async function issueAuthorised(
   // It would be dead at its birth.
   if (ports.follower.watermarks.isDead({ kind: 'tenant', key: homeOf(principal) })) throw new Disabled('tenant');
   checkNotMore(act, principal, command);
-  const { sequence, now } = await ports.tokens.draw(act.signal);
-  const expiresAt = now + command.ttl * 1_000;
+  const birth = await ports.tokens.draw(act.signal);
+  const expiresAt = birth.now + command.ttl * 1_000;
   if (holdsRights(principal.kind) && expiresAt > caller.credentialExpiresAt) {
     throw new CredentialNotAllowed("it may not outlive its maker's credential", { field: 'ttl' });
   }
@@ -102,7 +102,7 @@ async function issueAuthorised(
     actor: actorOf(act),
     act: { type: 'token_issued', record, credentialFor: `${principal.kind}:${principal.name}` },
   });
-  return writeCredential(principal, command.scopes, { sequence, now, expiresAt }, event, ports);
+  return writeCredential(principal, command.scopes, { ...birth, expiresAt }, event, ports);
 }
 
 async function resolvePrincipal({ caller }: Act, asked: PrincipalRequest, registry: Registry): Promise<Principal> {
@@ -152,7 +152,7 @@ export function checkScopes(kind: CallerKind, scopes: readonly string[]): void {
 export async function writeCredential(
   principal: Principal,
   scopes: readonly string[],
-  { sequence, now, expiresAt }: { readonly sequence: number; readonly now: number; readonly expiresAt: number },
+  { sequence, now, server, expiresAt }: Birth & { readonly expiresAt: number },
   event: (record: TokenRecord) => AuditEvent,
   ports: CredentialWriting,
 ): Promise<IssuedCredential> {
@@ -172,6 +172,7 @@ export async function writeCredential(
       confirmation: null,
       lineage: [],
       sequence,
+      drawnOn: server,
       issuedAt: now,
       expiresAt,
     },

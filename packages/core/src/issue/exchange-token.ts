@@ -231,7 +231,7 @@ async function write(
   ports: ExchangePorts,
 ): Promise<IssuedToken | null> {
   const confirmation = decideConfirmation(act, command, parent);
-  const { sequence, now } = await ports.tokens.draw(act.signal);
+  const { sequence, now, server } = await ports.tokens.draw(act.signal);
   const { token, record } = await ports.methods.mint(
     command.method,
     {
@@ -247,6 +247,7 @@ async function write(
       confirmation: confirmation && confirmationText(confirmation),
       lineage: [ancestorOf(parent, opened.expiresAt), ...parent.lineage],
       sequence,
+      drawnOn: server,
       issuedAt: now,
       expiresAt: decideEnd(command, opened, now, ttl),
     },

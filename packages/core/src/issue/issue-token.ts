@@ -277,7 +277,7 @@ async function mintRefresh(
   ports: IssuePorts,
 ): Promise<MintedRefresh> {
   const policy = refreshPolicyOf(registration);
-  const { sequence, now } = await ports.tokens.draw(act.signal);
+  const { sequence, now, server } = await ports.tokens.draw(act.signal);
   const beganAt = renewal?.beganAt ?? now;
   const endOfRoot = renewal?.root.expiresAt ?? given?.consent.expiresAt ?? Infinity;
   const end = Math.min(beganAt + policy.ttlMax * 1_000, endOfRoot);
@@ -303,6 +303,7 @@ async function mintRefresh(
       scopes: renewable.scopes,
       lineage: renewal ? [renewal.root] : [],
       sequence,
+      drawnOn: server,
       issuedAt: now,
       expiresAt: end,
     },
@@ -386,7 +387,7 @@ function mint(
   command: IssueCommand,
   { registration: { version, resourceServer }, given, grant, handles }: Decided,
   lineage: readonly Ancestor[],
-  { sequence, now, expiresAt }: Birth & { readonly expiresAt: number },
+  { sequence, now, server, expiresAt }: Birth & { readonly expiresAt: number },
   ports: IssuePorts,
 ): Promise<MintedToken> {
   const { userId, audience, method } = command;
@@ -394,7 +395,7 @@ function mint(
   const draft = { ...draftOf(command, version, handles), audience, scopes: grant.scopes, lineage };
   return ports.methods.mint(
     method,
-    { ...draft, sequence, issuedAt: now, expiresAt },
+    { ...draft, sequence, drawnOn: server, issuedAt: now, expiresAt },
     // Who can read it sees no more than its audience may.
     method === 'signed' && resourceServer ? readableBy(resourceServer, secrets, handles) : secrets,
     given?.key ?? null,

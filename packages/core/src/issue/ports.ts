@@ -10,6 +10,8 @@ export interface Birth {
   readonly sequence: number;
   /** The database's clock, milliseconds since 1970. */
   readonly now: number;
+  /** The server that it was drawn on, as a tail names it. */
+  readonly server: string;
 }
 
 /** A record that is to be written, and the event of it. */
@@ -49,7 +51,7 @@ export interface TokenWriter {
    * Stores the record and its event together, or neither. Once this resolves, a fully consistent read on any replica
    * finds the record, also after a crash. False, and nothing stored, where the tenant's registry is no longer at the
    * record's `policyVersion`, the consent that it stands on has been withdrawn, or its sequence was drawn from another server,
-   * or at another time than a few seconds ago.
+   * or the same before it was started anew, or at another time than a few seconds ago.
    * @throws StoreUnavailable, Overloaded
    */
   insert(record: NewTokenRecord, event: AuditEvent, signal?: Signal): Promise<boolean>;

@@ -36,7 +36,7 @@ export interface Secrets {
 }
 
 /** What a new token is to be: everything but what its method decides. */
-export type TokenDraft = Omit<Authorisation, 'key' | 'method' | 'signingKeyId'>;
+export type TokenDraft = Omit<Authorisation, 'key' | 'method' | 'signingKeyId'> & Pick<NewTokenRecord, 'drawnOn'>;
 
 export interface MintedToken {
   /** The string to hand out; nothing but its hash is kept. */

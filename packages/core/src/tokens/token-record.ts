@@ -68,6 +68,8 @@ export interface NewTokenRecord extends TokenRecord {
   /** SHA-256 of the string handed out, in hexadecimal digits, so that leaked hashes can be matched. */
   readonly tokenHash: string;
   readonly tagKeyId: number;
+  /** The server that its sequence was drawn on: it is written there, or not at all. */
+  readonly drawnOn: string;
 }
 
 /** The record's deciding columns as bytes, the same for the same columns and for no others. */

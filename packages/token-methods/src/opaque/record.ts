@@ -16,7 +16,7 @@ import { seal, unseal } from './seal.ts';
  * @param key 32 bytes, the token's own.
  */
 export function sealedRecord(
-  authorisation: Authorisation,
+  authorisation: Authorisation & Pick<NewTokenRecord, 'drawnOn'>,
   token: string,
   key: Uint8Array,
   hidden: readonly unknown[],
