@@ -178,8 +178,9 @@ export const guards: Readonly<Record<string, readonly Patch[]>> = {
   'judges what it remembers by the watermarks of now': [
     {
       file: validateToken,
-      find: 'decide(known.record, known.opened, watermarks, demandOf(command), databaseNow, held);',
-      replace: 'decide(known.record, known.opened, { revokes: () => false }, demandOf(command), databaseNow, held);',
+      find: 'decide(known.record, known.opened, watermarks, demandOf(command, proven), databaseNow, held);',
+      replace:
+        'decide(known.record, known.opened, { revokes: () => false }, demandOf(command, proven), databaseNow, held);',
     },
   ],
   'counts the age of what it knows from the sending of the question': [

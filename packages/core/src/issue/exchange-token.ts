@@ -113,7 +113,8 @@ async function findParent(act: Act, command: ExchangeCommand, ports: ExchangePor
   const decideOn = (proof: Proven | null) => decide(record, opened, watermarks, { ...demand, proof }, now, held);
   // One request may lead to exchanges to several.
   const use = `exchange ${command.audience}`;
-  const decision = await decideWithProof(presented, use, decideOn, ports, act.signal);
+  const decideNow = await decideWithProof(presented, use, decideOn, ports, act.signal);
+  const decision = decideNow();
   if (!decision.active || !actsIn(caller, decision.record.tenantId)) throw new TokenNotHonoured();
   const { appId } = decision.record;
   if (appId === null || (caller.kind === 'app' && appId !== caller.name)) throw new TokenNotHonoured();

@@ -259,6 +259,23 @@ test('a fence that runs out while the small question is asked takes the answer b
   await expect(ask(token, stale(2_000))).rejects.toThrow(Fenced);
 });
 
+test('what is remembered is told no sooner than the rest of its batch, and so not once the fence has run out', async () => {
+  const { ask, askAll, issue, clock, database } = await open();
+  const [remembered, unread] = [issue().token, issue().token];
+  await ask(remembered, stale(60_000));
+  database.replying = async () => clock.pass(5_001);
+  await expect(askAll([remembered, unread], stale(60_000))).rejects.toThrow(Fenced);
+});
+
+test('nor once it has been revoked, as far as that is known then', async () => {
+  const { ask, askAll, issue, database, follower } = await open();
+  const [remembered, unread] = [issue(), issue({ userHandle: 'u2' })];
+  await ask(remembered.token, stale(60_000));
+  database.replying = async () => follower.offer(remembered.revoke());
+  const outcomes = await askAll([remembered.token, unread.token], stale(60_000));
+  expect(outcomes).toMatchObject([{ active: false }, { active: true }]);
+});
+
 test('with the database away it is answered for as long as the proof lasts, and then not at all', async () => {
   const { ask, issue, clock, history } = await open();
   const { token } = issue();

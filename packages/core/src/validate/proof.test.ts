@@ -188,6 +188,24 @@ test.each([fully, stale])(
   },
 );
 
+test.each(modes)(
+  'a revocation that comes while a proof is taken counts, for the others of the batch too: $kind',
+  async (consistency) => {
+    const { issue, commandOf, ports, proofs, follower, history } = await open();
+    const [bound, other, spared] = [issue({ key }), issue(null), issue(null, { userHandle: 'u2' })];
+    const askAll = (jti: string) => {
+      const proofOf = (token: string) => (token === bound ? dpopOf(bound, key, jti) : null);
+      const commands = [bound, other, spared].map((token) => commandOf(token, proofOf(token), { consistency }));
+      return validateTokens(actOf(), commands, ports);
+    };
+    expect(await askAll('one')).toMatchObject([{ active: true }, { active: true }, { active: true }]);
+    proofs.taking = async () => follower.offer(history.write('u1', 1));
+    const refused = refusal('not_honoured');
+    expect(await askAll('two')).toMatchObject([refused, refused, { active: true }]);
+    expect(proofs.taken).toHaveLength(2);
+  },
+);
+
 const thing = fc.constantFrom(certificate, key, 'x'.repeat(43), '');
 const confirmation: fc.Arbitrary<Confirmation> = fc.oneof(
   thing.map((one) => ({ certificate: one })),

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Signal } from '../access/act.ts';
+import type { Awaitable } from '../awaitable.ts';
 import type { Decision, Proven } from './decide.ts';
 import type { DpopProof, ProofTaker, ProofVerifier, VerifiedProof } from './ports.ts';
 
@@ -19,47 +20,43 @@ export interface ProofPorts {
   readonly proofs: ProofVerifier & ProofTaker;
 }
 
-/** What is proven without looking into it: a DPoP proof counts as none until it has been verified and taken. */
-export const provenAtOnce = ({ proof }: Presented): Proven | null =>
-  proof?.kind === 'certificate' ? { certificate: proof.certificate } : null;
-
-/** Whether a decision on what is proven at once stands; else a DPoP proof has come, and it takes that. */
-export const stands = (decision: Decision, { proof }: Presented): boolean =>
-  decision.active || decision.reason !== 'proof_required' || proof?.kind !== 'dpop';
-
-/** Decides with whatever proof came. As `decideWithDpop`. */
-export async function decideWithProof(
+/**
+ * Decides with whatever proof came. A DPoP proof is taken last, if the token is honoured otherwise: of other tokens nothing is
+ * written. That is a commit, and may take long: the decision is the one of when it is asked for.
+ *
+ * @param use what the token is presented for: a DPoP proof is good once for each.
+ * @param decideOn the decision, given what is proven: null, nothing came.
+ * @throws StoreUnavailable, Overloaded - and then the token must be refused.
+ */
+export function decideWithProof(
   presented: Presented,
   use: string,
   decideOn: (proven: Proven | null) => Decision,
-  ports: ProofPorts,
-  signal?: Signal,
-): Promise<Decision> {
-  const decision = decideOn(provenAtOnce(presented));
-  return stands(decision, presented) ? decision : decideWithDpop(presented, use, decideOn, ports, signal);
-}
-
-/**
- * Decides with the DPoP proof that came. It is taken last, if the token is honoured otherwise: of other tokens nothing is
- * written.
- *
- * @param use what the token is presented for: a proof is good once for each.
- * @param decideOn the decision, given what is proven.
- * @throws StoreUnavailable, Overloaded - and then the token must be refused.
- */
-export async function decideWithDpop(
-  { token, proof }: Presented,
-  use: string,
-  decideOn: (proven: Proven) => Decision,
   { proofs }: ProofPorts,
   signal?: Signal,
-): Promise<Decision> {
-  const verified = proof?.kind === 'dpop' ? await proofs.verify(proof, token) : null;
-  if (!verified) return decideOn('nothing');
-  const decision = decideOn({ key: verified.key });
-  if (!decision.active) return decision;
-  const { issuedAt } = verified;
-  return (await proofs.take({ hash: hashOf(verified, use), issuedAt }, signal)) ? decision : decideOn('nothing');
+): Awaitable<() => Decision> {
+  const { proof } = presented;
+  if (proof?.kind !== 'dpop') return () => decideOn(proof && { certificate: proof.certificate });
+  // It counts as none until it has been verified and taken.
+  const decision = decideOn(null);
+  if (decision.active || decision.reason !== 'proof_required') return () => decideOn(null);
+  return decideWithDpop({ ...presented, proof }, use, decideOn, proofs, signal);
+}
+
+async function decideWithDpop(
+  { token, proof }: { readonly token: string; readonly proof: DpopProof },
+  use: string,
+  decideOn: (proven: Proven) => Decision,
+  proofs: ProofPorts['proofs'],
+  signal?: Signal,
+): Promise<() => Decision> {
+  const verified = await proofs.verify(proof, token);
+  if (!verified) return () => decideOn('nothing');
+  const { key, issuedAt } = verified;
+  const decision = decideOn({ key });
+  if (!decision.active) return () => decision;
+  const isTaken = await proofs.take({ hash: hashOf(verified, use), issuedAt }, signal);
+  return () => decideOn(isTaken ? { key } : 'nothing');
 }
 
 const hashOf = ({ key, jti }: VerifiedProof, use: string): string => hash('sha256', JSON.stringify([key, jti, use]));

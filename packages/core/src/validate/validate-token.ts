@@ -15,7 +15,7 @@ import type { ConsistentRecords, RecordsAsOf } from './consistent-records.ts';
 import { type Decision, type Demand, decide, type Proven, type RefusalReason } from './decide.ts';
 import type { Release, ReleaseReader } from './ports.ts';
 import type { Presence } from './presence.ts';
-import { decideWithDpop, type Presented, type ProofPorts, provenAtOnce, stands } from './proof.ts';
+import { decideWithProof, type Presented, type ProofPorts } from './proof.ts';
 import type { KnownToken, TokenCache, Told } from './token-cache.ts';
 import { underRelease } from './under-release.ts';
 import type { Uses } from './uses.ts';
@@ -92,20 +92,28 @@ function validateShowing(
   const handles = release.pairwiseSector === null ? noPseudonyms : ports.handles.of(tenantId);
   return andThen(handles, (pseudonyms) => {
     const call: Call = { act, ports, release, taken, pseudonyms, recollection: recollect(ports) };
-    const begun = commands.map((command) => orError(() => begin(call, command)));
-    return andThen(settled(begun), (known) =>
-      known.some((one) => 'located' in one) ? askFor(call, known) : (known as (Validation | Error)[]),
+    const begun = settled(commands.map((command) => orError(() => begin(call, command))));
+    return andThen(begun, (known) =>
+      begun instanceof Promise || known.some(isUnread) ? finish(call, known) : tell(known as (Answer | Error)[]),
     );
   });
 }
 
-/** Answers, in their places, also those that the database must be asked about. */
-async function askFor(call: Call, known: readonly (Validation | Unread | Error)[]): Promise<(Validation | Error)[]> {
-  const unread = known.filter((one) => 'located' in one);
-  const read = await readAll(call, unread).catch((error: Error) => unread.map(() => error));
+/** Waits for all that an answer waits for, the database too; and none is made before that, be it known from the beginning. */
+async function finish(call: Call, known: readonly (Answer | Unread | Error)[]): Promise<(Validation | Error)[]> {
+  const unread = known.filter(isUnread);
+  const read = unread.length > 0 ? await readAll(call, unread).catch((error: Error) => unread.map(() => error)) : [];
   let next = 0;
-  return settled(known.map((one) => ('located' in one ? read[next++] : one) as (typeof read)[number]));
+  const answers = await settled(known.map((one) => (isUnread(one) ? (read[next++] as (typeof read)[number]) : one)));
+  // The fence may have run out meanwhile, and what was remembered have been revoked.
+  call.recollection = recollect(call.ports);
+  return tell(answers);
 }
+
+const isUnread = (one: Answer | Unread | Error): one is Unread => 'located' in one;
+
+const tell = (answers: readonly (Answer | Error)[]): (Validation | Error)[] =>
+  answers.map((one) => (one instanceof Error ? one : orError(one)));
 
 /** Where nobody is told any. */
 const noPseudonyms = {
@@ -123,10 +131,13 @@ interface Call {
   /** Those whose proof has been taken: when they are answered anew, it is theirs. */
   readonly taken: Set<ValidateCommand>;
   readonly pseudonyms: Pick<TenantHandles, 'pseudonymOf'>;
-  readonly recollection: Recollection;
+  recollection: Recollection;
 }
 
-/** What is known without the database, when the commands are looked at. */
+/** Answers by what is known when it is called. */
+type Answer = () => Validation;
+
+/** What is known without the database: when the commands are looked at, and again once something had to be waited for. */
 interface Recollection extends AsRead {
   /** Milliseconds. */
   readonly age: number;
@@ -149,7 +160,7 @@ interface Unread {
 }
 
 /** Answers from what is known here, or says what to ask the database for. */
-function begin(call: Call, command: ValidateCommand): Awaitable<Validation | Unread> {
+function begin(call: Call, command: ValidateCommand): Awaitable<Answer | Unread> {
   const { act, ports, recollection } = call;
   if (command.audience !== act.caller.name) {
     throw new CallerNotAllowed('a resource server validates for its own audience', { field: 'audience' });
@@ -161,38 +172,37 @@ function begin(call: Call, command: ValidateCommand): Awaitable<Validation | Unr
   // Reading its record tells as much as asking how old the rest is.
   if (consistency.kind === 'max_staleness' && !ports.cache.get(command.token)) return locate(ports, command);
   return becomeFreshEnough(consistency, stalenessMax, ports.follower).then(() => {
-    const now = { ...call, recollection: recollect(ports) };
+    call.recollection = recollect(ports);
     // Another history is being loaded since: what was fresh enough is in force no more.
-    return Number.isFinite(now.recollection.age) ? recallOrLocate(now, command) : begin(now, command);
+    return Number.isFinite(call.recollection.age) ? recallOrLocate(call, command) : begin(call, command);
   });
 }
 
-const recallOrLocate = (call: Call, command: ValidateCommand): Awaitable<Validation | Unread> =>
+const recallOrLocate = (call: Call, command: ValidateCommand): Awaitable<Answer | Unread> =>
   recall(call, command) ?? locate(call.ports, command);
 
 /** Null where the token is not remembered. */
-function recall(call: Call, command: ValidateCommand): Awaitable<Validation> | null {
+function recall(call: Call, command: ValidateCommand): Awaitable<Answer> | null {
   const known = call.ports.cache.get(command.token);
   // Of another tenant's nothing is known, as in the database.
   if (!known || !actsIn(call.act.caller, known.record.tenantId)) return null;
-  const { watermarks, databaseNow } = call.recollection;
   const held = call.release.holds ? call.release.holds.capOf(known.record) : null;
   // Reading the token anew brings its app along.
   if (held === undefined) return null;
-  const decision = decide(known.record, known.opened, watermarks, demandOf(command), databaseNow, held);
-  if (stands(decision, command)) return answer(call, command, decision, call.recollection, known);
-  const decideOn = (proven: Proven) =>
-    decide(known.record, known.opened, watermarks, demandOf(command, proven), databaseNow, held);
-  return answerWithDpop(call, command, decideOn, call.recollection, known);
+  const decideOn = (proven: Proven | null) => {
+    const { watermarks, databaseNow } = call.recollection;
+    return decide(known.record, known.opened, watermarks, demandOf(command, proven), databaseNow, held);
+  };
+  return answering(call, command, decideOn, null, known);
 }
 
-function locate({ methods, follower }: ValidatePorts, command: ValidateCommand): Validation | Unread {
+function locate({ methods, follower }: ValidatePorts, command: ValidateCommand): Answer | Unread {
   const found = methods.locate(command.token);
-  if (!found) return { active: false, reason: 'malformed', asOf: null, head: follower.applied };
+  if (!found) return () => ({ active: false, reason: 'malformed', asOf: null, head: follower.applied });
   return { command, method: found.method, located: found.located };
 }
 
-async function readAll(call: Call, unread: readonly Unread[]): Promise<(Awaitable<Validation> | Error)[]> {
+async function readAll(call: Call, unread: readonly Unread[]): Promise<(Awaitable<Answer> | Error)[]> {
   const { act, ports } = call;
   const { tenantIds } = act.caller;
   const wanted = unread.map(({ located }) => ({ key: located.key, tenantIds }));
@@ -225,39 +235,43 @@ function conclude(
   read: RecordsAsOf,
   held: Cap | null,
 ) {
-  const decision = decide(record, opened, read.watermarks, demandOf(command), read.now, held);
   // Absence is never remembered: the token may be about to be issued.
   if (record && opened && isRemembered(command)) call.ports.cache.set(command.token, record, opened, read.generation);
-  if (stands(decision, command)) return answer(call, command, decision, read, null);
-  const decideOn = (proven: Proven) =>
+  const decideOn = (proven: Proven | null) =>
     decide(record, opened, read.watermarks, demandOf(command, proven), read.now, held);
-  return answerWithDpop(call, command, decideOn, read, null);
+  return answering(call, command, decideOn, read, null);
 }
 
-async function answerWithDpop(
+/**
+ * Once a DPoP proof has been taken, where the token takes one.
+ * @param read null where the database was not asked.
+ */
+function answering(
   call: Call,
   command: ValidateCommand,
-  decideOn: (proven: Proven) => Decision,
-  read: AsRead,
+  decideOn: (proven: Proven | null) => Decision,
+  read: AsRead | null,
   known: KnownToken | null,
-): Promise<Validation> {
-  const { act, ports, taken } = call;
-  const proofs: ProofPorts['proofs'] = {
-    verify: (proof, token) => ports.proofs.verify(proof, token),
-    async take(proof, signal) {
-      if (taken.has(command)) return true;
-      const isTaken = await ports.proofs.take(proof, signal);
-      if (isTaken) taken.add(command);
-      return isTaken;
-    },
-  };
-  const decision = await decideWithDpop(command, 'validation', decideOn, { proofs }, act.signal);
-  // The fence may have run out while the database was asked.
-  ports.presence.requireCurrent();
-  return answer(call, command, decision, read, known);
+): Awaitable<Answer> {
+  const answerBy =
+    (decideNow: () => Decision): Answer =>
+    () =>
+      answer(call, command, decideNow(), read ?? call.recollection, known);
+  const ports = command.proof?.kind === 'dpop' ? { proofs: takenOnce(call, command) } : call.ports;
+  return andThen(decideWithProof(command, 'validation', decideOn, ports, call.act.signal), answerBy);
 }
 
-const demandOf = (command: ValidateCommand, proof = provenAtOnce(command)): Demand => ({
+const takenOnce = ({ ports, taken }: Call, command: ValidateCommand): ProofPorts['proofs'] => ({
+  verify: (proof, token) => ports.proofs.verify(proof, token),
+  async take(proof, signal) {
+    if (taken.has(command)) return true;
+    const isTaken = await ports.proofs.take(proof, signal);
+    if (isTaken) taken.add(command);
+    return isTaken;
+  },
+});
+
+const demandOf = (command: ValidateCommand, proof: Proven | null): Demand => ({
   tokenClass: 'token',
   audience: command.audience,
   scopes: command.requiredScopes,
