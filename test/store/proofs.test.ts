@@ -3,22 +3,27 @@ import { makeLogins } from '@touchstone/local-stack';
 import { type Database, openDatabase, proofTaker, upkeep } from '@touchstone/store-postgres';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
-import { openDatabaseClock } from '../harness/database-clock.ts';
+import { type DatabaseClock, openDatabaseClock } from '../harness/database-clock.ts';
 
 const window = 60_000;
 const cleanup = new AsyncDisposableStack();
 let store: TestDatabase;
+let clock: DatabaseClock;
 let as: Readonly<Record<'validator' | 'issuer' | 'upkeep', Database>>;
 
 beforeAll(async () => {
   store = cleanup.use(await openTestDatabase());
+  clock = await openDatabaseClock(store.postgres.adminUrl);
   const urls = await makeLogins(store.postgres.adminUrl);
   const open = (role: 'validator' | 'issuer' | 'upkeep') =>
     cleanup.use(openDatabase({ url: urls[role], applicationName: role, connectionsMax: 4 }));
   as = { issuer: open('issuer'), validator: open('validator'), upkeep: open('upkeep') };
 });
 afterAll(() => cleanup[Symbol.asyncDispose]());
-beforeEach(async () => void (await store.database.query({ text: 'delete from dpop_proof' })));
+beforeEach(async () => {
+  await store.database.query({ text: 'delete from dpop_proof' });
+  await store.database.query({ text: `update proof_spent set until = '-infinity'` });
+});
 
 const count = async () => Number((await store.database.query({ text: 'select count(*) from dpop_proof' }))[0]?.[0]);
 const databaseNow = async () =>
@@ -68,7 +73,6 @@ test('upkeep deletes what would not be fresh any more, any number of replicas at
 });
 
 test("what only one of the clocks takes for spent is kept: the database's may be set back again", async () => {
-  const clock = await openDatabaseClock(store.postgres.adminUrl);
   const { take } = proofTaker(as.validator);
   const proof = newProof();
   expect(await take(proof)).toBe(true);
@@ -78,4 +82,20 @@ test("what only one of the clocks takes for spent is kept: the database's may be
   expect(await take(proof)).toBe(false);
   await upkeep(as.upkeep, Date.now() + 3_600_000);
   expect(await take(proof)).toBe(false);
+});
+
+test("what has been deleted is not taken again once the database's clock is set back, and what is younger is", async () => {
+  const hour = 3_600_000;
+  const { take } = proofTaker(as.validator);
+  const proof = newProof(Date.now() - hour);
+  await clock.set(-hour);
+  expect(await take(proof)).toBe(true);
+  await clock.set(0);
+  await upkeep(as.upkeep);
+  expect([await count(), await take(proof)]).toEqual([0, false]);
+  await clock.set(-hour);
+  expect(await take(proof)).toBe(false);
+  await upkeep(as.upkeep);
+  expect(await take(proof)).toBe(false);
+  expect(await take(newProof(proof.issuedAt + 1))).toBe(true);
 });

@@ -11,6 +11,7 @@ const takeStatement = `
   select p.hash, to_timestamp(p.good_until / 1000.0)
     from json_to_recordset($1) as p (hash bytea, good_from bigint, good_until bigint)
    where extract(epoch from now()) * 1000 between p.good_from and p.good_until
+     and to_timestamp(p.good_until / 1000.0) > (select until from proof_spent)
    order by p.hash
   on conflict do nothing
   returning encode(hash, 'hex')`;
@@ -38,12 +39,20 @@ export function assertionTaker(database: Database): AssertionTaker {
 /** A statement that is under way may have begun when its proof was fresh; it ends long before. */
 const slack = `interval '1 minute'`;
 
+/** Before any is deleted: from then on none of them is taken, whatever the clock says. */
+const spendStatement = `
+  update proof_spent set until = spent.until
+    from (select max(expires_at) as until from dpop_proof
+           where expires_at < least(now(), to_timestamp($1 / 1000.0)) - ${slack}) spent
+   where spent.until > proof_spent.until`;
+
 /**
  * Deletes the proofs and assertions that would not be fresh any more. For the role touchstone_upkeep.
  *
- * @param wallNow milliseconds since 1970: what only the database's clock takes for spent is kept, for that may be set back.
+ * @param wallNow milliseconds since 1970: what only the database's clock takes for spent is kept, for others of that time would
+ *   be refused as well once that clock is put right.
  */
 export async function deleteSpentProofs(database: Database, wallNow: number): Promise<void> {
-  const spent = `expires_at < least(now(), to_timestamp($1 / 1000.0)) - ${slack}`;
-  await deleteSpent(database, 'dpop_proof', 'hash', spent, [wallNow]);
+  await database.query({ text: spendStatement, values: [wallNow] });
+  await deleteSpent(database, 'dpop_proof', 'hash', 'expires_at <= (select until from proof_spent)', []);
 }
