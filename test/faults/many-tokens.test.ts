@@ -12,7 +12,7 @@ import { outcomeOf } from './outcome.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
 import { until, untilTrue } from './until.ts';
 
-const [count, more] = [300_000, 30_000];
+const [count, more] = [300_000, 100_000];
 const resources = new AsyncDisposableStack();
 let own: OwnStack;
 let admin: Awaited<ReturnType<typeof openAdmin>>;
