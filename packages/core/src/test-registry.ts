@@ -1,4 +1,5 @@
 import type { UserHandles } from './issue/ports.ts';
+import type { PublicSigningKey } from './keys/ports.ts';
 import { defaultPolicy } from './policy/policy.ts';
 import { indexed } from './policy/rule-index.ts';
 import type { Registration, Registry, Stored } from './register/ports.ts';
@@ -107,3 +108,15 @@ export const handles: UserHandles = {
     pseudonymOf: (sector, userId) => `${sector}'s name of ${tenantId} ${userId}`,
   }),
 };
+
+/** A key that signs for the tenant. */
+export const publicKeyOf = (keyId: string): PublicSigningKey => ({
+  keyId,
+  tenantId: 't1',
+  algorithm: 'EdDSA',
+  state: 'active',
+  publicJwk: '{}',
+  createdAt: 0,
+  activatedAt: 0,
+  retiredAt: null,
+});

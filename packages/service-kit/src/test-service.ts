@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import type { UnaryHandler } from './call/handler.ts';
 import { endpoint } from './call/pipeline.ts';
 import { commonSettings, readSettings } from './config/settings.ts';
+import type { CallListener } from './grpc/ending-listener.ts';
 import { openReadiness } from './lifecycle/readiness.ts';
 import { startServers } from './lifecycle/servers.ts';
 import { callEvents } from './telemetry/call-events.ts';
@@ -90,3 +91,13 @@ export function exchange(port: number, bytes: string | Buffer, milliseconds = 1_
     socket.on('close', () => resolve(answer));
   });
 }
+
+const nothing = () => {};
+
+/** Hears all of a call, and does nothing. */
+export const deafListener = {
+  onReceiveMetadata: nothing,
+  onReceiveMessage: nothing,
+  onReceiveHalfClose: nothing,
+  onCancel: nothing,
+} as CallListener;

@@ -2,20 +2,9 @@ import { expect, test } from 'vitest';
 import { Fenced } from '../errors.ts';
 import { Follower } from '../revisions/follower.ts';
 import { censusIn, chain, History, quiet, TestClock } from '../test-history.ts';
+import { publicKeyOf } from '../test-registry.ts';
 import { Presence } from '../validate/presence.ts';
-import type { PublicSigningKey } from './ports.ts';
 import { listPublishedKeys } from './signing-keys.ts';
-
-const keyOf = (keyId: string): PublicSigningKey => ({
-  keyId,
-  tenantId: 't1',
-  algorithm: 'EdDSA',
-  state: 'active',
-  publicJwk: '{}',
-  createdAt: 0,
-  activatedAt: 0,
-  retiredAt: null,
-});
 
 /** An issuer whose reads of keys say what was so once: that none has been revoked. */
 async function open() {
@@ -27,7 +16,7 @@ async function open() {
   const signingKeys = {
     async listPublished() {
       await store.reading();
-      return [keyOf('one'), keyOf('other')];
+      return [publicKeyOf('one'), publicKeyOf('other')];
     },
   };
   const list = async () => {

@@ -1,11 +1,10 @@
 import { expect, test } from 'vitest';
 import type { Caller } from '../access/act.ts';
 import { AppUnknown, CallerNotAllowed, ConsentUnknown, SigningKeyUnknown, TenantUnknown } from '../errors.ts';
-import type { PublicSigningKey } from '../keys/ports.ts';
 import { appUserKey } from '../revisions/revision.ts';
 import { actOf } from '../test-act.ts';
 import { consentOf, TestConsents } from '../test-consents.ts';
-import { handles, TestRegistry } from '../test-registry.ts';
+import { handles, publicKeyOf, TestRegistry } from '../test-registry.ts';
 import { TestRevocations } from '../test-writers.ts';
 import { type RevocationTarget, type RevokeTokensCommand, revokeTokens } from './revoke-tokens.ts';
 
@@ -21,16 +20,7 @@ const all: RevocationTarget = { kind: 'all' };
 
 const consent: RevocationTarget = { kind: 'consent', consentId: 'con_1' };
 const signingKey: RevocationTarget = { kind: 'signing_key', signingKeyId: 'k1' };
-const publicKey: PublicSigningKey = {
-  keyId: 'k1',
-  tenantId: 't1',
-  algorithm: 'EdDSA',
-  state: 'active',
-  publicJwk: '{}',
-  createdAt: 0,
-  activatedAt: 0,
-  retiredAt: null,
-};
+const publicKey = publicKeyOf('k1');
 
 function open() {
   const revocations = new TestRevocations();

@@ -3,17 +3,9 @@ import { Metadata, type ServerInterceptingCallInterface, type StatusObject, stat
 import type { Caller } from '@touchstone/core';
 import { expect, test } from 'vitest';
 import type { Admitted, Endpoint, IncomingCall } from '../call/pipeline.ts';
-import { caller } from '../test-service.ts';
+import { caller, deafListener } from '../test-service.ts';
 import { AdmittingListener } from './admission.ts';
-import type { CallListener } from './ending-listener.ts';
 
-const nothing = () => {};
-const listener = {
-  onReceiveMetadata: nothing,
-  onReceiveMessage: nothing,
-  onReceiveHalfClose: nothing,
-  onCancel: nothing,
-} as CallListener;
 /** A quarter of what is kept for a caller. */
 const large = Buffer.alloc(16 * 1_024 * 1_024);
 
@@ -33,10 +25,10 @@ function unended(over: Partial<Caller> = {}) {
     caller: { ...caller, ...over },
     traceId: '0'.repeat(32),
     started: 0,
-    signal: { aborted: false, tell: nothing },
+    signal: { aborted: false, tell() {} },
   });
-  const endpoint = { admit, turnAway: nothing } as unknown as Endpoint;
-  const admitting = new AdmittingListener(call, { endpoint, inFlight: { count: 0 } }, listener);
+  const endpoint = { admit, turnAway() {} } as unknown as Endpoint;
+  const admitting = new AdmittingListener(call, { endpoint, inFlight: { count: 0 } }, deafListener);
   admitting.onReceiveMetadata(new Metadata());
   admitting.onReceiveMessage(large);
   admitting.onCancel();

@@ -1,18 +1,11 @@
 import { constants } from 'node:http2';
 import { Metadata, type ServerInterceptingCallInterface, type StatusObject, status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { type CallListener, EndingListener } from './ending-listener.ts';
+import { deafListener } from '../test-service.ts';
+import { EndingListener } from './ending-listener.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
-
-const nothing = () => {};
-const listener = {
-  onReceiveMetadata: nothing,
-  onReceiveMessage: nothing,
-  onReceiveHalfClose: nothing,
-  onCancel: nothing,
-} as CallListener;
 
 /** A call that has begun, and how it ends. */
 function begin(isLasting = false) {
@@ -20,7 +13,7 @@ function begin(isLasting = false) {
   const stream = { writableLength: 0, close: (code: number) => void ended.push(code) };
   const sendStatus = ({ code }: StatusObject) => void ended.push(status[code]);
   const call = { sendStatus, stream } as unknown as ServerInterceptingCallInterface;
-  const ending = new EndingListener(call, isLasting, listener);
+  const ending = new EndingListener(call, isLasting, deafListener);
   ending.onReceiveMetadata(new Metadata());
   return { ending, stream, ended };
 }
