@@ -24,11 +24,20 @@ const compose: {
   readonly services: Readonly<Record<string, Container>>;
   readonly configs: { readonly logins: { readonly content: string } };
 } = parse(file, { merge: true });
-const ours = Object.entries(compose.services).filter(([, { build }]) => build);
+const ours = Object.entries(compose.services).filter(([, { image }]) => image === 'touchstone');
 const services = Object.keys(serviceSettings) as (keyof typeof serviceSettings)[];
 
 test('each service of ours is in docker-compose.yml', () => {
   expect(ours.map(([name]) => name).sort()).toEqual(['cli', 'prepare', ...services].sort());
+});
+
+test('one of them builds the image that all of them run', () => {
+  expect(ours.filter(([, { build }]) => build).map(([name]) => name)).toEqual(['prepare']);
+});
+
+test('no key, and no settings, get into the image', () => {
+  const ignored = readFileSync(join(root, '.dockerignore'), 'utf8').split('\n');
+  expect(ignored).toEqual(expect.arrayContaining(['*.key', '.env', '.env.*']));
 });
 
 test.each(ours)('%s is given settings that it has, and all that it must be given', (name, { environment }) => {
