@@ -1,12 +1,13 @@
 import {
   type Census,
   type CensusReader,
+  type CensusVersion,
   type CoverageWriter,
   StoreUnavailable,
   type Validator,
 } from '@touchstone/core';
 import type { Database, Row } from './database.ts';
-import { tailOf, tailSelect } from './history-rows.ts';
+import { tailOf, tailSelect, thisServer } from './history-rows.ts';
 
 /** How a replica is listed in the census. */
 export interface Replica {
@@ -68,7 +69,7 @@ export function census(
 
 const milliseconds = (column: string): string => `(extract(epoch from ${column}) * 1000)::bigint`;
 
-/** By how much the database's clock can be set without `Coverage` noticing. */
+/** By how much the clock may have been set back without a row seeming to be from a time to come. */
 const slack = `interval '1 second'`;
 /** A row from a time to come was committed before the clock was set back: whoever is there has committed another since. */
 const isFromNow = `c.beat_at <= now() + ${slack}`;
@@ -97,28 +98,41 @@ function validatorOf(row: Row): Validator {
   return { instanceId, address, build, appliedRevision, beatAt, answersUntil, isLive } as Validator;
 }
 
-/** Where nobody answers, nobody is behind. */
+/** A row has another version with each commit, whatever the clock says. Where nobody answers, nobody is behind. */
 const coverageStatement = `
-  with covered as (
+  with lapsed as (select * from unnest($2::text[], $3::text[]) as l (instance_id, version)),
+  counted as (
+    select c.instance_id, c.xmin::text as version, c.applied_revision
+      from census c where c.service = 'validator' and not c.has_left
+  ),
+  covered as (
     select coalesce(min(c.applied_revision), (select revision from history)) as revision
-      from census c where c.service = 'validator' and c.answers_until > now() - ${slack} and ${isFromNow}
+      from counted c where (c.instance_id, c.version) not in (select l.instance_id, l.version from lapsed l)
   ),
   advanced as (
     insert into coverage (revision, complete_at)
     select revision, now() from covered
-     where abs(${milliseconds('now()')} - $1::bigint) <= $2::bigint
-       and revision > coalesce((select max(revision) from coverage), -1)
+     where $1 = ${thisServer} and revision > coalesce((select max(revision) from coverage), -1)
     on conflict do nothing
   )
-  select ${milliseconds('now()')}`;
+  select ${thisServer}, c.instance_id, c.version from (values (true)) one left join counted c on true`;
 
 /** For the role touchstone_revocation. Any number of replicas may do it. */
 export function coverageWriter(database: Database): CoverageWriter {
   return {
-    async advance(expectedNow, driftMax) {
-      const values = [expectedNow === null ? null : Math.round(expectedNow), driftMax];
-      const [row] = await database.write({ name: 'coverage', text: coverageStatement, values });
-      return row?.[0] as number;
+    async advance(server, lapsed) {
+      const ids = lapsed.map(({ instanceId }) => instanceId);
+      const versions = lapsed.map(({ version }) => version);
+      const rows = await database.write({
+        name: 'coverage',
+        text: coverageStatement,
+        values: [server, ids, versions],
+      });
+      const [asked] = rows[0] as [string];
+      const validators = rows.filter(([, instanceId]) => instanceId !== null).map(versionOf);
+      return { server: asked, validators };
     },
   };
 }
+
+const versionOf = ([, instanceId, version]: Row): CensusVersion => ({ instanceId, version }) as CensusVersion;

@@ -1,55 +1,47 @@
 import type { Clock } from '../clock.ts';
-import type { CoverageWriter } from './ports.ts';
+import type { CensusVersion, CoverageWriter } from './ports.ts';
 
-/** Milliseconds by which the database's clock may be off what it is expected to say. */
-const driftMax = 500;
+/** Milliseconds by which a validator's clocks may lag behind this machine's within a fence. */
+const slack = 1_000;
 
 /**
- * Notes from when on every live validator has applied a revision. Who is live is told by the database's clock: where that
- * has jumped the census may count nobody, so nothing is noted until all have had the time to commit their rows again.
- * Jumps are told by the monotonic clock alone: the wall clock may be set together with the database's.
+ * Notes from when on every live validator has applied a revision. A validator answers for a fence from when it sent its last commit,
+ * so for no longer than that from when its row was first seen here as it is. That is told by this machine's monotonic clock alone:
+ * the database's may be set, to and fro between two looks, and this machine's wall clock together with it.
  */
 export class Coverage {
   readonly #writer: CoverageWriter;
   readonly #clock: Clock;
-  readonly #fenceMilliseconds: number;
-  /** From this one on the database's clock has gone as it should. */
-  #base: Reading | null = null;
+  readonly #lapseMilliseconds: number;
+  /** The rows of validators as they are, by their names; and since when each has been seen like that. */
+  #seen = new Map<string, Seen>();
+  /** The server that was asked, and since when. The census of another one may be older: of a backup that was put back. */
+  #met: { readonly server: string; readonly at: number } | null = null;
 
   constructor(writer: CoverageWriter, clock: Clock, fenceMilliseconds: number) {
     this.#writer = writer;
     this.#clock = clock;
-    this.#fenceMilliseconds = fenceMilliseconds;
+    this.#lapseMilliseconds = fenceMilliseconds + slack;
   }
 
   /** Looks once; to be called every so often. @throws StoreUnavailable */
   async advance(): Promise<void> {
-    const sentAt = this.#clock.monotonic();
-    const databaseNow = await this.#writer.advance(this.#expectedNow(), driftMax);
-    const reading = { sentAt, databaseNow, receivedAt: this.#clock.monotonic() };
-    if (!this.#base || !follows(reading, this.#base)) this.#base = isExact(reading) ? reading : null;
+    const now = this.#clock.monotonic();
+    const isOver = ({ at }: { readonly at: number }): boolean => now - at > this.#lapseMilliseconds;
+    const lapsed = [...this.#seen.values()].filter(isOver);
+    const known = this.#met && isOver(this.#met) ? this.#met.server : null;
+    const { server, validators } = await this.#writer.advance(known, lapsed);
+    // When the answer is there: what it shows was committed before.
+    const at = this.#clock.monotonic();
+    if (this.#met?.server !== server) this.#met = { server, at };
+    this.#seen = new Map(validators.map((one) => [one.instanceId, this.#asSeen(one, at)]));
   }
 
-  /** What the database's clock should say; null: it has not been right for long enough. */
-  #expectedNow(): number | null {
-    if (!this.#base) return null;
-    const passed = this.#clock.monotonic() - this.#base.receivedAt;
-    return passed > this.#fenceMilliseconds ? this.#base.databaseNow + passed : null;
+  #asSeen(one: CensusVersion, at: number): Seen {
+    const before = this.#seen.get(one.instanceId);
+    return before?.version === one.version ? before : { ...one, at };
   }
 }
 
-/** What the database's clock said, at some time between two instants of the monotonic clock. */
-interface Reading {
-  readonly sentAt: number;
-  readonly databaseNow: number;
-  readonly receivedAt: number;
-}
-
-const isExact = ({ sentAt, receivedAt }: Reading): boolean => receivedAt - sentAt <= driftMax;
-
-/** Whether as much time has passed by the database's clock as it has here. */
-function follows(reading: Reading, base: Reading): boolean {
-  const passed = reading.databaseNow - base.databaseNow;
-  const [least, most] = [reading.sentAt - base.receivedAt, reading.receivedAt - base.sentAt];
-  return passed >= least - driftMax && passed <= most + driftMax;
-}
+/** At an instant of the monotonic clock. */
+type Seen = CensusVersion & { readonly at: number };

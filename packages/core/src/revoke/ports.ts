@@ -92,15 +92,23 @@ export interface CensusReader {
   progressOf(revision: number): Promise<Progress>;
 }
 
+/** The row of a validator, as it was committed once: whatever is committed again has another version. */
+export interface CensusVersion {
+  readonly instanceId: string;
+  readonly version: string;
+}
+
 /** Keeps account of what every live validator has applied. */
 export interface CoverageWriter {
   /**
-   * Notes the last revision that every live validator has applied, if the database's clock says what is expected.
+   * Notes the last revision that every validator has applied, but for those whose rows have lapsed and are still as they were.
    *
-   * @param expectedNow milliseconds since 1970; null: nothing is to be noted.
-   * @param driftMax milliseconds.
-   * @returns what the database's clock says.
+   * @param server the one that is to note it; null: none is.
+   * @returns the server that was asked, and the validators that have not left by themselves, as of the same snapshot.
    * @throws StoreUnavailable
    */
-  advance(expectedNow: number | null, driftMax: number): Promise<number>;
+  advance(
+    server: string | null,
+    lapsed: readonly CensusVersion[],
+  ): Promise<{ readonly server: string; readonly validators: readonly CensusVersion[] }>;
 }
