@@ -6,13 +6,13 @@ import type {
   RevocationService,
   ValidatorService,
 } from '@touchstone/contracts';
+import type { Restored } from './history.ts';
 
 /** A resource server. */
 export interface Server {
   readonly audience: string;
   readonly credential: string;
-  /** Whether it may be gone at any time, and its credential with it. */
-  readonly isPassing: boolean;
+  readonly life: Life;
   /** Whether it has been told that it is gone. */
   isGone: boolean;
 }
@@ -20,9 +20,23 @@ export interface Server {
 export interface App {
   readonly appId: string;
   readonly credential: string;
-  /** Whether it may be gone at any time, and its credential with it. */
-  readonly isPassing: boolean;
+  readonly life: Life;
 }
+
+/** Of an app or a resource server, and of what it calls with. */
+export interface Life {
+  /** When it was made for one race; null: before all of them, and it is there to their end. */
+  readonly since: number | null;
+  /** Whether a call has been made that ends it, or what an app was granted. */
+  isEnding: boolean;
+}
+
+export const lastingLife = (): Life => ({ since: null, isEnding: false });
+export const passingLife = (): Life => ({ since: performance.now(), isEnding: false });
+
+/** Whether it may be gone by now: a database that is put back may lose what had been made shortly before. */
+export const mayBeGone = ({ since, isEnding }: Life, restores: readonly Restored[]): boolean =>
+  isEnding || (since !== null && restores.some(({ putBack }) => since < putBack.end));
 
 /** A tenant to race in. */
 export interface Arena {

@@ -1,9 +1,11 @@
+import { casesOf, causesOf, refusalsOf } from './cases.ts';
 import type { Event } from './history.ts';
 import { lineageOf } from './lineage.ts';
 import type { Recorded } from './recorded.ts';
+import { historiesOf } from './restored.ts';
 
 /** How many there were of each kind. */
-export function countsOf({ events, rotations, batched }: Recorded): Record<string, number> {
+export function countsOf({ events, restores, rotations, batched }: Recorded): Record<string, number> {
   const tokens = new Map(events.flatMap((event) => (event.type === 'issued' ? [[event.tokenId, event]] : [])));
   const counts: Record<string, number> = { 'rotated a signing key': rotations, 'answered in a batch': batched };
   const families = new Set<string>();
@@ -26,6 +28,9 @@ export function countsOf({ events, rotations, batched }: Recorded): Record<strin
         if (level === 'family' && event.revision !== null) families.add(tokenId);
         break;
       }
+      case 'completed':
+        count('told to be complete');
+        break;
       case 'answered': {
         const said = event.active ? 'active' : 'refused';
         count(`answered ${event.freshness.mode} ${said}`);
@@ -34,7 +39,19 @@ export function countsOf({ events, rotations, batched }: Recorded): Record<strin
       }
     }
   }
+  for (const level of onlyCausesIn(historiesOf(events, restores))) count(`refused by ${level} alone`);
   return Object.fromEntries(Object.entries(counts).sort());
+}
+
+/** For each token that was refused by what was revoked at one level, and could have been by nothing else: that level. */
+function onlyCausesIn(histories: readonly Event[][]): string[] {
+  return histories.flatMap(casesOf).flatMap((one) => {
+    const causesFor = causesOf(one);
+    const causes = refusalsOf(one).map(
+      (refusal) => new Set(causesFor(refusal).map(({ revoked }) => revoked.target.level)),
+    );
+    return [...(causes.find(({ size }) => size === 1) ?? [])];
+  });
 }
 
 /** The same in a line. */

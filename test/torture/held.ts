@@ -76,7 +76,7 @@ export function keep(
   const root = parentId ?? (refreshToken ? refreshId : null);
   const issued: Issued = { ...known, tokenId, method, parentId: root, signingKeyId: signingKeyIdOf(token, { method }) };
   noteIssued(recorded, issued);
-  noteRevision(recorded, revision);
+  noteRevision(recorded, revision, interval.start);
   hoard.tokens.push({ issued, presented: presentedOf(token, issued, random), ...made });
   if (!refreshToken) return;
   const renewal: Issued = { ...known, tokenId: refreshId, method: 'refresh_token', parentId, signingKeyId: null };

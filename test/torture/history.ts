@@ -96,6 +96,24 @@ export interface Answered extends Interval {
   readonly active: boolean;
 }
 
+/** What had returned before this instant the answer had to know. */
+export function pastOf({ start, freshness }: Answered): number {
+  switch (freshness.mode) {
+    case 'full':
+      return start;
+    case 'bounded':
+      return start - freshness.milliseconds;
+    case 'revision':
+      return Number.NEGATIVE_INFINITY;
+  }
+}
+
+/** Somebody was told that every validator that may still answer has applied this revision, and with it all before it. */
+export interface Completed extends Interval {
+  readonly type: 'completed';
+  readonly revision: number;
+}
+
 /** The database was put back to what it was at its backup. It had stopped by the end of each, and started again after. */
 export interface Restored {
   readonly backup: Interval;
@@ -105,7 +123,7 @@ export interface Restored {
 /** A validator whose last commit was sent longer ago answers nothing. */
 export const fenceMilliseconds = 5_000;
 
-export type Event = Issued | Revoked | Answered;
+export type Event = Issued | Revoked | Answered | Completed;
 
 const levelsForGood: readonly Target['level'][] = [
   'token',

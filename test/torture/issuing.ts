@@ -44,7 +44,7 @@ export async function issue(race: Race, method: TokenMethodName, refreshable: bo
     ...(consentId === null ? {} : { consentId }),
   };
   const call = () => random.of(arena.issuers).issueToken(request, within);
-  const { answer, interval } = await timed(() => outcomeOf(recorded, 'IssueToken', call, app.isPassing));
+  const { answer, interval } = await timed(() => outcomeOf(recorded, 'IssueToken', call, app.life));
   if (!answer) return;
   const depth = refreshable ? 1 : 0;
   const { front: server } = arena;
@@ -72,7 +72,7 @@ export async function exchange(
   };
   const caller = byApp ? holder.app : source;
   const call = () => random.of(arena.anyonesIssuers).exchangeToken(request, as(caller));
-  const outcome = await timed(() => outcomeOf(recorded, 'ExchangeToken', call, caller.isPassing));
+  const outcome = await timed(() => outcomeOf(recorded, 'ExchangeToken', call, caller.life));
   noteTaken(issued, 'ExchangeToken', outcome, recorded);
   const { answer, interval } = outcome;
   if (!answer) return;
@@ -92,7 +92,7 @@ export async function refresh(race: Race, renewal: Renewal): Promise<void> {
   const parentId = issued.parentId ?? issued.tokenId;
   const target = { ...targetOf(issued), level: 'family', tokenId: parentId } as const;
   const outcome = await whileUnderWay(recorded, target, () =>
-    timed(() => outcomeOf(recorded, 'RefreshToken', call, app.isPassing)),
+    timed(() => outcomeOf(recorded, 'RefreshToken', call, app.life)),
   );
   const { answer, reason, isUnknown, interval } = outcome;
   const isReused = reason === 'REFRESH_TOKEN_REUSED';

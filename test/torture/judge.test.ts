@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   type Answered,
+  type Completed,
   type Event,
   type Freshness,
   fenceMilliseconds,
@@ -333,7 +334,71 @@ test('one that is issued meanwhile is decided once and for all, either way', () 
   const meanwhile = issued(2, 5);
   expect(promises(revoked(3, 4, 'all'), meanwhile, answered(6, 7, true))).toEqual([]);
   expect(promises(revoked(3, 4, 'all'), meanwhile, answered(6, 7, false))).toEqual([]);
-  expect(promises(revoked(3, 4, 'all'), meanwhile, answered(6, 7, false), answered(8, 9, true))).toHaveLength(1);
+  expect(promises(revoked(3, 4, 'all'), meanwhile, answered(6, 7, false), answered(8, 9, true))).toEqual([
+    'active after it was refused',
+    'refused by a revocation that it had outlived',
+  ]);
+});
+
+test('what it has outlived takes it no more', () => {
+  const [cut, meanwhile, refused] = [revoked(3, 4, 'all', {}, 7), issued(2, 5), answered(8, 9, false)];
+  const wrong = ['refused by a revocation that it had outlived'];
+  expect(promises(cut, meanwhile, answered(6, 7, true), refused)).toEqual(wrong);
+  expect(promises(cut, meanwhile, { ...answered(3.5, 7, true), revision: 7 }, refused)).toEqual(wrong);
+  expect(promises(cut, meanwhile, answered(3.5, 7, true), refused)).toEqual([]);
+  expect(promises(cut, meanwhile, { ...answered(3.5, 7, true), revision: 6 }, refused)).toEqual([]);
+  expect(promises(cut, meanwhile, answered(14.1, 15, true, bounded), answered(16, 17, false))).toEqual(wrong);
+  expect(promises(cut, meanwhile, answered(13.9, 15, true, bounded), answered(16, 17, false))).toEqual([]);
+  expect(promises(cut, meanwhile, answered(6, 7, true), revoked(7.5, 8, 'user'), refused)).toEqual([]);
+});
+
+test('what has been refused is refused by answers that may be stale, too, once they have to know', () => {
+  const history = [issued(0, 1), revoked(3, Infinity, 'all', {}, null), answered(6, 7, false)];
+  expect(promises(...history, answered(17, 18, true, bounded))).toEqual([]);
+  expect(promises(...history, answered(17.1, 18, true, bounded))).toEqual(['active after it was refused']);
+});
+
+describe('the revision that an answer tells', () => {
+  const at = (start: number, revision: number, freshness: Freshness = full): Answered => ({
+    ...answered(start, start + 1, true, freshness),
+    revision,
+  });
+  const elsewhere = revoked(2, 3, 'user', { userId: 'u2' }, 7);
+  const wrong = ['an answer that knows less than it had to'];
+
+  test('is no lower than that of a revocation that had returned', () => {
+    expect(promises(issued(0, 1), elsewhere, at(3, 6))).toEqual([]);
+    expect(promises(issued(0, 1), elsewhere, at(3.1, 6))).toEqual(wrong);
+    expect(promises(issued(0, 1), elsewhere, at(3.1, 7))).toEqual([]);
+    expect(promises(issued(0, 1), elsewhere, at(13, 6, bounded))).toEqual([]);
+    expect(promises(issued(0, 1), elsewhere, at(13.1, 6, bounded))).toEqual(wrong);
+    expect(promises(issued(0, 1), { ...elsewhere, revision: Infinity }, at(3.1, 6))).toEqual([]);
+    expect(promises(issued(0, 1), { ...elsewhere, revision: null }, at(3.1, 6))).toEqual([]);
+  });
+
+  test('is no lower than that of an answer before it', () => {
+    expect(promises(issued(0, 1), at(2, 9, bounded), at(4, 8))).toEqual(wrong);
+    expect(promises(issued(0, 1), at(2, 9, bounded), at(2.9, 8), at(5, 9))).toEqual([]);
+  });
+
+  test('is no lower than what was told to be complete before the call, however old it may be', () => {
+    const complete: Completed = { type: 'completed', start: 4, end: 5, revision: 7 };
+    const old: Freshness = { mode: 'bounded', milliseconds: 60_000 };
+    expect(promises(issued(0, 1), elsewhere, complete, at(5, 6, old))).toEqual([]);
+    expect(promises(issued(0, 1), elsewhere, complete, at(5.1, 6, old))).toEqual(wrong);
+    expect(promises(issued(0, 1), elsewhere, complete, at(5.1, 7, old))).toEqual([]);
+    expect(promises(issued(0, 1), elsewhere, complete, at(5.1, 6, { mode: 'revision', revision: 6 }))).toEqual(wrong);
+    expect(promises(issued(0, 1), revoked(2, 3, 'all', {}, 7), complete, at(5.1, 7, old))).toEqual([
+      'active, and knows of its revocation',
+    ]);
+  });
+
+  test('is no lower than what was asked for', () => {
+    const asked = (revision: number): Freshness => ({ mode: 'revision', revision });
+    expect(promises(issued(0, 1), at(4, 8, asked(8)))).toEqual([]);
+    expect(promises(issued(0, 1), at(4, 8, asked(9)))).toEqual(wrong);
+    expect(promises(issued(0, 1), elsewhere, at(4, 6, asked(6)))).toEqual([]);
+  });
 });
 
 test('what shows a violation is the token, the revocation and the answer, in their order', () => {
@@ -403,6 +468,14 @@ describe('a database that was backed up from 10 to 12 and put back from 20 to 22
     expect(afterwards(meanwhile, issued(26, 27), answered(28, 29, false))).toEqual([
       'refused by a revocation from before it was asked for',
     ]);
+  });
+
+  test('is complete of what was so by then, and of nothing that was lost', () => {
+    const complete = (start: number): Completed => ({ type: 'completed', start, end: start + 1, revision: 7 });
+    const old = { ...answered(33, 34, true, bounded), revision: 6 };
+    expect(afterwards(kept, complete(2), old)).toEqual(['an answer that knows less than it had to']);
+    expect(afterwards(kept, complete(13), old)).toEqual([]);
+    expect(afterwards(kept, complete(23), old)).toEqual(['an answer that knows less than it had to']);
   });
 
   test('gives the sequences of what it lost to others', () => {

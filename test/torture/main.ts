@@ -82,6 +82,8 @@ function lineOf(event: Event): string {
       return `${when}  issued ${event.method} ${tokenText(event)} for ${event.userId} at ${event.appId} of ${event.tenantId}`;
     case 'revoked':
       return `${when}  revoked ${JSON.stringify(event.target)}, revision ${event.revision ?? 'not known'}`;
+    case 'completed':
+      return `${when}  told that revision ${event.revision} is complete`;
     case 'answered':
       return `${when}  ${event.active ? 'ACTIVE' : 'refused'} ${JSON.stringify(event.freshness)} ${event.tokenId} by ${event.by}`;
   }

@@ -2,13 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ClientType, HostingType } from '@touchstone/contracts';
 import { ancestorsMax, type TokenMethodName } from '@touchstone/core';
 import { longLife } from '../harness/world.ts';
-import { type App, type Arena, exchangesTo, grantsIn, type Server, scopes, within } from './arena.ts';
+import { type App, type Arena, exchangesTo, grantsIn, passingLife, type Server, scopes, within } from './arena.ts';
 import type { Hoard, Holder, Race } from './held.ts';
 import { type Level, type Target, targetOf } from './history.ts';
 import { exchange, issue, methods, refresh } from './issuing.ts';
 import type { Random } from './random.ts';
 import { attempt, type Recorded } from './recorded.ts';
-import { aKeyOf, randomName, revoke, rotate } from './revoking.ts';
+import { aKeyOf, randomName, revoke, rotate, untilComplete } from './revoking.ts';
 import { validate } from './validating.ts';
 
 const userIds = ['ada', 'bob', 'eve'];
@@ -41,6 +41,8 @@ const [grantShare, particularShare, othersMax] = [0.03, 0.88, 2];
 const lastLevels: readonly Target['level'][] = ['consent', 'disabled_app', 'grant'];
 /** Nothing can be issued after these for the resource server in front. */
 const lastOfServer: readonly Target['level'][] = ['grant', 'disabled_server'];
+/** How many races go on until every validator knows of what was revoked in them. */
+const followedShare = 0.03;
 /** How many of the exchanges an app asks for. */
 const byAppShare = 0.4;
 
@@ -83,14 +85,17 @@ export async function race(shared: Arena, random: Random, recorded: Recorded): P
     while (!isOver) await validate(its);
   })();
   for (let left = random.below(derivedMax + 1); left > 0; left--) await deriveOne();
+  let revocationId = '';
   for (const one of order) {
     const meanwhile = [issueOne(), ...Array.from({ length: random.below(meanwhileMax + 1) }, deriveOne)];
     await sleep(random.next() * 30);
-    await revokeOne(its, one);
+    revocationId = (await revokeOne(its, one)) || revocationId;
     if (lastOfServer.includes(one)) await useFront(its);
     await Promise.all(meanwhile);
   }
   await Promise.all([issueOne(), deriveOne(), sleep(random.next() * 50)]);
+  const isFollowed = random.next() < followedShare;
+  if (isFollowed && revocationId !== '') await untilComplete(arena, revocationId, random, recorded);
   for (let i = 0; i < 4; i++) await validate(its);
   isOver = true;
   await validating;
@@ -124,7 +129,7 @@ async function holderFor(
   recorded: Recorded,
 ): Promise<Holder | null> {
   const earlier = recorded.consents.filter(({ tenantId }) => tenantId === arena.tenantId).slice(-earlierMax);
-  const isOfNew = level === 'disabled_app' || level === 'grant' || arena.front.isPassing;
+  const isOfNew = level === 'disabled_app' || level === 'grant' || arena.front.life.since !== null;
   if (!isOfNew && earlier.length > 0 && random.next() < earlierShare) return random.of(earlier);
   const userId = random.of(userIds);
   const app = isOfNew ? await newApp(arena, random, recorded) : random.of(arena.apps);
@@ -164,23 +169,27 @@ async function useFront(its: Race): Promise<void> {
   await Promise.all([one(), one(), one()]);
 }
 
-async function revokeOne(its: Race, level: Target['level']): Promise<void> {
+/** @returns the revocation's id; empty where none was told. */
+async function revokeOne(its: Race, level: Target['level']): Promise<string> {
   const { arena, hoard, random, recorded } = its;
   const { tokens, renewals } = hoard;
-  if (tokens.length === 0) return;
+  if (tokens.length === 0) return '';
   if (level === 'family' && renewals.length > 0) return endFamily(its);
   const { issued, presented } = random.of(tokens);
   const signingKeyId = level === 'signing_key' ? await aKeyOf(arena, random, recorded) : '';
-  if (level === 'signing_key' && signingKeyId === '') return;
+  if (level === 'signing_key' && signingKeyId === '') return '';
   const { audience } = arena.front;
   const target = { ...targetOf(issued), level, signingKeyId, audience, grantedAt: audience };
+  if (level === 'disabled_app' || level === 'grant') its.holder.app.life.isEnding = true;
+  if (level === 'disabled_server') arena.front.life.isEnding = true;
   const rotating = random.next() < rotatingShareOf(level) ? rotate(arena, random, recorded) : null;
-  await revoke(arena, target, random.of(presented).token, random, recorded);
+  const revocationId = await revoke(arena, target, random.of(presented).token, random, recorded);
   await rotating;
+  return revocationId;
 }
 
 /** By using a refresh token more than once, or by revoking it. */
-async function endFamily(its: Race): Promise<void> {
+async function endFamily(its: Race): Promise<string> {
   const { arena, hoard, random, recorded } = its;
   const renewal = random.of(hoard.renewals);
   const { issued, token } = renewal;
@@ -189,24 +198,27 @@ async function endFamily(its: Race): Promise<void> {
     return revoke(arena, target, token, random, recorded);
   }
   await Promise.all(Array.from({ length: 3 }, () => refresh(its, renewal)));
+  return '';
 }
 
 /** The arena, with a resource server in front that is the race's alone. */
 async function withNewServer(arena: Arena, random: Random, recorded: Recorded): Promise<Arena | null> {
   const { registry, tenantId, back } = arena;
   const audience = `https://${randomName('api', random)}.example.com`;
+  const life = passingLife();
   const resourceServer = { audience, tenantId, ...serverSettings(back) };
   const create = () => registry.createResourceServer({ resourceServer }, within);
   if (!(await attempt(recorded, 'CreateResourceServer', create))) return null;
   const principal = { case: 'resourceServer', value: { audience } } as const;
   const request = { principal, scopes: ['tokens:validate'], ttl: longLife };
   const issued = await attempt(recorded, 'IssueCredential', () => registry.issueCredential(request, within));
-  return issued && { ...arena, front: { audience, credential: issued.credential, isPassing: true, isGone: false } };
+  return issued && { ...arena, front: { audience, credential: issued.credential, life, isGone: false } };
 }
 
 async function newApp(arena: Arena, random: Random, recorded: Recorded): Promise<App | null> {
   const { registry, tenantId } = arena;
   const appId = randomName('app', random);
+  const life = passingLife();
   const app = {
     appId,
     tenantId,
@@ -219,7 +231,7 @@ async function newApp(arena: Arena, random: Random, recorded: Recorded): Promise
   const issued = await attempt(recorded, 'IssueCredential', () =>
     registry.issueCredential(credentialOf(appId), within),
   );
-  return issued && { appId, credential: issued.credential, isPassing: true };
+  return issued && { appId, credential: issued.credential, life };
 }
 
 /** @returns its id; null where it was not recorded. */
@@ -242,6 +254,6 @@ async function consent(
   const consentId = (await attempt(recorded, 'RecordConsent', call))?.consent?.consentId;
   if (consentId === undefined) return null;
   // Other races have another server in front.
-  if (!arena.front.isPassing) recorded.consents.push({ tenantId, app, userId, consentId });
+  if (arena.front.life.since === null) recorded.consents.push({ tenantId, app, userId, consentId });
   return consentId;
 }

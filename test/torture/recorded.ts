@@ -1,8 +1,16 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import { ErrorInfoSchema } from '@touchstone/contracts/google-rpc';
 import { parseRevision } from '@touchstone/core';
-import type { App } from './arena.ts';
-import type { Answered, Event, Issued, Restored, Revoked, Target } from './history.ts';
+import { type App, type Life, mayBeGone } from './arena.ts';
+import {
+  type Answered,
+  type Event,
+  fenceMilliseconds,
+  type Issued,
+  type Restored,
+  type Revoked,
+  type Target,
+} from './history.ts';
 
 /** A consent that was recorded in the run, whatever has become of it. */
 export interface Consent {
@@ -75,10 +83,21 @@ export function noteIssued({ events, unread }: Recorded, issued: Issued): void {
   unread.set(issued.tokenId, events.push(issued) - 1);
 }
 
-/** @returns its number. */
-export function noteRevision(recorded: Recorded, text: string): number | null {
+/** From now on the database tells another history. */
+export function noteRestored(recorded: Recorded, restored: Restored): void {
+  recorded.restores.push(restored);
+  recorded.latest = noRevision;
+}
+
+/**
+ * @param start of the call that was answered with it.
+ * @returns its number.
+ */
+export function noteRevision(recorded: Recorded, text: string, start: number): number | null {
   const number = parseRevision(text)?.revision ?? null;
-  if (number !== null && number > recorded.latest.number) recorded.latest = { number, text };
+  // One that was asked earlier may not have met the database that there is now.
+  const isOfNow = recorded.restores.every(({ putBack }) => start > putBack.end + fenceMilliseconds);
+  if (isOfNow && number !== null && number > recorded.latest.number) recorded.latest = { number, text };
   return number;
 }
 
@@ -104,25 +123,28 @@ export interface Outcome<Answer> {
 
 /**
  * A failure is noted, and whether it may be.
- * @param mayEnd whether its caller may be gone, or the app that it is for, or what that was granted.
+ * @param life of its caller, or of the app that it is for.
  */
 export async function outcomeOf<Answer>(
   recorded: Recorded,
   what: string,
   call: () => Promise<Answer>,
-  mayEnd = false,
+  life?: Life,
 ): Promise<Outcome<Answer>> {
+  const start = performance.now();
   try {
     return { answer: await call(), reason: '', isUnknown: false };
   } catch (thrown) {
     const error = ConnectError.from(thrown);
     const reason = error.findDetails(ErrorInfoSchema)[0]?.reason ?? '';
-    return failureOf(recorded, what, { code: error.code, reason, message: error.rawMessage }, mayEnd);
+    return failureOf(recorded, what, { start, code: error.code, reason, message: error.rawMessage }, life);
   }
 }
 
 /** Why a call failed, or one of several requests in it. */
 export interface Failure {
+  /** Of the call. */
+  readonly start: number;
   readonly code: Code;
   readonly reason: string;
   readonly message: string;
@@ -132,23 +154,25 @@ export interface Failure {
 export function failureOf(
   recorded: Recorded,
   what: string,
-  { code, reason, message }: Failure,
-  mayEnd = false,
+  { start, code, reason, message }: Failure,
+  life?: Life,
 ): Outcome<never> {
-  const said = `${what}: ${Code[code]}`;
+  const said = `${what}: ${Code[code]} ${reason}`;
   recorded.failures.set(said, (recorded.failures.get(said) ?? 0) + 1);
   // An app that a race has disabled, a consent that it has withdrawn, a token that went with its tenant's, one key more than a
   // tenant may have: all are answers, not faults.
+  const mayEnd = life !== undefined && mayBeGone(life, recorded.restores);
   const answers = [
     Code.FailedPrecondition,
     Code.NotFound,
     ...(mayEnd ? [Code.Unauthenticated, Code.PermissionDenied] : []),
   ];
-  const isAnswer = answers.includes(code) || reason === 'TOO_MANY_SIGNING_KEYS';
-  const isUnknown = excused.includes(code);
   // It was lost when the database was put back.
-  if (recorded.restores.length > 0 && reason === 'REVISION_UNKNOWN') recorded.latest = noRevision;
-  else if (!isUnknown && !isAnswer) recorded.unexpected.push(`${said} ${message}`);
+  const isLost = reason === 'REVISION_UNKNOWN' && recorded.restores.some(({ putBack }) => start < putBack.end);
+  const isAnswer =
+    reason === 'REVISION_UNKNOWN' ? isLost : answers.includes(code) || reason === 'TOO_MANY_SIGNING_KEYS';
+  const isUnknown = excused.includes(code);
+  if (!isUnknown && !isAnswer) recorded.unexpected.push(`${said} ${message}`);
   return { answer: null, reason, isUnknown };
 }
 

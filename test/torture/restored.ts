@@ -83,7 +83,7 @@ function neededFor(rest: readonly Event[], events: readonly Event[], { putBack }
 function saidOf(rest: readonly Event[], events: readonly Event[]): Set<string> {
   const known = new Map(events.flatMap((event) => (event.type === 'issued' ? [[event.tokenId, event]] : [])));
   const told = rest.flatMap((event) => {
-    if (event.type === 'revoked') return [];
+    if (event.type === 'revoked' || event.type === 'completed') return [];
     return known.get((event.type === 'issued' ? event.parentId : event.tokenId) ?? '') ?? [];
   });
   return new Set(told.flatMap((token) => lineageOf(token, known) ?? []).map(({ tokenId }) => tokenId));

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RevokeTokensResponse } from '@touchstone/contracts';
-import { SigningAlgorithm, SigningKeyState } from '@touchstone/contracts';
+import { RevocationState, SigningAlgorithm, SigningKeyState } from '@touchstone/contracts';
 import { type Arena, within } from './arena.ts';
 import type { Target } from './history.ts';
 import type { Random } from './random.ts';
@@ -8,15 +7,26 @@ import { attempt, noteFound, noteRevision, type Outcome, outcomeOf, type Recorde
 
 /** Milliseconds: between two calls, and from when on it is left at that. */
 const [repeatPause, repeatsMax] = [100, 60_000];
+/** The same of looks at how far a revocation has come: a validator that is suspended is waited for. */
+const [lookPause, looksMax] = [25, 15_000];
 
-/** @param token the target, where it is a token; one of its refresh tokens, where it is a family. */
+/** What a call tells that revokes. */
+interface Told {
+  readonly revision: string;
+  readonly revocationId?: string;
+}
+
+/**
+ * @param token the target, where it is a token; one of its refresh tokens, where it is a family.
+ * @returns the revocation's id; empty where none was told.
+ */
 export async function revoke(
   arena: Arena,
   target: Target,
   token: string,
   random: Random,
   recorded: Recorded,
-): Promise<void> {
+): Promise<string> {
   const start = performance.now();
   const call = revocationOf(arena, target, token, random);
   const { answer, reason, isUnknown } = await whileUnderWay(recorded, target, () =>
@@ -24,7 +34,7 @@ export async function revoke(
   );
   const end = performance.now();
   if (answer) {
-    const told = noteRevision(recorded, answer.revision);
+    const told = noteRevision(recorded, answer.revision, start);
     const revision = target.level === 'grant' ? Infinity : told;
     recorded.events.push({ type: 'revoked', start, end, target, revision });
   } else if (isUnknown) {
@@ -33,6 +43,31 @@ export async function revoke(
   // Whoever does not find it would refuse it, too.
   const found = { start, end, tokenId: target.tokenId, by: 'RevokeToken', active: false };
   if (reason === 'TOKEN_UNKNOWN') noteFound(recorded, found);
+  return answer?.revocationId ?? '';
+}
+
+/** Looks until the revocation is complete, and notes that; not for ever. */
+export async function untilComplete(
+  { revocations }: Arena,
+  revocationId: string,
+  random: Random,
+  recorded: Recorded,
+): Promise<void> {
+  const last = performance.now() + looksMax;
+  while (performance.now() < last) {
+    const start = performance.now();
+    const call = () => random.of(revocations).getRevocation({ revocationId }, within);
+    const { answer, isUnknown } = await outcomeOf(recorded, 'GetRevocation', call);
+    // It went when the database was put back.
+    if (!answer && !isUnknown) return;
+    const { state, revision = '' } = answer?.revocation ?? {};
+    if (state === RevocationState.COMPLETE) {
+      const number = noteRevision(recorded, revision, start);
+      if (number !== null) recorded.events.push({ type: 'completed', start, end: performance.now(), revision: number });
+      return;
+    }
+    await sleep(lookPause);
+  }
 }
 
 /** As callers are told to do, the same call is made again until it is answered: what may have happened at any time hides much. */
@@ -57,7 +92,7 @@ function revocationOf(
   { level, tenantId, appId, userId, tokenId, consentId, signingKeyId, audience, grantedAt }: Target,
   token: string,
   random: Random,
-): () => Promise<Pick<RevokeTokensResponse, 'revision'>> {
+): () => Promise<Told> {
   const client = random.of(revocations);
   const idempotencyKey = randomName('race', random);
   const all = (target: Parameters<typeof client.revokeTokens>[0]['target']) => () =>

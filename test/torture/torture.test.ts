@@ -14,6 +14,8 @@ const modes = ['full', 'bounded', 'revision'];
 /** A run must have done more than this of each to say anything. */
 const wanted: Readonly<Record<string, number>> = Object.fromEntries([
   ...[...levels, 'grant'].map((level) => [`revoked ${level}`, 10]),
+  // Of many a token something else is revoked at the same time.
+  ...levels.map((level) => [`refused by ${level} alone`, 3]),
   ...['reference', 'encrypted', 'consent_key', 'signed', 'split', 'attenuable'].flatMap((method) => [
     [`issued ${method}`, 20],
     [`answered of ${method} active`, 50],
@@ -30,6 +32,7 @@ const wanted: Readonly<Record<string, number>> = Object.fromEntries([
     [`answered ${mode} refused`, 200],
   ]),
   ['answered in a batch', 200],
+  ['told to be complete', 10],
   ['kinds of faults', faultsWith(kafka).length - 1],
 ]);
 

@@ -19,17 +19,17 @@ import { keysOf } from '../harness/installation-keys.ts';
 import { clocksPreload } from '../harness/machine-clocks.ts';
 import { shared } from '../harness/shared-stack.ts';
 import { bootstrapped, longLife, openWorld, type World } from '../harness/world.ts';
-import { type App, type Arena, grantsIn } from './arena.ts';
+import { type App, type Arena, grantsIn, lastingLife } from './arena.ts';
 import { countsOf, countsText } from './counts.ts';
 import { faults } from './faults.ts';
-import { fenceMilliseconds, type Restored } from './history.ts';
+import { fenceMilliseconds } from './history.ts';
 import { judge, type Violation } from './judge.ts';
 import { faultsLogged } from './logged.ts';
 import { appSettings, credentialOf, race, serverSettings } from './races.ts';
 import { type Random, seeded } from './random.ts';
-import { happened, nothingRecorded } from './recorded.ts';
+import { happened, noteRestored, nothingRecorded } from './recorded.ts';
 import { readRecords } from './records.ts';
-import type { Replica, Victims } from './victims.ts';
+import { noteIfDead, type Replica, type Victims } from './victims.ts';
 
 export interface TortureOptions {
   readonly seconds: number;
@@ -82,7 +82,10 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   const random = seeded(seed);
   await using running = new AsyncDisposableStack();
   const recorded = nothingRecorded();
-  const victims = await startVictims(options, running, (restored) => recorded.restores.push(restored));
+  const victims = await startVictims(options, running, {
+    onRestored: (restored) => noteRestored(recorded, restored),
+    onDied: (what) => recorded.unexpected.push(`${what} had ended by itself`),
+  });
   onProgress('Making tenants ...');
   const arenas = await Promise.all(Array.from({ length: tenantsCount }, () => openArena(victims)));
 
@@ -118,6 +121,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     onProgress(`${countsText(recorded.events)}; ${[...injected.values()].reduce((sum, n) => sum + n, 0)} faults`);
   });
   await Promise.all([...racing, faulting, reading, judging, telling]);
+  for (const { process } of victims.replicas) noteIfDead(victims, process);
   await untilTrue('all records have been read', () => readRecords(victims.postgres.adminUrl, recorded), 60_000);
   return {
     seed,
@@ -133,7 +137,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
 async function startVictims(
   { seed, kafka, guard, onProgress }: TortureOptions,
   running: AsyncDisposableStack,
-  onRestored: (restored: Restored) => void,
+  told: Pick<Victims, 'onRestored' | 'onDied'>,
 ): Promise<Victims> {
   const { path: folder } = running.use(await openTemporaryFolder());
   const ports = await freePorts();
@@ -174,7 +178,7 @@ async function startVictims(
     databaseClock,
     environment,
     clocksFolder: folder,
-    onRestored,
+    ...told,
   };
   // What runs at the end is stopped, whichever it is by then.
   running.defer(() => victims.kafka?.stop());
@@ -201,13 +205,13 @@ async function openArena({ stack, replicas }: Victims): Promise<Arena> {
     replicas.filter((one) => one.name === name).map(({ process }) => process.grpc);
   const issuersFor = (credential: string) =>
     addressesOf('issuer').map((grpc) => clientOf(IssuerService, grpc, credential));
-  const back = { audience, credential: world.resourceServer.credential, isPassing: false, isGone: false };
+  const back = { audience, credential: world.resourceServer.credential, life: lastingLife(), isGone: false };
   const added = await addServer(shared(stack), world, serverSettings(back), longLife);
-  const front = { audience: added.audience, credential: added.clients.credential, isPassing: false, isGone: false };
+  const front = { audience: added.audience, credential: added.clients.credential, life: lastingLife(), isGone: false };
   const addApp = async (): Promise<App> => {
     const appId = await world.addApp({ ...appSettings, grants: grantsIn({ front, back }) });
     const { credential } = await registry.issueCredential(credentialOf(appId));
-    return { appId, credential, isPassing: false };
+    return { appId, credential, life: lastingLife() };
   };
   return {
     tenantId,

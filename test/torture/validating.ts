@@ -1,15 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import {
   ErrorReasonSchema,
   RefusalReason,
+  RefusalReasonSchema,
   type Status,
   type ValidateTokenRequestSchema,
   type ValidateTokenResponse,
 } from '@touchstone/contracts';
 import { as, type Server, scopes } from './arena.ts';
 import type { Held, Race } from './held.ts';
-import type { Answered, Freshness } from './history.ts';
+import type { Answered, Freshness, Issued } from './history.ts';
 import type { Random } from './random.ts';
 import { failureOf, noteRevision, outcomeOf, type Recorded } from './recorded.ts';
 
@@ -64,7 +66,7 @@ async function answerTo<Answer>(
   call: () => Promise<Answer>,
   recorded: Recorded,
 ): Promise<Answer | null> {
-  const { answer, reason } = await outcomeOf(recorded, what, call, server.isPassing);
+  const { answer, reason } = await outcomeOf(recorded, what, call, server.life);
   if (reason === 'CALLER_UNKNOWN') server.isGone = true;
   return answer;
 }
@@ -86,26 +88,37 @@ async function validateSome(
   for (const [i, question] of asked.entries()) {
     const outcome = answer.results[i]?.outcome;
     if (outcome?.case === 'validated') noteAnswer(question, outcome.value, made, recorded);
-    else if (outcome?.case === 'error') noteError(what, outcome.value, recorded);
+    else if (outcome?.case === 'error') noteError(what, start, outcome.value, recorded);
+    else recorded.unexpected.push(`${what} left one out`);
     recorded.batched++;
   }
 }
 
-function noteError(what: string, { code, reason, message }: Status, recorded: Recorded): void {
-  failureOf(recorded, what, { code, message, reason: ErrorReasonSchema.value[reason]?.localName ?? '' });
+function noteError(what: string, start: number, { code, reason, message }: Status, recorded: Recorded): void {
+  failureOf(recorded, what, { start, code, message, reason: ErrorReasonSchema.value[reason]?.localName ?? '' });
 }
 
 function noteAnswer(
   { held: { issued, isBrief }, freshness }: Question,
-  { active, reason, tokenId, revision }: ValidateTokenResponse,
+  answer: ValidateTokenResponse,
   call: Pick<Answered, 'start' | 'end' | 'by'>,
   recorded: Recorded,
 ): void {
+  const { active, reason } = answer;
   if (isBrief && reason === RefusalReason.EXPIRED) return;
-  if (active && tokenId !== issued.tokenId) recorded.unexpected.push(`a validator told another token's id`);
-  const known = noteRevision(recorded, revision);
+  if (active && !isOf(issued, answer)) recorded.unexpected.push(`a validator told of another token`);
+  // All that is asked of it, it allows; so there is one reason to refuse it.
+  if (!active && reason !== RefusalReason.NOT_HONOURED)
+    recorded.unexpected.push(`a validator told ${RefusalReasonSchema.value[reason]?.localName}`);
+  const known = noteRevision(recorded, answer.revision, call.start);
   recorded.events.push({ type: 'answered', ...call, tokenId: issued.tokenId, freshness, revision: known, active });
 }
+
+const isOf = (issued: Issued, { tokenId, tenantId, appId, subject, scopes: told }: ValidateTokenResponse): boolean =>
+  isDeepStrictEqual(
+    [tokenId, tenantId, appId, subject, told],
+    [issued.tokenId, issued.tenantId, issued.appId, issued.userId, scopes],
+  );
 
 function freshnessOf(random: Random, { latest }: Recorded) {
   const choice = random.next();

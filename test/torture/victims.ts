@@ -10,6 +10,7 @@ import {
 } from '@touchstone/local-stack';
 import type { KeyRing } from '@touchstone/token-methods';
 import { atPort } from '../faults/door.ts';
+import { dead } from '../faults/services.ts';
 import type { DatabaseClock } from '../harness/database-clock.ts';
 import type { Restored } from './history.ts';
 import type { Random } from './random.ts';
@@ -38,6 +39,8 @@ export interface Victims {
   readonly clocksFolder: string;
   /** Takes note of it before the database starts again. */
   readonly onRestored: (restored: Restored) => void;
+  /** Takes note of a service that nobody has ended. */
+  readonly onDied: (what: string) => void;
 }
 
 export const replicaOf = ({ replicas }: Victims, name: ServiceName, random: Random): Replica =>
@@ -47,6 +50,7 @@ export const replicaOf = ({ replicas }: Victims, name: ServiceName, random: Rand
 export async function startReplicaAgain(victims: Victims, replica: Replica, pause = async () => {}): Promise<void> {
   const { stack, postgres, environment } = victims;
   const { name, ports } = replica;
+  noteIfDead(victims, replica.process);
   await replica.process.kill();
   await pause();
   const urlOf = (role: 'upkeep' | ServiceName) => atPort(postgres.port, stack.databaseUrls[role]);
@@ -54,6 +58,10 @@ export async function startReplicaAgain(victims: Victims, replica: Replica, paus
   Object.assign(environment, { DATABASE_URL: urlOf(name), UPKEEP_DATABASE_URL: urlOf('upkeep') });
   replica.process = await stack.startAnother(name, ports);
   await replica.process.untilReady();
+}
+
+export function noteIfDead({ onDied }: Victims, process: ServiceProcess): void {
+  for (const name of dead([process])) onDied(`the ${name} service`);
 }
 
 export async function startPostgresAgain(victims: Victims): Promise<void> {
