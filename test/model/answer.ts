@@ -97,6 +97,7 @@ export const exchangeOf = (
   question: questionOf(state, validator),
   records: null,
   answer: null,
+  row: null,
   read: null,
 });
 

@@ -37,6 +37,7 @@ const base: Configuration = {
   forgets: false,
   failover: null,
   connectionsLast: false,
+  coverage: false,
 };
 
 /** Each exercises some of what can happen, and is small enough to be searched completely. */
@@ -140,6 +141,13 @@ export const configurations = {
     timeMax: 2,
     failover: 'restored',
   },
+  'found to be complete': {
+    ...base,
+    consistencies: ['at_least_revision'],
+    fence: 1,
+    timeMax: 3,
+    coverage: true,
+  },
   'cut off': {
     ...base,
     tokens: [token],
@@ -194,6 +202,8 @@ export const needed: Readonly<Record<Guard, readonly [ConfigurationName, Invaria
   fencedAtAnswer: ['cut off', 7],
   releaseLookedAtAgain: ['less is shown', 8],
   releaseOfThisHistory: ['restored, less is shown', 8],
+  everyLiveAwaited: ['found to be complete', 10],
+  countedAgain: ['found to be complete', 10],
   writesHeldBack: ['cut off', 7],
   repeatsHeldBack: ['cut off', 7],
 };

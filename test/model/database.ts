@@ -1,6 +1,7 @@
 import { endsOf, hasExpired, isTarget, lineageOf } from './promises.ts';
 import {
   bit,
+  type CensusRow,
   type Configuration,
   type Database,
   holds,
@@ -10,6 +11,7 @@ import {
   type Revocation,
   type State,
   type Token,
+  type ValidatorPlan,
 } from './state.ts';
 import type { Take } from './take.ts';
 
@@ -33,6 +35,7 @@ export function databaseSteps(configuration: Configuration, state: State, take: 
   }
   for (const index of state.revocations.keys()) revocationSteps(configuration, state, index, take);
   if (configuration.forgets) forgettingSteps(configuration, state, take);
+  if (configuration.coverage) coverageStep(configuration, state, take);
   if (configuration.failover) failoverSteps(configuration, state, take);
 }
 
@@ -163,6 +166,23 @@ function forgettingSteps({ guards }: Configuration, state: State, take: Take): v
 
 const noMark: Mark = { ceiling: 0, coversUntil: 0 };
 
+/** Coverage.advance: whoever asks for a revocation is told at once. */
+function coverageStep(configuration: Configuration, state: State, take: Take): void {
+  const revision = coveredBy(configuration, state);
+  if (revision <= state.primary.covered) return;
+  take(`up to revision ${revision} all is complete`, ({ primary }) => {
+    primary.covered = revision;
+  });
+}
+
+/** The last revision that all validators have applied that are waited for. Where there are none, nobody is behind. */
+function coveredBy({ guards, fence }: Configuration, { primary, now }: State): number {
+  // Without the guard for none that has not committed in this very tick.
+  const least = guards.everyLiveAwaited ? now : now + (fence ?? 0);
+  const applied = primary.census.flatMap((row) => (row && row.until >= least ? row.applied : []));
+  return Math.min(primary.history.length, ...applied);
+}
+
 function failoverSteps(configuration: Configuration, state: State, take: Take): void {
   const { primary, now } = state;
   if (primary.server > 0) {
@@ -250,6 +270,12 @@ export const emptyDatabase = (configuration: Configuration): Database => ({
   marks: Object.fromEntries(targetsOf(configuration).map((target) => [target, noMark])),
   since: 0,
   writesFrom: 0,
+  census: configuration.coverage ? configuration.validators.map((plan) => firstRowOf(configuration, plan)) : [],
+  covered: 0,
 });
+
+/** Of one that has been up from the beginning. */
+const firstRowOf = ({ fence }: Configuration, { startsLater }: ValidatorPlan): CensusRow | null =>
+  startsLater ? null : { applied: 0, until: fence ?? 0 };
 
 export const noToken: Token = { phase: 'unasked', sequence: 0, drawnOn: 0, expiresAt: infinite, after: 0 };

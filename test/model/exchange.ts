@@ -1,10 +1,11 @@
 import { begin, decide, isCurrent, recall, sendBatch, tell } from './answer.ts';
 import { canReach, settle } from './database.ts';
-import { absorb, databaseOf, hasReached } from './follower.ts';
+import { absorb, ageOf, databaseOf, hasReached, instantOf, questionOf } from './follower.ts';
 import { shownOf } from './promises.ts';
 import {
   type Answer,
   bit,
+  type CensusRow,
   type Configuration,
   type Database,
   type Exchange,
@@ -29,9 +30,11 @@ export function exchangeSteps(
   exchange: Exchange,
   step: (name: string, act: Act) => void,
 ): void {
-  const { kind, question, records, answer, read } = exchange;
+  const { kind, question, records, answer, row, read } = exchange;
   if (read) {
     step('is answered', (next, mine, it) => conclude(configuration, next, mine, it));
+  } else if (row) {
+    step('its commit can be seen', (next, mine, it) => show(next, mine, it, row));
   } else if (answer) {
     step('the reply comes', (next, mine, it) => receive(configuration, next, mine, it, answer));
   } else if (question && kind === 'read' && !configuration.guards.oneStatement && records === null) {
@@ -42,6 +45,7 @@ export function exchangeSteps(
     step(kind === 'beat' ? 'the database commits it' : 'the database reads', (next, mine, it) => {
       if (kind === 'beat' && mine.side === 'primary') settle(configuration, next);
       it.answer = answerOf(databaseOf(next, mine), next, it);
+      if (kind === 'beat' && configuration.coverage) it.row = rowOf(configuration, next, question);
     });
     if (configuration.connectionsLast && kind !== 'beat' && state.former && validator.side === 'primary') {
       step('the former primary reads', (next, _, it) => {
@@ -56,6 +60,17 @@ export function exchangeSteps(
 /** A primary that was cut off waits for its standby for ever. */
 const canCommit = ({ guards }: Configuration, { primary, now }: State, { side }: Validator): boolean =>
   side === 'former' ? !guards.beatCommitted : canReach(primary, now);
+
+/** What the statement writes, which says how the history stands as well: that is seen by others later than it looks. */
+const rowOf = ({ fence }: Configuration, { now }: State, { revision }: Question): CensusRow => ({
+  applied: revision,
+  until: now + (fence ?? 0),
+});
+
+function show({ primary, validators }: State, mine: Validator, exchange: Exchange, row: CensusRow): void {
+  primary.census = primary.census.with(validators.indexOf(mine), row);
+  exchange.row = null;
+}
 
 /** One snapshot. */
 function answerOf(database: Database, state: State, { requests, records }: Exchange): Answer {
@@ -95,12 +110,25 @@ function receive(
     });
     return null;
   }
-  end(mine, exchange);
   if (exchange.kind === 'beat') {
-    mine.lastCommitSentAt = exchange.begunAt;
     mine.inForce = answer.server;
+    if (!wasCounted(configuration, next, mine, exchange)) return null;
+    mine.lastCommitSentAt = exchange.begunAt;
   }
+  end(mine, exchange);
   return firstBroken(exchange.requests, (request) => refreshed(configuration, next, mine, request));
+}
+
+/** False where the row had lapsed before this commit could be seen: it is committed once more. */
+function wasCounted(configuration: Configuration, next: State, mine: Validator, exchange: Exchange): boolean {
+  const { guards, fence, coverage } = configuration;
+  if (!coverage) return true;
+  const { committedAt } = mine;
+  mine.committedAt = exchange.begunAt;
+  const isYoung = committedAt !== null && ageOf(configuration, next, mine, committedAt) <= (fence ?? 0);
+  if (isYoung || !guards.countedAgain) return true;
+  Object.assign(exchange, { begunAt: instantOf(next, mine), question: questionOf(next, mine), answer: null });
+  return false;
 }
 
 /** What is shown has been read. */

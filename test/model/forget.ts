@@ -12,11 +12,12 @@ export function forgetWhatNeverMatters(configuration: Configuration, state: Stat
     if (revocation.phase === 'returned')
       revocation.returnedAt = isBounded ? Math.max(revocation.returnedAt, oldest) : 0;
   }
+  forgetLapsed(configuration, state);
   for (const validator of state.validators) {
     const isTimed = ttl < infinite && consistencies.some((one) => one !== 'fully_consistent');
     if (!isBounded || age(configuration, state, validator) > staleness) validator.provenAt = null;
     if (!isTimed && validator.databaseTime) validator.databaseTime = { now: 0, at: never };
-    forgetOldCommit(configuration, state, validator);
+    forgetOldCommits(configuration, state, validator);
     for (const exchange of validator.exchanges) {
       const { question, answer, read } = exchange;
       if (question && !isBounded && !isTimed) exchange.question = { ...question, sentAt: never };
@@ -26,10 +27,18 @@ export function forgetWhatNeverMatters(configuration: Configuration, state: Stat
   }
 }
 
-function forgetOldCommit(configuration: Configuration, state: State, validator: Validator): void {
-  const { lastCommitSentAt } = validator;
+function forgetOldCommits(configuration: Configuration, state: State, validator: Validator): void {
+  const { lastCommitSentAt, committedAt } = validator;
   const { fence } = configuration;
-  if (!lastCommitSentAt) return;
-  if (fence === null) validator.lastCommitSentAt = never;
-  else if (ageOf(configuration, state, validator, lastCommitSentAt) > fence) validator.lastCommitSentAt = null;
+  const isOld = (sentAt: Instant | null): boolean =>
+    fence !== null && sentAt !== null && ageOf(configuration, state, validator, sentAt) > fence;
+  if (fence === null && lastCommitSentAt) validator.lastCommitSentAt = never;
+  if (isOld(lastCommitSentAt)) validator.lastCommitSentAt = null;
+  if (isOld(committedAt)) validator.committedAt = null;
+}
+
+/** Whose row has lapsed is not waited for, until it commits another; once all is complete, nobody is. */
+function forgetLapsed({ revocations }: Configuration, { primary, now }: State): void {
+  const isOver = primary.covered === revocations.length;
+  primary.census = primary.census.map((row) => (isOver || !row || row.until < now ? null : row));
 }

@@ -29,6 +29,8 @@ export const guards = {
   onlyInForceBelieved: 'an answer of another server than the one that took the last commit is not believed',
   fencedAtCall: 'the fence is looked at when a call comes',
   fencedAtAnswer: 'the fence is looked at again before the answer',
+  everyLiveAwaited: 'a revocation is complete only once every validator has it that may still answer',
+  countedAgain: 'whoever the census had ceased to count commits its row once more before it answers',
   writesHeldBack: 'a promoted primary takes no writes until the fence has run out',
   repeatsHeldBack: 'a promoted primary answers no repeated call until the fence has run out',
   releaseLookedAtAgain: 'an answer that came with a change of what is shown is made again',

@@ -82,7 +82,10 @@ export function requestOf(
     (index) => state.revocations[index]?.phase === 'returned' && counts(index),
   );
   const isRevoked = state.revocations.some((_, index) => counts(index) && revokes(configuration, state, index, token));
-  const unlessRevoked = hasExpired(configuration, state, token) ? 6 : null;
+  const complete = state.primary.history.slice(0, state.primary.covered);
+  const isRevokedEverywhere = complete.some((index) => revokes(configuration, state, index, token));
+  const unlessComplete = hasExpired(configuration, state, token) ? 6 : null;
+  const unlessRevoked = isRevokedEverywhere ? 10 : unlessComplete;
   return {
     token,
     consistency,

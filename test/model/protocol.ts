@@ -85,13 +85,13 @@ function initialState(configuration: Configuration): State {
     backup: null,
     lost: [],
     kept: [],
-    validators: configuration.validators.map((plan) => validatorOf(plan, primary)),
+    validators: configuration.validators.map((plan) => validatorOf(configuration, plan, primary)),
   };
 }
 
 const start: Instant = { wall: 0, monotonic: 0 };
 
-function validatorOf({ startsLater }: ValidatorPlan, primary: Database): Validator {
+function validatorOf({ coverage }: Configuration, { startsLater }: ValidatorPlan, primary: Database): Validator {
   return {
     isUp: !startsLater,
     side: 'primary',
@@ -104,6 +104,7 @@ function validatorOf({ startsLater }: ValidatorPlan, primary: Database): Validat
     databaseTime: startsLater ? null : { now: 0, at: start },
     load: null,
     lastCommitSentAt: startsLater ? null : start,
+    committedAt: startsLater || !coverage ? null : start,
     inForce: startsLater ? null : primary.server,
     cached: 0,
     cachedAbsent: 0,

@@ -24,6 +24,8 @@ export interface Configuration {
   readonly failover: 'restored' | 'cut off' | null;
   /** Connections from before a failover last: a validator that commits on the new primary may still read from the one before. */
   readonly connectionsLast: boolean;
+  /** It is noted what every validator that may answer has applied. There is a census, then. */
+  readonly coverage: boolean;
 }
 
 export interface TokenPlan {
@@ -123,6 +125,18 @@ export interface Database {
   since: number;
   /** From when writes are taken; null: until its first beat, none. */
   writesFrom: number | null;
+  /** The rows of the validators, in their order; null: it counts no more, or is not there. */
+  census: readonly (CensusRow | null)[];
+  /** The last revision that was found to be complete. */
+  covered: number;
+}
+
+/** What a validator has committed of itself. */
+export interface CensusRow {
+  /** The latest revision that it had applied when it sent this. */
+  readonly applied: number;
+  /** The last tick at which that lets it answer. */
+  readonly until: number;
 }
 
 /** Ticks on both clocks of a validator. */
@@ -149,7 +163,10 @@ export interface Validator {
   load: { readonly sentAt: Instant; readonly head: Head; readonly watermarks: Watermarks } | null;
 
   // Presence
+  /** When the last commit was sent that proves anything. */
   lastCommitSentAt: Instant | null;
+  /** When the last commit was sent, whatever it proves; null: it counts no more, or nobody looks at the census. */
+  committedAt: Instant | null;
   /** The server that took the last commit. */
   inForce: number | null;
 
@@ -204,6 +221,8 @@ export interface Exchange {
   /** The records alone, where they are not read in one statement with the tail. */
   records: number | null;
   answer: Answer | null;
+  /** What a beat has written and nobody sees yet. */
+  row: CensusRow | null;
   /** Once it has been absorbed. */
   read: RecordsAsOf | null;
 }
@@ -243,6 +262,7 @@ export const invariants = {
   7: 'after a promotion no answer contradicts what the new primary committed',
   8: 'no answer shows more than what is shown since a change that counts for it',
   9: 'no token but a credential is issued under what had ended when it was asked for',
+  10: 'however old an answer may be: what is covered by a revocation that was told to be complete is refused',
 } as const;
 
 export type Invariant = keyof typeof invariants;
