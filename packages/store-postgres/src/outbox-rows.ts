@@ -35,11 +35,11 @@ export class OutboxWriter {
   /** The event's fields for json_to_recordset, as `outboxFields` declares them. */
   fieldsOf(event: AuditEvent, occurredAt: number): Record<string, unknown> {
     const eventId = randomUUID();
-    const payload = this.#codec.encode(event, eventId, occurredAt);
+    const { buffer, byteOffset, byteLength } = this.#codec.encode(event, eventId, occurredAt);
     return {
       event_id: eventId,
       tenant_id: event.tenantId,
-      payload: `\\x${Buffer.from(payload).toString('hex')}`,
+      payload: `\\x${Buffer.from(buffer, byteOffset, byteLength).toString('hex')}`,
       occurred_at: instantText(occurredAt),
     };
   }

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Awaitable } from '../awaitable.ts';
 import { CallerUnknown } from '../errors.ts';
 import type { Follower } from '../revisions/follower.ts';
+import type { Head } from '../revisions/revision.ts';
 import type { Opened, TokenMethods } from '../tokens/token-method.ts';
 import { idOf, type TokenRecord, withoutSealed } from '../tokens/token-record.ts';
 import type { ConsistentRecords } from '../validate/consistent-records.ts';
@@ -22,6 +23,10 @@ interface Remembered {
   readonly opened: Opened | null;
   /** The same object for every call with the credential; null where it is none. */
   readonly caller: Caller | null;
+  /** Milliseconds since 1970: the end of it, or of what it was derived from, whichever comes first. */
+  readonly endsAt: number;
+  /** Where the history stood when it was last found to be honoured; null: it has not been. */
+  honouredAt: Head | null;
 }
 
 export interface AuthenticatePorts {
@@ -66,7 +71,8 @@ export function authenticator({ methods, records, follower, presence, clients }:
     const opened = record && (await found.method.open(found.located, record));
     if (asRead !== follower.generation) return null;
     const caller = record && opened && callerOf(record, opened);
-    return { record: record && withoutSealed(record), opened, caller };
+    const ends = record && opened ? [opened, ...record.lineage].map(({ expiresAt }) => expiresAt) : [];
+    return { record: record && withoutSealed(record), opened, caller, endsAt: Math.min(...ends), honouredAt: null };
   }
 
   function recall(credential: string): Remembered | undefined {
@@ -101,7 +107,10 @@ function callerOf(record: TokenRecord, { principal, scopes, expiresAt }: Opened)
   return principal && { ...principal, scopes, credentialId: idOf(record), credentialExpiresAt: expiresAt };
 }
 
-function requireHonoured({ record, opened, caller }: Remembered, { watermarks, databaseNow }: Follower): Caller {
+function requireHonoured(remembered: Remembered, { watermarks, applied, databaseNow }: Follower): Caller {
+  const { record, opened, caller, endsAt, honouredAt } = remembered;
+  // Until the next revision is applied nothing but time ends it.
+  if (caller && honouredAt === applied && databaseNow < endsAt) return caller;
   // A credential is good for what its scopes say, which each RPC checks: here it must be one at all.
   const demand = {
     tokenClass: 'credential',
@@ -113,5 +122,6 @@ function requireHonoured({ record, opened, caller }: Remembered, { watermarks, d
   // No tenant's policy is about credentials.
   const decision = decide(record, opened, watermarks, demand, databaseNow, null);
   if (!decision.active || !caller) throw new CallerUnknown();
+  remembered.honouredAt = applied;
   return caller;
 }

@@ -52,7 +52,7 @@ function isoTime(): string {
 }
 
 /** Bytes, and milliseconds: whichever comes first. */
-const gatheredMax = 16_384;
+const gatheredMax = 65_536;
 const gatheredMilliseconds = 100;
 
 /** Bytes. Where standard output is not read lines pile up, and who may not call at all makes some. */

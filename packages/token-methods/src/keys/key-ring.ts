@@ -76,12 +76,15 @@ export const createInstallationKeys = async (dataKeys: DataKeys): Promise<KeyRin
 
 /** Each part with its length before it: no two lists of parts give the same bytes. */
 function delimited(parts: readonly (string | Uint8Array)[]): Buffer {
-  const chunks: Uint8Array[] = [];
-  for (const part of parts) {
-    const bytes = typeof part === 'string' ? Buffer.from(part) : part;
-    const length = Buffer.allocUnsafe(4);
-    length.writeUInt32BE(bytes.length);
-    chunks.push(length, bytes);
+  const lengths = parts.map((part) => (typeof part === 'string' ? Buffer.byteLength(part) : part.length));
+  const bytes = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + 4 + length, 0));
+  let at = 0;
+  for (const [i, part] of parts.entries()) {
+    const length = lengths[i] as number;
+    at = bytes.writeUInt32BE(length, at);
+    if (typeof part === 'string') bytes.write(part, at);
+    else bytes.set(part, at);
+    at += length;
   }
-  return Buffer.concat(chunks);
+  return bytes;
 }
