@@ -2,11 +2,21 @@ import { type AuditCodec, type AuditEvent, type AuditWriter, gather } from '@tou
 import type { Database, Query } from './database.ts';
 import { OutboxWriter, outboxFields } from './outbox-rows.ts';
 
-const insertStatement = `
+/** Stores events. The parameters: those that `eventValues` gives. */
+export const recording = (events: string, writer: string, count: string): string => `
   insert into outbox (event_id, tenant_id, payload, occurred_at, writer, writer_sequence)
-  select e.event_id, e.tenant_id, e.payload, e.occurred_at, $2, $3 + e.ordinal
-    from rows from (json_to_recordset($1) as (${outboxFields}, tenant_id text)) with ordinality
+  select e.event_id, e.tenant_id, e.payload, e.occurred_at, ${writer}, ${count} + e.ordinal
+    from rows from (json_to_recordset(${events}) as (${outboxFields}, tenant_id text)) with ordinality
       as e (event_id, payload, occurred_at, tenant_id, ordinal)`;
+
+export const eventValues = (
+  writer: OutboxWriter,
+  events: readonly AuditEvent[],
+  occurredAt: number,
+): [events: string, writer: string, count: number] => {
+  const fields = events.map((event) => writer.fieldsOf(event, occurredAt));
+  return [JSON.stringify(fields), writer.name, writer.count];
+};
 
 /** Stores events in a transaction of the caller's. */
 export async function insertEvents(
@@ -15,8 +25,7 @@ export async function insertEvents(
   events: readonly AuditEvent[],
   occurredAt: number,
 ): Promise<void> {
-  const fields = events.map((event) => writer.fieldsOf(event, occurredAt));
-  await query({ name: 'outbox', text: insertStatement, values: [JSON.stringify(fields), writer.name, writer.count] });
+  await query({ name: 'outbox', text: recording('$1', '$2', '$3'), values: eventValues(writer, events, occurredAt) });
 }
 
 /** Writes events that go with no other write, gathered. */

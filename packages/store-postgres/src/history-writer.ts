@@ -8,9 +8,11 @@ import {
   type Mark,
   type RevocationIntent,
 } from '@touchstone/core';
+import { eventValues, recording } from './audit-writer.ts';
 import { isSettled, requireSettled } from './census.ts';
 import type { Query, Row } from './database.ts';
 import { markFields, marksOf, marksSelect, raising, targetsOf } from './mark-rows.ts';
+import type { OutboxWriter } from './outbox-rows.ts';
 import {
   revocationColumns,
   revocationFields,
@@ -62,6 +64,7 @@ export async function lockHistory(
 /** Those that may repeat an earlier one without saying so: what they are about is dead for good. */
 function repeatsAmong(intents: readonly RevocationIntent[], marks: readonly Mark[]): RevocationIntent[] {
   const ended = endedBy(marks);
+  if (ended.size === 0) return [];
   return intents.filter(({ idempotencyKey, target }) => idempotencyKey === null && ended.has(endedText(target)));
 }
 
@@ -97,7 +100,7 @@ async function readByTarget(query: Query, intents: readonly RevocationIntent[]):
 }
 
 /** All at once: each statement costs as much as some revocations do. */
-const advanceStatement = `
+const advancing = (areNew: boolean): string => `
   with revised as (
     insert into revision (revision, previous_hash, content, hash, recorded_at) values ($1, $2, $3, $4, $5) returning revision
   ),
@@ -106,24 +109,30 @@ const advanceStatement = `
     insert into revocation (revision, recorded_at, ${revocationInsertColumns})
     select $1, $5, ${revocationInsertColumns} from json_to_recordset($8) as v (${revocationFields}) returning revision
   ),
-  raised as (${raising('$9')})
+  raised as (${raising('$9', areNew)}),
+  recorded as (${recording('$10', '$11', '$12')} returning 1)
   select (select count(*) from revised), (select count(*) from advanced), (select count(*) from revoked),
-         (select count(*) from raised), pg_notify('${revisionChannel}', '')`;
+         (select count(*) from raised), (select count(*) from recorded), pg_notify('${revisionChannel}', '')`;
+
+const advanceStatements = {
+  new: { name: 'advance with new marks', text: advancing(true) },
+  any: { name: 'advance', text: advancing(false) },
+} as const;
 
 type Write = NonNullable<ComposedRevision['write']>;
 
-type Advance = Pick<Write, 'revision' | 'recordedAt' | 'digest' | 'mac'> &
-  Partial<Pick<Write, 'revocations' | 'marks'>>;
+type Advance = Pick<Write, 'revision' | 'content' | 'digest' | 'mac'> &
+  Partial<Pick<Write, 'revocations' | 'marks' | 'areNew' | 'events'>>;
 
-/** Adds a revision to the history, and what it revokes, by whoever has its lock. */
+/** Adds a revision to the history, what it revokes, and what is to be told of it, by whoever has the history's lock. */
 export async function advanceHistory(
   query: Query,
-  { revision, recordedAt, digest, mac, revocations = [], marks = [] }: Advance,
+  { revision, content: { recordedAt }, digest, mac, revocations = [], marks = [], areNew = true, events = [] }: Advance,
   chain: Chain,
+  outbox: OutboxWriter,
 ): Promise<void> {
   const [written] = await query({
-    name: 'advance',
-    text: advanceStatement,
+    ...advanceStatements[areNew ? 'new' : 'any'],
     values: [
       revision.revision,
       revision.previousHash,
@@ -134,9 +143,10 @@ export async function advanceHistory(
       mac,
       JSON.stringify(revocations.map((one) => revocationFieldsOf(one, chain))),
       JSON.stringify(marks.map(markFields)),
+      ...eventValues(outbox, events, recordedAt),
     ],
   });
-  requireWritten(written?.slice(0, 4), [1, 1, revocations.length, marks.length]);
+  requireWritten(written?.slice(0, 5), [1, 1, revocations.length, marks.length, events.length]);
 }
 
 /** A trigger, or a rule, can make a write vanish without an error. */

@@ -38,14 +38,23 @@ export async function readMarks(query: Query, cuts: readonly Target[]): Promise<
   return marksOf(row?.[0]);
 }
 
-/** Puts marks in place of those that there were. @param marks the parameter that holds them, as `markFields` gives them. */
-export const raising = (marks: string): string => `
+const replacing = `
+  on conflict (token_class, kind, key) do update
+    set ceiling = excluded.ceiling, spared_token_id = excluded.spared_token_id,
+        spared_ceiling = excluded.spared_ceiling, covers_until = excluded.covers_until`;
+
+/**
+ * Puts marks in place of those that there were.
+ *
+ * @param marks the parameter that holds them, as `markFields` gives them.
+ * @param areNew that there were none: nobody else writes any while the history is locked, and to look for them costs as much
+ *   as the rest.
+ */
+export const raising = (marks: string, areNew = false): string => `
   insert into watermark (token_class, kind, key, ceiling, spared_token_id, spared_ceiling, covers_until)
   select * from json_to_recordset(${marks}) as m (token_class text, kind text, key text, ceiling bigint,
     spared_token_id text, spared_ceiling bigint, covers_until timestamptz)
-  on conflict (token_class, kind, key) do update
-    set ceiling = excluded.ceiling, spared_token_id = excluded.spared_token_id,
-        spared_ceiling = excluded.spared_ceiling, covers_until = excluded.covers_until
+  ${areNew ? '' : replacing}
   returning key`;
 
 export const raiseMarks = (query: Query, marks: readonly Mark[]): Promise<Row[]> =>

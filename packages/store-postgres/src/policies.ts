@@ -52,7 +52,7 @@ export function policyStore(database: Database, { chain, mac, codec, instanceId 
           values: [tenantId, version, text, policyMacOf(mac, tenantId, version, text)],
         });
         if (!row) throw new EtagStale('version');
-        if (revision) await advanceHistory(query, revision, chain);
+        if (revision) await advanceHistory(query, revision, chain, outbox);
         await insertEvents(query, outbox, [event], row[0] as number);
         return { recordedAt: row[0] as number, head: revision?.revision ?? null, written: 1 };
       }),

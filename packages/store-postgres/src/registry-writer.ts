@@ -59,8 +59,8 @@ export function registryWriter(
         const revision = change && composeChange(await lockHistory(query, [], chain), change, chain);
         if (replaces === null) await insert(query, row, tenantKey);
         else await replace(query, row, replaces);
-        if (revision) await advanceHistory(query, revision, chain);
-        await insertEvents(query, outbox, [event], revision?.recordedAt ?? Date.now());
+        if (revision) await advanceHistory(query, revision, chain, outbox);
+        await insertEvents(query, outbox, [event], revision?.content.recordedAt ?? Date.now());
         return { head: revision?.revision ?? null, written: 1 };
       }),
     );

@@ -6,12 +6,13 @@ import {
   type DisabledKind,
   gather,
   platformTenantId,
+  type RevisionContent,
   type Revocation,
   type RevocationIntent,
   type RevocationWriter,
+  type SealedRevision,
   StoreUnavailable,
 } from '@touchstone/core';
-import { insertEvents } from './audit-writer.ts';
 import { type Database, type Query, type Row, type Statement, StatementRefused } from './database.ts';
 import { advanceHistory, lockHistory } from './history-writer.ts';
 import { OutboxWriter } from './outbox-rows.ts';
@@ -21,24 +22,27 @@ export interface RevocationWriterOptions {
   readonly chain: Chain;
   readonly codec: AuditCodec;
   readonly instanceId: string;
+  /** Hears of each revision once it is safe. */
+  readonly onCommitted?: (sealed: SealedRevision, content: RevisionContent) => void;
 }
 
 /** Writes revocations: what is wanted at the same time becomes one revision. */
 export function revocationWriter(
   database: Database,
-  { chain, codec, instanceId }: RevocationWriterOptions,
+  { chain, codec, instanceId, onCommitted = () => {} }: RevocationWriterOptions,
 ): RevocationWriter {
   const outbox = new OutboxWriter(instanceId, codec);
 
   async function writeAll(intents: readonly RevocationIntent[]): Promise<readonly (Revocation | Error)[]> {
-    const { outcomes } = await outbox.writing(() =>
+    const { outcomes, write } = await outbox.writing(() =>
       database.of(tenantsOf(intents)).transaction(async (query) => {
         const locked = await lockHistory(query, intents, chain);
         const composed = composeRevision(locked, intents, chain);
         if (composed.write) await writeRevision(query, composed.write, outbox, chain);
-        return { outcomes: composed.outcomes, written: composed.write?.events.length ?? 0 };
+        return { ...composed, written: composed.write?.events.length ?? 0 };
       }, 'reads first'),
     );
+    if (write) onCommitted(write.revision, write.content);
     return outcomes;
   }
 
@@ -71,11 +75,7 @@ const tenantsOf = (intents: readonly RevocationIntent[]): string[] => [...new Se
 type Write = NonNullable<ComposedRevision['write']>;
 
 async function writeRevision(query: Query, write: Write, outbox: OutboxWriter, chain: Chain): Promise<void> {
-  await Promise.all([
-    advanceHistory(query, write, chain),
-    ...disableEntries(query, write),
-    insertEvents(query, outbox, write.events, write.recordedAt),
-  ]);
+  await Promise.all([advanceHistory(query, write, chain, outbox), ...disableEntries(query, write)]);
 }
 
 function disableEntries(query: Query, { intents, revision }: Write): Promise<Row[]>[] {

@@ -35,7 +35,12 @@ export async function openContext(config: RevocationConfig, runtime: ServiceRunt
   await using opening = new AsyncDisposableStack();
   const replica = opening.use(await openReplica('revocation', config, runtime));
   const { database, keys, handles, chain, methods, records, follower, instanceId } = replica;
-  const revocations = revocationWriter(database, { chain, codec: auditCodec, instanceId });
+  const revocations = revocationWriter(database, {
+    chain,
+    codec: auditCodec,
+    instanceId,
+    onCommitted: (sealed, content) => follower.takeOwn(sealed, content),
+  });
   const entries = registry(database, keys.mac);
   const consents = consentReader(database, keys.mac);
   opening.use(startJobs(config, database, runtime));

@@ -72,7 +72,7 @@ test.each([
 });
 
 test('whatever a source loses, doubles, reorders, alters or makes up, an answer rests on exactly the history', async () => {
-  const prank = fc.constantFrom('pass', 'lose', 'double', 'alter', 'foreign key', 'renumber', 'swap');
+  const prank = fc.constantFrom('pass', 'own', 'lose', 'double', 'alter', 'foreign key', 'renumber', 'swap');
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.tuple(fc.constantFrom('ada', 'bob'), fc.integer({ min: 1, max: 9 }), prank), { maxLength: 12 }),
@@ -85,6 +85,7 @@ test('whatever a source loses, doubles, reorders, alters or makes up, an answer 
           const foreign = new Chain(macUnder('theirs'), codec);
           if (how === 'pass' || how === 'double') follower.offer(sealed);
           if (how === 'double') follower.offer(sealed);
+          if (how === 'own') follower.takeOwn(sealed, codec.decode(sealed.content));
           if (how === 'alter')
             follower.offer({ ...sealed, content: codec.encode({ recordedAt: 0, cuts: [cut('eve', 9)] }) });
           if (how === 'foreign key')

@@ -183,6 +183,15 @@ export class Follower {
     this.#distrust(sealed);
   }
 
+  /**
+   * Takes a revision that this replica has committed, and need not read. One that does not simply follow comes with the next
+   * answer of the database.
+   */
+  takeOwn(sealed: SealedRevision, content: RevisionContent): void {
+    const { revision, hash } = this.#applied;
+    if (sealed.revision === revision + 1 && sealed.previousHash === hash) this.#take(sealed, content);
+  }
+
   #distrust(sealed: SealedRevision): void {
     this.#events.sourceDistrusted(sealed.revision);
     // Whoever needs an answer asks for itself and sees the failure: this is only to be early.
@@ -292,12 +301,16 @@ export class Follower {
     if (sealed.revision <= this.#applied.revision) return !this.#contradicts(sealed);
     const content = this.#read(sealed);
     if (!content) return false;
+    this.#take(sealed, content);
+    return true;
+  }
+
+  #take(sealed: SealedRevision, content: RevisionContent): void {
     for (const cut of content.cuts) this.#watermarks.raise(cut);
     for (const audience of content.releases ?? []) this.#releasedAt.set(audience, sealed.revision);
     for (const tenantId of content.policies ?? []) this.#policyAt.set(tenantId, sealed.revision);
     this.#applied = { revision: sealed.revision, hash: sealed.hash };
     this.#remember(this.#applied);
-    return true;
   }
 
   /** @throws StoreUnavailable, of which the cause is RevisionTooNew. */

@@ -88,6 +88,7 @@ test('several are one revision, whose marks and digest are those of its cuts', (
   const { write } = composeRevision(empty, [intent(ada), intent(bob, { idempotencyKey: 'other' })], chain);
   if (!write) throw new Error('nothing was written');
   expect(write.revision).toMatchObject({ revision: 1, previousHash: genesis.hash });
+  expect(write.content).toEqual(codec.decode(write.revision.content));
   expect(write.digest).toBe(chain.digestOf(write.marks, write.revision));
   expect(write.mac).toBe(chain.sealHistory(write.revision, write.digest));
   expect(write.events.map(({ act }) => act.type)).toEqual(['tokens_revoked', 'tokens_revoked']);
@@ -97,6 +98,13 @@ test('a mark is never lowered, whatever the sequence says', () => {
   const { locked } = after(intent(ada));
   const { write } = composeRevision({ ...locked, lastSequence: 7 }, [intent(ada, { idempotencyKey: 'next' })], chain);
   expect(write?.marks).toMatchObject([{ ceiling: 42 }]);
+});
+
+test('marks are new where there are none of any of their targets', () => {
+  const { locked } = after(intent(ada));
+  const areNew = (...intents: RevocationIntent[]) => composeRevision(locked, intents, chain).write?.areNew;
+  expect(areNew(intent(bob, { idempotencyKey: 'b' }))).toBe(true);
+  expect(areNew(intent(bob, { idempotencyKey: 'b' }), intent(ada, { idempotencyKey: 'a' }))).toBe(false);
 });
 
 test('spared is a credential, never a token', () => {

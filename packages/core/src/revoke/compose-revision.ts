@@ -2,7 +2,7 @@ import type { AuditEvent } from '../audit/audit-event.ts';
 import { IdempotencyKeyReused, StoreUnavailable } from '../errors.ts';
 import { platformTtlMax } from '../register/registration.ts';
 import type { Chain } from '../revisions/chain.ts';
-import type { Change, Cut, CutTarget, Head, SealedRevision } from '../revisions/revision.ts';
+import type { Change, Cut, CutTarget, Head, RevisionContent, SealedRevision } from '../revisions/revision.ts';
 import { type Mark, raise } from '../revisions/watermarks.ts';
 import { parseTokenId, partitionEnd } from '../tokens/token-key.ts';
 import type { TokenClass } from '../tokens/token-record.ts';
@@ -33,12 +33,15 @@ export interface ComposedRevision {
   /** Null where nothing is new. */
   readonly write: {
     readonly revision: SealedRevision;
-    readonly recordedAt: number;
+    /** What the revision says. */
+    readonly content: RevisionContent;
     readonly digest: string;
     readonly mac: string;
     readonly revocations: readonly Revocation[];
     readonly intents: readonly RevocationIntent[];
     readonly marks: readonly Mark[];
+    /** Whether there were none of their targets before. */
+    readonly areNew: boolean;
     readonly events: readonly AuditEvent[];
   } | null;
 }
@@ -64,16 +67,18 @@ export function composeRevision(
     const wish = wishTextOf(intent);
     const first = firstOf.get(wish) ?? intent;
     firstOf.set(wish, first);
-    return requestTextOf(first) === requestTextOf(intent) ? first : new IdempotencyKeyReused();
+    const isSame = first === intent || requestTextOf(first) === requestTextOf(intent);
+    return isSame ? first : new IdempotencyKeyReused();
   });
   const fresh = withoutEnded([...firstOf.values()], locked.marks);
   if (fresh.length === 0) return { outcomes: plans as (Revocation | Error)[], write: null };
 
   const cuts = fresh.flatMap((intent) => cutsOf(intent, locked));
-  const revision = chain.next(locked.head, { recordedAt: locked.now, cuts });
+  const content = { recordedAt: locked.now, cuts };
+  const revision = chain.next(locked.head, content);
   const revocations = fresh.map((intent) => revocationOf(intent, revision, locked));
   const written = new Map(revocations.map((one) => [one.revocationId, one]));
-  const { marks, digest } = raiseAll(locked, revision, cuts, chain);
+  const { marks, areNew, digest } = raiseAll(locked, revision, cuts, chain);
   const outcomes = plans.map((plan) =>
     plan instanceof Error ? plan : (written.get(plan.revocationId) ?? (plan as Revocation)),
   );
@@ -81,7 +86,7 @@ export function composeRevision(
   const events = fresh.flatMap((intent) => eventsOf(intent, revision.revision));
   return {
     outcomes,
-    write: { revision, recordedAt: locked.now, digest, mac, revocations, intents: fresh, marks, events },
+    write: { revision, content, digest, mac, revocations, intents: fresh, marks, areNew, events },
   };
 }
 
@@ -90,11 +95,12 @@ export function composeChange(
   locked: LockedHistory,
   change: Change,
   chain: Chain,
-): Pick<NonNullable<ComposedRevision['write']>, 'revision' | 'recordedAt' | 'digest' | 'mac'> {
+): Pick<NonNullable<ComposedRevision['write']>, 'revision' | 'content' | 'digest' | 'mac'> {
   requireOurs(locked, chain);
-  const revision = chain.next(locked.head, { recordedAt: locked.now, cuts: [], ...change });
+  const content = { recordedAt: locked.now, cuts: [], ...change };
+  const revision = chain.next(locked.head, content);
   const digest = chain.digestAfter(locked, revision, []);
-  return { revision, recordedAt: locked.now, digest, mac: chain.sealHistory(revision, digest) };
+  return { revision, content, digest, mac: chain.sealHistory(revision, digest) };
 }
 
 /** @throws StoreUnavailable */
@@ -139,8 +145,8 @@ export const endedText = ({ kind, key }: CutTarget): string => `${kind} ${key}`;
 function withoutEnded(intents: readonly RevocationIntent[], marks: readonly Mark[]): RevocationIntent[] {
   const ended = endedBy(marks);
   return intents.map((intent) => {
-    const target = endedText(intent.target);
     if (!intent.disables) return intent;
+    const target = endedText(intent.target);
     if (ended.has(target)) return { ...intent, disables: null };
     ended.add(target);
     return intent;
@@ -185,13 +191,13 @@ function revocationOf(intent: RevocationIntent, revision: SealedRevision, locked
   };
 }
 
-/** The marks that cuts raise, and the digest at the next head. */
+/** The marks that cuts raise, whether all of them are the first of their targets, and the digest at the next head. */
 export function raiseAll(
   locked: Pick<LockedHistory, 'head' | 'digest' | 'marks'>,
   next: Head,
   cuts: readonly Cut[],
   chain: Chain,
-): { marks: readonly Mark[]; digest: string } {
+): { marks: readonly Mark[]; areNew: boolean; digest: string } {
   const before = new Map(locked.marks.map((mark) => [targetText(mark, mark.tokenClass), mark]));
   const after = new Map<string, Mark>();
   for (const cut of cuts) {
@@ -199,7 +205,8 @@ export function raiseAll(
     after.set(target, raise(after.get(target) ?? before.get(target), cut));
   }
   const replaced = [...after].map(([target, mark]) => [before.get(target), mark] as const);
-  return { marks: [...after.values()], digest: chain.digestAfter(locked, next, replaced) };
+  const areNew = replaced.every(([mark]) => mark === undefined);
+  return { marks: [...after.values()], areNew, digest: chain.digestAfter(locked, next, replaced) };
 }
 
 function eventsOf(intent: RevocationIntent, revision: number): AuditEvent[] {
