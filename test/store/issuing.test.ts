@@ -1,4 +1,11 @@
-import { type NewTokenRecord, partitionOf, type Room, StoreUnavailable, TooManyTokens } from '@touchstone/core';
+import {
+  type NewTokenRecord,
+  Overloaded,
+  partitionOf,
+  type Room,
+  StoreUnavailable,
+  TooManyTokens,
+} from '@touchstone/core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
 import { asRead, issuedEvent, mint as mintFor, wanted } from './minted.ts';
@@ -73,9 +80,9 @@ test('under a consent that has been withdrawn, or is none, nothing is stored', a
 });
 
 test('sequences rise, and none is given twice', async () => {
-  const births = await Promise.all(Array.from({ length: 200 }, () => store.tokens.draw()));
+  const births = await Promise.all(Array.from({ length: 200 }, () => store.tokens.draw('acme')));
   expect(new Set(births.map((birth) => birth.sequence)).size).toBe(200);
-  const { sequence } = await store.tokens.draw();
+  const { sequence } = await store.tokens.draw('acme');
   expect(sequence).toBeGreaterThan(Math.max(...births.map((birth) => birth.sequence)));
 });
 
@@ -96,7 +103,7 @@ test.each([
   ['after it is stored, by a clock that was set back', 60_000, false],
   ['a little before it is stored', -1_000, true],
 ])('a token whose sequence was drawn long %s is not stored: its user may have been erased', async (_, by, isStored) => {
-  const { now } = await store.tokens.draw();
+  const { now } = await store.tokens.draw('acme');
   const [one, other] = [await mint({ issuedAt: now + by }), await mint({ issuedAt: now + by })];
   expect(await insert(one)).toBe(isStored);
   expect(await store.tokens.insertTogether([{ record: other, event: issuedEvent(other) }], null, null)).toBe(isStored);
@@ -208,6 +215,8 @@ test('for a token that may not be stored nobody ends, nor is it refused for want
   expect(await store.database.query({ text })).toEqual([[1, 2]]);
 });
 
+/** The most that wait to be drawn, and to be stored. */
+const waitingMax = 20_000;
 const roomy: Room = { max: 1_000, isAlive: () => true, refresh: async () => {}, end: null };
 
 test.each([
@@ -223,6 +232,26 @@ test.each([
   };
   await Promise.all([...many, few].map(insertTogether));
   expect(stored.indexOf('few')).toBe(1);
+});
+
+test.each([
+  ['be drawn', async () => (tenantId: string) => store.tokens.draw(tenantId)],
+  [
+    'be stored',
+    async () => {
+      const records = {
+        many: await mint({ tenantId: 'many', policyVersion: 6 }),
+        few: await mint({ tenantId: 'few' }),
+      };
+      return (tenantId: 'many' | 'few') => insert(records[tenantId]);
+    },
+  ],
+])('where too many tokens wait to %s, whoever wants many is refused, and nobody else', async (_, prepare) => {
+  const ask = await prepare();
+  const many = Array.from({ length: waitingMax }, () => ask('many'));
+  const outcomes = await Promise.allSettled([...many, ask('few')]);
+  expect(outcomes.flatMap(({ status }, at) => (status === 'rejected' ? [at] : []))).toEqual([waitingMax - 1]);
+  expect(outcomes[waitingMax - 1]).toMatchObject({ reason: expect.any(Overloaded) });
 });
 
 test('a token whose row the database did not keep is not told as issued', async () => {

@@ -10,7 +10,7 @@ export async function mint(
   over: Partial<NewTokenRecord> = {},
   lifeMilliseconds = 60_000,
 ): Promise<NewTokenRecord> {
-  const { sequence, now, server } = await tokens.draw();
+  const { sequence, now, server } = await tokens.draw(over.tenantId ?? 'acme');
   const draft = {
     tokenClass: 'token',
     tenantId: 'acme',

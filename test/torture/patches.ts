@@ -40,7 +40,7 @@ export const pauses: readonly Patch[] = [
     'const given = command.consentId === null ? null : await findConsent(command, ports);',
     'consent read',
   ),
-  after(issueToken, 'const birth = await ports.tokens.draw(act.signal);', 'drawn'),
+  after(issueToken, 'const birth = await ports.tokens.draw(command.tenantId, act.signal);', 'drawn'),
   before(
     issueToken,
     'if (!family && !liveTokens) return (await ports.tokens.insert(record, event, act.signal)) ? issued : null;',
@@ -48,7 +48,11 @@ export const pauses: readonly Patch[] = [
   ),
   after(exchangeToken, 'const parent = await findParent(act, command, ports);', 'parent read'),
   after(exchangeToken, 'const consent = await findConsent(parent.record, ports);', 'its consent read'),
-  after(exchangeToken, 'const { sequence, now, server } = await ports.tokens.draw(act.signal);', 'drawn for a child'),
+  after(
+    exchangeToken,
+    'const { sequence, now, server } = await ports.tokens.draw(parent.tenantId, act.signal);',
+    'drawn for a child',
+  ),
   before(exchangeToken, 'const inserted = await ports.tokens.insert(', 'child signed'),
   after(refreshToken, 'const honoured = await findHonoured(act, command, ports);', 'refresh token read'),
   before(refreshToken, 'await ports.revocations.write(', 'used before'),
@@ -112,10 +116,10 @@ export const guards: Readonly<Record<string, readonly Patch[]>> = {
   'draws the sequence after the request has come': [
     {
       file: tokenWriter,
-      find: 'draw: (signal) => draw(null, signal),',
-      replace: `draw: () => {
+      find: 'draw: (tenantId, signal) => draw(tenantId, signal),',
+      replace: `draw: (tenantId) => {
         const kept = (globalThis.tortureKept ??= []);
-        while (kept.length < 50) kept.push(draw(null));
+        while (kept.length < 50) kept.push(draw(tenantId));
         return kept.shift();
       },`,
     },

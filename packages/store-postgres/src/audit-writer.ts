@@ -1,4 +1,4 @@
-import { type AuditCodec, type AuditEvent, type AuditWriter, gather } from '@touchstone/core';
+import { type AuditCodec, type AuditEvent, type AuditWriter, gather, platformTenantId } from '@touchstone/core';
 import type { Database, Query } from './database.ts';
 import { OutboxWriter, outboxFields } from './outbox-rows.ts';
 
@@ -40,6 +40,7 @@ export function auditWriter(database: Database, instanceId: string, codec: Audit
       return events.map(() => undefined);
     },
     { batchMax: 500, lanes: 1, waitingMax: 20_000 },
+    { keyOf: ({ tenantId }) => tenantId ?? platformTenantId },
   );
   return { record };
 }

@@ -79,7 +79,11 @@ export function consentStore(database: Database, { mac, codec, instanceId }: Con
       return one?.consent.tenantId === tenantId ? one : null;
     });
   }
-  const findWithKey = gather(findWithKeys, { batchMax: 250, lanes: 2, waitingMax: 20_000 });
+  const findWithKey = gather(
+    findWithKeys,
+    { batchMax: 250, lanes: 2, waitingMax: 20_000 },
+    { keyOf: ({ tenantId }) => tenantId },
+  );
 
   return {
     ...consentReader(database, mac),

@@ -160,7 +160,7 @@ export function registry(database: Database, mac: Mac): Registry {
     );
     return sought.map((one) => found.get(keyOf(one)) ?? null);
   }
-  const seek = gather(readAll, { batchMax: 64, lanes: 2, waitingMax: 20_000 });
+  const seek = gather(readAll, { batchMax: 64, lanes: 2, waitingMax: 20_000 }, { keyOf: ({ tenantId }) => tenantId });
 
   /**
    * A version never changes, so it is read once - by its mac: a database that was put back may come to the same number with

@@ -122,15 +122,20 @@ export function tokenWriter(database: Database, instanceId: string, codec: Audit
     }
   }
 
-  const draw = gather<null, Birth>(
-    async (requests) => {
-      const rows = await database.query({ name: 'draw', text: drawStatement, values: [requests.length] });
+  const draw = gather<string, Birth>(
+    async (tenantIds) => {
+      const rows = await database.query({ name: 'draw', text: drawStatement, values: [tenantIds.length] });
       return (rows as [number, number, string][]).map(([sequence, now, server]) => ({ sequence, now, server }));
     },
     { batchMax: 1_000, lanes: 1, waitingMax },
+    { keyOf: (tenantId) => tenantId },
   );
   // One at a time, for the sake of the events' count; what arrives meanwhile makes the next batch the larger.
-  const insert = gather<NewToken, boolean>(insertEach, { batchMax: 500, lanes: 1, waitingMax });
+  const insert = gather<NewToken, boolean>(
+    insertEach,
+    { batchMax: 500, lanes: 1, waitingMax },
+    { keyOf: ({ record }) => record.tenantId },
+  );
 
   async function writeTogether({ tokens, use, room }: Together, writer: OutboxWriter) {
     const write = (): Promise<Written> =>
@@ -162,7 +167,7 @@ export function tokenWriter(database: Database, instanceId: string, codec: Audit
   const lanes = { plain: laneOf(), roomy: laneOf() };
 
   return {
-    draw: (signal) => draw(null, signal),
+    draw: (tenantId, signal) => draw(tenantId, signal),
     insert: (record, event, signal) => insert({ record, event }, signal),
     insertTogether: (tokens, use, room, signal) => (room ? lanes.roomy : lanes.plain)({ tokens, use, room }, signal),
     findUse: (key) => findUse(database.query, key),

@@ -5,7 +5,7 @@ import type { RevocationWriter } from '../revoke/ports.ts';
 import { newRevocationId } from '../revoke/revocation-id.ts';
 import type { TokenRecord } from '../tokens/token-record.ts';
 import type { Principal } from './act.ts';
-import { platformTenantId } from './home.ts';
+import { homeOf, platformTenantId } from './home.ts';
 import {
   type CredentialWriting,
   checkScopes,
@@ -63,7 +63,7 @@ export async function bootstrap(command: BootstrapCommand, ports: BootstrapPorts
     );
   }
   if (!claim.isFirst) await cutOffFormer(principal, claim.tenantIds, ports);
-  const birth = await ports.tokens.draw();
+  const birth = await ports.tokens.draw(homeOf(principal));
   const expiresAt = birth.now + ttl * 1_000;
   return writeCredential(principal, scopes, { ...birth, expiresAt }, bootstrapped(name), ports);
 }

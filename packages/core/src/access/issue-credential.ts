@@ -89,10 +89,11 @@ async function issueAuthorised(
   const principal = await resolvePrincipal(act, command.principal, ports.registry);
   for (const tenantId of principal.tenantIds) requireTenant(caller, tenantId);
   if (!holdsRights(principal.kind)) await requireTenants(principal.tenantIds, ports.registry);
+  const home = homeOf(principal);
   // It would be dead at its birth.
-  if (ports.follower.watermarks.isDead({ kind: 'tenant', key: homeOf(principal) })) throw new Disabled('tenant');
+  if (ports.follower.watermarks.isDead({ kind: 'tenant', key: home })) throw new Disabled('tenant');
   checkNotMore(act, principal, command);
-  const birth = await ports.tokens.draw(act.signal);
+  const birth = await ports.tokens.draw(home, act.signal);
   const expiresAt = birth.now + command.ttl * 1_000;
   if (holdsRights(principal.kind) && expiresAt > caller.credentialExpiresAt) {
     throw new CredentialNotAllowed("it may not outlive its maker's credential", { field: 'ttl' });

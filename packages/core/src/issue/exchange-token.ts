@@ -232,7 +232,7 @@ async function write(
   ports: ExchangePorts,
 ): Promise<IssuedToken | null> {
   const confirmation = decideConfirmation(act, command, parent);
-  const { sequence, now, server } = await ports.tokens.draw(act.signal);
+  const { sequence, now, server } = await ports.tokens.draw(parent.tenantId, act.signal);
   const { token, record } = await ports.methods.mint(
     command.method,
     {

@@ -213,7 +213,7 @@ async function write(
   decided: Decided,
   ports: IssuePorts,
 ): Promise<IssuedToken | UsedBefore | null> {
-  const birth = await ports.tokens.draw(act.signal);
+  const birth = await ports.tokens.draw(command.tenantId, act.signal);
   const expiresAt = decideEnd(decided.grant, decided.given?.consent ?? null, birth.now);
   const family = command.refreshable ? await mintRefresh(act, command, decided, ports) : null;
   const end = Math.min(expiresAt, family?.end ?? expiresAt);
@@ -277,7 +277,7 @@ async function mintRefresh(
   ports: IssuePorts,
 ): Promise<MintedRefresh> {
   const policy = refreshPolicyOf(registration);
-  const { sequence, now, server } = await ports.tokens.draw(act.signal);
+  const { sequence, now, server } = await ports.tokens.draw(command.tenantId, act.signal);
   const beganAt = renewal?.beganAt ?? now;
   const endOfRoot = renewal?.root.expiresAt ?? given?.consent.expiresAt ?? Infinity;
   const end = Math.min(beganAt + policy.ttlMax * 1_000, endOfRoot);

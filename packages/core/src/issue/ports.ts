@@ -39,14 +39,14 @@ export interface UsedBefore {
   readonly age: number;
 }
 
-/** Writes token records. */
+/** Writes token records. Tenants take turns: one that wants many keeps no other waiting. */
 export interface TokenWriter {
   /**
-   * Draws a sequence, for one token, after the request for it came: what were drawn ahead could be born below the
+   * Draws a sequence, for one token of the tenant, after the request for it came: what were drawn ahead could be born below the
    * ceiling of a revocation that has returned.
    * @throws StoreUnavailable, Overloaded
    */
-  draw(signal?: Signal): Promise<Birth>;
+  draw(tenantId: string, signal?: Signal): Promise<Birth>;
   /**
    * Stores the record and its event together, or neither. Once this resolves, a fully consistent read on any replica
    * finds the record, also after a crash. False, and nothing stored, where the tenant's registry is no longer at the
