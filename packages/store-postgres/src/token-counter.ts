@@ -9,7 +9,7 @@ const waitingMax = 4;
 
 interface Count {
   readonly tenantId: string;
-  readonly limits: readonly TokenLimits[];
+  readonly limitsOf: () => Promise<readonly TokenLimits[]>;
 }
 
 /** Counts tokens, over a connection of its own: it takes longer than any other statement may. One count at a time. */
@@ -19,10 +19,11 @@ export function tokenCounter(database: Database): TokenCounter {
     (wanted: Count) => countOne(database, wanted),
     waitingMax,
   );
-  return { countBeyond: (tenantId, limits, signal) => count({ tenantId, limits }, signal) };
+  return { countBeyond: (tenantId, limitsOf, signal) => count({ tenantId, limitsOf }, signal) };
 }
 
-async function countOne(database: Database, { tenantId, limits }: Count): Promise<readonly number[]> {
+async function countOne(database: Database, { tenantId, limitsOf }: Count): Promise<readonly number[]> {
+  const limits = await limitsOf();
   const client = await database.connect(timeoutMilliseconds);
   try {
     const fields = limits.map(({ appId, audience, usage, scopes, ttlMax, methods, confirmations }, at) => ({

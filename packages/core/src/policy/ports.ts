@@ -55,8 +55,13 @@ export interface TokenLimits {
 export interface TokenCounter {
   /**
    * Of a tenant's tokens that have not expired, revoked ones included, those that have more than one of the limits allows:
-   * how many for each, in order.
-   * @throws StoreUnavailable, Overloaded
+   * how many for each, in order. One count at a time, tenants in turns.
+   * @param limitsOf called once, when its turn has come: what is gone through for them is gone through one at a time, too.
+   * @throws StoreUnavailable, Overloaded, and what `limitsOf` throws
    */
-  countBeyond(tenantId: string, limits: readonly TokenLimits[], signal?: Signal): Promise<readonly number[]>;
+  countBeyond(
+    tenantId: string,
+    limitsOf: () => Promise<readonly TokenLimits[]>,
+    signal?: Signal,
+  ): Promise<readonly number[]>;
 }

@@ -1,6 +1,6 @@
-import type { Act } from '../access/act.ts';
+import type { Act, Signal } from '../access/act.ts';
 import { requireOperator } from '../access/rights.ts';
-import { TenantUnknown } from '../errors.ts';
+import { Cancelled, TenantUnknown } from '../errors.ts';
 import type { EntriesPage, Registry } from '../register/ports.ts';
 import type { Entries, RegisteredKind, ResourceServer, Tenant } from '../register/registration.ts';
 import type { ConfirmationKind } from '../tokens/confirmation.ts';
@@ -64,27 +64,20 @@ const grantsAtOnce = 100;
  * What a policy would change, of what apps may have and of the tokens that they have.
  * @throws CallerNotAllowed, InvalidField, TenantUnknown, StoreUnavailable, Overloaded
  */
-export async function previewPolicy(
-  act: Act,
-  policy: Policy,
-  { registry, policies, tokenCounter }: PreviewPorts,
-): Promise<Preview> {
+export async function previewPolicy(act: Act, policy: Policy, ports: PreviewPorts): Promise<Preview> {
   const { tenantId } = policy;
   requireOperator(act.caller, 'registry:read', tenantId);
   requireOfUsualSize(policy);
-  const tenant = await registry.read('tenant', tenantId, [tenantId]);
+  const tenant = await ports.registry.read('tenant', tenantId, [tenantId]);
   if (!tenant) throw new TenantUnknown();
-  const current = indexed((await policies.read(tenantId, null))?.policy ?? defaultPolicy(tenantId));
-  const next = indexed(policy);
-  const looked: Change[] = [];
-  let count = 0;
-  for await (const grant of grantsIn(tenant.entry, registry)) {
-    if (++count % grantsAtOnce === 0) await new Promise(setImmediate);
-    looked.push(...usages.map((usage) => changeOf(grant, usage, current, next)));
-  }
-  const held = looked.filter((change) => change.held !== null);
-  const limits = [...looked.map((one) => limitsFor(one, one.after)), ...held.map((one) => limitsFor(one, one.held))];
-  const beyond = await tokenCounter.countBeyond(tenantId, limits, act.signal);
+  let looked: readonly Change[] = [];
+  let held: readonly Change[] = [];
+  const limitsOf = async (): Promise<readonly TokenLimits[]> => {
+    looked = await changesUnder(policy, tenant.entry, ports, act.signal);
+    held = looked.filter((change) => change.held !== null);
+    return [...looked.map((one) => limitsFor(one, one.after)), ...held.map((one) => limitsFor(one, one.held))];
+  };
+  const beyond = await ports.tokenCounter.countBeyond(tenantId, limitsOf, act.signal);
   const refused = new Map(held.map((change, at) => [change, beyond[looked.length + at] ?? 0]));
   const changes = looked
     .map((change, at) => ({ ...change, liveTokens: beyond[at] ?? 0, refusedTokens: refused.get(change) ?? 0 }))
@@ -104,6 +97,26 @@ type Grant = Pick<Complete, 'tenant' | 'app' | 'resourceServer'>;
 interface Change extends Omit<GrantChange, 'liveTokens' | 'refusedTokens'> {
   /** What the rules that hold for issued tokens would let them have; null: there are none. */
   readonly held: Cap | null;
+}
+
+/** Of every grant and usage. */
+async function changesUnder(
+  policy: Policy,
+  tenant: Tenant,
+  { registry, policies }: PreviewPorts,
+  signal: Signal | undefined,
+): Promise<readonly Change[]> {
+  const { tenantId } = tenant;
+  const current = indexed((await policies.read(tenantId, null))?.policy ?? defaultPolicy(tenantId));
+  const next = indexed(policy);
+  const changes: Change[] = [];
+  let count = 0;
+  for await (const grant of grantsIn(tenant, registry)) {
+    if (++count % grantsAtOnce === 0) await new Promise(setImmediate);
+    if (signal?.aborted) throw new Cancelled();
+    changes.push(...usages.map((usage) => changeOf(grant, usage, current, next)));
+  }
+  return changes;
 }
 
 function changeOf(grant: Grant, usage: Usage, current: IndexedPolicy, next: IndexedPolicy): Change {
