@@ -26,28 +26,31 @@ export interface Complete extends Registration {
  * cap: enough, where nothing is beyond it.
  */
 export function capsBesideApp(registration: Complete, usage: Usage): readonly Cap[] {
-  const known = remembered.get(registration) ?? new Map<Usage, readonly Cap[]>();
-  remembered.set(registration, known);
-  const caps = known.get(usage) ?? [...capsOfEntries(registration), capOfPolicy(registration, usage)];
-  known.set(usage, caps);
-  return caps;
+  const { tenant, resourceServer } = registration;
+  return [
+    { by: 'installation', ttlMax: platformTtlMax },
+    { by: 'tenant', ttlMax: tenant.tokenTtlMax },
+    ...capsOfServer(resourceServer),
+    capOfPolicy(registration, usage),
+  ];
 }
 
-/** Registrations are remembered, for as long as they hold; so is what follows from them. */
-const remembered = new WeakMap<Registration, Map<Usage, readonly Cap[]>>();
+/** Made once for each, and kept for as long as that is: what apps have in common is there once for all of them. */
+function madeOnce<Of extends object, Made>(make: (of: Of) => Made): (of: Of) => Made {
+  const made = new WeakMap<Of, Made>();
+  return (of) => {
+    const known = made.get(of) ?? make(of);
+    made.set(of, known);
+    return known;
+  };
+}
 
-const capsOfEntries = ({ tenant, resourceServer }: Complete): Cap[] => [
-  { by: 'installation', ttlMax: platformTtlMax },
-  { by: 'tenant', ttlMax: tenant.tokenTtlMax },
-  {
-    by: 'resource server',
-    scopes: new Set(resourceServer.scopes.map(({ name }) => name)),
-    ttlMax: resourceServer.tokenTtlMax,
-  },
-  ...resourceServer.scopes
-    .filter(({ tokenTtlMax }) => tokenTtlMax !== null)
-    .map(({ name, tokenTtlMax }) => ({ by: `scope ${name}`, ofScope: name, ttlMax: tokenTtlMax })),
-];
+const capsOfServer = madeOnce(({ scopes, tokenTtlMax }: ResourceServer): readonly Cap[] => [
+  { by: 'resource server', scopes: new Set(scopes.map(({ name }) => name)), ttlMax: tokenTtlMax },
+  ...scopes
+    .filter((scope) => scope.tokenTtlMax !== null)
+    .map((scope) => ({ by: `scope ${scope.name}`, ofScope: scope.name, ttlMax: scope.tokenTtlMax })),
+]);
 
 export const capOfApp = ({ app, resourceServer }: Complete) => ({
   by: 'app',
@@ -65,18 +68,26 @@ function capOfPolicy(registration: Complete, usage: Usage): Cap {
 
 /** What the policy holds against such tokens where they are there already; null: nothing. */
 export function capOfIssued(registration: Complete, usage: Usage): Cap | null {
-  const rules = rulesAbout(registration, usage).rules.filter(holdsForIssued);
-  const limits = commonLimits(rules.map((rule) => rule.limits));
-  return rules.length > 0 ? capOfRules({ rules, limits }, registration.resourceServer.scopes) : null;
+  const held = heldOf(rulesAbout(registration, usage));
+  return held.rules.length > 0 ? capOfRules(held, registration.resourceServer.scopes) : null;
 }
 
+const heldOf = madeOnce((about: RulesAbout): RulesAbout => {
+  const rules = about.rules.filter(holdsForIssued);
+  return { rules, limits: commonLimits(rules.map(({ limits }) => limits)) };
+});
+
 /** Rules as one cap. @param owned the scopes of the resource server. */
-export function capOfRules({ rules, limits }: RulesAbout, owned: readonly Scope[]): Cap {
+export const capOfRules = (about: RulesAbout, owned: readonly Scope[]): Cap => capsWithin(owned)(about);
+
+const capsWithin = madeOnce((owned: readonly Scope[]) => {
   const harmless = harmlessOf(owned);
-  // Made anew each time: there may be many rules, and whoever asks for too much is not to be remembered for it.
-  const parts = () => rules.map((rule) => capOfLimits(`rule ${rule.ruleId}`, rule.limits, harmless));
-  return { ...capOfLimits('policy', limits, harmless), parts };
-}
+  return madeOnce(({ rules, limits }: RulesAbout): Cap => {
+    // Made anew each time: there may be many rules, and whoever asks for too much is not to be remembered for it.
+    const parts = () => rules.map((rule) => capOfLimits(`rule ${rule.ruleId}`, rule.limits, harmless));
+    return { ...capOfLimits('policy', limits, harmless), parts };
+  });
+});
 
 /** The rules of the tenant's policy that are about an app's tokens for a resource server. */
 export function rulesAbout({ policy, app, resourceServer }: Complete, usage: Usage): RulesAbout {

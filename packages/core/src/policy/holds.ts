@@ -4,7 +4,7 @@ import type { TokenRecord, Usage } from '../tokens/token-record.ts';
 import type { Cap } from './cap.ts';
 import { capOfRules } from './caps-of.ts';
 import type { Dimensions } from './policy.ts';
-import type { RuleIndex, RulesAbout } from './rule-index.ts';
+import type { RuleIndex } from './rule-index.ts';
 
 /** What rules tell apps apart by. */
 export type AppKind = Pick<Dimensions, 'clientType' | 'hostingType' | 'environment'>;
@@ -31,7 +31,6 @@ export class Holds {
   readonly #readKind: (appId: string) => Promise<AppKind | null>;
   /** Null: there is no such app. */
   readonly #kinds = new Map<string, AppKind | null>();
-  readonly #caps = new WeakMap<RulesAbout, Cap>();
 
   /**
    * @param rules those that hold for issued tokens.
@@ -81,13 +80,7 @@ export class Holds {
     const about = (at: string) => this.#rules.about({ ...kind, usage: usage as Usage, audience: at });
     // Of what a token was derived from its record tells no more than whom and what for that was.
     for (const ancestor of lineage) if (about(ancestor.audience).limits.scopes?.length === 0) return nothing;
-    return this.#capOfRules(about(audience));
-  }
-
-  #capOfRules(about: RulesAbout): Cap | null {
-    if (about.rules.length === 0) return null;
-    const known = this.#caps.get(about) ?? capOfRules(about, this.#owned);
-    this.#caps.set(about, known);
-    return known;
+    const held = about(audience);
+    return held.rules.length > 0 ? capOfRules(held, this.#owned) : null;
   }
 }
