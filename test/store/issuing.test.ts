@@ -4,6 +4,7 @@ import {
   partitionOf,
   type Room,
   StoreUnavailable,
+  type TokenRecord,
   TooManyTokens,
 } from '@touchstone/core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -190,17 +191,19 @@ test.each([false, true])(
   },
 );
 
+/** Room for one token; and the keys of those that ended for another one. */
+function roomForOne() {
+  const ended: NewTokenRecord['key'][] = [];
+  const end = async (oldest: readonly TokenRecord[]) => void ended.push(...oldest.map(({ key }) => key));
+  const room: Room = { max: 1, isAlive: () => true, refresh: async () => {}, end };
+  return { room, ended };
+}
+
 test('for a token that may not be stored nobody ends, nor is it refused for want of room; the count of events goes on', async () => {
   await store.database.query({
     text: `insert into tenant (tenant_id, entry, mac, registry_version) values ('roomy', '', '', 7)`,
   });
-  const ended: NewTokenRecord['key'][] = [];
-  const room: Room = {
-    max: 1,
-    isAlive: () => true,
-    refresh: async () => {},
-    end: async (oldest) => void ended.push(...oldest.map(({ key }) => key)),
-  };
+  const { room, ended } = roomForOne();
   const mintUnder = (policyVersion: number) => mint({ tenantId: 'roomy', policyVersion });
   const insertInto = (over: Partial<Room>, record: NewTokenRecord) =>
     store.tokens.insertTogether([{ record, event: issuedEvent(record) }], null, { ...room, ...over });
@@ -213,6 +216,30 @@ test('for a token that may not be stored nobody ends, nor is it refused for want
   expect(ended).toEqual([first.key]);
   const text = `select count(distinct writer)::int, count(*)::int from outbox where tenant_id = 'roomy'`;
   expect(await store.database.query({ text })).toEqual([[1, 2]]);
+});
+
+test('for a token whose policy is replaced while it waits for room nobody ends, and it is not stored', async () => {
+  await store.database.query({
+    text: `insert into tenant (tenant_id, entry, mac, registry_version) values ('waiting', '', '', 7)`,
+  });
+  const { room, ended } = roomForOne();
+  const mintOne = () => mint({ tenantId: 'waiting', userHandle: 'waiting', policyVersion: 7 });
+  const insertOne = (record: NewTokenRecord) =>
+    store.tokens.insertTogether([{ record, event: issuedEvent(record) }], null, room);
+  const [first, second] = [await mintOne(), await mintOne()];
+  expect(await insertOne(first)).toBe(true);
+  const { inserted } = await store.database.transaction(async (query) => {
+    const values = [JSON.stringify([second.appId, second.userHandle])];
+    await query({ text: 'select pg_advisory_xact_lock(hashtextextended($1, 0))', values });
+    const inserting = insertOne(second);
+    const waiting = `select pid from pg_locks where locktype = 'advisory' and not granted`;
+    await expect.poll(() => store.database.query({ text: waiting })).toHaveLength(1);
+    await store.database.query({ text: `update tenant set registry_version = 8 where tenant_id = 'waiting'` });
+    return { inserted: inserting };
+  });
+  expect(await inserted).toBe(false);
+  expect(ended).toEqual([]);
+  expect(await read(second)).toBeNull();
 });
 
 /** The most that wait to be drawn, and to be stored. */

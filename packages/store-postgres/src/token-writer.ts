@@ -143,9 +143,11 @@ export function tokenWriter(database: Database, instanceId: string, codec: Audit
         const before = use && (await takeUse(query, use));
         if (before) return { outcome: before, written: 0 };
         if (room) {
-          // Else others would end, or this one be refused, by what is remembered of a policy.
+          const newest = tokens.at(-1) as NewToken;
+          await lockRoom(query, newest);
+          // Else others would end, or this one be refused, by what is remembered of a policy. It can be replaced during the wait.
           await requireStanding(query, tokens);
-          await takeRoom(query, tokens.at(-1) as NewToken, room);
+          await takeRoom(query, newest, room);
         }
         const { written } = await insertAll(tokens, query, writer);
         if (written < tokens.length) throw new Stale();
@@ -204,10 +206,14 @@ const endedStatement = 'delete from live_token where id = any($1::uuid[])';
 const roomStatement = `
   insert into live_token (expiry_day, id, app_id, user_handle, expires_at) values ($1, $2, $3, $4, $5)`;
 
-/** One after the other, of those who want it for the same app and user. @throws TooManyTokens */
+/** One after the other, of those who want it for the same app and user: until the transaction ends. */
+async function lockRoom(query: Query, { record: { appId, userHandle } }: NewToken): Promise<void> {
+  await query({ text: lockStatement, values: [JSON.stringify([appId, userHandle])] });
+}
+
+/** Once it has been waited for. @throws TooManyTokens */
 async function takeRoom(query: Query, { record }: NewToken, { max, isAlive, refresh, end }: Room): Promise<void> {
   const { key, tenantId, appId, userHandle, expiresAt } = record;
-  await query({ text: lockStatement, values: [JSON.stringify([appId, userHandle])] });
   const rows = (await query({ text: aliveStatement, values: [appId, userHandle ?? ''] })) as [number, string][];
   const kept = await recordsOf(
     query,
