@@ -723,6 +723,9 @@ export const IssuerService: GenService<{
    * BatchIssueTokens makes many tokens in one call. Each request succeeds or fails by itself: one result a request, in
    * the same order. Callers, idempotency and each result's errors are those of IssueToken.
    *
+   * Its answer can be larger than the 4 MiB that gRPC clients take by default: with claims in the tokens, ask for fewer at
+   * once, or let the client take more.
+   *
    * @generated from rpc touchstone.v1.IssuerService.BatchIssueTokens
    */
   batchIssueTokens: {

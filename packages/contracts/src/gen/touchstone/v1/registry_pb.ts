@@ -2029,7 +2029,8 @@ export type PolicyRule = Message<"touchstone.v1.PolicyRule"> & {
 
   /**
    * How many tokens of an app and a user may be alive at once: of those that were issued or renewed under such a limit, not of
-   * exchanged ones. 0: any number.
+   * exchanged ones. One whose answer was lost counts as well, until it expires, or is revoked with its `app`, `user` or
+   * `app_user`. 0: any number.
    *
    * @generated from field: int32 live_tokens_max = 14;
    */
