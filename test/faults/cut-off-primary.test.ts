@@ -23,7 +23,7 @@ let calls: Calls;
 /** What each service reaches the database through. */
 const doors = {} as Record<ServiceName, Door>;
 const services = {} as Record<ServiceName, Spawned>;
-/** In force when a test begins, and cut off in it. */
+/** In force until a test fails over. */
 let primary: LocalPostgres;
 let standby: LocalPostgres;
 let replication: Door;
@@ -182,6 +182,16 @@ test('a validator whose connections to it last answers nothing until it has give
   await revoked(lost);
   await untilTrue('it is refused', () => isRefused(lost), 90_000);
   expect(await ask(live)).toMatchObject(says(true));
+});
+
+test('a validator that came to the standby too early leaves it, by itself, once the way leads to the primary again', async () => {
+  const token = await issue();
+  move('validator');
+  await untilTrue('it can commit nothing', async () =>
+    (await ask(token)).every((one) => !one.ok && one.reason === 'FENCED'),
+  );
+  doors.validator.leadTo(primary.port);
+  await untilTrue('it answers', async () => (await ask(token)).every(({ ok }) => ok));
 });
 
 test('a revocation that it took and that nobody was told of is forgotten, and those that came in its place count', async () => {

@@ -68,6 +68,7 @@ export const undefinedFunction = '42883';
 export const uniqueViolation = '23505';
 export const lockNotAvailable = '55P03';
 export const queryCanceled = '57014';
+const readOnlySqlTransaction = '25006';
 export const objectNotInPrerequisiteState = '55000';
 
 /** Whether the database lacks what a migration makes, or the login its role. */
@@ -257,11 +258,12 @@ async function inTransaction<Result>(
 }
 
 /**
- * Whether the connection is as good as before. Where nothing was said its state is not known; where time ran out it may
- * lead to a server that has been cut off, and the next one to the server in force.
+ * Whether the connection is as good as before. Where nothing was said its state is not known; where time ran out, or
+ * nothing may be written, it may lead to a server that is not in force, and the next one to the server that is.
  */
 const isSound = (error: unknown): boolean =>
-  error instanceof pg.DatabaseError ? error.code !== queryCanceled : error instanceof Error && isOurs(error);
+  error instanceof pg.DatabaseError ? !leadsAstray.includes(error.code ?? '') : error instanceof Error && isOurs(error);
+const leadsAstray: readonly string[] = [queryCanceled, readOnlySqlTransaction];
 
 /**
  * A commit whose wait for the standby was cancelled is committed here and nowhere else: the server only warns of it, and
