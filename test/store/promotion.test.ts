@@ -40,6 +40,7 @@ async function promote(): Promise<void> {
 
 const replica = { instanceId: 'one', service: 'validator', address: '', build: '' };
 const beat = () => census(store.database, replica, fenceMilliseconds).beat(genesis);
+const another = (instanceId: string, fence: number) => census(store.database, { ...replica, instanceId }, fence);
 
 async function issue(): Promise<boolean> {
   const record = await mint(store);
@@ -104,4 +105,15 @@ test('a restart holds nothing back', async () => {
   await restart();
   expect(await issue()).toBe(true);
   expect((await revoke()).head.revision).toBeGreaterThan(0);
+});
+
+test('where fences differ the longest of those who may still answer counts', async () => {
+  const gone = another('gone', 3_600_000);
+  await gone.beat(genesis);
+  await gone.leave();
+  await another('longest', 2 * fenceMilliseconds).beat(genesis);
+  await promote();
+  const noticed = performance.now();
+  await untilTaken();
+  expect(performance.now() - noticed).toBeGreaterThan(2 * fenceMilliseconds);
 });

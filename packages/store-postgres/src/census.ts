@@ -17,10 +17,18 @@ export interface Replica {
   readonly build: string;
 }
 
-/** On another timeline than the one that is known, nothing is written until the fence has run out. @param fence its milliseconds. */
+/**
+ * On another timeline than the one that is known, nothing is written until the fence has run out: the longest of all, for they
+ * differ while they are being changed. That of a replica that was killed counts until upkeep deletes its row, a day later; of
+ * one that has left the row tells no fence any more.
+ *
+ * @param fence the least, in milliseconds.
+ */
 export const promotedUpdate = (fence: string): string => `
-  update promotion set timeline = current_timeline(), writes_from = now() + ${fence} * interval '1 millisecond'
-   where timeline <> current_timeline() or writes_from > now() + ${fence} * interval '1 millisecond'`;
+  update promotion set timeline = current_timeline(), writes_from = now() + longest
+    from (select greatest(${fence} * interval '1 millisecond', max(answers_until - beat_at)) as longest
+            from census where not has_left) as fence
+   where timeline <> current_timeline() or writes_from > now() + longest`;
 
 /** Whether tokens and revocations may be written, and what was written is surely so for whoever answers. */
 export const isSettled = `
@@ -47,8 +55,8 @@ const beatStatement = `
 /**
  * Keeps the replica's row. The rows of replicas that are gone are left to upkeep.
  *
- * @param fenceMilliseconds how long after a commit it answers; as long, neither tokens nor revocations are written after
- *   a promotion. Where the clock has been set back since that was noticed, it counts anew.
+ * @param fenceMilliseconds how long after a commit it answers; at least as long, neither tokens nor revocations are written
+ *   after a promotion. Where the clock has been set back since that was noticed, it counts anew.
  */
 export function census(
   database: Database,
