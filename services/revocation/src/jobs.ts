@@ -95,13 +95,15 @@ async function watchBacklog(
   gauge('waiting_revisions', 'Revisions that wait to be published.', () => backlog.revisions);
   gauge('waiting_audit_events', 'About how many audit events wait to be published.', () => backlog.auditEvents);
   gauge('audit_age_seconds', 'Age of the first audit event that waits to be published.', () => backlog.auditSeconds);
+  let failures = 0;
   await every(
     backlogMilliseconds,
     signal,
     async () => {
       backlog = await readOutboxBacklog(database);
+      failures = 0;
     },
-    (err) => logger.debug({ err }, 'what waits to be published could not be read'),
+    (err) => logger[failures++ === 0 ? 'warn' : 'debug']({ err }, 'what waits to be published could not be read'),
   );
 }
 
