@@ -1016,20 +1016,31 @@ test.each([1, 2])(
 );
 
 test('with a credential that has been revoked nothing is done any more that would outlast it', async () => {
+  const { tenantId, appId } = own;
+  const consenting = { ...credentialFor.identity_service(own), scopes: ['consents:write'] };
   const outcomes: string[] = [];
-  const value = { name: 'auditor', tenantIds: [own.tenantId] };
   for (let i = 0; i < 20; i++) {
-    const scopes = ['credentials:issue', 'registry:read', 'registry:write'];
-    const { credential, tokenId } = await bootstrapCredential(stack, [own.tenantId], scopes);
-    const { registry } = clientsOf(stack, credential);
-    const { app } = await registry.getApp({ appId: own.appId });
+    const scopes = ['credentials:issue', 'registry:read', 'registry:write', 'tokens:revoke'];
+    const operator = await bootstrapCredential(stack, [tenantId], scopes);
+    const identity = await own.operator.registry.issueCredential(consenting);
+    const { registry, revocation } = clientsOf(stack, operator.credential);
+    const { consents } = clientsOf(stack, identity.credential);
+    const { app } = await registry.getApp({ appId });
     if (!app) throw new Error('there is no app');
-    await own.operator.revocation.revokeToken({ tokenOrId: { case: 'tokenId', value: tokenId } });
-    const attempts = [
-      registry.issueCredential({ principal: { case: 'auditor', value }, scopes: ['audit:read'], ttl }),
-      registry.updateApp({ app }),
-    ];
-    outcomes.push(...(await Promise.all(attempts.map(outcomeOf))));
+    const attempt = () =>
+      Promise.all(
+        [
+          registry.issueCredential(credentialFor.auditor(own)),
+          registry.updateApp({ app }),
+          revocation.eraseUser({ tenantId, userId: 'nobody' }),
+          consents.recordConsent(recording(own)),
+        ].map(outcomeOf),
+      );
+    expect(await attempt()).toEqual(Array(4).fill('ok'));
+    for (const { tokenId } of [operator, identity]) {
+      await own.operator.revocation.revokeToken({ tokenOrId: { case: 'tokenId', value: tokenId } });
+    }
+    outcomes.push(...(await attempt()));
   }
   expect(new Set(outcomes)).toEqual(new Set(['Unauthenticated CALLER_UNKNOWN']));
 });

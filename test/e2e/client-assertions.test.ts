@@ -28,6 +28,7 @@ import {
   identityService,
   nameOf,
   openClientKey,
+  recordConsent,
   rights,
 } from './support-clients.ts';
 import { startAnother } from './support-issuer.ts';
@@ -177,6 +178,14 @@ test('keys are exchanged without a gap, and one that was removed is refused with
   const removedAt = performance.now();
   while (performance.now() < removedAt + 1_050) expect(await outcomeOf(validate(after, world))).toBe('ok');
   expect(await outcomeOf(validate(before, world))).toBe(stranger);
+});
+
+test('with a key that has been taken away no consent is recorded any more', async () => {
+  const { world, key, client } = await newClient('identity_service');
+  const clients = clientsAsserting(stack, client, key);
+  expect(await outcomeOf(recordConsent(clients, world))).toBe('ok');
+  await identify(world, 'identity_service', []);
+  expect(await outcomeOf(recordConsent(clients, world))).toBe(stranger);
 });
 
 test.each<[string, ClientKind, (world: World) => Promise<unknown>]>([

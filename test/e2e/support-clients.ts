@@ -136,19 +136,17 @@ type Row = readonly [what: string, call: Call, allowed: readonly ClientKind[]];
 const alone = { userId: '', claims: {} };
 const validation = ({ audience }: World) => ({ token: 'tks_rubbish', audience, requiredScopes: ['orders:read'] });
 
+export const recordConsent = ({ consents }: Clients, { tenantId, appId, audience }: World): Promise<unknown> =>
+  consents.recordConsent({
+    ...{ tenantId, appId, userId: 'ada', ttl: { seconds: 60n }, idempotencyKey: randomUUID() },
+    grants: [{ audience, scopes: ['orders:read'] }],
+  });
+
 /** What the kinds may do, each in its own tenant and for itself, and nobody else anywhere. */
 export const rights: readonly Row[] = [
   ['a token for an app', ({ issuer }, own) => issuer.issueToken(own.request(alone)), ['app', 'identity_service']],
   ['a token for a user', ({ issuer }, own) => issuer.issueToken(own.request()), ['identity_service']],
-  [
-    'a consent',
-    ({ consents }, { tenantId, appId, audience }) =>
-      consents.recordConsent({
-        ...{ tenantId, appId, userId: 'ada', ttl: { seconds: 60n }, idempotencyKey: randomUUID() },
-        grants: [{ audience, scopes: ['orders:read'] }],
-      }),
-    ['identity_service'],
-  ],
+  ['a consent', recordConsent, ['identity_service']],
   ['a validation', ({ validator }, own) => validator.validateToken(validation(own)), ['resource_server']],
   [
     'a revocation of its own token',

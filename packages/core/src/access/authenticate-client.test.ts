@@ -4,6 +4,7 @@ import type { App, CallerIdentity, Registered } from '../register/registration.t
 import { Follower } from '../revisions/follower.ts';
 import { chain, History, quiet, TestClock } from '../test-history.ts';
 import { registration } from '../test-registry.ts';
+import type { Caller } from './act.ts';
 import {
   type ClaimedAssertion,
   type ClientEntry,
@@ -66,10 +67,10 @@ async function open() {
     JSON.stringify({ client: 'app:a1', keyId: 'k1', jti: 'j1', beginsAt: 0, expiresAt: 60_000, ...over });
   return {
     // Whether it answers at once or by a promise is a matter of what it remembers.
-    show: async (over: Partial<ShownCertificate> = {}, client = 'app:a1') =>
-      byCertificate({ client, certificate: { ...shown, ...over } }),
-    assert: async (over?: Partial<ClaimedAssertion>, admitted?: Parameters<typeof byAssertion>[1]) =>
-      byAssertion(assertion(over), admitted),
+    show: async (over: Partial<ShownCertificate> = {}, client = 'app:a1', isLasting = false) =>
+      byCertificate({ client, certificate: { ...shown, ...over } }, isLasting),
+    assert: async (over?: Partial<ClaimedAssertion>, admitted?: Caller, isLasting = false) =>
+      byAssertion(assertion(over), admitted, isLasting),
     byCertificate,
     register,
     signed,
@@ -136,7 +137,7 @@ test('what is registered is asked for once a second, however many call, and alwa
   expect(database.reads).toBe(1);
   for (const other of others) expect(other).toBe(first);
   clock.pass(1_000);
-  expect(byCertificate(named)).toBe(first);
+  expect(byCertificate(named, false)).toBe(first);
   clock.pass(1);
   await show();
   expect(database.reads).toBe(2);
@@ -156,6 +157,19 @@ test('an identity that has been removed is known no more a second after it was a
   await follower.refresh();
   await expect(show()).rejects.toThrow(CallerUnknown);
   expect(await assert()).toEqual(caller('key:k1'));
+});
+
+test('for what would outlast it, a client is asked for anew', async () => {
+  const { show, assert, register } = await open();
+  const admitted = await assert();
+  expect(await show({}, 'app:a1', true)).toEqual(caller('certificate:c1'));
+  register([spiffe]);
+  expect(await show()).toEqual(caller('certificate:c1'));
+  await expect(show({}, 'app:a1', true)).rejects.toThrow(CallerUnknown);
+  register([key]);
+  expect(await assert({}, admitted, true)).toEqual(admitted);
+  register([]);
+  await expect(assert({}, admitted, true)).rejects.toThrow(CallerUnknown);
 });
 
 test.each([

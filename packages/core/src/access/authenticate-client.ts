@@ -91,15 +91,15 @@ export interface ClientPorts {
   readonly clock: Clock;
 }
 
-/** Authenticates callers that show no credential. */
+/** Authenticates callers that show no credential; `isLasting` is as Authenticate's. */
 export interface ClientAuthenticator {
   /** At once where the database need not be asked. @throws CallerUnknown, StoreUnavailable, Overloaded, in either way. */
-  byCertificate(shown: CertifiedClient): Awaitable<Caller>;
+  byCertificate(shown: CertifiedClient, isLasting: boolean): Awaitable<Caller>;
   /**
    * @param admitted the caller where this very assertion was taken before, for this very call: it is not taken again.
    * @throws CallerUnknown, StoreUnavailable, Overloaded
    */
-  byAssertion(jwt: string, admitted?: Caller): Promise<Caller>;
+  byAssertion(jwt: string, admitted: Caller | undefined, isLasting: boolean): Promise<Caller>;
 }
 
 /** A client as it was registered when the database was asked. */
@@ -115,7 +115,8 @@ interface Client {
 
 /**
  * Authenticates clients by what is registered of them. That is remembered for a second from when the database was asked: then
- * an identity that has been removed is known no more. Whether a client is disabled is in the watermarks, too.
+ * an identity that has been removed is known no more. For what would outlast its caller it is asked for anew. Whether a client is
+ * disabled is in the watermarks, too.
  */
 export function clientAuthenticator({ clients, assertions, follower, clock }: ClientPorts): ClientAuthenticator {
   const remembered = new LRUCache<string, Client>({ max: rememberedMax });
@@ -138,8 +139,8 @@ export function clientAuthenticator({ clients, assertions, follower, clock }: Cl
   const isYoung = ({ sentAt, generation }: Client): boolean =>
     generation === follower.generation && follower.age <= stalenessMax && ageOf(sentAt, clock) <= stalenessMax;
 
-  function recall(name: ClientName): Client | undefined {
-    const known = remembered.get(name.text);
+  function recall(name: ClientName, isLasting: boolean): Client | undefined {
+    const known = isLasting ? undefined : remembered.get(name.text);
     return known && isYoung(known) ? known : undefined;
   }
 
@@ -173,14 +174,14 @@ export function clientAuthenticator({ clients, assertions, follower, clock }: Cl
   }
 
   return {
-    byCertificate({ client, certificate }) {
+    byCertificate({ client, certificate }, isLasting) {
       const name = clientNamed(client);
       if (!name) throw new CallerUnknown();
-      const known = recall(name);
+      const known = recall(name, isLasting);
       return known ? certified(known, certificate) : ask(name).then((asked) => certified(asked, certificate));
     },
 
-    async byAssertion(jwt, admitted) {
+    async byAssertion(jwt, admitted, isLasting) {
       const claimed = assertions.read(jwt);
       const name = claimed && clientNamed(claimed.client);
       if (!name) throw new CallerUnknown();
@@ -188,7 +189,7 @@ export function clientAuthenticator({ clients, assertions, follower, clock }: Cl
       const now = follower.databaseNow;
       // Before anybody is asked for anything; in the end the database's own clock decides.
       if (now < times.from || now > times.until) throw new CallerUnknown();
-      const client = recall(name) ?? (await ask(name));
+      const client = recall(name, isLasting) ?? (await ask(name));
       const { keyId, jti } = claimed;
       const [identity, caller] = callerBy(client, (one) => 'jwk' in one && keyIdOf(one.jwk) === keyId);
       if (!('jwk' in identity && (await assertions.isSignedBy(jwt, identity.jwk)))) throw new CallerUnknown();

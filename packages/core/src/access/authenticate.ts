@@ -43,7 +43,8 @@ export type Shown = string | CertifiedClient;
 /**
  * Who shows this: at once where the database need not be asked.
  * @param admitted the caller, where the very same call has shown it before: what is good once was taken then.
- * @param isLasting whether what is done would outlast a credential: then all counts that was revoked before this is asked.
+ * @param isLasting whether what is done would outlast the caller: then all counts that was revoked, or taken away, before this
+ *   is asked.
  * @throws CallerUnknown, Fenced, StoreUnavailable, Overloaded, in either way.
  */
 export type Authenticate = (shown: Shown, admitted?: Caller, isLasting?: boolean) => Awaitable<Caller>;
@@ -96,8 +97,8 @@ export function authenticator({ methods, records, follower, presence, clients }:
 
   return (credential, admitted, isLasting = false) => {
     presence.requireCurrent();
-    if (typeof credential !== 'string') return clients.byCertificate(credential);
-    if (credential.startsWith(jwtStart)) return clients.byAssertion(credential, admitted);
+    if (typeof credential !== 'string') return clients.byCertificate(credential, isLasting);
+    if (credential.startsWith(jwtStart)) return clients.byAssertion(credential, admitted, isLasting);
     const known = isLasting || follower.age > stalenessMax ? undefined : recall(credential);
     return known ? requireHonoured(known, follower) : ask(credential, isLasting);
   };

@@ -24,10 +24,15 @@ export const scopesOfKind: Readonly<Record<CallerKind, readonly string[]>> = {
 };
 
 /**
- * What is done by these outlasts the credential that it is done with: others are made, identities registered. Who does it is
- * judged by all that was revoked before the call.
+ * What is done by these outlasts who does it: credentials are made, identities registered, consents recorded, users erased. Who
+ * calls an RPC that takes nothing else is judged by all that was revoked before the call.
  */
-export const lastingScopes: readonly string[] = ['credentials:issue', 'registry:write'];
+export const lastingScopes: readonly string[] = [
+  'credentials:issue',
+  'registry:write',
+  'consents:write',
+  'tokens:revoke',
+];
 
 /** @throws CallerNotAllowed unless the caller is of one of these kinds. */
 export function requireKind(caller: Caller, ...kinds: readonly CallerKind[]): void {

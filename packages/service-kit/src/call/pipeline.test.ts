@@ -1,5 +1,11 @@
 import { create, type DescMethod, type DescMethodUnary, fromBinary, type Message } from '@bufbuild/protobuf';
-import { IssuerService, RegistryService, RevocationService, ValidatorService } from '@touchstone/contracts';
+import {
+  ConsentService,
+  IssuerService,
+  RegistryService,
+  RevocationService,
+  ValidatorService,
+} from '@touchstone/contracts';
 import {
   type Authenticate,
   type Caller,
@@ -243,6 +249,41 @@ test('whose a call is that does what lasts is asked again, by what is true now',
   const reading = serve(undefined, { of: getApp as DescMethodUnary, authenticate });
   await reading.call({}, create(getApp.input, { appId: 'a1' }));
   expect(asked).toHaveLength(3);
+});
+
+const { recordConsent } = ConsentService.method;
+const { eraseUser, eraseTenant, revokeToken } = RevocationService.method;
+test.each([
+  [
+    recordConsent,
+    create(recordConsent.input, {
+      tenantId: 't1',
+      appId: 'a1',
+      userId: 'ada',
+      grants: [{ audience: 'orders', scopes: ['read'] }],
+      ttl: { seconds: 1n },
+      idempotencyKey: 'consent-1',
+    }),
+    [false, true],
+  ],
+  [eraseUser, create(eraseUser.input, { tenantId: 't1', userId: 'ada' }), [false, true]],
+  [eraseTenant, create(eraseTenant.input, { tenantId: 't1' }), [false, true]],
+  [revokeToken, create(revokeToken.input, { tokenOrId: { case: 'token', value: 'tks_x' } }), [false]],
+])('whether $name is for who is known now, whatever was shown: %3$s', async (of, message, expected) => {
+  const known: Caller = { ...caller, scopes: ['consents:write', 'tokens:revoke'] };
+  const withCertificate = {
+    header: (name: string) => (name === 'touchstone-client' ? 'identity_service:t1/login' : undefined),
+    certificate: () => ({ sha256: 'c1', spiffeId: null, expiresAt: 1 }),
+  };
+  for (const shown of [{}, withCertificate]) {
+    const asked: boolean[] = [];
+    const authenticate: Authenticate = (_shown, _admitted, isLasting = false) => {
+      asked.push(isLasting);
+      return known;
+    };
+    await serve(undefined, { of: of as DescMethod as DescMethodUnary, authenticate }).call(shown, message);
+    expect(asked).toEqual(expected);
+  }
 });
 
 const watcher: Caller = { ...caller, kind: 'operator', scopes: ['tokens:revoke'] };

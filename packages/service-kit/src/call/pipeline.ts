@@ -98,7 +98,7 @@ export function endpoint<Method extends DescMethod>(
   { authenticate, events, stopping }: PipelineOptions,
 ): Endpoint {
   const scopes = getOption(method, caller_scopes);
-  const isLasting = scopes.some((scope) => lastingScopes.includes(scope));
+  const isLasting = scopes.every((scope) => lastingScopes.includes(scope));
   // Rules are compiled at their first use: better now than in the first call.
   validateMessage(method.input, create(method.input));
   const name = `${method.parent.typeName}/${method.name}`;
@@ -298,7 +298,7 @@ const notReady = () => new StoreUnavailable(new Error('the service is not ready'
  * Credentials and assertions come as bearer tokens (RFC 6750 section 2.1). A call without one is by the client that it names,
  * if the connection's certificate shows that.
  * @param admitted whom the call was admitted for, where it was.
- * @param isLasting as Authenticate's: certificates are of kinds that do nothing of that sort.
+ * @param isLasting as Authenticate's.
  */
 function callerOf(
   call: IncomingCall,
@@ -308,7 +308,7 @@ function callerOf(
 ): Awaitable<Caller> {
   if (!authenticate) throw notReady();
   const authorization = call.header('authorization');
-  if (authorization === undefined) return authenticate(certifiedClientOf(call));
+  if (authorization === undefined) return authenticate(certifiedClientOf(call), admitted, isLasting);
   if (authorization.slice(0, 7).toLowerCase() !== 'bearer ') throw new CallerUnknown();
   return authenticate(authorization.slice(7), admitted, isLasting);
 }

@@ -364,7 +364,8 @@ export const ConsentService: GenService<{
   /**
    * RecordConsent records that a user permits an app to act for them.
    *
-   * Callers: an identity service (`consents:write`), in its tenant.
+   * Callers: an identity service (`consents:write`), in its tenant. A credential, or an identity, is good for it no longer than
+   * until the call that revokes it, or takes it away, has returned.
    *
    * Idempotent by `idempotency_key`: the same request again returns the first consent and does nothing.
    * Errors: TENANT_UNKNOWN, APP_UNKNOWN, AUDIENCE_UNKNOWN, SCOPE_NOT_ALLOWED, DISABLED, IDEMPOTENCY_KEY_REUSED.

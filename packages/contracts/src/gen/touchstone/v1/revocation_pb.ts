@@ -1021,8 +1021,8 @@ export const RevocationService: GenService<{
    * What remains is the user's keyed handle, in the history of revocations and on the audit trail: a name that only the
    * installation's key tells to be this user's.
    *
-   * Callers: an operator (`tokens:revoke`), in the tenants that its credential names. Safe to retry: it is done again. Errors:
-   * TENANT_UNKNOWN.
+   * Callers: an operator (`tokens:revoke`), in the tenants that its credential names; that is good for it no longer than until the
+   * call that revokes it has returned. Safe to retry: it is done again. Errors: TENANT_UNKNOWN.
    *
    * @generated from rpc touchstone.v1.RevocationService.EraseUser
    */
@@ -1038,8 +1038,8 @@ export const RevocationService: GenService<{
    * and resource servers: a tenant that had one of them would be taken for this one. An operator's credential that acts in this
    * tenant alone goes with it, the caller's own too: GetErasure is then for one that acts in another tenant as well.
    *
-   * Callers: an operator (`tokens:revoke`), in the tenants that its credential names. Safe to retry: it is done again, until nothing is
-   * left and the answer is TENANT_UNKNOWN. Errors: TENANT_UNKNOWN, NOT_DISABLED.
+   * Callers: those of EraseUser. Safe to retry: it is done again, until nothing is left and the answer is TENANT_UNKNOWN. Errors:
+   * TENANT_UNKNOWN, NOT_DISABLED.
    *
    * @generated from rpc touchstone.v1.RevocationService.EraseTenant
    */
