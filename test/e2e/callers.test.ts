@@ -1015,6 +1015,22 @@ test.each([1, 2])(
   },
 );
 
+test('who may revoke everything is ended by no tenant that it acts in', async () => {
+  const { tenantId, operator } = await openWorld(stack);
+  const scopes = ['tokens:revoke', 'tokens:revoke_all'];
+  const platform = await bootstrapCredential(stack, [tenantId], scopes);
+  const another = await bootstrapCredential(stack, [tenantId], ['tokens:revoke']);
+  const byId = { tokenOrId: { case: 'tokenId', value: platform.tokenId } } as const;
+  expect(await outcomeOf(operator.revocation.revokeToken(byId))).toBe(notFound('TOKEN'));
+  await revoke(operator, { case: 'tenant', value: { tenantId } }, true);
+  await operator.registry.disableTenant({ tenantId });
+  const erase = ({ credential }: { credential: string }) =>
+    outcomeOf(clientsOf(stack, credential).revocation.eraseUser({ tenantId, userId: 'nobody' }));
+  expect([await erase(platform), await erase(another)]).toEqual(['ok', 'Unauthenticated CALLER_UNKNOWN']);
+  await clientsOf(stack, platform.credential).revocation.revokeToken(byId);
+  expect(await erase(platform)).toBe('Unauthenticated CALLER_UNKNOWN');
+});
+
 test('with a credential that has been revoked nothing is done any more that would outlast it', async () => {
   const { tenantId, appId } = own;
   const consenting = { ...credentialFor.identity_service(own), scopes: ['consents:write'] };

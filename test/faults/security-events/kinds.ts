@@ -29,7 +29,7 @@ export const tokensElsewhere = [
   'token of a user of that name in another tenant',
   'token of an app without a user in another tenant',
 ] as const;
-/** The credentials that are at home in the tenant, without the acting operator's. */
+/** The credentials that are at home in the tenant. */
 export const credentialsOfTenant = [
   'credential of the identity service',
   'credential of another identity service',

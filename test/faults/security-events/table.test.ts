@@ -56,7 +56,7 @@ describe.each(named)('Keycloak issues 51376, 26532: %s', (name, event) => {
     before = await latestRevision();
     const answer = await carryOut(scene, name);
     after = await latestRevision();
-    // What is refused is so before its rows are gone, and the acting operator's own would go with its tenant's.
+    // What is refused is so before its rows are gone.
     await admin.query(`update erasure set requested_at = requested_at + interval '1 hour'`);
     if (isIdempotent) expect(await carryOut(scene, name)).toEqual(answer);
     expect(await latestRevision()).toBe(after);

@@ -1,8 +1,11 @@
-import type { Principal } from './act.ts';
+import type { Caller } from './act.ts';
 
-/** The home of credentials that act in several tenants. No tenant can be created by this name. */
+/**
+ * The home of credentials that no one tenant may end: those that act in several, or revoke everything. No tenant can be created
+ * by this name.
+ */
 export const platformTenantId = 'touchstone';
 
-/** The tenant that a principal's credentials, and what is recorded of it, belong to. */
-export const homeOf = ({ tenantIds }: Pick<Principal, 'tenantIds'>): string =>
-  tenantIds.length === 1 ? (tenantIds[0] as string) : platformTenantId;
+/** The tenant that a caller's credential, and what is recorded of it, belong to. */
+export const homeOf = ({ tenantIds, scopes }: Pick<Caller, 'tenantIds' | 'scopes'>): string =>
+  tenantIds.length === 1 && !scopes.includes('tokens:revoke_all') ? (tenantIds[0] as string) : platformTenantId;

@@ -80,6 +80,14 @@ test('one that acts in several tenants is at home in none of them', async () => 
   expect(inserted[0]?.record.tenantId).toBe('touchstone');
 });
 
+test('who may revoke everything is at home in no tenant, also with what it is refused', async () => {
+  const { make, refusals } = open();
+  for (const scopes of [['tokens:revoke'], ['tokens:revoke', 'tokens:revoke_all']]) {
+    await expect(make(operator, {}, { ...maker, scopes })).rejects.toThrow(CallerNotAllowed);
+  }
+  expect(refusals.map(({ tenantId }) => tenantId)).toEqual(['t1', 'touchstone']);
+});
+
 test.each([
   ['whose maker is no operator', operator, {}, { ...maker, kind: 'identity_service' as const }, CallerNotAllowed],
   ['whose maker lacks the scope', operator, {}, { ...maker, scopes: ['tokens:revoke'] }, CallerNotAllowed],

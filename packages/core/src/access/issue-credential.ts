@@ -89,7 +89,7 @@ async function issueAuthorised(
   const principal = await resolvePrincipal(act, command.principal, ports.registry);
   for (const tenantId of principal.tenantIds) requireTenant(caller, tenantId);
   if (!holdsRights(principal.kind)) await requireTenants(principal.tenantIds, ports.registry);
-  const home = homeOf(principal);
+  const home = homeOf({ ...principal, scopes: command.scopes });
   // It would be dead at its birth.
   if (ports.follower.watermarks.isDead({ kind: 'tenant', key: home })) throw new Disabled('tenant');
   checkNotMore(act, principal, command);
@@ -157,7 +157,7 @@ export async function writeCredential(
   event: (record: TokenRecord) => AuditEvent,
   ports: CredentialWriting,
 ): Promise<IssuedCredential> {
-  const tenantId = homeOf(principal);
+  const tenantId = homeOf({ ...principal, scopes });
   const { token, record } = await ports.methods.mint(
     'reference',
     {

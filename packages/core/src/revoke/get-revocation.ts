@@ -33,7 +33,7 @@ const tenantsSeen = ({ caller }: Act): readonly string[] =>
 
 function maySee({ caller }: Act, { tenantId, target, includeCredentials }: Revocation): boolean {
   if (tenantId === null) return caller.scopes.includes('tokens:revoke_all');
-  // A credential that acts in several tenants is at home in none of them.
+  // A credential that acts in several tenants, or revokes everything, is at home in none.
   const isThere =
     tenantId === platformTenantId ? caller.scopes.includes('tokens:revoke_all') : actsIn(caller, tenantId);
   if (!isThere) return false;

@@ -88,8 +88,8 @@ test.each<readonly [string, Partial<Caller>, Partial<TokenRecord>, Outcome, Outc
   ['an operator without the scope', { ...operator, scopes: ['tokens:explain'] }, {}, 'not allowed', 'not allowed'],
   ['an operator, of another tenant', operator, { tenantId: 't2' }, 'unknown', 'unknown'],
   ['an operator, a credential', operator, credential, 'revoked', 'revoked'],
-  ['an operator, one that acts in several tenants', operator, homeless, 'unknown', 'unknown'],
-  ['a platform operator, one that acts in several tenants', ownerOfAll, homeless, 'revoked', 'revoked'],
+  ['an operator, one that is at home in no tenant', operator, homeless, 'unknown', 'unknown'],
+  ['a platform operator, one that is at home in no tenant', ownerOfAll, homeless, 'revoked', 'revoked'],
   ['an identity service, of a user', identity, {}, 'revoked', 'revoked'],
   ['an identity service, of no user', identity, { userHandle: null }, 'not allowed', 'not allowed'],
   ['an identity service, a credential', identity, credential, 'not allowed', 'not allowed'],
@@ -118,7 +118,7 @@ async function outcomeOf(revoking: Promise<unknown>): Promise<Outcome> {
   }
 }
 
-test('an operator gives up its own credential, also one that acts in several tenants', async () => {
+test('an operator gives up its own credential, also one that is at home in no tenant', async () => {
   const { byId, tokenId, intents } = await open(homeless);
   await byId({ ...operator, credentialId: tokenId });
   expect(intents).toMatchObject([{ includeCredentials: true, tenantId: platformTenantId }]);

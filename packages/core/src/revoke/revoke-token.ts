@@ -71,7 +71,7 @@ export function keyOfTokenId(tokenId: string): TokenKey {
 /** The tenants of whose tokens the caller may know: one of any other is unknown. */
 function tenantsReached({ caller }: Act, key: TokenKey): readonly string[] {
   const own = caller.tenantIds.filter((tenantId) => tenantId !== platformTenantId);
-  // Credentials that act in several tenants are at home in none of them: but everyone may give up their own.
+  // Credentials that act in several tenants, or revoke everything, are at home in none: but everyone may give up their own.
   const isOwn = tokenIdOf(key) === caller.credentialId;
   return isOwn || caller.scopes.includes('tokens:revoke_all') ? [...own, platformTenantId] : own;
 }

@@ -310,8 +310,8 @@ export type RevokeTokensRequest = Message<"touchstone.v1.RevokeTokensRequest"> &
    * Whether the credentials of the target's identity services, apps, resource servers and operators die as well. The one
    * that makes this call is always spared by it, so that a full revocation doesn't stop the recovery from it; it can be cut
    * off by its id. Another one's call does not spare it: two operators who revoke everything within a second can end each
-   * other's, and `touchstone bootstrap --replace` makes another. An operator's that acts in several tenants is of none of
-   * them: it dies with all there are, or by its id.
+   * other's, and `touchstone bootstrap --replace` makes another. An operator's that acts in several tenants, or has
+   * `tokens:revoke_all`, is of no tenant: it dies with all there are, or by its id.
    *
    * @generated from field: bool include_credentials = 4;
    */
@@ -1036,7 +1036,8 @@ export const RevocationService: GenService<{
    * policies, signing keys, and the key that its users' handles are made under. Then the handles that remain - in the history of
    * revocations, on the audit trail, in backups of either - say nothing of anybody. Its name stays taken, and so do those of its apps
    * and resource servers: a tenant that had one of them would be taken for this one. An operator's credential that acts in this
-   * tenant alone goes with it, the caller's own too: GetErasure is then for one that acts in another tenant as well.
+   * tenant alone goes with it, the caller's own too, but a platform operator's: GetErasure is then for one of those, or one that
+   * acts in another tenant as well.
    *
    * Callers: those of EraseUser. Safe to retry: it is done again, until nothing is left and the answer is TENANT_UNKNOWN. Errors:
    * TENANT_UNKNOWN, NOT_DISABLED.
