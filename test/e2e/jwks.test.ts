@@ -32,6 +32,7 @@ test('a verifier that knows nothing but the address verifies what was signed, an
   expect(payload).toMatchObject({
     sub: 'ada',
     client_id: appId,
+    tenant_id: world.tenantId,
     scope: 'orders:read',
     claims: { name: 'Ada', email: 'ada@example.org' },
   });

@@ -82,6 +82,7 @@ async function openCase(algorithm: SigningAlgorithm) {
       sub: 'ada',
       aud: audience,
       client_id: 'app',
+      tenant_id: 'acme',
       iat: Math.floor((expiresAt - 3_600_000) / 1_000),
       exp: Math.floor(expiresAt / 1_000),
       jti: tokenIdOf(record.key),

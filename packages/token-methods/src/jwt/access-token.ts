@@ -13,6 +13,8 @@ export interface AccessTokenPayload {
   readonly sub: string | null;
   readonly aud: string;
   readonly client_id: string | null;
+  /** Of the app, and of the audience: `iss` and the keys' address are those of all tenants. */
+  readonly tenant_id: string;
   /** Seconds since 1970. */
   readonly iat: number;
   readonly exp: number;
@@ -36,6 +38,7 @@ export const payloadOf = (draft: TokenDraft, secrets: Secrets, issuer: string, j
   sub: secrets.subject ?? secrets.userId ?? draft.appId,
   aud: draft.audience,
   client_id: draft.appId,
+  tenant_id: draft.tenantId,
   iat: Math.floor(draft.issuedAt / 1_000),
   // Rounded down: who verifies it by itself must not honour it for longer than we do.
   exp: Math.floor(draft.expiresAt / 1_000),

@@ -40,6 +40,7 @@ describe('the string', () => {
       sub: 'ada@example.org',
       aud: 'https://orders.example.com',
       client_id: 'app',
+      tenant_id: 'acme',
       iat: 1_795_000_000,
       exp: 1_795_003_600,
       jti: tokenIdOf(record.key),
@@ -55,6 +56,12 @@ describe('the string', () => {
     expect(decodePart(token.split('.')[1])).toMatchObject({ iat: 1_795_000_000, exp: 1_795_003_600 });
   });
 
+  test('says whose it is', async () => {
+    const { method } = await openSigned();
+    const { token } = await method.mint({ ...draft, tenantId: 'other' }, secrets, null);
+    expect(decodePart(token.split('.')[1])).toMatchObject({ tenant_id: 'other', iss: issuer });
+  });
+
   test('without a user is of its app', async () => {
     const { method, open } = await openSigned();
     const { token, record } = await method.mint({ ...draft, userHandle: null }, { ...secrets, userId: null }, null);
@@ -64,7 +71,7 @@ describe('the string', () => {
 
   test('has no claim of its user that could be taken for one of its own', async () => {
     const { method } = await openSigned();
-    const claims = { sub: 'root', exp: 9e9, aud: '*', scope: 'admin', __proto__: { iss: 'evil' } };
+    const claims = { sub: 'root', exp: 9e9, aud: '*', tenant_id: 'evil', scope: 'admin', __proto__: { iss: 'evil' } };
     const payloads = await Promise.all(
       [claims, {}].map(async (claims) => {
         const { token } = await method.mint(draft, { ...secrets, claims }, null);

@@ -165,8 +165,9 @@ export const TokenMethod = {
   CONSENT_KEY: 3,
 
   /**
-   * A signed JWT that anybody can read (RFC 9068), and verify without asking - as of when it was issued. It holds those
-   * claims only that are released to its audience.
+   * A signed JWT that anybody can read (RFC 9068), and verify without asking - as of when it was issued. Whoever does compares
+   * its `tenant_id` with their own, beside `iss` and `aud`: tenants share the issuer and the address of their keys. It holds
+   * those claims only that are released to its audience.
    *
    * @generated from enum value: TOKEN_METHOD_SIGNED = 4;
    */
