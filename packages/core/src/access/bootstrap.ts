@@ -63,7 +63,7 @@ export async function bootstrap(command: BootstrapCommand, ports: BootstrapPorts
     );
   }
   if (!claim.isFirst) await cutOffFormer(principal, claim.tenantIds, ports);
-  const birth = await ports.tokens.draw(homeOf(principal));
+  const birth = await ports.tokens.draw(homeOf({ ...principal, scopes }));
   const expiresAt = birth.now + ttl * 1_000;
   return writeCredential(principal, scopes, { ...birth, expiresAt }, bootstrapped(name), ports);
 }
