@@ -1,5 +1,4 @@
 import type { JsonObject } from '@bufbuild/protobuf';
-import { Code } from '@connectrpc/connect';
 import { ClientType, HostingType, RefusalReason, Usage } from '@touchstone/contracts';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { bootstrapped, type Clients, clientsOf, openWorld, unique, type World } from '../harness/world.ts';
@@ -462,16 +461,22 @@ describe('revoking', () => {
     expectField(await failureOf(operator.revocation.getRevocation({ revocationId })), 'revocation_id', revocationId);
   });
 
-  test('an unknown app, tenant or token is not found', async () => {
+  test('an unknown app, tenant, consent or token is not found', async () => {
     const { revocation } = operator;
-    expect(
-      await outcomeOf(revocation.revokeTokens(targeting({ case: 'app', value: { appId: 'nothing' } }) as never)),
-    ).toBe('NotFound APP_UNKNOWN');
-    expect(
-      await outcomeOf(revocation.revokeTokens(targeting({ case: 'tenant', value: { tenantId: absent } }) as never)),
-    ).toBe('NotFound TENANT_UNKNOWN');
+    const unknownOf = async (call: Promise<unknown>) => {
+      const { code, reason, metadata } = await failureOf(call);
+      return `${code} ${reason} ${metadata.field}`;
+    };
+    const targeted = (target: unknown) => unknownOf(revocation.revokeTokens(targeting(target) as never));
+    expect(await targeted({ case: 'app', value: { appId: 'nothing' } })).toBe('NotFound APP_UNKNOWN target.app.app_id');
+    expect(await targeted({ case: 'tenant', value: { tenantId: absent } })).toBe(
+      'NotFound TENANT_UNKNOWN target.tenant.tenant_id',
+    );
+    expect(await targeted({ case: 'consentId', value: `con_${'0'.repeat(21)}` })).toBe(
+      'NotFound CONSENT_UNKNOWN target.consent_id',
+    );
     const tokenOrId = { case: 'tokenId', value: `tok_${'0'.repeat(26)}` } as const;
-    expect(await outcomeOf(revocation.revokeToken({ tokenOrId }))).toBe('NotFound TOKEN_UNKNOWN');
+    expect(await unknownOf(revocation.revokeToken({ tokenOrId }))).toBe('NotFound TOKEN_UNKNOWN token_id');
   });
 
   test('one bad revocation among forty that come together fails alone', async () => {
@@ -498,13 +503,13 @@ describe('revoking', () => {
 
 describe('the registry names the field at fault', () => {
   const tenant = (over: Over) => operator.registry.createTenant({ tenant: { tenantId: absent, ...over } });
+  const kinds = { clientType: ClientType.WEB, hostingType: HostingType.FIRST_PARTY };
   const app = (over: Over) =>
     operator.registry.createApp({
       app: {
         appId: unique('app'),
         tenantId: world.tenantId,
-        clientType: ClientType.WEB,
-        hostingType: HostingType.FIRST_PARTY,
+        ...kinds,
         ...over,
       },
     });
@@ -639,11 +644,68 @@ describe('the registry names the field at fault', () => {
     );
   });
 
-  test('an app is granted no scope that the resource server lacks', async () => {
-    const { code, reason } = await failureOf(
-      app({ grants: [{ audience: world.audience, scopes: ['orders:everything'] }] }),
-    );
-    expect([code, reason]).toEqual([Code[Code.PermissionDenied], 'SCOPE_NOT_ALLOWED']);
+  const nowhere = 'https://nowhere.example.com';
+  const exchanging = (audience: string, from: string, to: string) =>
+    server({ exchanges: [{ audience, scopes: [{ from, to }] }] });
+  const certificateSha256 = 'A'.repeat(43);
+  const identities = [{ method: { case: 'certificateSha256', value: certificateSha256 }, scopes: ['tokens:validate'] }];
+
+  test.each<[what: string, reason: string, field: string, call: () => Promise<unknown>]>([
+    ['a grant of a scope that is not there', 'SCOPE_NOT_ALLOWED', 'app.grants', () => grant(['orders:everything'])],
+    [
+      'a grant for an audience that is not there',
+      'AUDIENCE_UNKNOWN',
+      'app.grants',
+      () => app({ grants: [{ audience: nowhere, scopes: ['a'] }] }),
+    ],
+    ['an identity of another kind', 'CREDENTIAL_NOT_ALLOWED', 'app.identities', () => app({ identities })],
+    ['an app of a tenant that is not there', 'TENANT_UNKNOWN', 'app.tenant_id', () => app({ tenantId: absent })],
+    ['an app of another tenant', 'CALLER_NOT_ALLOWED', 'app.tenant_id', () => app({ tenantId: foreign.tenantId })],
+    [
+      'a change of an app that is not there',
+      'APP_UNKNOWN',
+      'app.app_id',
+      () => operator.registry.updateApp({ app: { ...kinds, appId: 'nothing', tenantId: world.tenantId, etag: 'e' } }),
+    ],
+    [
+      'an exchange from a scope that is not there',
+      'SCOPE_NOT_ALLOWED',
+      'resource_server.exchanges',
+      () => exchanging(world.audience, 'b', 'orders:read'),
+    ],
+    [
+      'an exchange to a scope that is not there',
+      'SCOPE_NOT_ALLOWED',
+      'resource_server.exchanges',
+      () => exchanging(world.audience, 'a', 'orders:everything'),
+    ],
+    [
+      'an exchange to an audience that is not there',
+      'AUDIENCE_UNKNOWN',
+      'resource_server.exchanges',
+      () => exchanging(nowhere, 'a', 'a'),
+    ],
+    [
+      'a credential for an app that is not there',
+      'APP_UNKNOWN',
+      'app.app_id',
+      () => credential({ principal: { case: 'app', value: { appId: 'nothing' } } }),
+    ],
+    [
+      'a credential in a tenant that is not there',
+      'TENANT_UNKNOWN',
+      'identity_service.tenant_id',
+      () => credential({ principal: { case: 'identityService', value: { tenantId: absent, name: 'identity' } } }),
+    ],
+    [
+      'a credential in another tenant',
+      'CALLER_NOT_ALLOWED',
+      'auditor.tenant_ids',
+      () => auditorOf([world.tenantId, foreign.tenantId]),
+    ],
+  ])('that does not fit the rest: %s: %s %s', async (_what, reason, field, call) => {
+    const failure = await failureOf(call());
+    expect([failure.reason, failure.metadata.field]).toEqual([reason, field]);
   });
 });
 

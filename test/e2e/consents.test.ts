@@ -59,3 +59,12 @@ test('the end of a consent limits the life of a token as every other limit does,
   const wrong = world.request({ appId, userId: appId });
   expect(await outcomeOf(world.operator.issuer.explainGrant({ request: wrong }))).toBe('InvalidArgument INVALID_FIELD');
 });
+
+test.each([
+  ['an audience', { audience: 'https://nowhere.example.com', scopes }, 'AUDIENCE_UNKNOWN'],
+  ['a scope', { scopes: ['orders:everything'] }, 'SCOPE_NOT_ALLOWED'],
+])('nobody permits %s that is not there', async (_, over, reason) => {
+  const grants = [{ audience: world.audience, ...over }];
+  const refused = world.identity.consents.recordConsent(recording(world.appId, { grants }));
+  expect(await failureOf(refused)).toMatchObject({ reason, metadata: { field: 'grants' } });
+});

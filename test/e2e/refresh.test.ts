@@ -224,19 +224,23 @@ test('it is no token: nothing validates it, exchanges it, or takes it for a cred
 
 describe('it is refused', () => {
   test.each<[string, () => Promise<unknown>, string]>([
-    ['to another app', async () => refresh((await issue()).refreshToken, {}, patient), 'TOKEN_NOT_HONOURED'],
-    ['where it is a token', async () => refresh((await issue()).token), 'TOKEN_NOT_HONOURED'],
-    ['where it is none', async () => refresh('tks_rubbish'), 'TOKEN_NOT_HONOURED'],
+    [
+      'to another app',
+      async () => refresh((await issue()).refreshToken, {}, patient),
+      'TOKEN_NOT_HONOURED refresh_token',
+    ],
+    ['where it is a token', async () => refresh((await issue()).token), 'TOKEN_NOT_HONOURED refresh_token'],
+    ['where it is none', async () => refresh('tks_rubbish'), 'TOKEN_NOT_HONOURED refresh_token'],
     [
       'to an app that may not have any',
       async () => world.issue({ appId: await world.addApp(), refreshable: true }),
-      'REFRESH_NOT_ALLOWED',
+      'REFRESH_NOT_ALLOWED refreshable',
     ],
     [
       'without a user',
       async () =>
         app.clients.issuer.issueToken(world.request({ appId: app.appId, userId: '', claims: {}, refreshable: true })),
-      'REFRESH_NOT_ALLOWED',
+      'REFRESH_NOT_ALLOWED refreshable',
     ],
     [
       'once it has lain unused for too long',
@@ -246,7 +250,7 @@ describe('it is refused', () => {
         await new Promise((resolve) => setTimeout(resolve, 1_100));
         return refresh(refreshToken, {}, hasty);
       },
-      'TOKEN_NOT_HONOURED',
+      'TOKEN_NOT_HONOURED refresh_token',
     ],
     [
       'once its family has ended, however busily it was used',
@@ -259,10 +263,11 @@ describe('it is refused', () => {
         }
         return refreshToken;
       },
-      'TOKEN_NOT_HONOURED',
+      'TOKEN_NOT_HONOURED refresh_token',
     ],
-  ])('%s', async (_, attempt, reason) => {
-    expect(await failureOf(attempt())).toMatchObject({ reason });
+  ])('%s', async (_, attempt, expected) => {
+    const { reason, metadata } = await failureOf(attempt());
+    expect(`${reason} ${metadata.field}`).toBe(expected);
   });
 });
 

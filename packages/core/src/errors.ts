@@ -86,29 +86,29 @@ export class CallerNotAllowed extends TouchstoneError {
 
 export class TenantUnknown extends TouchstoneError {
   readonly code = 'tenant_unknown';
-  constructor() {
-    super('there is no such tenant', { field: 'tenant_id' });
+  constructor(field = 'tenant_id') {
+    super('there is no such tenant', { field });
   }
 }
 
 export class AppUnknown extends TouchstoneError {
   readonly code = 'app_unknown';
-  constructor() {
-    super('the tenant has no such app', { field: 'app_id' });
+  constructor(field = 'app_id') {
+    super('the tenant has no such app', { field });
   }
 }
 
 export class AudienceUnknown extends TouchstoneError {
   readonly code = 'audience_unknown';
-  constructor() {
-    super('the tenant has no resource server with this audience', { field: 'audience' });
+  constructor(field = 'audience') {
+    super('the tenant has no resource server with this audience', { field });
   }
 }
 
 export class ConsentUnknown extends TouchstoneError {
   readonly code = 'consent_unknown';
-  constructor() {
-    super('the user has given the app no such consent', { field: 'consent_id' });
+  constructor(field = 'consent_id') {
+    super('the user has given the app no such consent', { field });
   }
 }
 
@@ -136,8 +136,8 @@ export class SigningKeyUnknown extends TouchstoneError {
 /** Why it is not honoured is nobody's business who may not ask. */
 export class TokenNotHonoured extends TouchstoneError {
   readonly code = 'token_not_honoured';
-  constructor() {
-    super('the token is not honoured here', { field: 'token' });
+  constructor(field = 'token') {
+    super('the token is not honoured here', { field });
   }
 }
 
@@ -234,8 +234,8 @@ export class Disabled extends TouchstoneError {
 export class ScopeNotAllowed extends TouchstoneError {
   readonly code = 'scope_not_allowed';
   /** @param limitedBy whose limit it is: `app`. */
-  constructor(scope: string, limitedBy: string) {
-    super(`the ${limitedBy} does not allow this scope`, { field: 'scopes', scope, limited_by: limitedBy });
+  constructor(scope: string, limitedBy: string, field = 'scopes') {
+    super(`the ${limitedBy} does not allow this scope`, { field, scope, limited_by: limitedBy });
   }
 }
 

@@ -11,7 +11,7 @@ import type { AuditWriter, Birth, TokenWriter, UserHandles } from '../issue/port
 import { type Asked, recordRefusal } from '../issue/record-refusal.ts';
 import type { Registry } from '../register/ports.ts';
 import { platformTtlMax } from '../register/registration.ts';
-import { unknownEntry } from '../register/unknown-entry.ts';
+import { idFields, unknownEntry } from '../register/unknown-entry.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { TokenMethods } from '../tokens/token-method.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
@@ -87,8 +87,8 @@ async function issueAuthorised(
   requireKind(caller, 'operator');
   requireScope(caller, 'credentials:issue');
   const principal = await resolvePrincipal(act, command.principal, ports.registry);
-  for (const tenantId of principal.tenantIds) requireTenant(caller, tenantId);
-  if (!holdsRights(principal.kind)) await requireTenants(principal.tenantIds, ports.registry);
+  for (const tenantId of principal.tenantIds) requireTenant(caller, tenantId, tenantFields[principal.kind]);
+  if (!holdsRights(principal.kind)) await requireTenants(principal, ports.registry);
   const home = homeOf({ ...principal, scopes: command.scopes });
   // It would be dead at its birth.
   if (ports.follower.watermarks.isDead({ kind: 'tenant', key: home })) throw new Disabled('tenant');
@@ -109,19 +109,28 @@ async function issueAuthorised(
 async function resolvePrincipal({ caller }: Act, asked: PrincipalRequest, registry: Registry): Promise<Principal> {
   if ('tenantIds' in asked) return asked;
   const found = await registry.read(asked.kind, asked.name, caller.tenantIds);
-  if (!found || !caller.tenantIds.includes(found.entry.tenantId)) throw unknownEntry(asked.kind);
+  if (!found || !caller.tenantIds.includes(found.entry.tenantId)) throw unknownEntry(asked.kind, idFields[asked.kind]);
   if (found.disabled) throw new Disabled(asked.kind);
   return { ...asked, tenantIds: [found.entry.tenantId] };
 }
 
 /** An operator may be made before its tenants are; what serves a tenant may not. @throws TenantUnknown, Disabled */
-async function requireTenants(tenantIds: readonly string[], registry: Registry): Promise<void> {
-  for (const tenantId of tenantIds) {
+async function requireTenants(principal: Principal, registry: Registry): Promise<void> {
+  for (const tenantId of principal.tenantIds) {
     const found = await registry.read('tenant', tenantId, [tenantId]);
-    if (!found) throw new TenantUnknown();
+    if (!found) throw new TenantUnknown(tenantFields[principal.kind]);
     if (found.disabled) throw new Disabled('tenant');
   }
 }
+
+/** What names the principal's tenants in the request. */
+const tenantFields: Readonly<Record<CallerKind, string>> = {
+  app: idFields.app,
+  resource_server: idFields.resource_server,
+  identity_service: 'identity_service.tenant_id',
+  operator: 'operator.tenant_ids',
+  auditor: 'auditor.tenant_ids',
+};
 
 /** Kinds that act on what others own: theirs are narrowed by what their maker has. */
 const holdsRights = (kind: CallerKind): boolean => kind === 'operator' || kind === 'auditor';
@@ -142,10 +151,10 @@ function checkNotMore({ caller }: Act, principal: Principal, { scopes, ttl }: Cr
 }
 
 /** @throws InvalidField, CredentialNotAllowed */
-export function checkScopes(kind: CallerKind, scopes: readonly string[]): void {
-  if (scopes.length === 0) throw new InvalidField('scopes', 'must name at least one');
+export function checkScopes(kind: CallerKind, scopes: readonly string[], field = 'scopes'): void {
+  if (scopes.length === 0) throw new InvalidField(field, 'must name at least one');
   if (!scopes.every((scope) => scopesOfKind[kind].includes(scope))) {
-    throw new CredentialNotAllowed(`this kind may have: ${scopesOfKind[kind].join(', ')}`, { field: 'scopes' });
+    throw new CredentialNotAllowed(`this kind may have: ${scopesOfKind[kind].join(', ')}`, { field });
   }
 }
 

@@ -52,17 +52,17 @@ export function requireScope(caller: Caller, scope: string): void {
  * The same answer whether the tenant exists or not: nobody learns of tenants that are not theirs.
  * @throws CallerNotAllowed unless the credential names the tenant.
  */
-export function requireTenant(caller: Caller, tenantId: string): void {
+export function requireTenant(caller: Caller, tenantId: string, field = 'tenant_id'): void {
   if (!caller.tenantIds.includes(tenantId)) {
-    throw new CallerNotAllowed('the credential does not name this tenant', { field: 'tenant_id' });
+    throw new CallerNotAllowed('the credential does not name this tenant', { field });
   }
 }
 
 /** @throws CallerNotAllowed unless it is an operator, whose credential has the scope and names the tenant. */
-export function requireOperator(caller: Caller, scope: string, tenantId: string): void {
+export function requireOperator(caller: Caller, scope: string, tenantId: string, field = 'tenant_id'): void {
   requireKind(caller, 'operator');
   requireScope(caller, scope);
-  requireTenant(caller, tenantId);
+  requireTenant(caller, tenantId, field);
 }
 
 /** Whether the caller may act in the tenant. */

@@ -82,10 +82,10 @@ async function checkGrants({ tenantId, appId, grants }: RecordConsentCommand, re
   // What is remembered may be old, and a consent is for long.
   registry.forget(tenantId);
   for (const { audience, scopes } of grants) {
-    const { app } = requireKnown(await registry.find(tenantId, appId, audience));
+    const { app } = requireKnown(await registry.find(tenantId, appId, audience), 'grants');
     const permitted = scopesAt(app.grants, audience);
     const missing = scopes.find((scope) => !permitted.has(scope));
-    if (missing !== undefined) throw new ScopeNotAllowed(missing, 'app');
+    if (missing !== undefined) throw new ScopeNotAllowed(missing, 'app', 'grants');
   }
 }
 

@@ -70,11 +70,11 @@ export const secondsLeftOf = ({ consent, now }: ConsentAsOf): number => Math.flo
 export const consentAgeOf = ({ consent, now }: ConsentAsOf): number => Math.floor((now - consent.recordedAt) / 1_000);
 
 /** @throws TenantUnknown, AppUnknown, AudienceUnknown, Disabled */
-export function requireKnown(registration: Registration): Complete {
+export function requireKnown(registration: Registration, audienceField?: string): Complete {
   const { tenant, app, resourceServer, disabled } = registration;
   if (!tenant) throw new TenantUnknown();
   if (!app) throw new AppUnknown();
-  if (!resourceServer) throw new AudienceUnknown();
+  if (!resourceServer) throw new AudienceUnknown(audienceField);
   for (const what of disabled) throw new Disabled(what);
   return registration as Complete;
 }

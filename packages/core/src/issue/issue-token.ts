@@ -188,7 +188,7 @@ export function issueUnderLatest(
 /** However long it was to live when it was made. @throws TokenNotHonoured */
 function requireInTime({ beganAt, madeAt, presentedAt }: Renewal, { ttlMax, idleMax }: RefreshPolicy): void {
   const end = Math.min(beganAt + ttlMax * 1_000, madeAt + idleMax * 1_000);
-  if (presentedAt >= end) throw new TokenNotHonoured();
+  if (presentedAt >= end) throw new TokenNotHonoured('refresh_token');
 }
 
 /** @throws RefreshNotAllowed */
@@ -219,7 +219,7 @@ async function write(
   const end = Math.min(expiresAt, family?.end ?? expiresAt);
   const lineage = family ? [family.root] : [];
   const { token, record } = await mint(command, decided, lineage, { ...birth, expiresAt: end }, ports);
-  requireAncestorsAlive(record, ports.follower);
+  requireAncestorsAlive(record, ports.follower, 'refresh_token');
   const issued = issuedFrom(token, record, decided.grant.excess, ports.follower);
   const event = tokenIssued(act, record, '');
   const { liveTokens } = decided.grant;
@@ -251,8 +251,12 @@ function roomFor(act: Act, limit: LiveTokensLimit | null, { revocations, followe
  * A later attempt may come long after what it derives from was looked up, and a row that nobody honours would be stored after
  * those of its user have been erased. @throws TokenNotHonoured
  */
-export function requireAncestorsAlive(record: Pick<TokenRecord, 'lineage'>, { watermarks }: Follower): void {
-  if (watermarks.revokesAncestorOf(record)) throw new TokenNotHonoured();
+export function requireAncestorsAlive(
+  record: Pick<TokenRecord, 'lineage'>,
+  { watermarks }: Follower,
+  field: 'token' | 'refresh_token' = 'token',
+): void {
+  if (watermarks.revokesAncestorOf(record)) throw new TokenNotHonoured(field);
 }
 
 export const issuedFrom = (

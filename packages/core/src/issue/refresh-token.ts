@@ -94,7 +94,7 @@ async function renewOrFindUse(
   ports: RefreshPorts,
 ): Promise<IssuedToken | UsedBefore> {
   try {
-    if (honoured.now >= honoured.renewable.idleUntil) throw new TokenNotHonoured();
+    if (honoured.now >= honoured.renewable.idleUntil) throw new TokenNotHonoured('refresh_token');
     return await issueUnderLatest(act, issueCommandOf(honoured, command), renewal, ports);
   } catch (error) {
     const before = isRefusal(error) ? await ports.tokens.findUse(honoured.record.key) : null;
@@ -105,7 +105,7 @@ async function renewOrFindUse(
 
 async function findHonoured(act: Act, { token }: RefreshCommand, ports: RefreshPorts): Promise<Honoured> {
   const found = ports.methods.locate(token);
-  if (!found) throw new TokenNotHonoured();
+  if (!found) throw new TokenNotHonoured('refresh_token');
   const { located, method } = found;
   const {
     records: [record = null],
@@ -122,10 +122,10 @@ async function findHonoured(act: Act, { token }: RefreshCommand, ports: RefreshP
   } as const;
   // What it renews is decided anew, by the whole of the policy.
   const decision = decide(record, opened, watermarks, demand, now, null);
-  if (!decision.active || !actsIn(act.caller, decision.record.tenantId)) throw new TokenNotHonoured();
+  if (!decision.active || !actsIn(act.caller, decision.record.tenantId)) throw new TokenNotHonoured('refresh_token');
   const renewable = decision.opened.claims as unknown as Renewable;
   const { appId } = decision.record;
-  if (appId === null || appId !== act.caller.name) throw new TokenNotHonoured();
+  if (appId === null || appId !== act.caller.name) throw new TokenNotHonoured('refresh_token');
   const known = { ...decision.record, appId };
   return { located, record: known, opened: decision.opened, renewable, root: rootOf(known), now };
 }

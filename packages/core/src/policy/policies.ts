@@ -56,7 +56,7 @@ export async function updatePolicy(
   { registry, policies }: PolicyPorts,
 ): Promise<PolicyMade> {
   const { tenantId } = read;
-  requireOperator(act.caller, 'registry:write', tenantId);
+  requireOperator(act.caller, 'registry:write', tenantId, 'policy.tenant_id');
   if (new Set(read.rules.map(({ ruleId }) => ruleId)).size < read.rules.length) {
     throw new InvalidField('policy.rules', 'must each have an id of their own');
   }

@@ -50,7 +50,7 @@ export async function checkIdentities(
   for (const { kind, name, identities } of callers) {
     requireDistinct(field, 'key or certificate', await Promise.all(identities.map((one) => shownBy(field, one, keys))));
     for (const one of identities) {
-      checkScopes(kind, one.scopes);
+      checkScopes(kind, one.scopes, field);
       const isHandedOn = one.scopes.includes('tokens:explain') && !had.has(JSON.stringify([name, one]));
       if (isHandedOn && !caller.scopes.includes('tokens:explain')) {
         throw new CredentialNotAllowed('it may not have scopes that its maker lacks', { field });

@@ -9,7 +9,7 @@ import type { Change, Head } from '../revisions/revision.ts';
 import { checkIdentities } from './check-identities.ts';
 import type { Registration, Registry, RegistryWriter } from './ports.ts';
 import { type App, type Registered, type RegisteredKind, type ResourceServer, registeredId } from './registration.ts';
-import { requireTenantThere, unknownEntry } from './unknown-entry.ts';
+import { idFields, requireTenantThere, unknownEntry } from './unknown-entry.ts';
 
 export interface RegisterPorts {
   readonly registry: Registry;
@@ -27,10 +27,9 @@ export interface RegisterPorts {
  */
 export async function createEntry(act: Act, registered: Registered, ports: RegisterPorts): Promise<string> {
   const { what, entry } = registered;
-  requireOperator(act.caller, 'registry:write', entry.tenantId);
-  const { field, ids } = reserved[what];
-  if (ids.includes(registeredId(what, entry))) {
-    throw new InvalidField(field, 'must be another name: this one is taken');
+  requireOperator(act.caller, 'registry:write', entry.tenantId, `${what}.tenant_id`);
+  if (reserved[what].includes(registeredId(what, entry))) {
+    throw new InvalidField(idFields[what], 'must be another name: this one is taken');
   }
   // A database that was restored may have forgotten whose name it was; the history has not that nothing of it is honoured.
   if (ports.follower.watermarks.isDead({ kind: what, key: registeredId(what, entry) })) throw new AlreadyExists(what);
@@ -47,14 +46,14 @@ export async function createEntry(act: Act, registered: Registered, ports: Regis
 async function requireNew({ what, entry }: Registered, registry: Registry): Promise<void> {
   const { tenantId } = entry;
   if (await registry.read(what, registeredId(what, entry), [tenantId])) throw new AlreadyExists(what);
-  if (what !== 'tenant') await requireTenantThere(registry, tenantId);
+  if (what !== 'tenant') await requireTenantThere(registry, tenantId, `${what}.tenant_id`);
 }
 
 /** Names that mean something else. */
-const reserved: Readonly<Record<RegisteredKind, { readonly field: string; readonly ids: readonly string[] }>> = {
-  tenant: { field: 'tenant.tenant_id', ids: [platformTenantId] },
-  app: { field: 'app.app_id', ids: [] },
-  resource_server: { field: 'resource_server.audience', ids: [touchstoneAudience, refreshAudience] },
+const reserved: Readonly<Record<RegisteredKind, readonly string[]>> = {
+  tenant: [platformTenantId],
+  app: [],
+  resource_server: [touchstoneAudience, refreshAudience],
 };
 
 /**
@@ -71,9 +70,9 @@ export async function updateEntry(
   ports: RegisterPorts,
 ): Promise<{ readonly etag: string; readonly head: Head | null }> {
   const { what, entry } = registered;
-  requireOperator(act.caller, 'registry:write', entry.tenantId);
+  requireOperator(act.caller, 'registry:write', entry.tenantId, `${what}.tenant_id`);
   const found = await ports.registry.read(what, registeredId(what, entry), [entry.tenantId]);
-  if (found?.entry.tenantId !== entry.tenantId) throw unknownEntry(what);
+  if (found?.entry.tenantId !== entry.tenantId) throw unknownEntry(what, idFields[what]);
   if (found.disabled) throw new Disabled(what);
   if (found.etag !== etag) throw new EtagStale();
   await check(registered, ports);
@@ -126,21 +125,24 @@ async function checkApp({ appId, tenantId, grants }: App, registry: Registry): P
   }
   // What is remembered may be older than what the operator has just done elsewhere.
   registry.forget(tenantId);
-  for (const { audience, scopes } of grants) requireScopes(await registry.find(tenantId, appId, audience), scopes);
+  for (const { audience, scopes } of grants) {
+    requireScopes('app.grants', await registry.find(tenantId, appId, audience), scopes);
+  }
 }
 
 /** @throws AudienceUnknown, Disabled, ScopeNotAllowed unless the resource server has the scopes. */
-function requireScopes({ resourceServer, disabled }: Registration, scopes: readonly string[]): void {
-  if (!resourceServer) throw new AudienceUnknown();
+function requireScopes(field: string, { resourceServer, disabled }: Registration, scopes: readonly string[]): void {
+  if (!resourceServer) throw new AudienceUnknown(field);
   if (disabled.has('resource_server')) throw new Disabled('resource_server');
   const missing = scopes.find((scope) => !resourceServer.scopes.some((owned) => owned.name === scope));
-  if (missing !== undefined) throw new ScopeNotAllowed(missing, 'resource server');
+  if (missing !== undefined) throw new ScopeNotAllowed(missing, 'resource server', field);
 }
 
 async function checkResourceServer(
   { audience, tenantId, scopes, exchanges, encryptionJwk }: ResourceServer,
   { registry, encryptionKeys }: RegisterPorts,
 ): Promise<void> {
+  const field = 'resource_server.exchanges';
   if (new Set(scopes.map(({ name }) => name)).size < scopes.length) {
     throw new InvalidField('resource_server.scopes', 'must each have a name of its own');
   }
@@ -149,19 +151,20 @@ async function checkResourceServer(
     throw new InvalidField('resource_server.encryption_jwk', rule);
   }
   if (new Set(exchanges.map((edge) => edge.audience)).size < exchanges.length) {
-    throw new InvalidField('resource_server.exchanges', 'must each lead to another audience');
+    throw new InvalidField(field, 'must each lead to another audience');
   }
   if (exchanges.reduce((sum, edge) => sum + edge.scopes.length, 0) > scopesMax) {
-    throw new InvalidField('resource_server.exchanges', `must map at most ${scopesMax} scopes, all together`);
+    throw new InvalidField(field, `must map at most ${scopesMax} scopes, all together`);
   }
   for (const edge of exchanges) {
     if (edge.audience === audience) {
-      throw new InvalidField('resource_server.exchanges', 'must lead to another audience than its own');
+      throw new InvalidField(field, 'must lead to another audience than its own');
     }
     const strange = edge.scopes.find(({ from }) => !scopes.some(({ name }) => name === from));
-    if (strange) throw new ScopeNotAllowed(strange.from, 'resource server');
+    if (strange) throw new ScopeNotAllowed(strange.from, 'resource server', field);
     const target = await registry.find(tenantId, '', edge.audience);
     requireScopes(
+      field,
       target,
       edge.scopes.map(({ to }) => to),
     );

@@ -79,12 +79,12 @@ test.each([
 });
 
 test.each([
-  [{ kind: 'consent', consentId: 'con_2' }, ConsentUnknown],
-  [{ kind: 'consent', consentId: 'con_3' }, ConsentUnknown],
-  [{ kind: 'signing_key', signingKeyId: 'k2' }, SigningKeyUnknown],
+  [{ kind: 'consent', consentId: 'con_2' }, new ConsentUnknown('target.consent_id')],
+  [{ kind: 'consent', consentId: 'con_3' }, new ConsentUnknown('target.consent_id')],
+  [{ kind: 'signing_key', signingKeyId: 'k2' }, new SigningKeyUnknown()],
 ] as const)('%o, of another tenant or none, is unknown', async (target, error) => {
   const { revoke, intents } = open();
-  await expect(revoke(target)).rejects.toThrow(error);
+  await expect(revoke(target)).rejects.toEqual(error);
   expect(intents).toEqual([]);
 });
 
@@ -133,14 +133,16 @@ test('an identity service revokes what its users have', async () => {
 });
 
 test.each([
-  [{ kind: 'user', tenantId: 't2', userId: 'ada' }, CallerNotAllowed],
-  [{ kind: 'tenant', tenantId: 't2' }, CallerNotAllowed],
-  [{ kind: 'app', appId: 'a2' }, AppUnknown],
-  [{ kind: 'app_user', appId: 'a2', userId: 'ada' }, AppUnknown],
-  [{ kind: 'app', appId: 'none' }, AppUnknown],
-] as const)('another tenant is out of reach: %o', async (target, failure) => {
+  [{ kind: 'user', tenantId: 't2', userId: 'ada' }, CallerNotAllowed, 'target.user.tenant_id'],
+  [{ kind: 'tenant', tenantId: 't2' }, CallerNotAllowed, 'target.tenant.tenant_id'],
+  [{ kind: 'app', appId: 'a2' }, AppUnknown, 'target.app.app_id'],
+  [{ kind: 'app_user', appId: 'a2', userId: 'ada' }, AppUnknown, 'target.app_user.app_id'],
+  [{ kind: 'app', appId: 'none' }, AppUnknown, 'target.app.app_id'],
+] as const)('another tenant is out of reach: %o', async (target, failure, field) => {
   const { revoke, intents } = open();
-  await expect(revoke(target)).rejects.toThrow(failure);
+  const refused = revoke(target);
+  await expect(refused).rejects.toThrow(failure);
+  await expect(refused).rejects.toMatchObject({ metadata: { field } });
   expect(intents).toEqual([]);
 });
 

@@ -107,19 +107,19 @@ async function resolve(
     case 'all':
       return { kind: 'all', key: '', tenantId: null };
     case 'tenant':
-      requireTenant(act.caller, target.tenantId);
-      await requireTenantThere(registry, target.tenantId);
+      requireTenant(act.caller, target.tenantId, 'target.tenant.tenant_id');
+      await requireTenantThere(registry, target.tenantId, 'target.tenant.tenant_id');
       return { kind: 'tenant', key: target.tenantId, tenantId: target.tenantId };
     case 'user': {
       const { tenantId, userId } = target;
-      requireTenant(act.caller, tenantId);
+      requireTenant(act.caller, tenantId, 'target.user.tenant_id');
       return { kind: 'user', key: (await handles.of(tenantId)).handleOf(userId), tenantId };
     }
     case 'app':
-      return { kind: 'app', key: target.appId, tenantId: await ownerOf(act, target.appId, registry) };
+      return { kind: 'app', key: target.appId, tenantId: await ownerOf(act, target, registry) };
     case 'consent': {
       const found = await consents.find(target.consentId, act.caller.tenantIds);
-      if (!found || !actsIn(act.caller, found.consent.tenantId)) throw new ConsentUnknown();
+      if (!found || !actsIn(act.caller, found.consent.tenantId)) throw new ConsentUnknown('target.consent_id');
       return { kind: 'consent', key: target.consentId, tenantId: found.consent.tenantId };
     }
     case 'signing_key': {
@@ -129,15 +129,19 @@ async function resolve(
     }
     case 'app_user': {
       const { appId, userId } = target;
-      const tenantId = await ownerOf(act, appId, registry);
+      const tenantId = await ownerOf(act, target, registry);
       return { kind: 'app_user', key: appUserKey(appId, (await handles.of(tenantId)).handleOf(userId)), tenantId };
     }
   }
 }
 
 /** Another tenant's app is as unknown as none. */
-async function ownerOf({ caller }: Act, appId: string, registry: Registry): Promise<string> {
+async function ownerOf(
+  { caller }: Act,
+  { kind, appId }: Extract<RevocationTarget, { kind: 'app' | 'app_user' }>,
+  registry: Registry,
+): Promise<string> {
   const found = await registry.read('app', appId, caller.tenantIds);
-  if (!found || !actsIn(caller, found.entry.tenantId)) throw new AppUnknown();
+  if (!found || !actsIn(caller, found.entry.tenantId)) throw new AppUnknown(`target.${kind}.app_id`);
   return found.entry.tenantId;
 }
