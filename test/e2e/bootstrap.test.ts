@@ -37,8 +37,8 @@ test('who replaces what was bootstrapped for a name cuts it off in whichever ten
 test('a name that no operator, or no tenant, can have is refused before the name is spent on it', async () => {
   const [name, { tenantId }] = [unique('operator'), await openWorld(stack)];
   for (const wrong of ['Acme', 'a,b', '', '*', '9']) {
-    await expect(bootstrap(name, [tenantId, wrong], false)).rejects.toThrow('can be called');
-    await expect(bootstrap(wrong, [tenantId], false)).rejects.toThrow('can be called');
+    await expect(bootstrap(name, [tenantId, wrong], false)).rejects.toThrow('begins with a letter');
+    await expect(bootstrap(wrong, [tenantId], false)).rejects.toThrow('begins with a letter');
   }
   await bootstrap(name, [tenantId], false);
 });

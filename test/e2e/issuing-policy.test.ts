@@ -114,7 +114,7 @@ describe('a token allows', () => {
       expect(await failureOf(call)).toEqual({
         code: 'PermissionDenied',
         reason: 'SCOPE_NOT_ALLOWED',
-        message: `the ${limitedBy} does not allow this scope`,
+        message: `the ${limitedBy} does not allow the scope ${refused}`,
         metadata: { field: 'scopes', scope: refused, limited_by: limitedBy },
       });
   });

@@ -85,7 +85,7 @@ describe('a rule', () => {
       'TTL_TOO_LONG',
       { max_seconds: '60' },
     ],
-    ['methods', { ruleId: 'r', methods: [TokenMethod.SPLIT] }, {}, 'METHOD_NOT_ALLOWED', {}],
+    ['methods', { ruleId: 'r', methods: [TokenMethod.SPLIT] }, {}, 'METHOD_NOT_ALLOWED', { allowed: 'split' }],
     [
       'what is not bound',
       { ruleId: 'r', confirmations: [ConfirmationKind.KEY] },
@@ -189,7 +189,7 @@ describe('what is beyond a limit', () => {
       ['scopes', 'orders:write', '', 'rule r'],
       ['ttl', '600', '60', 'rule r'],
     ]);
-    expect(issued.excess[0]?.explanation).toBe('the rule r does not allow this scope');
+    expect(issued.excess[0]?.explanation).toBe('the rule r does not allow the scope orders:write');
     expect(await world.validate(issued.token)).toMatchObject({ active: true, scopes: ['orders:read'] });
     expect(await refused(asked)).toMatchObject({ reason: 'SCOPE_NOT_ALLOWED' });
   });

@@ -235,7 +235,7 @@ export class ScopeNotAllowed extends TouchstoneError {
   readonly code = 'scope_not_allowed';
   /** @param limitedBy whose limit it is: `app`. */
   constructor(scope: string, limitedBy: string, field = 'scopes') {
-    super(`the ${limitedBy} does not allow this scope`, { field, scope, limited_by: limitedBy });
+    super(`the ${limitedBy} does not allow the scope ${scope}`, { field, scope, limited_by: limitedBy });
   }
 }
 
@@ -252,8 +252,13 @@ export class TtlTooLong extends TouchstoneError {
 
 export class MethodNotAllowed extends TouchstoneError {
   readonly code = 'method_not_allowed';
-  constructor(limitedBy: string) {
-    super(`the ${limitedBy} does not allow tokens made by this method`, { field: 'method', limited_by: limitedBy });
+  /** @param allowed the methods that it allows. */
+  constructor(limitedBy: string, allowed: string) {
+    super(`the ${limitedBy} allows no tokens made by this method, only: ${allowed || 'none'}`, {
+      field: 'method',
+      allowed,
+      limited_by: limitedBy,
+    });
   }
 }
 
@@ -261,7 +266,7 @@ export class ConfirmationRequired extends TouchstoneError {
   readonly code = 'confirmation_required';
   /** @param kinds of confirmation, one of which it takes. */
   constructor(limitedBy: string, kinds: string) {
-    super(`the ${limitedBy} takes a token that is bound to what its holder has`, {
+    super(`the ${limitedBy} takes a token that is bound to what its holder has: ${kinds || 'nothing will do'}`, {
       field: 'confirmation',
       kinds,
       limited_by: limitedBy,
@@ -272,7 +277,7 @@ export class ConfirmationRequired extends TouchstoneError {
 export class ConsentTooOld extends TouchstoneError {
   readonly code = 'consent_too_old';
   constructor(limitedBy: string, maxSeconds: number) {
-    super(`the ${limitedBy} takes a consent that is younger: ask the user again`, {
+    super(`the ${limitedBy} takes a consent that is at most ${maxSeconds} seconds old: ask the user again`, {
       field: 'consent_id',
       max_seconds: String(maxSeconds),
       limited_by: limitedBy,

@@ -53,7 +53,11 @@ export async function bootstrap(command: BootstrapCommand, ports: BootstrapPorts
   const { name, tenantIds, scopes, ttl, replace } = command;
   checkScopes('operator', scopes);
   for (const text of [name, ...tenantIds]) {
-    if (!registeredName.test(text)) throw new CredentialNotAllowed(`no operator and no tenant can be called ${text}`);
+    if (!registeredName.test(text)) {
+      throw new CredentialNotAllowed(
+        `${text}: a name of an operator or tenant begins with a letter, and has up to 63 of a-z, 0-9 and -`,
+      );
+    }
   }
   const principal: Principal = { kind: 'operator', name, tenantIds };
   const claim = await ports.log.claim(name, tenantIds, replace);

@@ -33,7 +33,7 @@ export function errorOf({ by, what, asked, allowed }: Excess): TouchstoneError {
     case 'ttl':
       return new TtlTooLong(Number(allowed), by);
     case 'method':
-      return new MethodNotAllowed(by);
+      return new MethodNotAllowed(by, allowed);
     case 'confirmation':
       return new ConfirmationRequired(by, allowed);
     case 'consent':

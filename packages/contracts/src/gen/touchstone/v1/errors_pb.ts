@@ -120,7 +120,7 @@ export const ErrorReason = {
 
   /**
    * PERMISSION_DENIED: a token method that the app may not use, or by which a resource server that exchanges would read who the
-   * user is to others; metadata: `limited_by`.
+   * user is to others; metadata: `allowed`, `limited_by`.
    *
    * @generated from enum value: ERROR_REASON_METHOD_NOT_ALLOWED = 13;
    */
