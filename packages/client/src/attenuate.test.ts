@@ -44,13 +44,16 @@ test.each<[string, Attenuation]>([
   ['no number', { expiresAt: Number.NaN }],
   ['no end', { expiresAt: Number.POSITIVE_INFINITY }],
   ['a time too long', { expiresAt: 1e12 }],
+  ['milliseconds', { expiresAt: 1_795_000_060_000 }],
   ['a time as text', { expiresAt: '1795000060' as unknown as number }],
   ['an empty request', { request: '' }],
   ['a request that is no hash', { request: 'GET /orders' }],
   ['a hash in base64', { request: hash('sha256', '', 'base64') }],
   ['a hash in hexadecimal digits', { request: hash('sha256', '', 'hex') }],
 ])('to %s: that is none', (_, attenuation) => {
-  expect(() => attenuate(token, attenuation)).toThrow(RangeError);
+  const narrowed = () => attenuate(token, attenuation);
+  expect(narrowed).toThrow(RangeError);
+  expect(narrowed).toThrow(/^(scopes|expiresAt|request) must be |^attenuation: it must narrow something$/);
 });
 
 test('nothing but an ATTENUABLE token can be narrowed', () => {

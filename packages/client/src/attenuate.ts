@@ -36,6 +36,6 @@ export function attenuate(token: string, { scopes, expiresAt, request }: Attenua
   const narrowed = caveats.map(formatCaveat).reduce(withCaveat, macaroon);
   const copy = formatMacaroon(narrowed);
   if (narrowed.caveats.length > caveatsMax || copy.length > tokenCharactersMax)
-    throw new RangeError('token: no more can be taken from it, a longer one would be refused');
+    throw new RangeError(`token: a copy has at most ${caveatsMax} caveats and ${tokenCharactersMax} characters`);
   return copy;
 }

@@ -15,11 +15,18 @@ const forms = {
   request: /^req ([A-Za-z0-9_-]{43})$/,
 } as const;
 
+/** By the names that whoever narrows a token gives. */
+const rules: Readonly<Record<Caveat['kind'], string>> = {
+  scopes: 'scopes must be 1 to 64, each of up to 128 of a-z, 0-9 and . _ : / -, with a letter or a digit first',
+  expiry: 'expiresAt must be whole seconds since 1970, not milliseconds',
+  request: 'request must be a SHA-256 in base64url: 43 characters',
+};
+
 /** @throws RangeError where it is not of a form that validators know. */
 export function formatCaveat(caveat: Caveat): string {
   const text = textOf(caveat);
   // Read back: a scope with a space in it would be two.
-  if (!isDeepStrictEqual(parseCaveat(text), caveat)) throw new RangeError(`${caveat.kind}: this can't be a caveat`);
+  if (!isDeepStrictEqual(parseCaveat(text), caveat)) throw new RangeError(rules[caveat.kind]);
   return text;
 }
 
