@@ -1,4 +1,4 @@
-/** The kinds of callers; `bootstrap` is the command that has the database and the master key. */
+/** The kinds of callers. */
 export type CallerKind = 'identity_service' | 'app' | 'resource_server' | 'operator' | 'auditor';
 
 /** Whom a credential is for, as it is sealed into the credential. */

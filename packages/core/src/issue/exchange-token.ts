@@ -43,7 +43,7 @@ export interface ExchangeCommand extends Presented {
   readonly audience: string;
   /** At least one. */
   readonly scopes: readonly string[];
-  /** Seconds; null: as long as the limits allow, within reason. */
+  /** Seconds; null: as long as every limit allows, and never over `ttlDefault`. */
   readonly ttl: number | null;
   readonly method: TokenMethodName;
   /** The request that it came to the resource server with: SHA-256 in base64url of what identifies it; null: not told. */
@@ -77,8 +77,9 @@ interface Parent extends Presentation {
 /**
  * Makes a narrower token out of one that is honoured (RFC 8693). It allows no more than the presented string does, and ends
  * with whatever that was made from.
- * @throws CallerNotAllowed, TokenNotHonoured, AudienceUnknown, ExchangeNotAllowed, ExchangeTooDeep, ScopeNotAllowed,
- *   ConsentRequired, ConsentEnded, Disabled, MethodNotAllowed, TtlTooLong, TokenTooLong, InvalidField, StoreUnavailable, Overloaded
+ * @throws CallerNotAllowed, TokenNotHonoured, TenantUnknown, AudienceUnknown, ExchangeNotAllowed, ExchangeTooDeep,
+ *   ScopeNotAllowed, ConsentRequired, ConsentEnded, ConsentTooOld, Disabled, MethodNotAllowed, ConfirmationRequired, TtlTooLong,
+ *   TokenTooLong, InvalidField, RateExceeded, StoreUnavailable, Overloaded
  */
 export async function exchangeToken(act: Act, command: ExchangeCommand, ports: ExchangePorts): Promise<IssuedToken> {
   try {
@@ -275,7 +276,7 @@ function decideConfirmation(
   return confirmationOf(own);
 }
 
-/** No later than the end of what it is made out of. @throws TtlTooLong */
+/** No later than the end of what it is made out of. @throws TtlTooLong, TokenNotHonoured */
 function decideEnd({ ttl: asked }: ExchangeCommand, { expiresAt }: Opened, now: number, ttl: number): number {
   const end = now + ttl * 1_000;
   if (end <= expiresAt) return end;

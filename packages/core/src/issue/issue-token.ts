@@ -52,7 +52,7 @@ export interface IssueCommand {
   readonly audience: string;
   /** At least one. */
   readonly scopes: readonly string[];
-  /** Seconds; null: as long as the limits allow, within reason. */
+  /** Seconds; null: as long as every limit allows, and never over `ttlDefault`. */
   readonly ttl: number | null;
   readonly method: TokenMethodName;
   readonly usage: Usage;
@@ -100,7 +100,7 @@ export interface IssuePorts {
 /**
  * Makes a token. Once this resolves, a fully consistent validation on any replica accepts it.
  * @throws what `decideGrant`, `checkClaims` and the methods throw, CallerNotAllowed, InvalidField, ConsentUnknown,
- *   ConsentEnded, StoreUnavailable, Overloaded
+ *   ConsentEnded, RateExceeded, TooManyTokens, TokenNotHonoured, StoreUnavailable, Overloaded
  */
 export async function issueToken(act: Act, command: IssueCommand, ports: IssuePorts): Promise<IssuedToken> {
   try {

@@ -24,7 +24,7 @@ export interface RefreshCommand {
   readonly token: string;
   /** Out of what the first token of the family allowed; none: all of that. */
   readonly scopes: readonly string[];
-  /** Seconds; null: as long as the limits allow, within reason. */
+  /** Seconds; null: as long as every limit allows, and never over `ttlDefault`. */
   readonly ttl: number | null;
   readonly onExcess: OnExcess;
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { WrappedKey } from '@touchstone/core';
 import type { DataKeys } from './data-keys.ts';
 
-/** The keys of consents: 32 bytes each, wrapped by the data key of the month in which they were made. */
+/** The keys of consents: 32 bytes each, wrapped by the data key of the 30 days in which they were made, or moved. */
 export interface ConsentKeys {
   /** A new one. @throws StoreUnavailable */
   create(consentId: string): Promise<WrappedKey>;
