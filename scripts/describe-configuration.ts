@@ -46,9 +46,8 @@ ${own.map(([service, settings]) => `## ${titles[service] ?? `The ${service}`}\n\
 
 ## The touchstone command
 
-\`migrate\` and \`destroy-data-key\` read the first; \`bootstrap\`, \`rewrap-keys\` and \`move-consent-keys\` all, the last with a login that
-has been granted \`touchstone_keys\`; \`replay-revocations\` all, \`KAFKA_BROKERS\`, which must be given, and \`FENCE_MILLISECONDS\`;
-\`master-key\` none.
+\`migrate\` and \`destroy-data-key\` read the first; \`bootstrap\`, \`rewrap-keys\` and \`move-consent-keys\` all; \`replay-revocations\`
+all, \`KAFKA_BROKERS\`, which must be given, and \`FENCE_MILLISECONDS\`; \`master-key\` none.
 
 ${table(cliSettings)}
 

@@ -14,7 +14,7 @@ import { rewrapKeysCommand } from './commands/rewrap-keys.ts';
 
 try {
   await new Command('touchstone')
-    .description('Sets up a Touchstone installation.')
+    .description('Sets up a Touchstone installation, and keeps its keys and history.')
     .addCommand(masterKeyCommand)
     .addCommand(migrateCommand)
     .addCommand(bootstrapCommand)

@@ -1,12 +1,14 @@
 import { brokerList, databaseUrl, fenceMilliseconds, keySettings } from '@touchstone/service-kit';
 import { z } from 'zod';
 
-/** What `touchstone migrate` reads from its environment. */
+/** What `touchstone migrate` and `destroy-data-key` read from their environment. */
 export const databaseSettings = z.object({
-  DATABASE_URL: databaseUrl("PostgreSQL's URL, for a login that may create roles and tables."),
+  DATABASE_URL: databaseUrl(
+    "PostgreSQL's URL, for a login that may create roles and tables; of `move-consent-keys`, for one that has been granted `touchstone_keys`.",
+  ),
 });
 
-/** What `touchstone bootstrap` and `touchstone rewrap-keys` read from their environment. */
+/** What `touchstone bootstrap`, `rewrap-keys` and `move-consent-keys` read from their environment. */
 export const keyedSettings = databaseSettings.extend(keySettings);
 
 /** What `touchstone replay-revocations` reads from its environment. */

@@ -25,7 +25,7 @@ export const bootstrapCommand = new Command('bootstrap')
   .option('--platform', 'may also revoke all tokens of the installation', false)
   .option('--days <number>', 'how long it lives, at most 90', '30')
   .option('--replace', 'cut off what was bootstrapped for this name before', false)
-  .option('--json', 'for programs', false)
+  .option('--json', 'print the result as JSON', false)
   .action(async (name: string, flags: Flags) => {
     const { DATABASE_URL: databaseUrl, ...keys } = readSettings(keyedSettings, process.env);
     const days = Number(flags.days);

@@ -16,7 +16,7 @@ export const moveConsentKeysCommand = new Command('move-consent-keys')
     'wrap the keys of living consents by the present data key, and delete those of consents that have ended, so that old data keys can be destroyed; again where it was interrupted (MASTER_KEY_FILE or AWS_KMS_KEY_ID, DATABASE_URL of a login that has been granted touchstone_keys)',
   )
   .option('--older-than <days>', 'only what was wrapped by data keys that are older', '0')
-  .option('--json', 'for programs', false)
+  .option('--json', 'print the result as JSON', false)
   .action(async ({ olderThan, json }: Flags) => {
     const days = Number(olderThan);
     if (!(days >= 0)) throw new Error('--older-than must be a number of days');

@@ -16,7 +16,7 @@ export const replayRevocationsCommand = new Command('replay-revocations')
       '(KAFKA_BROKERS, MASTER_KEY_FILE or AWS_KMS_KEY_ID, DATABASE_URL of the login that migrates); again where it was interrupted',
   )
   .option('--to <revision>', 'where the topic has several ends: which one')
-  .option('--json', 'for programs', false)
+  .option('--json', 'print the result as JSON', false)
   .action(async ({ to, json }: Flags) => {
     const settings = readSettings(replaySettings, process.env);
     const {

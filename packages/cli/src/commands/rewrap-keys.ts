@@ -10,7 +10,7 @@ export const rewrapKeysCommand = new Command('rewrap-keys')
     'wrap every data key by MASTER_KEY_FILE or AWS_KMS_KEY_ID, from what FORMER_MASTER_KEY_FILE or FORMER_AWS_KMS_KEY_ID ' +
       'wrapped; once all services know both, and again where it was interrupted (DATABASE_URL of the login that migrates)',
   )
-  .option('--json', 'for programs', false)
+  .option('--json', 'print the result as JSON', false)
   .action(async ({ json }: { readonly json: boolean }) => {
     const { DATABASE_URL: url, ...keys } = readSettings(keyedSettings, process.env);
     const [to, ...from] = await openKeyEncryptions(keys);

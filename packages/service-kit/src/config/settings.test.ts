@@ -27,7 +27,7 @@ test('every wrong setting is named, with what would be right and without its val
     message = (error as Error).message;
   }
   for (const name of ['ISSUER_GRPC_PORT', 'FENCE_MILLISECONDS', 'LOG_LEVEL']) expect(message).toContain(name);
-  expect(message).toContain('DATABASE_URL is missing');
+  expect(message).toContain("DATABASE_URL is missing: PostgreSQL's URL");
   expect(message).not.toContain('hunter2');
 });
 

@@ -64,7 +64,10 @@ export const commonSettings = <Name extends string>(service: Name, grpcPort: num
       MESSAGE_BYTES_MAX: wholeNumber(4_194_304, 1_024, 'The largest request, in bytes.'),
       DRAIN_MILLISECONDS: wholeNumber(0, 0, 'How long to go on serving after having told that it stops.'),
       STOP_MILLISECONDS: wholeNumber(10_000, 0, 'How long calls in flight may take to end when it stops.'),
-      LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').describe('What is logged.'),
+      LOG_LEVEL: z
+        .enum(['debug', 'info', 'warn', 'error', 'silent'])
+        .default('info')
+        .describe('The least that is logged: debug, info, warn or error; silent: nothing.'),
     });
 
 /** The settings that every service has. */
@@ -94,7 +97,9 @@ export function readSettings<Schema extends z.ZodObject>(schema: Schema, env: No
   if (read.success && problems.length === 0) return read.data;
   for (const { path, message, code } of read.error?.issues ?? []) {
     const name = String(path[0]);
-    problems.push(given[name] === undefined && code === 'invalid_type' ? `${name} is missing` : `${name}: ${message}`);
+    const isMissing = given[name] === undefined && code === 'invalid_type';
+    const { description } = schema.shape[name] as z.ZodType;
+    problems.push(isMissing ? `${name} is missing: ${description}` : `${name}: ${message}`);
   }
   throw new SettingsWrong(problems);
 }
@@ -122,11 +127,7 @@ export const describeSettings = (schema: z.ZodObject): DescribedSetting[] =>
   Object.entries(schema.shape).map(([name, field]) => {
     const { description = '' } = field as z.ZodType;
     const usual = (field as z.ZodType).safeParse(undefined);
-    const isDefault = usual.success ? (field as z.ZodType) : null;
-    return { name, description, usual: isDefault ? defaultOf(isDefault) : null };
+    return { name, description, usual: usual.success ? textOf(usual.data) : null };
   });
 
-function defaultOf(field: z.ZodType): string {
-  const value = field.safeParse(undefined).data;
-  return Array.isArray(value) ? value.join(',') : String(value ?? '');
-}
+const textOf = (value: unknown): string => (Array.isArray(value) ? value.join(',') : String(value ?? ''));
