@@ -1,8 +1,8 @@
 import type { Actor, AuditEvent } from '../audit/audit-event.ts';
 import { CredentialNotAllowed } from '../errors.ts';
+import { newId } from '../new-id.ts';
 import type { CutTarget } from '../revisions/revision.ts';
 import type { RevocationWriter } from '../revoke/ports.ts';
-import { newRevocationId } from '../revoke/revocation-id.ts';
 import type { TokenRecord } from '../tokens/token-record.ts';
 import type { Principal } from './act.ts';
 import { homeOf, platformTenantId } from './home.ts';
@@ -81,7 +81,7 @@ async function cutOffFormer(
   for (const tenantId of new Set([platformTenantId, ...everyTenant])) {
     const target: CutTarget = { kind: 'user', key: handles.ofCaller(tenantId, principalSubject(principal)) };
     await revocations.write({
-      revocationId: newRevocationId(),
+      revocationId: newId('rvk'),
       target,
       tenantId,
       cuts: [{ ...target, tokenClass: 'credential' }],
@@ -91,7 +91,7 @@ async function cutOffFormer(
       sparedTokenId: null,
       reason: 'replaced by a new bootstrap',
       actor: bootstrapActor,
-      idempotencyKey: newRevocationId(),
+      idempotencyKey: newId('rvk'),
     });
   }
 }

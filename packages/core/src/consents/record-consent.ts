@@ -5,11 +5,10 @@ import { IdempotencyKeyReused, InvalidField, ScopeNotAllowed } from '../errors.t
 import { requireKnown } from '../issue/decide-grant.ts';
 import type { UserHandles } from '../issue/ports.ts';
 import { requireUserId } from '../issue/user-id.ts';
+import { newId } from '../new-id.ts';
 import { scopesAt } from '../policy/caps-of.ts';
-import { drawRandom } from '../random.ts';
 import type { Registry } from '../register/ports.ts';
 import type { AppGrant } from '../register/registration.ts';
-import { encodeBase62 } from '../tokens/base62.ts';
 import type { Consent, ConsentAsOf, ConsentKeyMaker, ConsentStore } from './ports.ts';
 
 export interface RecordConsentCommand {
@@ -51,7 +50,7 @@ export async function recordConsent(
   const first = await ports.consents.findByKey(tenantId, idempotencyKey);
   if (first) return requireAsked(first, asked);
   await checkGrants(command, ports.registry);
-  const consentId = newConsentId();
+  const consentId = newId('con');
   const key = await ports.consentKeys.create(consentId);
   const recorded = await ports.consents.record(
     { consentId, tenantId, appId, userHandle, grants, ttl, idempotencyKey, key },
@@ -88,6 +87,3 @@ async function checkGrants({ tenantId, appId, grants }: RecordConsentCommand, re
     if (missing !== undefined) throw new ScopeNotAllowed(missing, 'app', 'grants');
   }
 }
-
-/** A new name for a consent: `con_...`. */
-const newConsentId = (): string => `con_${encodeBase62(drawRandom(15))}`;

@@ -4,14 +4,12 @@ import { actorOf } from '../audit/audit-event.ts';
 import type { ConsentAsOf, ConsentStore, ConsentsFound } from '../consents/ports.ts';
 import { ErasureUnknown, NotDisabled, TenantUnknown } from '../errors.ts';
 import type { UserHandles } from '../issue/ports.ts';
-import { drawRandom } from '../random.ts';
+import { newId } from '../new-id.ts';
 import type { Registry } from '../register/ports.ts';
 import { requireTenantThere } from '../register/unknown-entry.ts';
 import type { Head } from '../revisions/revision.ts';
 import type { RevocationWriter } from '../revoke/ports.ts';
-import { newRevocationId } from '../revoke/revocation-id.ts';
 import { intentOfTarget } from '../revoke/revoke-tokens.ts';
-import { encodeBase62 } from '../tokens/base62.ts';
 import type { Erasure, ErasureStore } from './ports.ts';
 
 export interface ErasePorts {
@@ -64,7 +62,7 @@ export async function eraseUser(
   });
   // A user may come back, and be erased again.
   const user = { kind: 'user', key: userHandle, tenantId } as const;
-  const again = { ...why, idempotencyKey: newRevocationId() };
+  const again = { ...why, idempotencyKey: newId('rvk') };
   const { ceiling, head, recordedAt } = await revocations.write(intentOfTarget(act, user, again));
   // One that was recorded while they were looked through may have been used before the user's tokens ended; and one that somebody
   // else has withdrawn since ended after them: to end it again tells when.
@@ -72,7 +70,7 @@ export async function eraseUser(
     ({ consent }) => consent.recordedAt <= recordedAt && !before.has(consent.consentId),
   );
   const last = meanwhile.reduce((a, b) => (b.revision > a.revision ? b : a), head);
-  const erasureId = newErasureId();
+  const erasureId = newId('era');
   await erasures.request(
     { erasureId, tenantId, userHandle, revocation: { ceiling, head: last } },
     {
@@ -97,7 +95,7 @@ export async function eraseTenant(
   const found = await registry.read('tenant', tenantId, [tenantId]);
   if (!found) throw new TenantUnknown();
   if (!found.disabled) throw new NotDisabled('tenant');
-  const erasureId = newErasureId();
+  const erasureId = newId('era');
   await erasures.request(
     { erasureId, tenantId, userHandle: null, revocation: null },
     {
@@ -108,8 +106,6 @@ export async function eraseTenant(
   );
   return { erasureId };
 }
-
-const newErasureId = (): string => `era_${encodeBase62(drawRandom(15))}`;
 
 /** @throws CallerNotAllowed, ErasureUnknown, StoreUnavailable */
 export async function getErasure(

@@ -3,9 +3,9 @@ import { principalSubject } from '../access/issue-credential.ts';
 import { actsIn, requireKind, requireScope } from '../access/rights.ts';
 import { actorOf } from '../audit/audit-event.ts';
 import type { UserHandles } from '../issue/ports.ts';
+import { newId } from '../new-id.ts';
 import type { CutTarget } from '../revisions/revision.ts';
 import type { Revocation, RevocationIntent, RevocationWriter } from '../revoke/ports.ts';
-import { newRevocationId } from '../revoke/revocation-id.ts';
 import type { Registry } from './ports.ts';
 import type { RegisteredKind } from './registration.ts';
 import { unknownEntry } from './unknown-entry.ts';
@@ -38,7 +38,7 @@ export async function disable(
   if (!found || !actsIn(act.caller, found.entry.tenantId)) throw unknownEntry(what);
   const { tenantId } = found.entry;
   const revocation = await ports.revocations.write({
-    revocationId: newRevocationId(),
+    revocationId: newId('rvk'),
     target: { kind: what, key: id },
     tenantId,
     cuts: [{ kind: what, key: id, tokenClass: 'token' }, credentialsOf(what, id, tenantId, ports.handles)],

@@ -1,10 +1,10 @@
 import { bootstrapActor } from '../access/bootstrap.ts';
 import { refreshAudience } from '../access/rights.ts';
+import { newId } from '../new-id.ts';
 import type { Chain } from '../revisions/chain.ts';
 import type { CutTarget, Head, SealedRevision } from '../revisions/revision.ts';
 import type { RevisionName } from '../revisions/revision-text.ts';
 import type { RevocationWriter } from '../revoke/ports.ts';
-import { newRevocationId } from '../revoke/revocation-id.ts';
 import { type LostRevision, LostRevisions } from './lost-revisions.ts';
 import { type PublishedRevisions, ReplayRefused, type RestoredHistory } from './ports.ts';
 
@@ -87,7 +87,7 @@ const isThere = async (to: RevisionName, head: Head, history: RestoredHistory): 
 
 const endFamilies = (revocations: RevocationWriter) =>
   revocations.write({
-    revocationId: newRevocationId(),
+    revocationId: newId('rvk'),
     target: refreshTokens,
     tenantId: null,
     cuts: [{ ...refreshTokens, tokenClass: 'token' }],

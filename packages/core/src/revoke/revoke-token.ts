@@ -3,6 +3,7 @@ import { platformTenantId } from '../access/home.ts';
 import { refreshAudience, requireKind } from '../access/rights.ts';
 import { actorOf } from '../audit/audit-event.ts';
 import { CallerNotAllowed, InvalidField, TokenUnknown } from '../errors.ts';
+import { newId } from '../new-id.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Head } from '../revisions/revision.ts';
 import { parseTokenId, partitionEnd, type TokenKey, tokenIdOf } from '../tokens/token-key.ts';
@@ -10,7 +11,6 @@ import type { TokenMethods } from '../tokens/token-method.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
 import type { ConsistentRecords } from '../validate/consistent-records.ts';
 import type { RevocationIntent, RevocationWriter } from './ports.ts';
-import { newRevocationId } from './revocation-id.ts';
 
 /** Which token: by the string, or by the id that logs and the audit trail hold. */
 export type RevokeTokenCommand = ({ readonly token: string } | { readonly tokenId: string }) & {
@@ -103,7 +103,7 @@ export function intentOfToken(act: Act, record: TokenRecord, reason: string): Re
   const target = { kind: 'token', key: idOf(record) } as const;
   const keys = new Set([target.key, ...rootOf(record)]);
   return {
-    revocationId: newRevocationId(),
+    revocationId: newId('rvk'),
     target,
     tenantId: record.tenantId,
     // Under one class for all: what the row says of it is not what decides whether it is taken back.

@@ -5,12 +5,12 @@ import type { ConsentStore } from '../consents/ports.ts';
 import { AppUnknown, CallerNotAllowed, ConsentUnknown, SigningKeyUnknown } from '../errors.ts';
 import type { UserHandles } from '../issue/ports.ts';
 import type { PublicKeyReader } from '../keys/ports.ts';
+import { newId } from '../new-id.ts';
 import type { Registry } from '../register/ports.ts';
 import { requireTenantThere } from '../register/unknown-entry.ts';
 import { appUserKey, type CutTarget } from '../revisions/revision.ts';
 import type { TokenClass } from '../tokens/token-record.ts';
 import type { Revocation, RevocationIntent, RevocationWriter } from './ports.ts';
-import { newRevocationId } from './revocation-id.ts';
 
 /** What is revoked, as callers name it. */
 export type RevocationTarget =
@@ -67,7 +67,7 @@ export function intentOfTarget(
   const ends = kind === 'consent' || kind === 'signing_key';
   const classes: readonly TokenClass[] = includeCredentials ? ['token', 'credential'] : ['token'];
   return {
-    revocationId: newRevocationId(),
+    revocationId: newId('rvk'),
     target: { kind, key },
     tenantId,
     cuts: classes.map((tokenClass) => ({ kind, key, tokenClass })),
