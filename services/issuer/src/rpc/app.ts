@@ -1,10 +1,10 @@
 import type { MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import type { AppSchema, RefreshPolicySchema } from '@touchstone/contracts';
 import type { App, RefreshPolicy, Stored } from '@touchstone/core';
+import { required } from '@touchstone/service-kit';
 import { fromCallerIdentity, toCallerIdentity } from './caller-identity.ts';
 import { fromSeconds, toSeconds } from './duration.ts';
 import { clientTypes, hostingTypes, methods } from './enums.ts';
-import { required } from './required.ts';
 
 const environmentDefault = 'production';
 /** Seconds. */

@@ -1,7 +1,7 @@
 import type { MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import type { CallerIdentitySchema } from '@touchstone/contracts';
 import type { CallerIdentity, CallerProof } from '@touchstone/core';
-import { required } from './required.ts';
+import { required } from '@touchstone/service-kit';
 
 type Message = MessageShape<typeof CallerIdentitySchema>;
 

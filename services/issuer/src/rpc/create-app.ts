@@ -1,9 +1,8 @@
 import type { RegistryService } from '@touchstone/contracts';
 import { createEntry } from '@touchstone/core';
-import type { UnaryHandler } from '@touchstone/service-kit';
+import { required, type UnaryHandler } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
 import { fromApp, toApp } from './app.ts';
-import { required } from './required.ts';
 
 export const createAppHandler =
   ({ registering }: IssuerContext): UnaryHandler<typeof RegistryService.method.createApp> =>

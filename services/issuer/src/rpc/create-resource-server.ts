@@ -1,8 +1,7 @@
 import type { RegistryService } from '@touchstone/contracts';
 import { createEntry } from '@touchstone/core';
-import type { UnaryHandler } from '@touchstone/service-kit';
+import { required, type UnaryHandler } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
-import { required } from './required.ts';
 import { fromResourceServer, toResourceServer } from './resource-server.ts';
 
 export const createResourceServerHandler =

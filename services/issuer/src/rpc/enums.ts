@@ -10,7 +10,7 @@ import type {
   TokenMethodName,
   Usage,
 } from '@touchstone/core';
-import { required } from './required.ts';
+import { required } from '@touchstone/service-kit';
 
 /** The two ways between the values of an enum and the names that the core has for them. */
 export interface EnumNames<Value, Name> {

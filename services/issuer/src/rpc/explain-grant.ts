@@ -1,11 +1,10 @@
 import type { IssuerService } from '@touchstone/contracts';
 import { explainGrant } from '@touchstone/core';
-import type { UnaryHandler } from '@touchstone/service-kit';
+import { required, type UnaryHandler } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
 import { fromSeconds } from './duration.ts';
 import { fromExcess } from './excess.ts';
 import { toIssueCommand } from './issue-token.ts';
-import { required } from './required.ts';
 
 export const explainGrantHandler =
   ({ issuing }: IssuerContext): UnaryHandler<typeof IssuerService.method.explainGrant> =>

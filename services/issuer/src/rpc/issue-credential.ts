@@ -2,11 +2,10 @@ import type { MessageShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { IssueCredentialRequestSchema, RegistryService } from '@touchstone/contracts';
 import { type CredentialCommand, issueCredential, type PrincipalRequest } from '@touchstone/core';
-import type { UnaryHandler } from '@touchstone/service-kit';
+import { required, type UnaryHandler } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
 import { toSeconds } from './duration.ts';
 import { commandOr, credentialRefused } from './refusals.ts';
-import { required } from './required.ts';
 
 export const issueCredentialHandler =
   (context: IssuerContext): UnaryHandler<typeof RegistryService.method.issueCredential> =>

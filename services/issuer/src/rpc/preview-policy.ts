@@ -1,12 +1,11 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { GrantLimitsSchema, RegistryService } from '@touchstone/contracts';
 import { type GrantLimits, previewPolicy } from '@touchstone/core';
-import type { UnaryHandler } from '@touchstone/service-kit';
+import { required, type UnaryHandler } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
 import { fromSeconds } from './duration.ts';
 import { confirmationKinds, methods, usages } from './enums.ts';
 import { toPolicy } from './policy.ts';
-import { required } from './required.ts';
 
 export const previewPolicyHandler =
   ({ deciding }: IssuerContext): UnaryHandler<typeof RegistryService.method.previewPolicy> =>

@@ -1,10 +1,9 @@
 import type { ConsentService } from '@touchstone/contracts';
 import { recordConsent } from '@touchstone/core';
-import type { UnaryHandler } from '@touchstone/service-kit';
+import { required, type UnaryHandler } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
 import { toSeconds } from './duration.ts';
 import { fromConsent } from './from-consent.ts';
-import { required } from './required.ts';
 
 export const recordConsentHandler =
   ({ consenting }: IssuerContext): UnaryHandler<typeof ConsentService.method.recordConsent> =>

@@ -1,9 +1,8 @@
 import type { RegistryService } from '@touchstone/contracts';
 import { updatePolicy } from '@touchstone/core';
-import type { UnaryHandler } from '@touchstone/service-kit';
+import { required, type UnaryHandler } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
 import { fromMadePolicy, toPolicy } from './policy.ts';
-import { required } from './required.ts';
 
 export const updatePolicyHandler =
   ({ deciding }: IssuerContext): UnaryHandler<typeof RegistryService.method.updatePolicy> =>

@@ -1,7 +1,7 @@
 import type { MessageShape } from '@bufbuild/protobuf';
 import type { RevocationService, RevokeTokenRequestSchema } from '@touchstone/contracts';
-import { formatRevision, InvalidField, type RevokeTokenCommand, revokeToken } from '@touchstone/core';
-import type { UnaryHandler } from '@touchstone/service-kit';
+import { formatRevision, type RevokeTokenCommand, revokeToken } from '@touchstone/core';
+import { required, type UnaryHandler } from '@touchstone/service-kit';
 import type { RevocationContext } from '../context.ts';
 
 export const revokeTokenHandler =
@@ -13,11 +13,9 @@ export const revokeTokenHandler =
 
 function toRevokeCommand({ tokenOrId, reason }: MessageShape<typeof RevokeTokenRequestSchema>): RevokeTokenCommand {
   switch (tokenOrId.case) {
-    case 'token':
-      return { token: tokenOrId.value, reason };
     case 'tokenId':
       return { tokenId: tokenOrId.value, reason };
     default:
-      throw new InvalidField('token_or_id', 'must be a token or a token_id');
+      return { token: required(tokenOrId.value), reason };
   }
 }

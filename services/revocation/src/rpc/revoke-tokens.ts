@@ -1,7 +1,7 @@
 import type { MessageShape } from '@bufbuild/protobuf';
 import { type RevocationService, RevocationState, type RevocationTargetSchema } from '@touchstone/contracts';
-import { formatRevision, InvalidField, type RevocationTarget, revokeTokens } from '@touchstone/core';
-import type { UnaryHandler } from '@touchstone/service-kit';
+import { formatRevision, type RevocationTarget, revokeTokens } from '@touchstone/core';
+import { required, type UnaryHandler } from '@touchstone/service-kit';
 import type { RevocationContext } from '../context.ts';
 
 export const revokeTokensHandler =
@@ -30,6 +30,6 @@ function toTarget(message: MessageShape<typeof RevocationTargetSchema> | undefin
     case 'all':
       return { kind: 'all' };
     default:
-      throw new InvalidField('target', 'must name what to revoke');
+      return required<RevocationTarget>(undefined);
   }
 }
