@@ -1,4 +1,5 @@
 import type { LocalPostgres } from '@touchstone/local-stack';
+import { locks } from '@touchstone/store-postgres';
 import pg from 'pg';
 import { untilTrue } from './until.ts';
 
@@ -14,8 +15,8 @@ export async function openAdmin({
   return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() });
 }
 
-/** Of pg_locks: that the relay that leads holds. The number is that of `store-postgres/src/outbox.ts`. */
-export const isRelayLock = `locktype = 'advisory' and objid = 7003001 and granted`;
+/** Of pg_locks: that the relay that leads holds. */
+export const isRelayLock = `locktype = 'advisory' and objid = ${locks.relay} and granted`;
 
 /** The one number that a query gives. */
 export async function numberOf(client: pg.Client, sql: string, values: unknown[] = []): Promise<number> {

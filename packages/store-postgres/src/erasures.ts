@@ -7,6 +7,7 @@ import {
   inTurnOfEach,
 } from '@touchstone/core';
 import type pg from 'pg';
+import { locks } from './advisory-locks.ts';
 import { insertEvents } from './audit-writer.ts';
 import { close, type Database, run, statementMilliseconds } from './database.ts';
 import { OutboxWriter } from './outbox-rows.ts';
@@ -167,7 +168,7 @@ const tenantsGone = 'select tenant_id from erasure where erasure_id = any($1)';
 /** What of each kind is deleted, in SQL, and the advisory lock that lets one replica do it at a time. */
 const erasing = {
   users: {
-    lock: 7_003_004,
+    lock: locks.userErasure,
     dueStatement: dueStatementOf('not null', 1_000),
     /**
      * A user may come back: what was born after all had been revoked stays, whatever the clock says; but for what was derived
@@ -187,7 +188,7 @@ const erasing = {
     others: [],
   },
   tenants: {
-    lock: 7_003_005,
+    lock: locks.tenantErasure,
     dueStatement: dueStatementOf('null', 1),
     tokens: 't.tenant_id = e.tenant_id',
     consents: `select consent_id from consent where tenant_id in (${tenantsGone})`,

@@ -1,3 +1,4 @@
+export { locks } from './advisory-locks.ts';
 export * from './audit-writer.ts';
 export * from './bootstrap-log.ts';
 export * from './census.ts';

@@ -4,12 +4,11 @@ import { fileURLToPath } from 'node:url';
 import { StoreUnavailable } from '@touchstone/core';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
+import { locks } from './advisory-locks.ts';
 import { type Database, openDatabase } from './database.ts';
 import { upkeep } from './partitions.ts';
 
 const directory = join(dirname(dirname(fileURLToPath(import.meta.url))), 'migrations');
-/** The advisory lock that lets one migration run at a time: the second one waits, and then finds nothing to do. */
-const migrationLock = 7_003_000;
 
 const known = (): string[] =>
   readdirSync(directory)
@@ -43,7 +42,7 @@ export async function migrate(url: string, report: (migration: string) => void =
   const client = new pg.Client({ connectionString: url, application_name: 'touchstone migrate' });
   await client.connect();
   try {
-    await client.query('select pg_advisory_lock($1)', [migrationLock]);
+    await client.query('select pg_advisory_lock($1)', [locks.migration]);
     await client.query('create schema if not exists touchstone');
     await client.query('set search_path = touchstone');
     await requireKnown(client);

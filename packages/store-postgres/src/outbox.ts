@@ -1,10 +1,8 @@
 import { type AuditRecord, type Outbox, type OutboxLeader, StoreUnavailable } from '@touchstone/core';
 import type pg from 'pg';
+import { locks } from './advisory-locks.ts';
 import { close, type Database, type Query, type Row, run } from './database.ts';
 import { outboxBlock } from './partitions.ts';
-
-/** The advisory lock that the relay holds. */
-const relayLock = 7_003_001;
 
 const revisionsStatement = `
   select r.revision, r.hash, r.previous_hash, r.content from revision r
@@ -15,7 +13,7 @@ export function outbox(database: Database): Outbox {
   return {
     async lead() {
       const connection = await database.connect();
-      const [row] = await run(connection, { text: 'select pg_try_advisory_lock($1)', values: [relayLock] }).catch(
+      const [row] = await run(connection, { text: 'select pg_try_advisory_lock($1)', values: [locks.relay] }).catch(
         () => [],
       );
       if (row?.[0] === true) return outboxLeader(database, connection);
@@ -49,7 +47,7 @@ function outboxLeader(database: Database, connection: pg.Client): OutboxLeader {
   /** Where nothing waits, that may be so on a server that has been cut off, while others write elsewhere. */
   async function requireHeldWhereOthersWrite(): Promise<void> {
     const text = `
-      select exists (select from pg_locks where locktype = 'advisory' and objid = ${relayLock} and granted and pid = $1)`;
+      select exists (select from pg_locks where locktype = 'advisory' and objid = ${locks.relay} and granted and pid = $1)`;
     const [row] = await database.query({ text, values: [await backend] });
     if (row?.[0]) return;
     lost.abort();

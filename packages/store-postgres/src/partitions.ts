@@ -1,5 +1,6 @@
 import { partitionOf, platformTtlMax, systemClock } from '@touchstone/core';
 import type pg from 'pg';
+import { locks } from './advisory-locks.ts';
 import {
   close,
   type Database,
@@ -20,8 +21,6 @@ const outboxAhead = 8;
 const daysAhead = 7;
 /** Days for which expired records are kept, so that it can be told why one was refused. */
 const daysKept = 2;
-/** The advisory lock that lets one make partitions at a time. */
-const upkeepLock = 7_003_002;
 
 /** What one round of upkeep did. */
 export interface UpkeepDone {
@@ -49,7 +48,7 @@ export async function upkeep(database: Database, wallNow = systemClock.wall()): 
   const lastBlock = Math.floor(outboxLast / outboxBlock) + outboxAhead;
   const made = await database.transaction(async (query) => {
     // Another replica may be at the same.
-    await query({ text: 'select pg_advisory_xact_lock($1)', values: [upkeepLock] });
+    await query({ text: 'select pg_advisory_xact_lock($1)', values: [locks.upkeep] });
     return (await makeTokenPartitions(query, today, lastDay)) + (await makeOutboxPartitions(query, lastBlock));
   });
   const spent = [

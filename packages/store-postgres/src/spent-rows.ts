@@ -1,7 +1,6 @@
+import { locks } from './advisory-locks.ts';
 import type { Database } from './database.ts';
 
-/** The advisory lock that lets one delete at a time: two would wait for each other's rows. */
-const deletionLock = 7_003_003;
 /** How many rows one statement deletes: few enough to be done long before it is given up. */
 const deletedAtOnce = 10_000;
 
@@ -28,7 +27,7 @@ export async function deleteSpent(
   let deleted: number;
   do {
     deleted = await database.transaction(async (query) => {
-      const [lock] = await query({ text: 'select pg_try_advisory_xact_lock($1)', values: [deletionLock] });
+      const [lock] = await query({ text: 'select pg_try_advisory_xact_lock($1)', values: [locks.deletion] });
       if (!lock?.[0]) return 0;
       const [row] = await query({ text, values });
       return row?.[0] as number;
