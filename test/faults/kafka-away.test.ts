@@ -6,6 +6,7 @@ import { type Calls, callsOf, staleBy } from './calls.ts';
 import { ownKafka } from './own-kafka.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
 import { allServices, dead, readiness } from './services.ts';
+import { signalTree } from './suspend.ts';
 import { gaps, issuedOnTrail, openTopics, overtakings } from './topics.ts';
 import { broken, inEveryMode, startTraffic } from './traffic.ts';
 import { untilPassed, untilTrue } from './until.ts';
@@ -77,6 +78,26 @@ describe.skipIf(!(await ownKafka('kafka-away')))('with Kafka, while it is away',
     kafka = await start();
     await everythingArrives();
   });
+
+  const canSuspend = process.platform === 'linux';
+  test.skipIf(!canSuspend)(
+    'suspended, so that it takes connections and answers nothing, nobody waits for it; then everything arrives',
+    async () => {
+      const { pid } = kafka as LocalKafka;
+      await signalTree(pid, 'SIGSTOP');
+      try {
+        const suspendedAt = performance.now();
+        // The relay waits for 10 s for what it has sent, and so does each of our calls.
+        while (performance.now() - suspendedAt < 12_000) await goOn();
+        expect(await allReady()).toEqual([true, true, true]);
+        const { revocationId } = await calls.revoke((await calls.issue()).token);
+        expect((await followed(revocationId))?.progress?.published).toBe(false);
+      } finally {
+        await signalTree(pid, 'SIGCONT');
+      }
+      await everythingArrives();
+    },
+  );
 
   test('killed with -9 under load, nothing fails, and a revocation is refused at once', async () => {
     await goOn(async () => {
