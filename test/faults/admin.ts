@@ -29,3 +29,10 @@ export async function untilAllFollow(client: pg.Client): Promise<void> {
   const behind = 'select count(*) from census where applied_revision < (select revision from history)';
   await untilTrue('all have followed', async () => (await numberOf(client, behind)) === 0);
 }
+
+/** Waits until every revision is on the topic. */
+export async function untilPublished(stack: Parameters<typeof openAdmin>[0]): Promise<void> {
+  await using admin = await openAdmin(stack);
+  const waiting = 'select (select revision from history) - (select revision from relay_position)';
+  await untilTrue('all revisions are published', async () => (await numberOf(admin, waiting)) === 0);
+}

@@ -4,7 +4,7 @@ import type { ServiceName, ServicePorts, ServiceProcess } from '@touchstone/loca
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { shared } from '../harness/shared-stack.ts';
 import { bootstrapped, clientsOf, openWorld, scopes, unique, type World } from '../harness/world.ts';
-import { numberOf, openAdmin } from './admin.ts';
+import { numberOf, openAdmin, untilPublished } from './admin.ts';
 import { backUpData, putBackData } from './backup.ts';
 import { outcomeOf } from './outcome.ts';
 import { ownKafka } from './own-kafka.ts';
@@ -54,15 +54,9 @@ describe.skipIf(!(await ownKafka('replayed-restore')))('with Kafka: a database t
     await startServices();
   }
 
-  async function untilPublished(): Promise<void> {
-    await using admin = await openAdmin(own);
-    const waiting = 'select (select revision from history) - (select revision from relay_position)';
-    await untilTrue('all revisions are published', async () => (await numberOf(admin, waiting)) === 0);
-  }
-
   /** Loses the database once its revisions are on the topic, and puts the backup in its place. */
   async function restore(): Promise<void> {
-    await untilPublished();
+    await untilPublished(own);
     await stopServices();
     await own.postgres.stop();
     await putBackData(own.postgres);
@@ -323,7 +317,7 @@ describe.skipIf(!(await ownKafka('replayed-restore')))('with Kafka: a database t
     await restore();
     await startServices();
     await revoke(tokens.slice(2));
-    await untilPublished();
+    await untilPublished(own);
     await stopServices();
 
     const refused = replay();
