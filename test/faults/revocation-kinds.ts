@@ -1,8 +1,11 @@
-import { SigningKeyState, TokenMethod } from '@touchstone/contracts';
+import { SigningKeyState, TokenMethod, Usage } from '@touchstone/contracts';
+import { formatRevision } from '@touchstone/core';
 import { shared } from '../harness/shared-stack.ts';
 import { clientsOf, openWorld, unique, type World } from '../harness/world.ts';
+import { openAdmin } from './admin.ts';
 import type { Target } from './calls.ts';
 import { type Changed, nothing } from './left-behind.ts';
+import { outcomeOf } from './outcome.ts';
 import type { OwnStack } from './own-stack.ts';
 
 /** A token, and the resource server that it is shown to. */
@@ -14,7 +17,7 @@ export interface Presented {
 
 /** A revocation that is about to be made. */
 export interface Plan {
-  /** No other one has it. */
+  /** No other one has it meanwhile. */
   readonly reason: string;
   /** The same request each time. */
   revoke(): Promise<{ readonly revision: string }>;
@@ -141,6 +144,61 @@ const disabling = (
   ),
 });
 
+/** What tells no revision, or not again, but refuses with one of these what has been done. */
+async function doneBy(
+  own: OwnStack,
+  call: Promise<{ readonly revision: string }>,
+  ...refusals: readonly string[]
+): Promise<{ readonly revision: string }> {
+  const outcome = await outcomeOf(call);
+  if (outcome.ok || !refusals.includes(outcome.reason)) return call;
+  await using admin = await openAdmin(own);
+  const { rows } = await admin.query<{ revision: string; hash: string }>('select revision, hash from history');
+  const { revision = 0, hash = '' } = rows[0] ?? {};
+  return { revision: formatRevision({ revision: Number(revision), hash }) };
+}
+
+const reusing: RevocationKind = {
+  name: 'RefreshToken with one that has been used',
+  by: 'issuer',
+  whole: cut,
+  async plan(own) {
+    const { world, appId, issue } = await openGround(own, own.world);
+    const principal = { case: 'app', value: { appId } } as const;
+    const asked = { principal, scopes: ['tokens:issue:self'], ttl: { seconds: 3_600n } };
+    const { credential } = await world.operator.registry.issueCredential(asked);
+    const { issuer } = clientsOf(shared(own.stack), credential);
+    const meant = await issue({ refreshable: true });
+    const { refreshToken } = meant;
+    await issuer.refreshToken({ refreshToken });
+    // More than there was: so it is refused before anything else is written.
+    const again = { refreshToken, scopes: ['orders:write'] };
+    return {
+      reason: 'a refresh token was used again',
+      meant,
+      spared: await issue({ refreshable: true }),
+      revoke: () => doneBy(own, issuer.refreshToken(again, within), 'REFRESH_TOKEN_REUSED', 'TOKEN_NOT_HONOURED'),
+    };
+  },
+};
+
+const noBatches = { ruleId: 'no-batches', usages: [Usage.BATCH], scopes: { names: [] }, holdsForIssuedTokens: true };
+const holdingAgainst: RevocationKind = {
+  name: 'UpdatePolicy with a rule that holds for issued tokens',
+  by: 'issuer',
+  whole: { ...nothing, head: 1, revisions: 1, events: 1 },
+  plan: planner<null>(
+    {
+      apart: true,
+      prepare: async ({ issue }) => ({ what: null, meant: await issue({ usage: Usage.BATCH }), spared: await issue() }),
+    },
+    (_, reason, { own, world: { operator, tenantId } }) => {
+      const request = { policy: { tenantId, rules: [{ ruleId: 'anything' }, noBatches] }, reason };
+      return () => doneBy(own, operator.registry.updatePolicy(request, within), 'ETAG_STALE');
+    },
+  ),
+};
+
 async function activeKeyOf({ operator, tenantId }: World): Promise<string> {
   const { signingKeys } = await operator.registry.listSigningKeys({ tenantId });
   return signingKeys.find(({ state }) => state === SigningKeyState.ACTIVE)?.signingKeyId ?? '';
@@ -227,4 +285,6 @@ export const revocationKinds: readonly RevocationKind[] = [
     ({ elsewhere }) => elsewhere(),
     true,
   ),
+  reusing,
+  holdingAgainst,
 ];
