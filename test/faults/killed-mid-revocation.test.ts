@@ -10,7 +10,7 @@ import {
 } from '@touchstone/local-stack';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { shared } from '../harness/shared-stack.ts';
-import { clientsOf } from '../harness/world.ts';
+import { clientsOf, unique } from '../harness/world.ts';
 import { isRelayLock, numberOf, openAdmin } from './admin.ts';
 import { atLeast, type Freshness, full, staleBy } from './calls.ts';
 import { type Changed, changedSince, leftBehind, nothing } from './left-behind.ts';
@@ -58,12 +58,18 @@ function honours(
   });
 }
 
-/** A new token of the world's, once there is one. */
+/** A new token of the world's for a user. */
+async function issueFor(userId: string, over: object = {}): Promise<Presented> {
+  const { audience, resourceServer, issue } = own.world;
+  const { token } = await issue({ userId, ...over });
+  return { token, audience, credential: resourceServer.credential };
+}
+
+/** The same, once there is one. */
 const issueAnother = (): Promise<Presented> =>
   until('a token is issued', async () => {
-    const outcome = await outcomeOf(own.world.issue());
-    const { audience, resourceServer } = own.world;
-    return outcome.ok ? { token: outcome.answer.token, audience, credential: resourceServer.credential } : undefined;
+    const outcome = await outcomeOf(issueFor('ada'));
+    return outcome.ok ? outcome.answer : undefined;
   });
 
 async function untilRelayLeads(): Promise<void> {
@@ -141,6 +147,7 @@ async function killAndStartPostgres(): Promise<() => Promise<void>> {
   return () => untilAllReady(Object.values(services));
 }
 
+const within = { timeoutMs: 10_000 };
 /** What a client makes of a connection that broke off. */
 const brokenOff = /^(Unavailable|Canceled|Aborted)$/;
 const named = revocationKinds.map((kind) => [kind.name, kind] as const);
@@ -162,6 +169,54 @@ describe('a revocation happens wholly or not at all, and is in force once it is 
   // What waits for a standby is on the disk.
   test.each(named)('where Postgres is killed while it commits: %s', async (_, kind) => {
     await killInTheMiddle(kind, holdCommit, killAndStartPostgres, /^Unavailable$/, kind.whole);
+  });
+});
+
+describe('EraseUser, killed between its revisions, is completed by its repetition', () => {
+  const kills = [
+    ['its service', () => killService('revocation')],
+    ['Postgres', killAndStartPostgres],
+  ] as const;
+  test.each(kills)('where %s is killed', async (_, kill) => {
+    const { tenantId, consent, operator } = own.world;
+    const [userId, otherId] = [unique('user'), unique('user')];
+    const consentIds = [await consent({ userId }), await consent({ userId })];
+    const underConsents = await Promise.all(consentIds.map((consentId) => issueFor(userId, { consentId })));
+    const otherConsent = { consentId: await consent({ userId: otherId }) };
+    const others = [await issueFor(otherId), await issueFor(otherId, otherConsent)];
+    const withoutConsent = await issueFor(userId);
+    const erase = () => outcomeOf(operator.revocation.eraseUser({ tenantId, userId, reason: 'asked for' }, within));
+    const areHonoured = (tokens: readonly Presented[]) => Promise.all(tokens.map((token) => honours(token)));
+
+    let call: ReturnType<typeof erase>;
+    let startAgainWhatWasKilled: () => Promise<void>;
+    {
+      // The consents come first.
+      await using held = await holdCommit(own);
+      call = erase();
+      await held.untilHeld();
+      startAgainWhatWasKilled = await kill();
+    }
+    expect((await call).ok).toBe(false);
+    await startAgainWhatWasKilled();
+    await untilNoneUnderWay(own);
+    expect(await areHonoured(underConsents)).toEqual([false, false]);
+    expect(await honours(withoutConsent)).toBe(true);
+
+    const { erasureId } = await until('the repetition returns', async () => {
+      const outcome = await erase();
+      return outcome.ok ? outcome.answer : undefined;
+    });
+    expect(await areHonoured([...underConsents, withoutConsent])).toEqual([false, false, false]);
+    for (const consentId of consentIds)
+      expect(await outcomeOf(own.world.issue({ userId, consentId }))).toMatchObject({ reason: 'CONSENT_ENDED' });
+    await using admin = await openAdmin(own);
+    // Nobody need wait for those that were being issued meanwhile.
+    await admin.query(`update erasure set requested_at = requested_at - interval '1 minute'`);
+    const isErased = async () => (await operator.revocation.getErasure({ erasureId })).erasedAt !== undefined;
+    await untilTrue('the rows are gone', isErased);
+    expect(await areHonoured([...underConsents, withoutConsent])).toEqual([false, false, false]);
+    expect(await areHonoured([...others, await issueFor(otherId, otherConsent)])).toEqual([true, true, true]);
   });
 });
 
