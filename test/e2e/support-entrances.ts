@@ -26,6 +26,8 @@ export interface Presented {
   readonly own: World;
   readonly consentId: string;
   readonly token: string;
+  /** As it was issued, where the token is a copy of it. */
+  readonly whole: string;
   /** The one that has not been used yet. */
   readonly refreshToken: string;
   /** The revision as of which it was issued. */
@@ -81,8 +83,15 @@ function waysTo<Service extends DescService>(
   return Object.entries(transports).map(([way, transport]) => [way, createClient(service, transport)]);
 }
 
-/** Gives out a token of this method, and asks nobody about it yet. */
-export async function present(stack: SharedStack, method: TokenMethod = TokenMethod.REFERENCE): Promise<Presented> {
+/**
+ * Gives out a token of this method, and asks nobody about it yet.
+ * @param copy makes of it what is presented.
+ */
+export async function present(
+  stack: SharedStack,
+  method: TokenMethod = TokenMethod.REFERENCE,
+  copy = (whole: string): string => whole,
+): Promise<Presented> {
   const own = await openWorld(stack);
   const { appId, audience, app } = own;
   await own.changeApp(appId, {
@@ -91,13 +100,15 @@ export async function present(stack: SharedStack, method: TokenMethod = TokenMet
   });
   const consentId = await own.consent();
   const issued = await own.issue({ consentId, method, refreshable: true });
-  const { token, revision } = issued;
+  const { token: whole, revision } = issued;
+  const token = copy(whole);
   let { refreshToken } = issued;
   const validators = waysTo(stack, 'validator', ValidatorService, own.resourceServer.credential);
   return {
     own,
     consentId,
     token,
+    whole,
     revision,
     get refreshToken() {
       return refreshToken;
