@@ -2,6 +2,7 @@ import { CredentialNotAllowed } from '@touchstone/core';
 import { bootstrapOperator } from '@touchstone/replica';
 import { expect, inject, test } from 'vitest';
 import { clientsOf, openWorld, unique } from '../harness/world.ts';
+import { revokedOnTrail } from './support-audit.ts';
 import { outcomeOf } from './support-outcome.ts';
 
 const stack = inject('stack');
@@ -32,6 +33,15 @@ test('who replaces what was bootstrapped for a name cuts it off in whichever ten
     former.push([credential, tenantIds[0] as string]);
   }
   expect(await reads(theirs, one)).toBe('ok');
+  const replaced = {
+    by: 'bootstrap',
+    targetKind: 'user',
+    includeCredentials: true,
+    reason: 'replaced by a new bootstrap',
+  };
+  for (const tenantId of [one, other]) {
+    expect(await revokedOnTrail(stack, tenantId)).toMatchObject(Array(former.length - 1).fill(replaced));
+  }
 });
 
 test('a name that no operator, or no tenant, can have is refused before the name is spent on it', async () => {

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { create, fromBinary } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import {
   type CallerIdentity,
   CallerIdentitySchema,
@@ -9,12 +9,12 @@ import {
   type ResourceServer,
   type Tenant,
 } from '@touchstone/contracts';
-import { AuditEventSchema } from '@touchstone/contracts/events';
 import { openDatabase } from '@touchstone/store-postgres';
 import { exportSPKI, importJWK } from 'jose';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import type { SharedStack } from '../harness/shared-stack.ts';
 import { type Clients, clientsOf, openWorld, unique, type World } from '../harness/world.ts';
+import { trailOf } from './support-audit.ts';
 import { bootstrapCredential } from './support-callers.ts';
 import {
   type ClientKey,
@@ -337,14 +337,11 @@ describe('who may register them', () => {
 });
 
 test('the audit trail names the key that a caller has shown', async () => {
-  await using database = openDatabase({ url: stack.adminUrl, applicationName: 'test', connectionsMax: 1 });
   await clientsAsserting(stack, nameOf('app', own), keys.app).issuer.issueToken(
     own.request({ userId: '', claims: {} }),
   );
-  const text = `select payload from outbox where tenant_id = $1 order by id desc limit 1`;
-  const [row] = await database.query({ text, values: [own.tenantId] });
-  const { actor } = fromBinary(AuditEventSchema, row?.[0] as Buffer);
-  expect(actor).toMatchObject({ kind: 'app', name: own.appId, credentialId: 'key:app-1' });
+  const latest = (await trailOf(stack, own.tenantId)).at(-1);
+  expect(latest?.actor).toMatchObject({ kind: 'app', name: own.appId, credentialId: 'key:app-1' });
 });
 
 test('no log and no metric holds an assertion, and the log names the key', async () => {

@@ -5,6 +5,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import type { SharedStack } from '../harness/shared-stack.ts';
 import { clientsOf, openWorld, unique, type World } from '../harness/world.ts';
+import { revokedOnTrail } from './support-audit.ts';
 import { startAnotherIssuer } from './support-issuer.ts';
 import { failureOf, outcomeOf } from './support-outcome.ts';
 
@@ -122,12 +123,23 @@ describe('where the policy lets so many tokens of an app and a user be alive', (
     await world.issue();
   });
 
-  test('the oldest goes for one more, where the policy says so', async () => {
+  test('the oldest goes for one more, where the policy says so, and none of other users and apps; each is told of', async () => {
     await setLimit(2, OnLiveTokensMax.REVOKE_OLDEST);
-    const tokens: string[] = [];
-    for (let i = 0; i < 4; i++) tokens.push((await world.issue()).token);
-    const active = await Promise.all(tokens.map(async (token) => (await world.validate(token)).active));
-    expect(active).toEqual([false, false, true, true]);
+    const others = [await world.issue({ userId: 'eve' }), await world.issue({ appId: await world.addApp() })];
+    const issued: typeof others = [];
+    for (let i = 0; i < 4; i++) issued.push(await world.issue());
+    const active = (tokens: typeof others) =>
+      Promise.all(tokens.map(async ({ token }) => (await world.validate(token)).active));
+    expect(await active(issued)).toEqual([false, false, true, true]);
+    expect(await active(others)).toEqual([true, true]);
+    expect(await revokedOnTrail(stack, world.tenantId)).toMatchObject(
+      issued.slice(0, 2).map(({ tokenId: targetKey }) => ({
+        by: 'identity_service',
+        targetKind: 'token',
+        targetKey,
+        reason: 'there was no room for a newer token of its app and user',
+      })),
+    );
   });
 
   test('what has ended is not looked at again by whoever wants room after it', async () => {

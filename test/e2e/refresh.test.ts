@@ -1,9 +1,8 @@
-import { create, fromBinary } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import { OnExcess, RefreshPolicySchema, RefusalReason, TokenMethod } from '@touchstone/contracts';
-import { AuditEventSchema } from '@touchstone/contracts/events';
-import { openDatabase } from '@touchstone/store-postgres';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { type Clients, clientsOf, openWorld, scopes, unique, type World } from '../harness/world.ts';
+import { trailOf } from './support-audit.ts';
 import { failureOf } from './support-outcome.ts';
 
 const stack = inject('stack');
@@ -296,12 +295,9 @@ test('the audit trail names the first refresh token of a family beside all other
   const { refreshToken } = await own.issue({ appId: renewer.appId, scopes, refreshable: true });
   const renewed = await refresh(refreshToken, {}, renewer);
   await refresh(renewed.refreshToken, {}, renewer);
-  await using database = openDatabase({ url: stack.adminUrl, applicationName: 'test', connectionsMax: 1 });
-  const text = 'select payload from outbox where tenant_id = $1';
-  const issued = (await database.query({ text, values: [own.tenantId] })).flatMap(([payload]) => {
-    const { act } = fromBinary(AuditEventSchema, payload as Buffer);
-    return act.case === 'tokenIssued' && act.value.credentialFor === '' ? [act.value] : [];
-  });
+  const issued = (await trailOf(stack, own.tenantId)).flatMap(({ act }) =>
+    act.case === 'tokenIssued' && act.value.credentialFor === '' ? [act.value] : [],
+  );
   const [first, ...others] = issued.sort((a, b) => a.parentTokenId.length - b.parentTokenId.length);
   expect(first).toMatchObject({ audience: 'touchstone:refresh', parentTokenId: '' });
   expect(others.map(({ parentTokenId }) => parentTokenId)).toEqual(Array(5).fill(first?.tokenId));
