@@ -104,6 +104,12 @@ const single: readonly SecurityEvent[] = [
     ({ tokenIdOf }) => ofToken(tokenIdOf('the token')),
   ),
   one(
+    'RevokeToken of a token that was narrowed',
+    ({ held }) => ({ case: 'token', value: held['token that can be narrowed'].text }),
+    ['token that can be narrowed', 'narrowed copy of that token'],
+    ({ tokenIdOf }) => ofToken(tokenIdOf('token that can be narrowed')),
+  ),
+  one(
     'RevokeToken of a credential',
     ({ tokenIdOf }) => ({ case: 'tokenId', value: tokenIdOf(another) }),
     [another],
@@ -239,7 +245,11 @@ const ends: readonly SecurityEvent[] = [
     name: 'RevokeTokens of a consent',
     carryOut: revokeForGood(({ consentIds }) => ({ target: { case: 'consentId', value: consentIds[0] } })),
     isIdempotent: true,
-    takes: ['token under a consent', 'token under the key of that consent'],
+    takes: [
+      'token under a consent',
+      'token under the key of that consent',
+      'token exchanged for the one under that consent',
+    ],
     revocations: ({ consentIds }) => [ofConsent(consentIds[0])],
     changes: ({ consentIds }) => [endOfConsent(consentIds[0])],
     afterwards: { but: ({ consentIds }) => ({ consentId: consentIds[0] }), refusedFor: 'CONSENT_ENDED' },
@@ -248,7 +258,7 @@ const ends: readonly SecurityEvent[] = [
     name: 'RevokeTokens of a signing key',
     carryOut: revokeForGood(({ signingKeyId }) => ({ target: { case: 'signingKeyId', value: signingKeyId } })),
     isIdempotent: true,
-    takes: ['encrypted token', 'signed token', 'split token'],
+    takes: ['encrypted token', 'signed token', 'split token', 'token exchanged for the signed token, for another API'],
     revocations: ({ signingKeyId }) => [
       {
         targetKind: 'signing_key',

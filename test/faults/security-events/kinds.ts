@@ -10,12 +10,15 @@ export const tokensOfUserAtApp = [
   'refresh token',
   'token under a consent',
   'token under the key of that consent',
+  'token exchanged for the one under that consent',
   'token under another consent',
   'encrypted token',
   'signed token',
+  'token exchanged for the signed token, for another API',
   'split token',
   'token signed by the key before',
   'token that can be narrowed',
+  'narrowed copy of that token',
 ] as const;
 export const tokensOfTenant = [
   ...tokensOfUserAtApp,

@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { attenuate } from '@touchstone/client';
 import {
   ClientType,
   ExchangeEdgeSchema,
@@ -84,11 +85,13 @@ export async function openScene(
   const rotated = await registry.rotateSigningKey({ tenantId });
   const consentIds = [await own.consent({ appId }), await own.consent({ appId })] as const;
   const first = await ofUser();
-  const exchanged = await app.issuer.exchangeToken({
-    token: first.text,
-    audience: otherAudience,
-    scopes: ['orders:read'],
-  });
+  const underConsent = await ofUser({ consentId: consentIds[0] });
+  const signed = await ofUser({ method: SIGNED });
+  const whole = await ofUser({ method: ATTENUABLE });
+  const exchangedFor = async ({ text }: Held, to: string, api: Clients): Promise<Held> => {
+    const request = { token: text, audience: to, scopes: ['orders:read'] };
+    return tokenFor(to, api, (await app.issuer.exchangeToken(request)).token);
+  };
   const family = await own.issue({ appId, refreshable: true });
   const renewed = await app.issuer.refreshToken({ refreshToken: family.refreshToken });
 
@@ -97,18 +100,25 @@ export async function openScene(
     'token like it': ofUser(),
     'token of its user for a batch': ofUser({ usage: Usage.BATCH }),
     'token of its user for another API': token(own, { appId, audience: otherAudience }, own.identity, otherApi),
-    'token exchanged for it, for another API': tokenFor(otherAudience, otherApi, exchanged.token),
+    'token exchanged for it, for another API': exchangedFor(first, otherAudience, otherApi),
     'token with a refresh token': tokenFor(audience, own.resourceServer, family.token),
     'renewed token': tokenFor(audience, own.resourceServer, renewed.token),
     'refresh token': refreshTokenFor(audience, app, renewed.refreshToken),
-    'token under a consent': ofUser({ consentId: consentIds[0] }),
+    'token under a consent': underConsent,
     'token under the key of that consent': ofUser({ consentId: consentIds[0], method: CONSENT_KEY }),
+    'token exchanged for the one under that consent': exchangedFor(underConsent, audience, own.resourceServer),
     'token under another consent': ofUser({ consentId: consentIds[1] }),
     'encrypted token': ofUser({ method: ENCRYPTED }),
-    'signed token': ofUser({ method: SIGNED }),
+    'signed token': signed,
+    'token exchanged for the signed token, for another API': exchangedFor(signed, otherAudience, otherApi),
     'split token': ofUser({ method: SPLIT }),
     'token signed by the key before': signedBefore,
-    'token that can be narrowed': ofUser({ method: ATTENUABLE }),
+    'token that can be narrowed': whole,
+    'narrowed copy of that token': tokenFor(
+      audience,
+      own.resourceServer,
+      attenuate(whole.text, { scopes: ['orders:read'] }),
+    ),
     'token of its user at another app': token(own, {}),
     'token of another user': token(own, { appId, userId: 'bob' }),
     'token of another user at another app': token(own, { userId: 'bob' }),
