@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { create, toBinary } from '@bufbuild/protobuf';
 import type { IssueTokenResponse } from '@touchstone/contracts';
 import { type CutKind, RevisionContentSchema } from '@touchstone/contracts/events';
 import { Chain, type CutTarget, genesis, type Head, type RevisionContent, type SealedRevision } from '@touchstone/core';
 import { encodeRevisionEvent, revisionCodec, topics as topicNames } from '@touchstone/events';
 import { openKeyRing } from '@touchstone/token-methods';
-import kafkajs, { type Producer } from 'kafkajs';
+import type { Producer } from 'kafkajs';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { keysOf } from '../harness/installation-keys.ts';
@@ -16,9 +15,9 @@ import { ownKafka } from './own-kafka.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
 import { allServices, dead, metric, readiness } from './services.ts';
 import { kafkaClient, openTopics, type Topics } from './topics.ts';
+import { unreadable } from './unreadable.ts';
 import { untilTrue } from './until.ts';
 
-const { CompressionCodecs, CompressionTypes } = kafkajs;
 const distrusted = 'touchstone_revisions_distrusted';
 
 /** Messages that are sent together; null is a message without a value. */
@@ -266,14 +265,8 @@ describe.skipIf(!(await ownKafka('lying-topic')))('with Kafka: on the topic of r
     await allIsRead();
   });
 
-  test('a compression that the services can not read: no wrong answer', async () => {
-    // This process can: its own reader must not stumble.
-    CompressionCodecs[CompressionTypes.ZSTD] = () => ({
-      compress: async ({ buffer }: { buffer: Buffer }) => zstdCompressSync(buffer),
-      decompress: async (buffer: Buffer) => zstdDecompressSync(buffer),
-    });
-    const message = { value: Buffer.from('what nobody reads'), partition: 0 };
-    await producer.send({ topic: topicNames.revocations, compression: CompressionTypes.ZSTD, messages: [message] });
+  test.each(Object.entries(unreadable))('%s: no wrong answer, and no replica ends', async (_, sendTo) => {
+    await sendTo(producer);
     await nothingIsWrong();
     await allIsRead();
     await nothingIsWrong();

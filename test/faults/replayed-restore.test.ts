@@ -11,6 +11,7 @@ import { ownKafka } from './own-kafka.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
 import { kafkaClient, openTopics } from './topics.ts';
 import { type Command, touchstone } from './touchstone.ts';
+import { unreadable } from './unreadable.ts';
 import { until, untilTrue } from './until.ts';
 
 const names = ['issuer', 'validator', 'revocation'] as const;
@@ -252,6 +253,7 @@ describe.skipIf(!(await ownKafka('replayed-restore')))('with Kafka: a database t
     await producer.connect();
     const messages = values.map((value) => ({ value, partition: 0 }));
     await producer.send({ topic: topicNames.revocations, messages });
+    for (const sendTo of Object.values(unreadable)) await sendTo(producer);
     await producer.disconnect();
   }
 
@@ -293,7 +295,7 @@ describe.skipIf(!(await ownKafka('replayed-restore')))('with Kafka: a database t
       await killed.kill();
       await inTheWay.query('rollback');
     }
-    expect(await replayed()).toMatchObject({ replayed: 1, foreign_messages: 3 });
+    expect(await replayed()).toMatchObject({ replayed: 1, foreign_messages: 5 });
     const after = await stateOf(world);
     const count = before.revision?.length ?? 0;
     expect(after.revision).toHaveLength(count + 1);

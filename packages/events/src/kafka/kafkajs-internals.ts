@@ -22,15 +22,21 @@ export interface ClusterOptions {
 }
 
 export interface Broker {
-  fetch(request: {
-    readonly maxWaitTime: number;
-    readonly minBytes: number;
-    readonly maxBytes: number;
-    readonly isolationLevel: 0;
-    readonly topics: readonly { readonly topic: string; readonly partitions: readonly FetchedPartition[] }[];
-  }): Promise<{
-    readonly responses: readonly { readonly partitions: readonly FetchResponse[] }[];
-  }>;
+  /** The request in the latest version that both know. */
+  lookupRequest(key: number, requests: FetchRequests): (options: FetchOptions) => FetchRequest;
+  readonly connectionPool: {
+    send<Answer>(request: FetchRequest & { readonly response: Response<Answer> }): Promise<Answer>;
+  };
+}
+
+interface FetchOptions {
+  /** -1: of no replica. */
+  readonly replicaId: -1;
+  readonly maxWaitTime: number;
+  readonly minBytes: number;
+  readonly maxBytes: number;
+  readonly isolationLevel: 0;
+  readonly topics: readonly { readonly topic: string; readonly partitions: readonly FetchedPartition[] }[];
 }
 
 interface FetchedPartition {
@@ -39,15 +45,25 @@ interface FetchedPartition {
   readonly maxBytes: number;
 }
 
-interface FetchResponse {
-  readonly highWatermark: string;
-  /** Whole batches: the first may begin before the offset asked for. */
-  readonly messages: readonly {
-    readonly offset: string;
-    readonly value: Buffer | null;
-    /** Not a message: the end of a transaction. */
-    readonly isControlRecord: boolean;
-  }[];
+interface FetchRequest {
+  readonly request: { readonly apiVersion: number };
+  readonly requestTimeout: number;
+}
+
+/** kafkajs's own unpacks whatever size it is, reads headers in a time that grows with their square, and fails as a whole. */
+interface Response<Answer> {
+  decode(bytes: Buffer): Promise<Answer>;
+  parse(answer: Answer): Promise<Answer>;
+}
+
+/** Does not mind where bytes end. */
+interface Decoder {
+  readInt16(): number;
+  readInt32(): number;
+  readInt64(): bigint;
+  readString(): string | null;
+  readBytes(length: number): Buffer;
+  forward(length: number): void;
 }
 
 export interface Cluster {
@@ -72,6 +88,19 @@ export const {
 }: {
   createLogger(options: { readonly level: logLevel; readonly logCreator: logCreator }): unknown;
 } = require('kafkajs/src/loggers/index.js');
+
+export const Decoder: new (bytes: Buffer) => Decoder = require('kafkajs/src/protocol/decoder.js');
+
+export const { createErrorFromCode }: { createErrorFromCode(code: number): Error } =
+  require('kafkajs/src/protocol/error.js');
+
+interface FetchRequests {
+  readonly versions: readonly string[];
+}
+
+export const fetchRequests: FetchRequests = require('kafkajs/src/protocol/requests/fetch/index.js');
+
+export const { Fetch: fetchKey }: { readonly Fetch: number } = require('kafkajs/src/protocol/requests/apiKeys.js');
 
 interface RequestQueue {
   readonly pending: readonly unknown[];

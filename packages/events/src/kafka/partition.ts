@@ -1,12 +1,8 @@
 import { type KafkaConnection, kafkaConfig } from './connection.ts';
+import { type Fetched, fetch, isolationLevel, partition } from './fetch.ts';
 import { Cluster, createLogger } from './kafkajs-internals.ts';
+import type { PartitionMessage } from './record-batches.ts';
 import { Sockets } from './sockets.ts';
-
-/** A message as it lies in a partition. */
-export interface PartitionMessage {
-  readonly offset: bigint;
-  readonly value: Uint8Array | null;
-}
 
 /** Reads a partition. */
 export interface Partition extends Disposable {
@@ -17,13 +13,6 @@ export interface Partition extends Disposable {
   /** The messages that follow those of the last call; waits a while for some. @throws when the reading broke. */
   read(): Promise<readonly PartitionMessage[]>;
 }
-
-const partition = 0;
-const maxWaitTime = 500;
-/** Soon here also over a slow link. What is larger by itself comes whole. */
-const maxBytes = 1024 * 1024;
-// Nothing on the topic is sent in transactions: a foreign one that stays open must not hold up what comes after it.
-const isolationLevel = 0;
 
 /**
  * Opens a topic's first partition, in no consumer group. Whatever goes wrong afterwards, a read throws, and it is opened
@@ -77,25 +66,6 @@ async function offsetOf(cluster: Cluster, topic: string, of: 'beginning' | 'end'
   return BigInt(offset);
 }
 
-type Fetched = Awaited<ReturnType<typeof fetch>>;
-
-async function fetch(cluster: Cluster, topic: string, from: bigint) {
-  const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]));
-  if (nodeId === undefined) throw new Error('the partition has no leader');
-  const broker = await cluster.findBroker({ nodeId });
-  const partitions = [{ partition, fetchOffset: from.toString(), maxBytes }];
-  const answer = await broker.fetch({
-    maxWaitTime,
-    minBytes: 1,
-    maxBytes,
-    isolationLevel,
-    topics: [{ topic, partitions }],
-  });
-  const fetched = answer.responses[0]?.partitions[0];
-  if (!fetched) throw new Error('the answer lacks the partition');
-  return fetched;
-}
-
 /** Up to where a partition has been read. */
 class Position {
   next: bigint;
@@ -104,14 +74,13 @@ class Position {
     this.next = from;
   }
 
-  advance({ messages, highWatermark }: Fetched): PartitionMessage[] {
-    const fresh = messages.filter(({ offset }) => BigInt(offset) >= this.next);
-    const last = fresh.at(-1);
+  advance({ messages, end, highWatermark }: Fetched): PartitionMessage[] {
+    const from = this.next;
+    // A batch may begin before.
+    const isRead = end !== null && end > from;
     // Compacted away, or skipped otherwise: asking again would bring the same, at once.
-    if (!last && BigInt(highWatermark) > this.next) throw new Error(`nothing can be read at ${this.next}`);
-    if (last) this.next = BigInt(last.offset) + 1n;
-    return fresh
-      .filter((message) => !message.isControlRecord)
-      .map(({ offset, value }) => ({ offset: BigInt(offset), value }));
+    if (!isRead && highWatermark > from) throw new Error(`nothing can be read at ${from}`);
+    if (isRead) this.next = end;
+    return messages.filter(({ offset }) => offset >= from);
   }
 }

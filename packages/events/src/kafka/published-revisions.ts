@@ -1,7 +1,8 @@
 import type { Published, PublishedRevisions } from '@touchstone/core';
 import { decodeRevisionEvent } from '../revision-event.ts';
 import { type KafkaConnection, KafkaUnavailable, topics } from './connection.ts';
-import { openPartition, type PartitionMessage } from './partition.ts';
+import { openPartition } from './partition.ts';
+import type { PartitionMessage } from './record-batches.ts';
 
 /** All that lies on the topic of revisions. */
 export function publishedRevisions(connection: KafkaConnection): PublishedRevisions {

@@ -6,7 +6,7 @@ export interface TopicState {
 }
 
 /** What a broker can compress by, and replicas and the replay of a restored database can't read. */
-const unreadable = ['snappy', 'lz4', 'zstd'];
+const unreadable = ['snappy', 'lz4'];
 
 const oneYear = 365 * 86_400_000;
 

@@ -74,7 +74,7 @@ function topicConfig(topic: string, numPartitions: number, copies: number, reten
     'min.insync.replicas': Math.min(2, copies),
     'unclean.leader.election.enable': false,
     'max.message.bytes': messageBytesMax,
-    // Consumers here read what is as it was sent, and gzip.
+    // Read is what is as it was sent, gzip and zstd.
     'compression.type': 'producer',
   };
   const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value: String(value) }));
