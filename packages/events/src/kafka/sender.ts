@@ -2,15 +2,16 @@ import kafkajs, { type Producer } from 'kafkajs';
 import { pause } from '../backoff.ts';
 import type { CloudEvent } from './cloud-event.ts';
 import { type KafkaConnection, KafkaUnavailable, kafkaConfig } from './connection.ts';
+import { choosingOnce } from './partitioner.ts';
 import { Sockets } from './sockets.ts';
 
 /** A message, and its partition where the key does not decide. */
 export type Message = CloudEvent & { readonly partition?: number };
 
-/** A producer, and the partitions that the batch under way has been spread over. */
+/** A producer, and the partitions that the messages of the batch under way go to. */
 interface OpenProducer extends AsyncDisposable {
   readonly producer: Producer;
-  readonly partitions: Set<number>;
+  readonly chosen: Map<object, number>;
 }
 
 // A broker takes a batch of 1 MiB unless told otherwise.
@@ -55,12 +56,13 @@ export class Sender implements AsyncDisposable {
 
   async #sendBatch(messages: Message[]): Promise<void> {
     this.#producer ??= await openProducer(this.#connection);
-    const { producer, partitions } = this.#producer;
-    partitions.clear();
+    const { producer, chosen } = this.#producer;
+    chosen.clear();
     const acks = await producer.send({ topic: this.#topic, messages, acks: -1, timeout: ackMilliseconds });
     // When a leader changes during a send, kafkajs can leave out a partition without a word.
-    for (const ack of acks) partitions.delete(ack.partition);
-    if (partitions.size > 0) throw new Error('a partition did not acknowledge');
+    const missing = new Set(chosen.values());
+    for (const { partition } of acks) missing.delete(partition);
+    if (missing.size > 0) throw new Error('a partition did not acknowledge');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -72,26 +74,19 @@ export class Sender implements AsyncDisposable {
 async function openProducer(connection: KafkaConnection): Promise<OpenProducer> {
   using opening = new DisposableStack();
   const sockets = opening.use(new Sockets());
-  const partitions = new Set<number>();
+  const chosen = new Map<object, number>();
   const config = kafkaConfig(connection, sockets);
   const producer = new kafkajs.Kafka(config).producer({
     idempotent: true,
     allowAutoTopicCreation: false,
     retry: config.retry,
-    createPartitioner: () => {
-      const choose = kafkajs.Partitioners.DefaultPartitioner();
-      return (message) => {
-        const partition = choose(message);
-        partitions.add(partition);
-        return partition;
-      };
-    },
+    createPartitioner: choosingOnce(chosen),
   });
   await producer.connect();
   const resources = opening.move();
   return {
     producer,
-    partitions,
+    chosen,
     async [Symbol.asyncDispose]() {
       await Promise.race([producer.disconnect().catch(() => {}), pause(disconnectMilliseconds)]);
       resources.dispose();
