@@ -38,6 +38,28 @@ test('of large events fewer are read at once, one at any rate, and in the end ea
   ]);
 });
 
+test('of large revisions fewer are read at once, one at any rate, and in the end each of them, with its time', async () => {
+  const sizes = [1, 6 * mebibyte, 3 * mebibyte, 3 * mebibyte, 1];
+  for (const [i, size] of sizes.entries()) {
+    await store.database.query({
+      text: `insert into revision (revision, previous_hash, content, hash, recorded_at)
+             values ($1::bigint, repeat('0', 64), $2, lpad($1::bigint::text, 64, '0'), to_timestamp($1::bigint))`,
+      values: [i + 1, Buffer.alloc(size)],
+    });
+  }
+  await using leader = await outbox(store.database).lead();
+  const read: number[][] = [];
+  for (;;) {
+    const revisions = (await leader?.nextRevisions(500)) ?? [];
+    const last = revisions.at(-1);
+    if (!last) break;
+    expect(last.recordedAt).toBe(last.revision * 1_000);
+    read.push(revisions.map(({ content }) => content.length));
+    await leader?.markRevisions(last.revision);
+  }
+  expect(read).toEqual([[1, 6 * mebibyte], [3 * mebibyte, 3 * mebibyte], [1]]);
+});
+
 test('what was published is marked forward only, where the lock of the relay is held; elsewhere nobody leads', async () => {
   const position = async ({ database } = store) =>
     (await database.query({ text: 'select revision from relay_position' }))[0]?.[0];

@@ -1,4 +1,4 @@
-import type { AuditRecord, OutboxLeader, SealedRevision } from '@touchstone/core';
+import type { AuditRecord, OutboxLeader, RevisionRecord } from '@touchstone/core';
 import { Backoff, pause, unlessAborted } from './backoff.ts';
 import type { Publisher, RelayOptions } from './relay.ts';
 
@@ -16,7 +16,7 @@ export const revisionLane = (
   leader: OutboxLeader,
   publisher: Publisher,
   { batchMax }: LaneOptions,
-): Lane<SealedRevision> => ({
+): Lane<RevisionRecord> => ({
   what: 'revisions',
   read: () => leader.nextRevisions(batchMax),
   publish: (batch) => publisher.publishRevisions(batch),

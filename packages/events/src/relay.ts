@@ -1,4 +1,4 @@
-import type { AuditRecord, Outbox, OutboxLeader, SealedRevision } from '@touchstone/core';
+import type { AuditRecord, Outbox, OutboxLeader, RevisionRecord } from '@touchstone/core';
 import { type Delays, pause } from './backoff.ts';
 import type { Log } from './log.ts';
 import { auditLane, type LaneOptions, revisionLane, runLane } from './relay-lane.ts';
@@ -6,7 +6,7 @@ import { auditLane, type LaneOptions, revisionLane, runLane } from './relay-lane
 /** Where the relay puts events. Each call resolves once all of them are stored, and rejects when any may not be. */
 export interface Publisher {
   /** In order: one is sent only once those before it are stored, or together with them. */
-  publishRevisions(revisions: readonly SealedRevision[]): Promise<void>;
+  publishRevisions(revisions: readonly RevisionRecord[]): Promise<void>;
   publishAudit(records: readonly AuditRecord[]): Promise<void>;
 }
 

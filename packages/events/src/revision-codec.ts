@@ -22,15 +22,6 @@ export const revisionCodec: RevisionCodec = {
   decode: (bytes) => decodeExactly(bytes, contentOf, revisionCodec.encode),
 };
 
-/** When the revision was recorded, in milliseconds since 1970, whatever else it says; null where that can't be read. */
-export function recordedAtOf(content: Uint8Array): number | null {
-  try {
-    return timeOf(fromBinary(wire.RevisionContentSchema, content).recordedAt, 'recorded_at');
-  } catch {
-    return null;
-  }
-}
-
 const kinds: Readonly<Record<CutKind, wire.CutKind>> = {
   token: wire.CutKind.TOKEN,
   user: wire.CutKind.USER,

@@ -2,7 +2,7 @@ import {
   type AuditRecord,
   type Outbox,
   type OutboxLeader,
-  type SealedRevision,
+  type RevisionRecord,
   StoreUnavailable,
 } from '@touchstone/core';
 import type { Publisher } from './relay.ts';
@@ -25,7 +25,7 @@ export class World implements Outbox, Publisher {
   leaders = 0;
   /** Whether a revision was published before the one before it was acknowledged. */
   overtaken = false;
-  #revisions: SealedRevision[] = [];
+  #revisions: RevisionRecord[] = [];
   #audit: AuditRecord[] = [];
   #acknowledged = 0;
   #lost = new AbortController();
@@ -75,7 +75,7 @@ export class World implements Outbox, Publisher {
     };
   }
 
-  publishRevisions(batch: readonly SealedRevision[]): Promise<void> {
+  publishRevisions(batch: readonly RevisionRecord[]): Promise<void> {
     this.overtaken ||= (batch[0]?.revision ?? 0) > this.#acknowledged + 1;
     return this.#step('revisions', () => {
       for (const { revision } of batch) this.published.revisions.push(revision);

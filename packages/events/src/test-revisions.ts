@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { AuditRecord, Cut, RevisionContent, SealedRevision } from '@touchstone/core';
+import type { AuditRecord, Cut, RevisionContent, RevisionRecord, SealedRevision } from '@touchstone/core';
 import fc from 'fast-check';
 import { revisionCodec } from './revision-codec.ts';
 
@@ -48,11 +48,12 @@ export const anySealed: fc.Arbitrary<SealedRevision> = fc.record({
 });
 
 /** A revision of that number. The hashes are made up. */
-export const sealed = (revision: number): SealedRevision => ({
+export const sealed = (revision: number): RevisionRecord => ({
   revision,
   hash: randomBytes(32).toString('hex'),
   previousHash: randomBytes(32).toString('hex'),
   content: revisionCodec.encode(content),
+  recordedAt: content.recordedAt,
 });
 
 export const auditRecord = (writerSequence: number, tenantId: string | null = 'ten_1'): AuditRecord => ({

@@ -4,9 +4,16 @@ import { locks } from './advisory-locks.ts';
 import { close, type Database, type Query, type Row, run } from './database.ts';
 import { outboxBlock } from './partitions.ts';
 
+/** Of what is large less is read: one revision or event goes at any rate. */
+const bytesAtOnce = 4_194_304;
+
 const revisionsStatement = `
-  select r.revision, r.hash, r.previous_hash, r.content from revision r
-   where r.revision > (select revision from relay_position) order by r.revision limit $1`;
+  with next as (
+    select * from revision r where r.revision > (select revision from relay_position) order by r.revision limit $1
+  ),
+  sized as (select *, sum(octet_length(content)) over (order by revision) as bytes from next)
+  select revision, hash, previous_hash, content, (extract(epoch from recorded_at) * 1000)::bigint
+    from sized where bytes - octet_length(content) < ${bytesAtOnce} order by revision`;
 
 /** The events that wait to be published. */
 export function outbox(database: Database): Outbox {
@@ -62,11 +69,12 @@ function outboxLeader(database: Database, connection: pg.Client): OutboxLeader {
     async nextRevisions(limit) {
       const rows = await ask({ name: 'relay revisions', text: revisionsStatement, values: [limit] });
       if (rows.length === 0) await requireHeldWhereOthersWrite();
-      return rows.map(([revision, hash, previousHash, content]) => ({
+      return rows.map(([revision, hash, previousHash, content, recordedAt]) => ({
         revision: revision as number,
         hash: hash as string,
         previousHash: previousHash as string,
         content: content as Buffer,
+        recordedAt: recordedAt as number,
       }));
     },
 
@@ -93,9 +101,6 @@ function outboxLeader(database: Database, connection: pg.Client): OutboxLeader {
     },
   };
 }
-
-/** Of events that are large fewer are read: one goes at any rate. */
-const bytesAtOnce = 4_194_304;
 
 /**
  * In the order of transactions, and only of those that no open one can still come before. An id may be drawn long before

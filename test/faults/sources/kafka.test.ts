@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { SealedRevision } from '@touchstone/core';
+import type { RevisionRecord } from '@touchstone/core';
 import { ensureTopics, kafkaRevisionSource, openKafkaPublisher, revisionCodec } from '@touchstone/events';
 import { freePair, openTemporaryFolder, startKafka } from '@touchstone/local-stack';
 import { ownKafka } from '../own-kafka.ts';
@@ -49,10 +49,11 @@ async function openKafka(): Promise<SourceWorld> {
 
 const hash = () => randomBytes(32).toString('hex');
 /** The hashes are made up: a source takes revisions as they come. */
-const sealed = (revision: number): SealedRevision => ({
+const sealed = (revision: number): RevisionRecord => ({
   revision,
   hash: hash(),
   previousHash: hash(),
+  recordedAt: Date.now(),
   content: revisionCodec.encode({
     recordedAt: Date.now(),
     cuts: [

@@ -7,6 +7,12 @@ export interface AuditCodec {
   encode(event: AuditEvent, eventId: string, occurredAt: number): Uint8Array;
 }
 
+/** A revision that waits in the database to be published. */
+export interface RevisionRecord extends SealedRevision {
+  /** Milliseconds since 1970. */
+  readonly recordedAt: number;
+}
+
 /** An audit event that waits in the database to be published. */
 export interface AuditRecord {
   /** Unique; tells repeats. */
@@ -31,8 +37,8 @@ export interface Outbox {
 export interface OutboxLeader extends AsyncDisposable {
   /** Aborts when the leadership is lost, as when the connection that holds the lock breaks. */
   readonly lost: AbortSignal;
-  /** The revisions after the last one marked, in order. @throws StoreUnavailable */
-  nextRevisions(limit: number): Promise<readonly SealedRevision[]>;
+  /** The revisions after the last one marked, in order: of large ones fewer. @throws StoreUnavailable */
+  nextRevisions(limit: number): Promise<readonly RevisionRecord[]>;
   /** Notes that all revisions up to this one are on the topic. @throws StoreUnavailable */
   markRevisions(revision: number): Promise<void>;
   /**

@@ -1,5 +1,4 @@
-import type { AuditRecord, SealedRevision } from '@touchstone/core';
-import { recordedAtOf } from '../revision-codec.ts';
+import type { AuditRecord, RevisionRecord } from '@touchstone/core';
 import { encodeRevisionEvent } from '../revision-event.ts';
 
 /** A CloudEvent in Kafka's binary mode (CloudEvents 1.0, Kafka protocol binding). */
@@ -10,14 +9,13 @@ export interface CloudEvent {
 }
 
 /** A revision. Its hash names it: another history may have one of the same number. */
-export function revisionCloudEvent(revision: SealedRevision): CloudEvent {
-  const recordedAt = recordedAtOf(revision.content);
+export function revisionCloudEvent(revision: RevisionRecord): CloudEvent {
   return {
     key: null,
     value: asBuffer(encodeRevisionEvent(revision)),
     headers: {
       ...headersOf('touchstone.events.v1.RevocationEvent', revision.hash, 'touchstone/revisions', revision.revision),
-      ...(recordedAt !== null && { ce_time: timeText(recordedAt) }),
+      ce_time: timeText(revision.recordedAt),
     },
   };
 }
