@@ -13,12 +13,12 @@ import {
   type Watermarks,
 } from './state.ts';
 
-/** Presence.requireCurrent. */
-export function isCurrent(configuration: Configuration, state: State, validator: Validator): boolean {
+/** False where it throws. */
+export function requireCurrent(configuration: Configuration, state: State, validator: Validator): boolean {
   const { fence } = configuration;
   if (fence === null) return true;
-  const { lastCommitSentAt } = validator;
-  return lastCommitSentAt !== null && ageOf(configuration, state, validator, lastCommitSentAt) <= fence;
+  const { presenceProvenAt: provenAt } = validator;
+  return provenAt !== null && ageOf(configuration, state, validator, provenAt) <= fence;
 }
 
 /** Answers from what is known here, or has the database asked. */

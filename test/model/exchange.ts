@@ -1,4 +1,4 @@
-import { begin, decide, isCurrent, recall, sendBatch, tell } from './answer.ts';
+import { begin, decide, recall, requireCurrent, sendBatch, tell } from './answer.ts';
 import { canReach, settle } from './database.ts';
 import { absorb, ageOf, databaseOf, hasReached, instantOf, questionOf } from './follower.ts';
 import { shownOf } from './promises.ts';
@@ -113,7 +113,7 @@ function receive(
   if (exchange.kind === 'beat') {
     mine.inForce = answer.server;
     if (!wasCounted(configuration, next, mine, exchange)) return null;
-    mine.lastCommitSentAt = exchange.begunAt;
+    mine.presenceProvenAt = exchange.begunAt;
   }
   end(mine, exchange);
   return firstBroken(exchange.requests, (request) => refreshed(configuration, next, mine, request));
@@ -151,7 +151,7 @@ const isDisbelieved = ({ guards }: Configuration, { inForce }: Validator, { serv
   guards.onlyInForceBelieved && server !== inForce;
 
 function refreshed(configuration: Configuration, next: State, mine: Validator, request: Request): Invariant | null {
-  if (!isCurrent(configuration, next, mine)) return null;
+  if (!requireCurrent(configuration, next, mine)) return null;
   const { consistency, revision } = request;
   // RevisionUnknown.
   if (consistency === 'at_least_revision' && !hasReached(mine, revision)) return null;
@@ -164,7 +164,7 @@ function conclude(configuration: Configuration, next: State, mine: Validator, ex
   const { records, revision, now, isOfThisGeneration, watermarks } = exchange.read as RecordsAsOf;
   end(mine, exchange);
   sendBatch(next, mine);
-  if (guards.fencedAtAnswer && !isCurrent(configuration, next, mine)) return null;
+  if (guards.fencedAtAnswer && !requireCurrent(configuration, next, mine)) return null;
   return firstBroken(exchange.requests, (request) => {
     const { token, consistency } = request;
     const isFound = holds(records, token);

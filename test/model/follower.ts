@@ -88,10 +88,10 @@ export function absorb(
   meet(configuration, validator, answer.server);
   if (guards.catchUp) applyAll(configuration, next, validator, answer.head);
   if (guards.catchUp && validator.applied.length < answer.head.length && !readOn(configuration, next, validator)) {
-    return load(next, validator, exchange);
+    return reload(next, validator, exchange);
   }
   const wentBack = guards.numberWentBack && answer.head.length < question.revision;
-  if (wentBack || contradicts(configuration, validator.applied, answer.head)) return load(next, validator, exchange);
+  if (wentBack || contradicts(configuration, validator.applied, answer.head)) return reload(next, validator, exchange);
   const at = instantOf(next, validator);
   prove(validator, guards.provenFromSending ? question.sentAt : at);
   validator.databaseTime = { now: answer.now, at: guards.databaseTimeFromSending ? question.sentAt : at };
@@ -139,7 +139,7 @@ function prove(validator: Validator, sentAt: Instant): void {
 }
 
 /** Asks for all that is in force; whoever else needs that waits for the same. */
-function load(next: State, validator: Validator, exchange: Exchange): false {
+function reload(next: State, validator: Validator, exchange: Exchange): false {
   Object.assign(exchange, { question: null, records: null, answer: null });
   if (validator.load) return false;
   validator.provenAt = null;

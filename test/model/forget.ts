@@ -28,12 +28,12 @@ export function forgetWhatNeverMatters(configuration: Configuration, state: Stat
 }
 
 function forgetOldCommits(configuration: Configuration, state: State, validator: Validator): void {
-  const { lastCommitSentAt, committedAt } = validator;
+  const { presenceProvenAt, committedAt } = validator;
   const { fence } = configuration;
   const isOld = (sentAt: Instant | null): boolean =>
     fence !== null && sentAt !== null && ageOf(configuration, state, validator, sentAt) > fence;
-  if (fence === null && lastCommitSentAt) validator.lastCommitSentAt = never;
-  if (isOld(lastCommitSentAt)) validator.lastCommitSentAt = null;
+  if (fence === null && presenceProvenAt) validator.presenceProvenAt = never;
+  if (isOld(presenceProvenAt)) validator.presenceProvenAt = null;
   if (isOld(committedAt)) validator.committedAt = null;
 }
 

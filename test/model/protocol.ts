@@ -103,7 +103,7 @@ function validatorOf({ coverage }: Configuration, { startsLater }: ValidatorPlan
     provenAt: startsLater ? null : start,
     databaseTime: startsLater ? null : { now: 0, at: start },
     load: null,
-    lastCommitSentAt: startsLater ? null : start,
+    presenceProvenAt: startsLater ? null : start,
     committedAt: startsLater || !coverage ? null : start,
     inForce: startsLater ? null : primary.server,
     cached: 0,

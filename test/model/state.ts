@@ -163,8 +163,8 @@ export interface Validator {
   load: { readonly sentAt: Instant; readonly head: Head; readonly watermarks: Watermarks } | null;
 
   // Presence
-  /** When the last commit was sent that proves anything. */
-  lastCommitSentAt: Instant | null;
+  /** When the last commit was sent that proves anything: Presence's own `provenAt`. */
+  presenceProvenAt: Instant | null;
   /** When the last commit was sent, whatever it proves; null: it counts no more, or nobody looks at the census. */
   committedAt: Instant | null;
   /** The server that took the last commit. */

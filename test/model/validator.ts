@@ -1,4 +1,4 @@
-import { begin, exchangeOf, isCurrent } from './answer.ts';
+import { begin, exchangeOf, requireCurrent } from './answer.ts';
 import { canReach } from './database.ts';
 import { exchangeSteps } from './exchange.ts';
 import { adopt, ageOf, apply, sendLoad } from './follower.ts';
@@ -57,7 +57,7 @@ function requestSteps(configuration: Configuration, state: State, validator: Val
     waiting.length + waitingForRefresh.length,
   );
   if (underWay >= configuration.requestsMax) return;
-  if (configuration.guards.fencedAtCall && !isCurrent(configuration, state, validator)) return;
+  if (configuration.guards.fencedAtCall && !requireCurrent(configuration, state, validator)) return;
   for (const [token, { phase }] of state.tokens.entries()) {
     if (phase === 'unasked' || phase === 'failed') continue;
     for (const consistency of configuration.consistencies) {
@@ -105,7 +105,7 @@ function askingSteps(configuration: Configuration, state: State, validator: Vali
     });
   }
   if (configuration.fence !== null && !isUnderWay('beat')) {
-    const last = validator.lastCommitSentAt;
+    const last = validator.committedAt;
     // One a tick is enough.
     if (last && ageOf(configuration, state, validator, last) === 0) return;
     step('sends its beat', (next, mine) => {
