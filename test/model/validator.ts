@@ -105,7 +105,7 @@ function askingSteps(configuration: Configuration, state: State, validator: Vali
     });
   }
   if (configuration.fence !== null && !isUnderWay('beat')) {
-    const last = validator.committedAt;
+    const last = validator.presenceProvenAt;
     // One a tick is enough.
     if (last && ageOf(configuration, state, validator, last) === 0) return;
     step('sends its beat', (next, mine) => {
