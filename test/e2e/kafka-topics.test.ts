@@ -101,6 +101,7 @@ describe.skipIf(brokers.length === 0)('the topics on Kafka', () => {
   const unclean = { 'unclean.leader.election.enable': true };
   const uncleanWarning = 'a broker that missed events may lead it: set unclean.leader.election.enable=false';
   const sizeWarning = 'it forgets events beyond a size: set retention.bytes=-1';
+  const bytesWarning = 'it may not take the batches of a backlog: set max.message.bytes=10485760';
   const policyWarning = (policy: string) => `its cleanup.policy is ${policy}, which removes events: set it to delete`;
 
   test.each<[role: keyof Topics, settings: object, warning: string, numPartitions?: number]>([
@@ -114,7 +115,9 @@ describe.skipIf(brokers.length === 0)('the topics on Kafka', () => {
       { 'compression.type': 'lz4' },
       'what is compressed by lz4 is not read: set compression.type=producer',
     ],
+    ['revocations', { 'max.message.bytes': 500_000 }, bytesWarning],
     ['audit', unclean, uncleanWarning],
+    ['audit', { 'max.message.bytes': 1_000_000 }, bytesWarning],
     ['audit', { 'cleanup.policy': 'compact,delete' }, policyWarning('compact,delete')],
     ['audit', { 'retention.bytes': 1_000_000 }, sizeWarning],
     [

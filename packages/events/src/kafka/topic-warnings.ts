@@ -10,6 +10,9 @@ const unreadable = ['snappy', 'lz4'];
 
 const oneYear = 365 * 86_400_000;
 
+/** What a broker takes unless told otherwise, and the relay's batches count on. */
+const messageBytesMin = 1_048_576;
+
 /** What can lose events, and what to do about it. */
 export function warningsAbout(topic: string, role: 'revocations' | 'audit', state: TopicState | null): string[] {
   if (!state) return [`topic ${topic} does not exist`];
@@ -42,6 +45,8 @@ function keepingWarnings(role: 'revocations' | 'audit', settings: TopicState['se
     warnings.push(`its cleanup.policy is ${settings['cleanup.policy']}, which removes events: set it to delete`);
   if (unreadable.includes(settings['compression.type'] ?? ''))
     warnings.push(`what is compressed by ${settings['compression.type']} is not read: set compression.type=producer`);
+  if (Number(settings['max.message.bytes']) < messageBytesMin)
+    warnings.push('it may not take the batches of a backlog: set max.message.bytes=10485760');
   if (settings['retention.bytes'] !== '-1') warnings.push('it forgets events beyond a size: set retention.bytes=-1');
   if (role === 'revocations' && retention !== -1)
     warnings.push(`it forgets revisions after ${daysText(retention)}: set retention.ms=-1`);
