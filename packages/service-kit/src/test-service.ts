@@ -3,7 +3,7 @@ import type { DescMethodUnary } from '@bufbuild/protobuf';
 import { ValidatorService } from '@touchstone/contracts';
 import { type Caller, CallerUnknown, type Shown } from '@touchstone/core';
 import { pino } from 'pino';
-import type { UnaryHandler } from './call/handler.ts';
+import type { Refused, UnaryHandler } from './call/handler.ts';
 import { endpoint } from './call/pipeline.ts';
 import { commonSettings, readSettings } from './config/settings.ts';
 import type { CallListener } from './grpc/ending-listener.ts';
@@ -32,6 +32,7 @@ export async function startTestService(
   work: () => Promise<object> = async () => ({}),
   env: NodeJS.ProcessEnv = {},
   authenticating: () => Promise<void> = async () => {},
+  refused: Refused = async () => {},
 ) {
   const config = readSettings(settings, { DATABASE_URL: 'postgres://none', MASTER_KEY_FILE: 'none', ...env });
   const lines: string[] = [];
@@ -53,7 +54,7 @@ export async function startTestService(
   const pipeline = { authenticate: () => authenticate, events };
   const endpoints = ValidatorService.methods.map((method) => {
     const unary = method as DescMethodUnary;
-    return [unary, endpoint(unary, () => ({ handle: handler }), pipeline)] as const;
+    return [unary, endpoint(unary, () => ({ handle: handler, refused }), pipeline)] as const;
   });
   const service = { name: 'validator', services: [ValidatorService] };
   const servers = await startServers(service, [{ service: ValidatorService, endpoints }], config, {

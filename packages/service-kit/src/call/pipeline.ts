@@ -67,8 +67,11 @@ export interface Endpoint {
   admit(call: IncomingCall): Awaitable<Admitted>;
   /** For unary RPCs: at once, where the handler answers so. @throws TouchstoneError, in either way. */
   answer(admitted: Admitted, request: IncomingRequest): Awaitable<Uint8Array>;
-  /** Tells the log of a call that ended before it could be handled. @param error how; absent: the transport ended it. */
-  turnAway(admitted: Admitted, error?: TouchstoneError): void;
+  /**
+   * Tells of a call that ended before it could be handled. @param error how; absent: the transport ended it.
+   * @returns whether that has been heard of by all who must hear of it before the caller does.
+   */
+  turnAway(admitted: Admitted, error?: TouchstoneError): Promise<boolean>;
   /** For RPCs that are answered bit by bit. */
   stream(admitted: Admitted, request: IncomingRequest): AsyncGenerator<Uint8Array>;
 }
@@ -229,7 +232,7 @@ export function endpoint<Method extends DescMethod>(
       return andThen(accept(admitted, request, serving), (accepted) => respond(accepted, handle));
     },
 
-    turnAway: (admitted, error = endingOf(admitted.call)) => void turnAway(admitted, error).catch(() => {}),
+    turnAway: (admitted, error = endingOf(admitted.call)) => turnAway(admitted, error).catch((told) => told === error),
 
     async *stream(first, request) {
       const serving = served();

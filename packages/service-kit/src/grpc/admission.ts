@@ -69,7 +69,7 @@ export class AdmittingListener extends EndingListener {
   #letIn(admitted: Admitted, metadata: Metadata): void {
     if (admitted.signal.aborted) {
       // No message is read, and no handler called.
-      this.#endpoint.turnAway(admitted);
+      void this.#endpoint.turnAway(admitted);
       return;
     }
     this.#letInAs = admitted;
@@ -107,7 +107,7 @@ export class AdmittingListener extends EndingListener {
     this.#inFlight.count--;
     this.#incoming.cancelled();
     const unhandled = this.#handOver();
-    if (unhandled) this.#endpoint.turnAway(unhandled);
+    if (unhandled) void this.#endpoint.turnAway(unhandled);
     super.onCancel();
   }
 

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { brotliCompressSync, gunzipSync, gzip } from 'node:zlib';
 import { fromBinary } from '@bufbuild/protobuf';
 import { ErrorInfoSchema } from '@touchstone/contracts/google-rpc';
+import { StoreUnavailable } from '@touchstone/core';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { credential, exchange, startTestService, validateToken } from '../test-service.ts';
 
@@ -103,10 +104,12 @@ test('a header that is none is named', async () => {
   expect([answer.status, await answer.json()]).toMatchObject([400, { message: expect.stringContaining('timeout') }]);
 });
 
+const noProtobuf = new Uint8Array(Buffer.from('ffffhunter2'));
+
 test.each<[string, string, string | Uint8Array<ArrayBuffer>]>([
   ['no JSON', 'application/json', '{"token":"hunter2'],
   ['a value of another type', 'application/json', '{"requiredScopes":"hunter2"}'],
-  ['no protobuf', 'application/proto', new Uint8Array(Buffer.from('ffffhunter2'))],
+  ['no protobuf', 'application/proto', noProtobuf],
 ])('a message that is %s is the fault of the caller, is not quoted, and is logged', async (_what, type, content) => {
   const logged = service.lines.length;
   const answer = await post(content, { 'content-type': type });
@@ -116,6 +119,44 @@ test.each<[string, string, string | Uint8Array<ArrayBuffer>]>([
   expect(text + service.lines.slice(logged).join('')).not.toContain('hunter2');
   expect(service.lines.slice(logged)).toEqual([expect.stringContaining('"code":"INVALID_FIELD"')]);
 });
+
+test.each<[string, number, string | Uint8Array<ArrayBuffer>]>([
+  ['application/json', 400, '{"token":'],
+  ['application/proto', 400, noProtobuf],
+  ['application/grpc-web+proto', 200, new Uint8Array([0, 0, 0, 0, noProtobuf.length, ...noProtobuf])],
+  ['application/json', 429, JSON.stringify({ token: 'x'.repeat(2 * limit) })],
+])(
+  'what is no message, of %s, is on the trail before its caller is told, by %i, and not told where it can not be put there',
+  async (type, status, content) => {
+    let trail = Promise.withResolvers<void>();
+    let heard = Promise.withResolvers<void>();
+    const refused = () => {
+      heard.resolve();
+      return trail.promise;
+    };
+    await using strict = await startTestService(undefined, { MESSAGE_BYTES_MAX: String(limit) }, undefined, refused);
+    const send = () => {
+      [trail, heard] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      const headers = { 'content-type': type, authorization };
+      return fetch(strict.http + validateToken, { method: 'POST', headers, body: content });
+    };
+    let isAnswered = false;
+    const answer = send().finally(() => {
+      isAnswered = true;
+    });
+    await heard.promise;
+    expect((await fetch(`${strict.http}/healthz`)).status).toBe(200);
+    expect(isAnswered).toBe(false);
+    trail.resolve();
+    expect((await answer).status).toBe(status);
+
+    const other = send();
+    await heard.promise;
+    trail.reject(new StoreUnavailable());
+    await expect(other).rejects.toThrow('fetch failed');
+    expect(strict.lines.at(-1)).toContain('"code":"STORE_UNAVAILABLE"');
+  },
+);
 
 test('a message that is small until it is unpacked is refused', async () => {
   const bomb = await promisify(gzip)(JSON.stringify({ token: 'x'.repeat(50_000_000) }));

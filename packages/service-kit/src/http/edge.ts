@@ -11,6 +11,7 @@ import {
   createContextValues,
   type HandlerContext,
 } from '@connectrpc/connect';
+import type { UniversalHandler, UniversalHandlerFn } from '@connectrpc/connect/protocol';
 import { compressionGzip, connectNodeAdapter } from '@connectrpc/connect-node';
 import type { ShownCertificate } from '@touchstone/core';
 import { KeptBytes, largeBytes } from '../call/kept-bytes.ts';
@@ -59,6 +60,7 @@ export function createHttpEdge({
   const rpc = connectNodeAdapter({
     routes: (router) => {
       for (const { service, endpoints } of mounted) router.service(service, implementationOf(endpoints));
+      router.handlers.push(...router.handlers.splice(0).map(heardOfFirst));
     },
     readMaxBytes: messageBytesMax,
     // As on gRPC. Brotli, as connect has it, takes seconds for an answer of some megabytes, of the threads that sign tokens.
@@ -67,7 +69,7 @@ export function createHttpEdge({
       createContextValues()
         .set(peerKey, `${request.socket.remoteAddress}:${request.socket.remotePort}`)
         .set(certificateKey, () => certificateOf(request.socket))
-        .set(keepAnswerKey, keepingAnswerIn(responses.get(request))),
+        .set(responseKey, responses.get(request) ?? null),
     requestGate: admitting(new Map(mounted.flatMap(({ endpoints }) => endpoints))),
     grpc: false,
   });
@@ -195,7 +197,7 @@ const admitting = (endpoints: ReadonlyMap<DescMethod, Endpoint>) => async (conte
       header: (name) => requestHeader.get(name) ?? undefined,
       certificate: values.get(certificateKey),
       onCancel: (listener) => signal.addEventListener('abort', listener, { once: true }),
-      keepAnswer: values.get(keepAnswerKey),
+      keepAnswer: keepingAnswerIn(values.get(responseKey)),
     }),
   ).catch(asConnectError);
   values.set(admittedKey, admitted);
@@ -203,11 +205,11 @@ const admitting = (endpoints: ReadonlyMap<DescMethod, Endpoint>) => async (conte
     const { reason } = signal;
     if (values.get(admittedKey) === null) return;
     if (!isUnreadable(reason)) {
-      endpoint.turnAway(admitted);
+      values.set(heardOfKey, endpoint.turnAway(admitted));
       return;
     }
     const unreadable = new NoMessage();
-    endpoint.turnAway(admitted, unreadable);
+    values.set(heardOfKey, endpoint.turnAway(admitted, unreadable));
     // Connect decodes by itself, and blames itself for bytes that are none, or quotes them. It tells of the error on this
     // signal before it writes it down, which is the one place to say it better.
     const { code, rawMessage, details } = connectErrorOf(unreadable);
@@ -216,6 +218,18 @@ const admitting = (endpoints: ReadonlyMap<DescMethod, Endpoint>) => async (conte
   if (signal.aborted) turnAway();
   else signal.addEventListener('abort', turnAway, { once: true });
 };
+
+/** What connect refuses by itself is heard of before its caller is told, or it is not told. */
+function heardOfFirst(handler: UniversalHandler): UniversalHandler {
+  const handle: UniversalHandlerFn = async (request) => {
+    const response = await handler(request);
+    if (await request.contextValues?.get(heardOfKey)) return response;
+    request.contextValues?.get(responseKey)?.destroy();
+    // The one error that the adapter takes for no fault.
+    throw new ConnectError('the caller is not answered', Code.Aborted);
+  };
+  return Object.assign(handle, handler);
+}
 
 /** What connect says of headers and frames it says well, and quotes no message. */
 const isUnreadable = (reason: unknown): boolean =>
@@ -234,11 +248,15 @@ function certificateOf(socket: Socket): ShownCertificate | null {
   return socket instanceof TLSSocket && socket.authorized ? shownCertificate(socket.getPeerCertificate()) : null;
 }
 
-/** How long an answer is kept, and how much of answers. */
-const keepAnswerKey = createContextKey<IncomingCall['keepAnswer']>(() => true);
+/** Whether those have heard of the call who must before its caller is answered. */
+const heardOfKey = createContextKey<Promise<boolean> | true>(true);
 
+/** Where the call is answered. */
+const responseKey = createContextKey<ServerResponse | null>(null);
+
+/** How long an answer is kept, and how much of answers. */
 const keepingAnswerIn =
-  (response: ServerResponse | undefined): IncomingCall['keepAnswer'] =>
+  (response: ServerResponse | null): IncomingCall['keepAnswer'] =>
   (caller, bytes) => {
     if (!response || response.destroyed) return true;
     endUntaken(response);
