@@ -686,6 +686,12 @@ describe('the registry names the field at fault', () => {
       () => exchanging(nowhere, 'a', 'a'),
     ],
     [
+      'a preview of a policy of a tenant that is not there',
+      'TENANT_UNKNOWN',
+      'policy.tenant_id',
+      () => operator.registry.previewPolicy({ policy: { tenantId: absent } }),
+    ],
+    [
       'a credential for an app that is not there',
       'APP_UNKNOWN',
       'app.app_id',

@@ -66,10 +66,10 @@ const grantsAtOnce = 100;
  */
 export async function previewPolicy(act: Act, policy: Policy, ports: PreviewPorts): Promise<Preview> {
   const { tenantId } = policy;
-  requireOperator(act.caller, 'registry:read', tenantId);
+  requireOperator(act.caller, 'registry:read', tenantId, 'policy.tenant_id');
   requireOfUsualSize(policy);
   const tenant = await ports.registry.read('tenant', tenantId, [tenantId]);
-  if (!tenant) throw new TenantUnknown();
+  if (!tenant) throw new TenantUnknown('policy.tenant_id');
   let looked: readonly Change[] = [];
   let held: readonly Change[] = [];
   const limitsOf = async (): Promise<readonly TokenLimits[]> => {
