@@ -150,6 +150,19 @@ export interface Failure {
   readonly message: string;
 }
 
+/**
+ * What calls are refused with that race with revocations: an app that has been disabled, a consent that has been withdrawn, a
+ * token that went with its tenant's, one key more than a tenant may have. All are answers, not faults.
+ */
+const answers: Readonly<Record<string, readonly string[]>> = {
+  IssueToken: ['DISABLED', 'CONSENT_ENDED', 'TOKEN_NOT_HONOURED'],
+  ExchangeToken: ['DISABLED', 'CONSENT_ENDED', 'TOKEN_NOT_HONOURED'],
+  RefreshToken: ['DISABLED', 'CONSENT_ENDED', 'TOKEN_NOT_HONOURED', 'REFRESH_TOKEN_REUSED'],
+  RotateSigningKey: ['TOO_MANY_SIGNING_KEYS'],
+};
+/** Of who may be gone, or what may have been taken from it. */
+const endings: readonly Code[] = [Code.Unauthenticated, Code.PermissionDenied];
+
 /** As `outcomeOf` what failed. */
 export function failureOf(
   recorded: Recorded,
@@ -159,18 +172,14 @@ export function failureOf(
 ): Outcome<never> {
   const said = `${what}: ${Code[code]} ${reason}`;
   recorded.failures.set(said, (recorded.failures.get(said) ?? 0) + 1);
-  // An app that a race has disabled, a consent that it has withdrawn, a token that went with its tenant's, one key more than a
-  // tenant may have: all are answers, not faults.
   const mayEnd = life !== undefined && mayBeGone(life, recorded.restores);
-  const answers = [
-    Code.FailedPrecondition,
-    Code.NotFound,
-    ...(mayEnd ? [Code.Unauthenticated, Code.PermissionDenied] : []),
-  ];
-  // It was lost when the database was put back.
+  // What was made may have been lost when the database was put back, and so may a revision.
+  const mayBeLost = recorded.restores.length > 0 && code === Code.NotFound;
   const isLost = reason === 'REVISION_UNKNOWN' && recorded.restores.some(({ putBack }) => start < putBack.end);
   const isAnswer =
-    reason === 'REVISION_UNKNOWN' ? isLost : answers.includes(code) || reason === 'TOO_MANY_SIGNING_KEYS';
+    reason === 'REVISION_UNKNOWN'
+      ? isLost
+      : answers[what]?.includes(reason) || mayBeLost || (mayEnd && endings.includes(code));
   const isUnknown = excused.includes(code);
   if (!isUnknown && !isAnswer) recorded.unexpected.push(`${said} ${message}`);
   return { answer: null, reason, isUnknown };
