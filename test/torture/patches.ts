@@ -222,15 +222,6 @@ export const guards: Readonly<Record<string, readonly Patch[]>> = {
       replace: '',
     },
   ],
-  'finds complete only what every validator has applied': [
-    withoutSources,
-    lateAnswers,
-    {
-      file: 'packages/store-postgres/src/census.ts',
-      find: 'min(c.applied_revision)',
-      replace: 'max((select revision from history))',
-    },
-  ],
   'believes only what the installation has sealed': [
     {
       file: chain,
