@@ -202,6 +202,20 @@ function replace(history: History): void {
   Object.assign(history, { head: other.head, revisions: other.revisions, marks: other.marks, digest: other.digest });
 }
 
+test('a revision of the history in force is known as that, whatever had been taken for it before', async () => {
+  const history = new History();
+  const follower = await followInForce(history);
+  // As the topic brings what was lost when the database was put back.
+  const lost = new History().write('eve', 1);
+  follower.offer(lost);
+  expect(follower.applied).toMatchObject({ revision: 1 });
+  const [first] = [history.write('ada', 1), history.write('ada', 2)];
+  expect(await follower.reaches(nameOf(first))).toBe(true);
+  replace(history);
+  expect(await follower.reaches(nameOf(history.revisions[0] as Head))).toBe(true);
+  expect(await follower.reaches(nameOf(lost))).toBe(false);
+});
+
 test('of revisions of long ago the hashes are asked for, all together and each once, with no more than what is missed', async () => {
   const history = new History();
   const old = Array.from({ length: 500 }, (_, i) => history.write('ada', i + 1));

@@ -155,7 +155,9 @@ export class Follower {
    * @throws StoreUnavailable, Overloaded
    */
   async reaches(name: RevisionName): Promise<boolean> {
-    if (name.revision > this.#applied.revision) await this.refresh();
+    const isOfAnother = this.hasReached(name) === false;
+    // Which of the two histories is in force the database tells: this one may have been replaced, or never have been it.
+    if (isOfAnother || name.revision > this.#applied.revision) await this.refresh();
     const known = this.hasReached(name);
     if (known !== null || name.revision > this.#applied.revision) return known === true;
     const { hash, generation } = await this.#askHash(name.revision);
