@@ -1,7 +1,10 @@
 import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { formatRevision, type Head } from '@touchstone/core';
 import type { LocalPostgres, ServiceName } from '@touchstone/local-stack';
+import type pg from 'pg';
+import { openAdmin, untilPublished } from '../faults/admin.ts';
 import { backUpData, putBackData } from '../faults/backup.ts';
 import { signalTree } from '../faults/suspend.ts';
 import { untilTrue } from '../faults/until.ts';
@@ -42,11 +45,37 @@ const suspending =
     process.signal('SIGCONT');
   };
 
-async function whileStopped(victims: Victims, work: (postgres: LocalPostgres) => Promise<void>): Promise<Interval> {
+/** With the revision that it stopped at, and those that were written after `revision`, as they are told. */
+interface Stopped extends Interval {
+  readonly revision: number;
+  readonly since: ReadonlySet<string>;
+}
+
+async function whileStopped(
+  { postgres, kafka }: Victims,
+  revision: number,
+  work: (postgres: LocalPostgres) => Promise<void>,
+): Promise<Stopped> {
+  await using admin = await openAdmin({ postgres });
+  // Until it has stopped nobody writes another.
+  await admin.query('begin; select from history for update');
+  const heads = await headsAfter(admin, revision);
+  // What is lost then comes to the replicas before, and not while they begin anew where that began.
+  if (kafka) await untilPublished({ postgres });
   const start = performance.now();
-  await victims.postgres.stop();
-  await work(victims.postgres);
-  return { start, end: performance.now() };
+  await postgres.stop();
+  await work(postgres);
+  return {
+    start,
+    end: performance.now(),
+    revision: heads.at(-1)?.revision ?? revision,
+    since: new Set(heads.map(formatRevision)),
+  };
+}
+
+async function headsAfter(admin: pg.Client, revision: number): Promise<Head[]> {
+  const { rows } = await admin.query('select revision, hash from revision where revision > $1 order by 1', [revision]);
+  return rows.map((row) => ({ revision: Number(row.revision), hash: row.hash }));
 }
 
 const withoutKafka: Readonly<Record<string, Fault>> = {
@@ -65,11 +94,11 @@ const withoutKafka: Readonly<Record<string, Fault>> = {
     await startPostgresAgain(victims);
   },
   'the database is put back to an older state and goes on': async (victims, random) => {
-    const backup = await whileStopped(victims, backUpData);
+    const backup = await whileStopped(victims, 0, backUpData);
     await startPostgresAgain(victims);
     await sleep(random.next() * 4_000);
-    const putBack = await whileStopped(victims, putBackData);
-    victims.onRestored({ backup, putBack });
+    const putBack = await whileStopped(victims, backup.revision, putBackData);
+    victims.onRestored({ backup, putBack, lost: putBack.since });
     await startPostgresAgain(victims);
   },
   'a primary that was cut off answers reads': failOver,

@@ -118,6 +118,8 @@ export interface Completed extends Interval {
 export interface Restored {
   readonly backup: Interval;
   readonly putBack: Interval;
+  /** The revisions that are no more, as they were told. The topic has them. */
+  readonly lost: ReadonlySet<string>;
 }
 
 /** A validator whose last commit was sent longer ago answers nothing. */

@@ -283,7 +283,7 @@ describe('a token that was derived from others', () => {
   });
 
   test('was derived from the same where the database was put back', () => {
-    const restored: Restored = { backup: { start: 10, end: 12 }, putBack: { start: 20, end: 22 } };
+    const restored: Restored = { backup: { start: 10, end: 12 }, putBack: { start: 20, end: 22 }, lost: new Set() };
     const afterwards = (...events: Event[]) =>
       judge([root, parent, ...events], [restored]).map(({ promise }) => promise);
     const cut = revoked(6, 7, 'user', ofRoot);
@@ -314,7 +314,7 @@ describe('a grant that was taken from an app', () => {
   });
 
   test('is the app’s again where the database was put back to before', () => {
-    const restored: Restored = { backup: { start: 10, end: 12 }, putBack: { start: 20, end: 22 } };
+    const restored: Restored = { backup: { start: 10, end: 12 }, putBack: { start: 20, end: 22 }, lost: new Set() };
     const token = issued(23, 24);
     expect(judge([revoked(13, 14, 'grant'), token], [restored])).toEqual([]);
     expect(judge([ungranted, token], [restored])).toHaveLength(1);
@@ -423,7 +423,7 @@ test('of several violations the one that takes the fewest events to tell is show
 });
 
 describe('a database that was backed up from 10 to 12 and put back from 20 to 22', () => {
-  const restored: Restored = { backup: { start: 10, end: 12 }, putBack: { start: 20, end: 22 } };
+  const restored: Restored = { backup: { start: 10, end: 12 }, putBack: { start: 20, end: 22 }, lost: new Set() };
   const afterwards = (...events: Event[]) => judge(events, [restored]).map(({ promise }) => promise);
   const [kept, lost, unknown] = [issued(0, 1), issued(13, 14), issued(9, 13)];
 
@@ -508,7 +508,7 @@ describe('a database that was backed up from 10 to 12 and put back from 20 to 22
   });
 
   test('and once more, as it was in between', () => {
-    const again: Restored = { backup: { start: 30, end: 32 }, putBack: { start: 40, end: 42 } };
+    const again: Restored = { backup: { start: 30, end: 32 }, putBack: { start: 40, end: 42 }, lost: new Set() };
     const twice = (...events: Event[]) => judge(events, [restored, again]).map(({ promise }) => promise);
     const between = issued(25, 26);
     expect(twice(kept, answered(43, 44, true))).toEqual([]);

@@ -89,11 +89,15 @@ export function noteRestored(recorded: Recorded, restored: Restored): void {
   recorded.latest = noRevision;
 }
 
+/** Whether it was lost when the database was put back: a replica that stands where that began takes it from the topic. */
+export const isLost = ({ restores }: Recorded, text: string): boolean => restores.some(({ lost }) => lost.has(text));
+
 /**
  * @param start of the call that was answered with it.
- * @returns its number.
+ * @returns its number; null where it counts for nothing.
  */
 export function noteRevision(recorded: Recorded, text: string, start: number): number | null {
+  if (isLost(recorded, text)) return null;
   const number = parseRevision(text)?.revision ?? null;
   // One that was asked earlier may not have met the database that there is now.
   const isOfNow = recorded.restores.every(({ putBack }) => start > putBack.end + fenceMilliseconds);
@@ -173,12 +177,11 @@ export function failureOf(
   const said = `${what}: ${Code[code]} ${reason}`;
   recorded.failures.set(said, (recorded.failures.get(said) ?? 0) + 1);
   const mayEnd = life !== undefined && mayBeGone(life, recorded.restores);
-  // What was made may have been lost when the database was put back, and so may a revision.
+  // What was made may have been lost when the database was put back.
   const mayBeLost = recorded.restores.length > 0 && code === Code.NotFound;
-  const isLost = reason === 'REVISION_UNKNOWN' && recorded.restores.some(({ putBack }) => start < putBack.end);
   const isAnswer =
     reason === 'REVISION_UNKNOWN'
-      ? isLost
+      ? recorded.restores.some(({ putBack }) => start < putBack.end)
       : answers[what]?.includes(reason) || mayBeLost || (mayEnd && endings.includes(code));
   const isUnknown = excused.includes(code);
   if (!isUnknown && !isAnswer) recorded.unexpected.push(`${said} ${message}`);

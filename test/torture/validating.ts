@@ -13,7 +13,7 @@ import { as, type Server, scopes } from './arena.ts';
 import type { Held, Race } from './held.ts';
 import type { Answered, Freshness, Issued } from './history.ts';
 import type { Random } from './random.ts';
-import { failureOf, noteRevision, outcomeOf, type Recorded } from './recorded.ts';
+import { failureOf, isLost, noteRevision, outcomeOf, type Recorded } from './recorded.ts';
 
 /** In how many of the calls several are validated, and how many at most. */
 const [batchShare, batchMax] = [1 / 3, 4];
@@ -110,6 +110,8 @@ function noteAnswer(
   // All that is asked of it, it allows; so there is one reason to refuse it.
   if (!active && reason !== RefusalReason.NOT_HONOURED)
     recorded.unexpected.push(`a validator told ${RefusalReasonSchema.value[reason]?.localName}`);
+  // It rests on what was lost, too, which may have been about this token.
+  if (!active && isLost(recorded, answer.revision)) return;
   const known = noteRevision(recorded, answer.revision, call.start);
   recorded.events.push({ type: 'answered', ...call, tokenId: issued.tokenId, freshness, revision: known, active });
 }
