@@ -101,6 +101,19 @@ test("a clock of the database that runs ahead takes no partition with it that is
   }
 });
 
+test('on a slow disk partitions are made too, though all of them take longer than a statement may', async () => {
+  const days = Array.from({ length: 6 }, (_, i) => today() + 85 + i);
+  for (const day of days) await run(`drop table token_${day} cascade`);
+  await run(`create function be_slow() returns event_trigger language plpgsql as 'begin perform pg_sleep(1); end'`);
+  await run(`create event trigger slow on ddl_command_end when tag in ('CREATE TABLE') execute function be_slow()`);
+  try {
+    expect(await upkeep(as.upkeep)).toMatchObject({ made: days.length });
+  } finally {
+    await run('drop event trigger slow');
+  }
+  await issueAndRead();
+});
+
 test('what was half detached is finished first, whichever it is', async () => {
   for (const day of spentDays) await run(`select attach_token_partition(${day})`);
   const [first, second] = spentTokens;

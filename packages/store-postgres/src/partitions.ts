@@ -8,6 +8,7 @@ import {
   objectNotInPrerequisiteState,
   type Query,
   queryCanceled,
+  type Row,
   undefinedTable,
 } from './database.ts';
 import { deleteSpentProofs } from './proof-taker.ts';
@@ -71,16 +72,23 @@ export async function upkeep(database: Database, wallNow = systemClock.wall()): 
 const besideTokens = ['refresh_use', 'live_token', 'token_use'] as const;
 
 async function makeTokenPartitions(query: Query, first: number, last: number): Promise<number> {
-  const text = `select attach_token_partition(day) from generate_series($1::int, $2::int) day
+  const text = `select day from generate_series($1::int, $2::int) day
                  where to_regclass('touchstone.token_' || day) is null`;
-  return (await query({ text, values: [first, last] })).length;
+  const missing = await query({ text, values: [first, last] });
+  return makeEach(query, missing, 'select attach_token_partition($1)');
 }
 
 async function makeOutboxPartitions(query: Query, last: number): Promise<number> {
-  const text = `select attach_outbox_partition(block, $2::bigint)
-                  from generate_series(greatest(0, $1::bigint - ${outboxAhead}), $1::bigint) block
+  const text = `select block from generate_series(greatest(0, $1::bigint - ${outboxAhead}), $1::bigint) block
                  where to_regclass('touchstone.outbox_' || block) is null`;
-  return (await query({ text, values: [last, outboxBlock] })).length;
+  const missing = await query({ text, values: [last] });
+  return makeEach(query, missing, `select attach_outbox_partition($1, ${outboxBlock})`);
+}
+
+/** One after the other: on a slow disk all together would take longer than a statement may. */
+async function makeEach(query: Query, missing: readonly Row[], text: string): Promise<number> {
+  for (const values of missing) await query({ text, values });
+  return missing.length;
 }
 
 interface Partition {
