@@ -363,6 +363,8 @@ export class Follower {
     this.#provenAt = null;
     const loaded = await load(this.#reader, this.#chain, this.#clock);
     this.#adopt(loaded);
+    // Nor what has come meanwhile, which may have been of what was held before.
+    this.#provenAt = null;
     this.#generation += 1;
     this.#events.historyReplaced(before, loaded.head);
     return null;

@@ -41,8 +41,12 @@ export async function fetch(cluster: Cluster, topic: string, from: bigint): Prom
 function answerOf(bytes: Buffer, version: number): Answer {
   const answer = new Decoder(bytes);
   const clientSideThrottleTime = answer.readInt32();
-  if (version >= 7) answer.forward(6); // an error, and the session
-  if (answer.readInt32() !== 1) throw new Error('the answer lacks the topic');
+  const errorOfAll = version >= 7 ? answer.readInt16() : 0;
+  if (version >= 7) answer.forward(4); // the session
+  // Who has read more than a quota lets through is told how long to wait, and nothing else; kafkajs sees to that.
+  if (answer.readInt32() === 0) {
+    return { clientSideThrottleTime, errorCode: errorOfAll, highWatermark: 0n, batches: Buffer.alloc(0) };
+  }
   answer.readString();
   answer.forward(8); // how many partitions, and which it is
   const errorCode = answer.readInt16();

@@ -11,12 +11,14 @@ interface Sent {
   readonly key?: string;
   readonly value: string | null;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Where it says that it lies, from the first one of its batch on. */
+  readonly offsetDelta?: number;
 }
 
 /** A batch as kafkajs sends it, and brokers store it. */
 async function batchOf(firstOffset: number, sent: readonly Sent[]): Promise<Buffer> {
   const now = 1_767_225_600_123;
-  const records = sent.map((one, offsetDelta) => Record({ ...one, offsetDelta, timestampDelta: 3_000_000_000 }));
+  const records = sent.map((one, i) => Record({ offsetDelta: i, ...one, timestampDelta: 3_000_000_000 }));
   const range = { firstOffset, lastOffsetDelta: sent.length - 1, firstTimestamp: now, maxTimestamp: now };
   return (await RecordBatch({ ...range, records })).buffer;
 }
@@ -62,8 +64,19 @@ test.each([
 });
 
 const zeros = await batchOf(10, [{ value: '\0'.repeat(80_000_000) }, { value: 'c' }]);
-const many = await batchOf(10, Array(200_000).fill({ value: null }));
-many.writeInt32BE(1, 23);
+/** As one that ends where `second` does. */
+const ending = (batch: Buffer) => {
+  batch.writeInt32BE(1, 23);
+  return batch;
+};
+const many = ending(await batchOf(10, Array(10_000).fill({ value: null })));
+const saying = async (...deltas: readonly number[]) =>
+  ending(
+    await batchOf(
+      10,
+      deltas.map((offsetDelta) => ({ value: 'x', offsetDelta })),
+    ),
+  );
 
 test.each([
   ['is packed by snappy', packed(second, snappy)],
@@ -73,6 +86,9 @@ test.each([
   ['is small until it is unpacked, by gzip', packed(zeros, gzip, gzipSync)],
   ['is small until it is unpacked, by zstd', packed(zeros, zstd, zstdCompressSync)],
   ['holds very many messages', many],
+  ['says that it lies behind its end', await saying(0, 2)],
+  ['says that it lies before its beginning', await saying(-1, 1)],
+  ['says twice that something lies somewhere', await saying(0, 0)],
 ])('a batch that %s counts as one message, and those about it are read', async (_, batch) => {
   const before = await told(first, batch, third);
   expect(before).toEqual({ messages: ofFirst, end: 10n });

@@ -16,8 +16,8 @@ export interface ReadBatches {
 
 /** What is read at once, unpacked: more than any batch of the relay's. */
 const bytesMax = 16 * 1024 * 1024;
-/** What a message takes, be it empty. */
-const messageBytes = 128;
+/** What a message takes, be it empty: most of it in time, for each is looked at before anything else is done. */
+const messageBytes = 2_048;
 
 /** Where what stands in a batch, since Kafka 0.11. */
 const at = { length: 8, magic: 16, attributes: 21, lastDelta: 23, count: 57, records: 61 };
@@ -75,7 +75,7 @@ async function readBatch(batch: Buffer, room: number): Promise<{ messages: Parti
   const size = batch.readUInt32BE(at.count) * messageBytes;
   if (size > room) throw new Error('there are too many messages in it');
   const records = await unpacked(attributes & packing, batch.subarray(at.records), room - size);
-  const messages = messagesOf(records, batch.readUInt32BE(at.count), batch.readBigInt64BE());
+  const messages = messagesOf(records, batch);
   // Those of a control batch are none: they end transactions.
   return { messages: attributes & control ? [] : messages, size: size + records.length };
 }
@@ -87,15 +87,22 @@ async function unpacked(by: number, records: Buffer, room: number): Promise<Buff
   return unpack(records, { maxOutputLength: room });
 }
 
-function messagesOf(records: Buffer, count: number, first: bigint): PartitionMessage[] {
+/** Brokers do not look where a record says that it lies: it could be told of instead of one that lies there. */
+function messagesOf(records: Buffer, batch: Buffer): PartitionMessage[] {
+  const first = batch.readBigInt64BE();
+  const lastDelta = batch.readInt32BE(at.lastDelta);
   const cursor = new Cursor(records);
-  return Array.from({ length: count }, () => {
+  let before = -1;
+  return Array.from({ length: batch.readUInt32BE(at.count) }, () => {
     const length = cursor.number();
     const end = cursor.position + length;
-    if (end > records.length) throw new RangeError('it is cut off');
+    if (length < 0 || end > records.length) throw new RangeError('it is cut off');
     cursor.position += 1; // attributes
     cursor.number(); // its time, since the first one's
-    const offset = first + BigInt(cursor.number());
+    const delta = cursor.number();
+    if (delta <= before || delta > lastDelta) throw new RangeError('it lies where it cannot');
+    before = delta;
+    const offset = first + BigInt(delta);
     cursor.bytes(); // key
     const value = cursor.bytes();
     // Headers are not read: there may be very many.
