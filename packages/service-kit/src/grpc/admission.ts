@@ -73,11 +73,22 @@ export class AdmittingListener extends EndingListener {
       return;
     }
     this.#letInAs = admitted;
+    this.#takeMessages(admitted);
+    super.onReceiveMetadata(Object.assign(metadata, { admitted }));
+  }
+
+  /** Counts what comes ahead of grpc-js, which keeps it; and a message that comes in one piece need not be put together. */
+  #takeMessages(admitted: Admitted): void {
     const base = baseOf(this.call);
     if (base.incomingEncoding !== 'identity') unpackInTurn(base, admitted);
-    // Ahead of grpc-js, which keeps what comes.
-    this.stream.prependListener('data', ({ length }: Buffer) => this.#count(admitted, length));
-    super.onReceiveMetadata(Object.assign(metadata, { admitted }));
+    const { handleDataFrame } = base;
+    base.handleDataFrame = (data) => {
+      const isFirst = this.#bytes === 0;
+      this.#count(admitted, data.length);
+      if (base.checkCancelled()) return;
+      if (isFirst && isWhole(data, base.maxReceiveMessageSize)) this.onReceiveMessage(data.subarray(headerBytes));
+      else handleDataFrame.call(base, data);
+    };
   }
 
   override onReceiveMessage(message: Buffer): void {
@@ -118,6 +129,16 @@ export class AdmittingListener extends EndingListener {
     return admitted;
   }
 }
+
+/** Of a message: whether it is packed, and its length in four bytes. */
+const headerBytes = 5;
+
+/** Whether it is one message, not packed and no larger than it may be. */
+const isWhole = (data: Buffer, bytesMax: number): boolean =>
+  data.length >= headerBytes &&
+  data[0] === 0 &&
+  data.readUInt32BE(1) === data.length - headerBytes &&
+  data.length - headerBytes <= bytesMax;
 
 class IncomingGrpcCall implements IncomingCall {
   readonly #call: ServerInterceptingCallInterface;

@@ -7,6 +7,11 @@ export interface BaseCall {
   /** Of messages that are packed. */
   readonly incomingEncoding: string;
   decompressMessage(message: Buffer, encoding: string): Buffer | Promise<Buffer>;
+  /** Takes what comes of its messages. */
+  handleDataFrame(data: Buffer): void;
+  /** Whether it has ended. */
+  checkCancelled(): boolean;
+  metadataSent: boolean;
   maxReceiveMessageSize: number;
   readonly decoder: { maxReadMessageLength: number };
 }

@@ -7,6 +7,7 @@ import {
 import { type Admitting, AdmittingListener } from './admission.ts';
 import { baseOf } from './base-call.ts';
 import { type CallListener, EndingListener } from './ending-listener.ts';
+import { UnaryListener } from './unary-listener.ts';
 
 /** Bytes: what anybody may ask of health and reflection is a name. */
 const openMessageBytesMax = 1_024;
@@ -23,8 +24,11 @@ export const intercepting =
   ({ path, requestStream, responseStream }, call) => {
     const admitting = admittingAt(path);
     if (!admitting) limitMessages(call);
-    const listening = (listener: CallListener) =>
-      admitting ? new AdmittingListener(call, admitting, listener) : new EndingListener(call, requestStream, listener);
+    const listening = (listener: CallListener) => {
+      if (!admitting) return new EndingListener(call, requestStream, listener);
+      const answering = responseStream ? listener : new UnaryListener(call, admitting.endpoint);
+      return new AdmittingListener(call, admitting, answering);
+    };
     return responseStream ? new InterceptedCall(call, listening) : new PromptCall(call, listening);
   };
 

@@ -55,10 +55,10 @@ const connectedClient = () => {
 /** A call whose sender never says that it has sent all: the headers that it is answered with, once its stream has closed. */
 const unended = (headers: Record<string, string>, bytes: Buffer): Promise<object> => raw(headers, bytes, 'never ended');
 
-/** A call as only HTTP/2 can make it: its headers, and the trailers or the fault that it ended with. */
+/** A call as only HTTP/2 can make it: its headers, and the trailers or the fault that it ended with. @param bytes each in a frame of its own. */
 function raw(
   headers: Record<string, string>,
-  bytes: Buffer = frame(good),
+  bytes: Buffer | readonly Buffer[] = frame(good),
   end: 'ended' | 'never ended' | number = 'ended',
 ): Promise<object> {
   return new Promise((resolve) => {
@@ -85,9 +85,12 @@ function raw(
     stream.on('error', (error) => stop({ error: error.message }));
     stream.on('close', () => stop(told));
     stream.resume();
-    if (end === 'ended') stream.end(bytes);
-    else if (end === 'never ended') stream.write(bytes);
-    else stream.write(bytes, () => stream.close(end));
+    const pieces = [bytes].flat();
+    const last = pieces.pop() as Buffer;
+    for (const piece of pieces) stream.write(piece);
+    if (end === 'ended') stream.end(last);
+    else if (end === 'never ended') stream.write(last);
+    else stream.write(last, () => stream.close(end));
   });
 }
 
@@ -128,6 +131,31 @@ test('no credential gets to standard error, however ill-formed the metadata is',
   } finally {
     written.mockRestore();
   }
+});
+
+test('a message is the same in however many pieces it comes', async () => {
+  const [whole, answered] = [frame(good), { ':status': 200, 'grpc-status': '0' }];
+  expect(await raw({ authorization })).toMatchObject(answered);
+  for (const at of [1, 4, 5, 6, whole.length - 1]) {
+    expect(await raw({ authorization }, [whole.subarray(0, at), whole.subarray(at)]), `${at}`).toMatchObject(answered);
+  }
+  expect(
+    await raw(
+      { authorization },
+      Array.from(whole, (byte) => Buffer.of(byte)),
+    ),
+  ).toMatchObject(answered);
+  const twice = { 'grpc-status': String(status.UNIMPLEMENTED) };
+  expect(await raw({ authorization }, [whole, whole])).toMatchObject(twice);
+  expect(await raw({ authorization }, [whole, whole.subarray(0, 9), whole.subarray(9)])).toMatchObject(twice);
+  expect(await raw({ authorization }, [whole.subarray(0, 9), Buffer.concat([whole.subarray(9), whole])])).toMatchObject(
+    twice,
+  );
+  expect(await raw({ authorization }, Buffer.alloc(0))).toMatchObject(twice);
+  // Of its fields none is there.
+  expect(await raw({ authorization }, Buffer.alloc(5))).toMatchObject({
+    'grpc-status': String(status.INVALID_ARGUMENT),
+  });
 });
 
 test('a message is limited in size, also where it is small until it is unpacked', async () => {

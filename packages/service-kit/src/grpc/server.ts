@@ -2,16 +2,13 @@ import { type EventEmitter, once } from 'node:events';
 import type { DescMethod, DescService } from '@bufbuild/protobuf';
 import {
   type handleServerStreamingCall,
-  type handleUnaryCall,
   logVerbosity,
   type Metadata,
   type MethodDefinition,
   Server,
   ServerCredentials,
-  type ServerUnaryCall,
   type ServerWritableStream,
   type ServiceDefinition,
-  type sendUnaryData,
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
@@ -99,7 +96,7 @@ function mount(server: Server, { service, endpoints }: MountedService): void {
   const implementation: UntypedServiceImplementation = {};
   for (const [method, endpoint] of endpoints) {
     definition[method.name] = methodDefinition(service.typeName, method);
-    implementation[method.name] = method.methodKind === 'server_streaming' ? streaming(endpoint) : unary(endpoint);
+    implementation[method.name] = method.methodKind === 'server_streaming' ? streaming(endpoint) : answeredBefore;
   }
   server.addService(definition as ServiceDefinition, implementation);
 }
@@ -119,37 +116,15 @@ function methodDefinition(typeName: string, method: DescMethod): MethodDefinitio
   };
 }
 
-const unary =
-  (endpoint: Endpoint): handleUnaryCall<Buffer, Uint8Array> =>
-  (call, callback) =>
-    answer(call, callback, endpoint);
+/** Unary calls are answered by what intercepts them: see `UnaryListener`. */
+const answeredBefore = (): never => {
+  throw new Error('a unary call got through');
+};
 
 const streaming =
   (endpoint: Endpoint): handleServerStreamingCall<Buffer, Uint8Array> =>
   (call) =>
     stream(call, endpoint);
-
-function answer(
-  call: ServerUnaryCall<Buffer, Uint8Array>,
-  callback: sendUnaryData<Uint8Array>,
-  endpoint: Endpoint,
-): void {
-  try {
-    const answering = endpoint.answer(admittedOf(call), call.request);
-    if (answering instanceof Promise) void settle(answering, callback);
-    else callback(null, answering);
-  } catch (error) {
-    callback(statusOf(error));
-  }
-}
-
-async function settle(answering: Promise<Uint8Array>, callback: sendUnaryData<Uint8Array>): Promise<void> {
-  try {
-    callback(null, await answering);
-  } catch (error) {
-    callback(statusOf(error));
-  }
-}
 
 async function stream(call: ServerWritableStream<Buffer, Uint8Array>, endpoint: Endpoint): Promise<void> {
   try {
