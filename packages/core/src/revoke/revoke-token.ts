@@ -72,8 +72,8 @@ export function keyOfTokenId(tokenId: string): TokenKey {
 function tenantsReached({ caller }: Act, key: TokenKey): readonly string[] {
   const own = caller.tenantIds.filter((tenantId) => tenantId !== platformTenantId);
   // Credentials that act in several tenants, or revoke everything, are at home in none: but everyone may give up their own.
-  const isOwn = tokenIdOf(key) === caller.credentialId;
-  return isOwn || caller.scopes.includes('tokens:revoke_all') ? [...own, platformTenantId] : own;
+  const mayBeThere = caller.scopes.includes('tokens:revoke_all') || tokenIdOf(key) === caller.credentialId;
+  return mayBeThere ? [...own, platformTenantId] : own;
 }
 
 function mayRevoke({ caller }: Act, record: TokenRecord): boolean {

@@ -2,13 +2,17 @@ import { expect, test } from 'vitest';
 import { fetch } from './fetch.ts';
 import type { Cluster } from './kafkajs-internals.ts';
 
+interface Reading {
+  readonly response: { decode(bytes: Buffer): Promise<unknown>; parse(answer: unknown): Promise<unknown> };
+}
+
 /** A cluster whose broker answers whatever it is asked with these bytes, in the latest version that kafkajs knows. */
 const answering = (answer: Buffer) =>
   ({
     findLeaderForPartitions: () => ({ 1: [0] }),
     findBroker: async () => ({
       lookupRequest: () => () => ({ request: { apiVersion: 11 } }),
-      connectionPool: { send: async ({ response }) => response.parse(await response.decode(answer)) },
+      connectionPool: { send: async ({ response }: Reading) => response.parse(await response.decode(answer)) },
     }),
   }) as unknown as Cluster;
 

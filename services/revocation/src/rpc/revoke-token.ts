@@ -1,15 +1,28 @@
 import type { MessageShape } from '@bufbuild/protobuf';
-import type { RevocationService, RevokeTokenRequestSchema } from '@touchstone/contracts';
-import { formatRevision, type RevokeTokenCommand, revokeToken } from '@touchstone/core';
+import {
+  type RevocationService,
+  type RevokeTokenRequestSchema,
+  RevokeTokenResponseSchema,
+} from '@touchstone/contracts';
+import { FieldWriter } from '@touchstone/contracts/field-writer';
+import { formatRevision, type RevokeTokenCommand, revokeToken, type TokenRevoked } from '@touchstone/core';
 import { required, type UnaryHandler } from '@touchstone/service-kit';
 import type { RevocationContext } from '../context.ts';
 
 export const revokeTokenHandler =
   (context: RevocationContext): UnaryHandler<typeof RevocationService.method.revokeToken> =>
   async (request, { act }) => {
-    const { revocationId, head } = await revokeToken(act, toRevokeCommand(request), context.revoking);
-    return { revocationId: revocationId ?? '', revision: formatRevision(head) };
+    return encodeRevoked(await revokeToken(act, toRevokeCommand(request), context.revoking));
   };
+
+const response = RevokeTokenResponseSchema.field;
+const writer = new FieldWriter();
+
+const encodeRevoked = ({ revocationId, head }: TokenRevoked): Uint8Array =>
+  writer.written(() => {
+    writer.text(response.revocationId, revocationId ?? '');
+    writer.text(response.revision, formatRevision(head));
+  });
 
 function toRevokeCommand({ tokenOrId, reason }: MessageShape<typeof RevokeTokenRequestSchema>): RevokeTokenCommand {
   switch (tokenOrId.case) {
