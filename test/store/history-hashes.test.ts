@@ -29,6 +29,8 @@ test('a follower that started later knows revisions of before by one statement',
   using query = vi.spyOn(store.database, 'query');
   const reached = heads.map(({ revision, hash }) => follower.reaches({ revision, hashStart: hash.slice(0, 14) }));
   expect(await Promise.all(reached)).toEqual(Array(count).fill(true));
-  expect(await follower.reaches({ revision: 1, hashStart: 'another' })).toBe(false);
   expect(query).toHaveBeenCalledTimes(1);
+  // This history may have been replaced since.
+  expect(await follower.reaches({ revision: 1, hashStart: 'another' })).toBe(false);
+  expect(query).toHaveBeenCalledTimes(2);
 });

@@ -110,6 +110,7 @@ test('on a slow disk partitions are made too, though all of them take longer tha
     expect(await upkeep(as.upkeep)).toMatchObject({ made: days.length });
   } finally {
     await run('drop event trigger slow');
+    await run('drop function be_slow');
   }
   await issueAndRead();
 });

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { formatRevision, type Head } from '@touchstone/core';
+import { formatRevision } from '@touchstone/core';
 import type { LocalPostgres, ServiceName } from '@touchstone/local-stack';
 import type pg from 'pg';
-import { openAdmin, untilPublished } from '../faults/admin.ts';
+import { numberOf, openAdmin, untilPublished } from '../faults/admin.ts';
 import { backUpData, putBackData } from '../faults/backup.ts';
 import { signalTree } from '../faults/suspend.ts';
 import { untilTrue } from '../faults/until.ts';
@@ -45,37 +45,28 @@ const suspending =
     process.signal('SIGCONT');
   };
 
-/** With the revision that it stopped at, and those that were written after `revision`, as they are told. */
-interface Stopped extends Interval {
-  readonly revision: number;
-  readonly since: ReadonlySet<string>;
-}
-
+/** With the revision that it stopped at. @param look is shown the database once no other revision is written. */
 async function whileStopped(
   { postgres, kafka }: Victims,
-  revision: number,
   work: (postgres: LocalPostgres) => Promise<void>,
-): Promise<Stopped> {
+  look: (admin: pg.Client) => Promise<void> = async () => {},
+): Promise<Interval & { readonly revision: number }> {
   await using admin = await openAdmin({ postgres });
-  // Until it has stopped nobody writes another.
-  await admin.query('begin; select from history for update');
-  const heads = await headsAfter(admin, revision);
+  await admin.query('begin');
+  const revision = await numberOf(admin, 'select revision from history for update');
+  await look(admin);
   // What is lost then comes to the replicas before, and not while they begin anew where that began.
   if (kafka) await untilPublished({ postgres });
   const start = performance.now();
   await postgres.stop();
   await work(postgres);
-  return {
-    start,
-    end: performance.now(),
-    revision: heads.at(-1)?.revision ?? revision,
-    since: new Set(heads.map(formatRevision)),
-  };
+  return { start, end: performance.now(), revision };
 }
 
-async function headsAfter(admin: pg.Client, revision: number): Promise<Head[]> {
-  const { rows } = await admin.query('select revision, hash from revision where revision > $1 order by 1', [revision]);
-  return rows.map((row) => ({ revision: Number(row.revision), hash: row.hash }));
+/** The revisions after one, as they are told. */
+async function revisionsAfter(revision: number, admin: pg.Client): Promise<Set<string>> {
+  const { rows } = await admin.query('select revision, hash from revision where revision > $1', [revision]);
+  return new Set(rows.map((row) => formatRevision({ revision: Number(row.revision), hash: row.hash })));
 }
 
 const withoutKafka: Readonly<Record<string, Fault>> = {
@@ -94,11 +85,14 @@ const withoutKafka: Readonly<Record<string, Fault>> = {
     await startPostgresAgain(victims);
   },
   'the database is put back to an older state and goes on': async (victims, random) => {
-    const backup = await whileStopped(victims, 0, backUpData);
+    const backup = await whileStopped(victims, backUpData);
     await startPostgresAgain(victims);
     await sleep(random.next() * 4_000);
-    const putBack = await whileStopped(victims, backup.revision, putBackData);
-    victims.onRestored({ backup, putBack, lost: putBack.since });
+    let lost = new Set<string>();
+    const putBack = await whileStopped(victims, putBackData, async (admin) => {
+      lost = await revisionsAfter(backup.revision, admin);
+    });
+    victims.onRestored({ backup, putBack, lost });
     await startPostgresAgain(victims);
   },
   'a primary that was cut off answers reads': failOver,

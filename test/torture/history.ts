@@ -118,7 +118,7 @@ export interface Completed extends Interval {
 export interface Restored {
   readonly backup: Interval;
   readonly putBack: Interval;
-  /** The revisions that are no more, as they were told. The topic has them. */
+  /** The revisions that are no more, as they were told. Where there is a Kafka its topic has them still. */
   readonly lost: ReadonlySet<string>;
 }
 

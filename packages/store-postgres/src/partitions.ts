@@ -6,9 +6,7 @@ import {
   type Database,
   lockNotAvailable,
   objectNotInPrerequisiteState,
-  type Query,
   queryCanceled,
-  type Row,
   undefinedTable,
 } from './database.ts';
 import { deleteSpentProofs } from './proof-taker.ts';
@@ -47,11 +45,8 @@ export async function upkeep(database: Database, wallNow = systemClock.wall()): 
   const today = partitionOf(now);
   const lastDay = partitionOf(now + platformTtlMax * 1_000) + daysAhead;
   const lastBlock = Math.floor(outboxLast / outboxBlock) + outboxAhead;
-  const made = await database.transaction(async (query) => {
-    // Another replica may be at the same.
-    await query({ text: 'select pg_advisory_xact_lock($1)', values: [locks.upkeep] });
-    return (await makeTokenPartitions(query, today, lastDay)) + (await makeOutboxPartitions(query, lastBlock));
-  });
+  const made =
+    (await makeTokenPartitions(database, today, lastDay)) + (await makeOutboxPartitions(database, lastBlock));
   const spent = [
     ...(await spentPartitions(database, 'token', partitionOf(Math.min(now, wallNow)) - daysKept)),
     ...(await spentPartitions(database, 'outbox', Math.floor(outboxSent / outboxBlock) - 1)),
@@ -71,24 +66,39 @@ export async function upkeep(database: Database, wallNow = systemClock.wall()): 
 /** What is kept of a token beside its record, until it has expired. */
 const besideTokens = ['refresh_use', 'live_token', 'token_use'] as const;
 
-async function makeTokenPartitions(query: Query, first: number, last: number): Promise<number> {
-  const text = `select day from generate_series($1::int, $2::int) day
-                 where to_regclass('touchstone.token_' || day) is null`;
-  const missing = await query({ text, values: [first, last] });
-  return makeEach(query, missing, 'select attach_token_partition($1)');
+async function makeTokenPartitions(database: Database, first: number, last: number): Promise<number> {
+  const days = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  return makeMissing(database, 'token', days, 'attach_token_partition($1::int)');
 }
 
-async function makeOutboxPartitions(query: Query, last: number): Promise<number> {
-  const text = `select block from generate_series(greatest(0, $1::bigint - ${outboxAhead}), $1::bigint) block
-                 where to_regclass('touchstone.outbox_' || block) is null`;
-  const missing = await query({ text, values: [last] });
-  return makeEach(query, missing, `select attach_outbox_partition($1, ${outboxBlock})`);
+async function makeOutboxPartitions(database: Database, last: number): Promise<number> {
+  const first = Math.max(0, last - outboxAhead);
+  const blocks = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  return makeMissing(database, 'outbox', blocks, `attach_outbox_partition($1::bigint, ${outboxBlock})`);
 }
 
-/** One after the other: on a slow disk all together would take longer than a statement may. */
-async function makeEach(query: Query, missing: readonly Row[], text: string): Promise<number> {
-  for (const values of missing) await query({ text, values });
-  return missing.length;
+/** Each by itself: on a slow disk all together take longer than a statement may, and than anybody may wait for a lock. */
+async function makeMissing(
+  database: Database,
+  parent: Partition['parent'],
+  numbers: readonly number[],
+  attaching: string,
+): Promise<number> {
+  const there = `select from pg_class where relnamespace = 'touchstone'::regnamespace and relname = '${parent}_' || number`;
+  const missing = await database.query({
+    text: `select number from unnest($1::bigint[]) number where not exists (${there})`,
+    values: [numbers],
+  });
+  let made = 0;
+  for (const [number] of missing) {
+    await database.transaction(async (query) => {
+      // Another replica may be at the same.
+      await query({ text: 'select pg_advisory_xact_lock($1)', values: [locks.upkeep] });
+      const text = `select ${attaching} from (select $1::bigint as number) one where not exists (${there})`;
+      made += (await query({ text, values: [number] })).length;
+    });
+  }
+  return made;
 }
 
 interface Partition {

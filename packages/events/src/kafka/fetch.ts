@@ -14,16 +14,20 @@ const maxBytes = 1024 * 1024;
 interface Answer {
   readonly clientSideThrottleTime: number;
   readonly errorCode: number;
-  readonly highWatermark: bigint;
+  /** Null: that is not told. */
+  readonly highWatermark: bigint | null;
   readonly batches: Buffer;
 }
 
-export interface Fetched extends ReadBatches {
-  readonly highWatermark: bigint;
-}
+export interface Fetched extends ReadBatches, Pick<Answer, 'highWatermark'> {}
 
 /** Asks the partition's leader for what follows; it waits a while for some. */
-export async function fetch(cluster: Cluster, topic: string, from: bigint): Promise<Fetched> {
+export async function fetch(
+  cluster: Cluster,
+  topic: string,
+  from: bigint,
+  answerMilliseconds: number,
+): Promise<Fetched> {
   const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]));
   if (nodeId === undefined) throw new Error('the partition has no leader');
   const broker = await cluster.findBroker({ nodeId });
@@ -32,7 +36,11 @@ export async function fetch(cluster: Cluster, topic: string, from: bigint): Prom
   const fetching = broker.lookupRequest(fetchKey, fetchRequests)(options);
   const decode = async (bytes: Buffer) => answerOf(bytes, fetching.request.apiVersion);
   const parse = async (answer: Answer) => answer;
-  const answer = await broker.connectionPool.send({ ...fetching, response: { decode, parse } });
+  const answer = await broker.connectionPool.send({
+    ...fetching,
+    requestTimeout: answerMilliseconds,
+    response: { decode, parse },
+  });
   if (answer.errorCode !== 0) throw createErrorFromCode(answer.errorCode);
   return { highWatermark: answer.highWatermark, ...(await readBatches(answer.batches)) };
 }
@@ -45,7 +53,7 @@ function answerOf(bytes: Buffer, version: number): Answer {
   if (version >= 7) answer.forward(4); // the session
   // Who has read more than a quota lets through is told how long to wait, and nothing else; kafkajs sees to that.
   if (answer.readInt32() === 0) {
-    return { clientSideThrottleTime, errorCode: errorOfAll, highWatermark: 0n, batches: Buffer.alloc(0) };
+    return { clientSideThrottleTime, errorCode: errorOfAll, highWatermark: null, batches: Buffer.alloc(0) };
   }
   answer.readString();
   answer.forward(8); // how many partitions, and which it is

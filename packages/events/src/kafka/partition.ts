@@ -17,12 +17,15 @@ export interface Partition extends Disposable {
 /**
  * Opens a topic's first partition, in no consumer group. Whatever goes wrong afterwards, a read throws, and it is opened
  * anew: that is also how changes of the cluster are followed.
+ *
+ * @param answerMilliseconds how long a broker may take for what is read at once, to the last byte.
  */
 export async function openPartition(
   connection: KafkaConnection,
   topic: string,
   from: 'beginning' | 'end' | bigint,
   signal: AbortSignal,
+  answerMilliseconds = 3_000,
 ): Promise<Partition> {
   using opening = new DisposableStack();
   const sockets = opening.use(new Sockets());
@@ -38,7 +41,7 @@ export async function openPartition(
     get position() {
       return position.next;
     },
-    read: async () => position.advance(await fetch(cluster, topic, position.next)),
+    read: async () => position.advance(await fetch(cluster, topic, position.next, answerMilliseconds)),
     [Symbol.dispose]: () => resources.dispose(),
   };
 }
@@ -79,7 +82,7 @@ class Position {
     // A batch may begin before.
     const isRead = end !== null && end > from;
     // Compacted away, or skipped otherwise: asking again would bring the same, at once.
-    if (!isRead && highWatermark > from) throw new Error(`nothing can be read at ${from}`);
+    if (!isRead && highWatermark !== null && highWatermark > from) throw new Error(`nothing can be read at ${from}`);
     if (isRead) this.next = end;
     return messages.filter(({ offset }) => offset >= from);
   }

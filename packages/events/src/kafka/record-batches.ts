@@ -16,8 +16,8 @@ export interface ReadBatches {
 
 /** What is read at once, unpacked: more than any batch of the relay's. */
 const bytesMax = 16 * 1024 * 1024;
-/** What a message takes, be it empty: most of it in time, for each is looked at before anything else is done. */
-const messageBytes = 2_048;
+/** What a message counts of that, be it empty: each is looked at before anything else is done. */
+const messageCost = 2_048;
 
 /** Where what stands in a batch, since Kafka 0.11. */
 const at = { length: 8, magic: 16, attributes: 21, lastDelta: 23, count: 57, records: 61 };
@@ -72,10 +72,11 @@ function lastOffsetOf(batch: Buffer): bigint {
 async function readBatch(batch: Buffer, room: number): Promise<{ messages: PartitionMessage[]; size: number }> {
   if (batch.readInt8(at.magic) !== magic) throw new Error('it is of an older format');
   const attributes = batch.readInt16BE(at.attributes);
-  const size = batch.readUInt32BE(at.count) * messageBytes;
+  const count = batch.readUInt32BE(at.count);
+  const size = count * messageCost;
   if (size > room) throw new Error('there are too many messages in it');
   const records = await unpacked(attributes & packing, batch.subarray(at.records), room - size);
-  const messages = messagesOf(records, batch);
+  const messages = messagesOf(records, count, batch);
   // Those of a control batch are none: they end transactions.
   return { messages: attributes & control ? [] : messages, size: size + records.length };
 }
@@ -88,12 +89,12 @@ async function unpacked(by: number, records: Buffer, room: number): Promise<Buff
 }
 
 /** Brokers do not look where a record says that it lies: it could be told of instead of one that lies there. */
-function messagesOf(records: Buffer, batch: Buffer): PartitionMessage[] {
+function messagesOf(records: Buffer, count: number, batch: Buffer): PartitionMessage[] {
   const first = batch.readBigInt64BE();
   const lastDelta = batch.readInt32BE(at.lastDelta);
   const cursor = new Cursor(records);
   let before = -1;
-  return Array.from({ length: batch.readUInt32BE(at.count) }, () => {
+  return Array.from({ length: count }, () => {
     const length = cursor.number();
     const end = cursor.position + length;
     if (length < 0 || end > records.length) throw new RangeError('it is cut off');

@@ -109,6 +109,8 @@ export class AdmittingListener extends EndingListener {
   }
 
   override onReceiveHalfClose(): void {
+    // What has ended meanwhile is told of as that.
+    if (baseOf(this.call).checkCancelled()) return;
     // A call without a message reaches no handler.
     if (this.#hasMessage) this.#handOver();
     super.onReceiveHalfClose();

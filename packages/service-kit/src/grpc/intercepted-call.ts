@@ -7,15 +7,16 @@ import {
 import { type Admitting, AdmittingListener } from './admission.ts';
 import { baseOf } from './base-call.ts';
 import { type CallListener, EndingListener } from './ending-listener.ts';
-import { UnaryListener } from './unary-listener.ts';
+import { ignored, UnaryListener } from './unary-listener.ts';
 
 /** Bytes: what anybody may ask of health and reflection is a name. */
 const openMessageBytesMax = 1_024;
 
 /**
  * Has calls let in before anything of their messages is read, ended where their other side does nothing, and the status of a
- * unary call follow its message at once. By itself grpc-js sends it once the message has been written, which costs each call
- * one more turn of the event loop. Streams go on waiting: that is what slows down a quick sender.
+ * unary call follow its message at once: those that anybody may make are answered by handlers of grpc-js, which by itself sends
+ * it once the message has been written, one turn of the event loop later. Streams go on waiting: that is what slows down a quick
+ * sender.
  *
  * @param admittingAt what lets in the calls of a path; undefined: anybody may make them.
  */
@@ -65,5 +66,3 @@ class PromptCall extends InterceptedCall {
     this.call.sendStatus(status);
   }
 }
-
-const ignored = () => {};

@@ -1,5 +1,7 @@
 import { once } from 'node:events';
-import { connect, constants } from 'node:http2';
+import { type ClientHttp2Stream, connect, constants } from 'node:http2';
+import { createRequire } from 'node:module';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gzip, gzipSync } from 'node:zlib';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
@@ -8,6 +10,8 @@ import { ValidateTokenRequestSchema } from '@touchstone/contracts';
 import { ErrorInfoSchema, StatusSchema } from '@touchstone/contracts/google-rpc';
 import { afterAll, expect, test, vi } from 'vitest';
 import { credential, exchange, startTestService, validateToken } from '../test-service.ts';
+
+const { BaseServerInterceptingCall } = createRequire(import.meta.url)('@grpc/grpc-js/build/src/server-interceptors.js');
 
 const limit = 65_536;
 const service = await startTestService(undefined, { MESSAGE_BYTES_MAX: String(limit) });
@@ -55,7 +59,7 @@ const connectedClient = () => {
 /** A call whose sender never says that it has sent all: the headers that it is answered with, once its stream has closed. */
 const unended = (headers: Record<string, string>, bytes: Buffer): Promise<object> => raw(headers, bytes, 'never ended');
 
-/** A call as only HTTP/2 can make it: its headers, and the trailers or the fault that it ended with. @param bytes each in a frame of its own. */
+/** A call as only HTTP/2 can make it: its headers, and the trailers or the fault that it ended with. @param bytes what comes at a time. */
 function raw(
   headers: Record<string, string>,
   bytes: Buffer | readonly Buffer[] = frame(good),
@@ -87,11 +91,20 @@ function raw(
     stream.resume();
     const pieces = [bytes].flat();
     const last = pieces.pop() as Buffer;
-    for (const piece of pieces) stream.write(piece);
-    if (end === 'ended') stream.end(last);
-    else if (end === 'never ended') stream.write(last);
-    else stream.write(last, () => stream.close(end));
+    void sendOneByOne(stream, pieces).then(() => {
+      if (end === 'ended') stream.end(last);
+      else if (end === 'never ended') stream.write(last);
+      else stream.write(last, () => stream.close(end));
+    });
   });
+}
+
+/** What is written before the last has gone goes with it, in one frame. */
+async function sendOneByOne(stream: ClientHttp2Stream, pieces: readonly Buffer[]): Promise<void> {
+  for (const piece of pieces) {
+    await new Promise((resolve) => stream.write(piece, resolve));
+    await sleep(5);
+  }
 }
 
 const packed = (bytes: number): Buffer => frame(gzipSync(Buffer.alloc(bytes)), 1);
@@ -135,16 +148,16 @@ test('no credential gets to standard error, however ill-formed the metadata is',
 
 test('a message is the same in however many pieces it comes', async () => {
   const [whole, answered] = [frame(good), { ':status': 200, 'grpc-status': '0' }];
+  using puttingTogether = vi.spyOn(BaseServerInterceptingCall.prototype, 'handleDataFrame');
   expect(await raw({ authorization })).toMatchObject(answered);
+  expect(puttingTogether).not.toHaveBeenCalled();
   for (const at of [1, 4, 5, 6, whole.length - 1]) {
     expect(await raw({ authorization }, [whole.subarray(0, at), whole.subarray(at)]), `${at}`).toMatchObject(answered);
   }
-  expect(
-    await raw(
-      { authorization },
-      Array.from(whole, (byte) => Buffer.of(byte)),
-    ),
-  ).toMatchObject(answered);
+  expect(puttingTogether).toHaveBeenCalledTimes(2 * 5);
+  const bytes = Array.from(whole, (byte) => Buffer.of(byte));
+  expect(await raw({ authorization }, bytes)).toMatchObject(answered);
+  expect(puttingTogether).toHaveBeenCalledTimes(2 * 5 + whole.length);
   const twice = { 'grpc-status': String(status.UNIMPLEMENTED) };
   expect(await raw({ authorization }, [whole, whole])).toMatchObject(twice);
   expect(await raw({ authorization }, [whole, whole.subarray(0, 9), whole.subarray(9)])).toMatchObject(twice);

@@ -7,6 +7,9 @@ import { statusOf } from './status.ts';
 
 const headers = { ':status': 200, 'content-type': 'application/grpc+proto' };
 const headerOptions = { waitForTrailers: true, sendDate: false };
+const ok = { code: status.OK, details: 'OK', metadata: null };
+/** That it has been written. */
+export const ignored = (): void => {};
 
 /**
  * Has an endpoint answer a unary call once all of its message is there. What grpc-js does for that by itself - a stream for each
@@ -15,7 +18,8 @@ const headerOptions = { waitForTrailers: true, sendDate: false };
 export class UnaryListener implements CallListener {
   readonly #call: ServerInterceptingCallInterface;
   readonly #endpoint: Endpoint;
-  #admitted: Admitted | null = null;
+  /** There before any message is. */
+  #admitted!: Admitted;
   #message: Buffer | null = null;
 
   constructor(call: ServerInterceptingCallInterface, endpoint: Endpoint) {
@@ -38,7 +42,7 @@ export class UnaryListener implements CallListener {
   }
 
   onReceiveHalfClose(): void {
-    if (!this.#message || !this.#admitted) {
+    if (!this.#message) {
       this.#call.sendStatus({ code: status.UNIMPLEMENTED, details: 'no message came', metadata: null });
       return;
     }
@@ -67,10 +71,7 @@ export class UnaryListener implements CallListener {
     if (base.checkCancelled()) return;
     base.metadataSent = true;
     base.stream.respond(headers, headerOptions);
-    this.#call.sendMessage(answer, nothing);
+    this.#call.sendMessage(answer, ignored);
     this.#call.sendStatus(ok);
   }
 }
-
-const ok = { code: status.OK, details: 'OK', metadata: null };
-const nothing = () => {};
