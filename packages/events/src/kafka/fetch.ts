@@ -52,9 +52,11 @@ function answerOf(bytes: Buffer, version: number): Answer {
   const errorOfAll = version >= 7 ? answer.readInt16() : 0;
   if (version >= 7) answer.forward(4); // the session
   // Who has read more than a quota lets through is told how long to wait, and nothing else; kafkajs sees to that.
-  if (answer.readInt32() === 0) {
+  const topicsCount = answer.readInt32();
+  if (topicsCount === 0) {
     return { clientSideThrottleTime, errorCode: errorOfAll, highWatermark: null, batches: Buffer.alloc(0) };
   }
+  if (topicsCount !== 1) throw new Error('the answer is of other topics, too');
   answer.readString();
   answer.forward(8); // how many partitions, and which it is
   const errorCode = answer.readInt16();
