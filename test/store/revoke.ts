@@ -23,13 +23,18 @@ export function revokeAll({ revocations }: Store, name: string): Promise<Revocat
 }
 
 /** Revokes one token. @param over what is otherwise than usual. */
-export function revokeOne(
+export const revokeOne = (
   { revocations }: Store,
+  token: Pick<NewTokenRecord, 'key' | 'tenantId'>,
+  over: Partial<RevocationIntent> = {},
+): Promise<Revocation> => revocations.write(intentOfOne(token, over));
+
+/** That one token is to be revoked. */
+export function intentOfOne(
   { key, tenantId }: Pick<NewTokenRecord, 'key' | 'tenantId'>,
   over: Partial<RevocationIntent> = {},
-): Promise<Revocation> {
+): RevocationIntent {
   const target = { kind: 'token', key: tokenIdOf(key) } as const;
   const cuts = [{ ...target, tokenClass: 'token' }] as const;
-  const { key: revocationId } = target;
-  return revocations.write({ ...intent, revocationId, tenantId, target, cuts, reach: 'forever', ...over });
+  return { ...intent, revocationId: target.key, tenantId, target, cuts, reach: 'forever', ...over };
 }

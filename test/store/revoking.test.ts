@@ -1,6 +1,8 @@
+import { CallerNotAllowed, type NewTokenRecord, type TokenRecord, tokenIdOf } from '@touchstone/core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
-import { revokeOne } from './revoke.ts';
+import { issuedEvent, mint } from './minted.ts';
+import { intentOfOne, revokeOne } from './revoke.ts';
 
 let store: TestDatabase;
 beforeAll(async () => {
@@ -57,4 +59,60 @@ test('whoever revokes much keeps no other tenant waiting', async () => {
   // Those of one batch are one revision: it was in the first.
   expect(other.head.revision).toBe(Math.min(...revisions));
   expect(new Set(revisions).size).toBeGreaterThan(1);
+});
+
+/** Revokes it once its record was read, as RevokeToken does. @param also what else is cut. */
+const revokeRead = ({ key, tenantId }: Pick<NewTokenRecord, 'key' | 'tenantId'>, also: readonly string[] = []) =>
+  store.revocations.writeToken({
+    key,
+    tenantIds: [tenantId],
+    intentOf: (record: TokenRecord | null) =>
+      record && intentOfOne(record, { cuts: [tokenIdOf(key), ...also].map(cutOf) }),
+  });
+const cutOf = (key: string) => ({ kind: 'token', key, tokenClass: 'token' }) as const;
+
+async function issue(): Promise<NewTokenRecord> {
+  const record = await mint(store);
+  await store.tokens.insert(record, issuedEvent(record));
+  return record;
+}
+
+test('of tokens that are revoked together each is decided by its own record', async () => {
+  const [alive, other] = [await issue(), await issue()];
+  const refused = store.revocations.writeToken({
+    key: other.key,
+    tenantIds: [other.tenantId],
+    intentOf: () => {
+      throw new CallerNotAllowed('for a test');
+    },
+  });
+  const outcomes = await Promise.allSettled([
+    revokeRead({ ...alive, tenantId: 'another' }),
+    refused,
+    revokeRead({ ...alive, key: { ...alive.key, key: 'f'.repeat(32) } }),
+    // Days of which there is no partition: one that is gone, one to come.
+    revokeRead({ ...alive, key: { ...alive.key, partition: 12_345 } }),
+    revokeRead({ ...alive, key: { ...alive.key, partition: 60_000 } }),
+    revokeRead(alive),
+  ]);
+  const nothing = { status: 'fulfilled', value: { revocationId: null } };
+  expect(outcomes).toMatchObject([
+    nothing,
+    { status: 'rejected', reason: expect.any(CallerNotAllowed) },
+    ...[nothing, nothing, nothing],
+    { status: 'fulfilled', value: { revocationId: tokenIdOf(alive.key) } },
+  ]);
+  const { watermarks } = await store.follow();
+  expect(watermarks.isDead(cutOf(tokenIdOf(alive.key)))).toBe(true);
+  expect(watermarks.isDead(cutOf(tokenIdOf(other.key)))).toBe(false);
+});
+
+test('what only the record tells to be cut may be dead already, and a repeat returns the first revocation', async () => {
+  const [root, child] = [await issue(), await issue()];
+  await revokeRead(root);
+  const first = await revokeRead(child, [tokenIdOf(root.key)]);
+  expect(first.revocationId).toBe(tokenIdOf(child.key));
+  expect(await revokeRead(child, [tokenIdOf(root.key)])).toEqual(first);
+  // The digest over all marks is looked at.
+  expect((await store.follow()).applied.revision).toBe(first.head.revision);
 });

@@ -1,6 +1,8 @@
 import type { AuditEvent } from './audit/audit-event.ts';
 import type { AuditWriter, NewToken, RefreshUse, TokenWriter, UsedBefore } from './issue/ports.ts';
-import type { Revocation, RevocationIntent, RevocationWriter } from './revoke/ports.ts';
+import { genesis } from './revisions/revision.ts';
+import type { Revocation, RevocationIntent, RevocationWriter, TokenRevocation, TokenRevoked } from './revoke/ports.ts';
+import { recordsIn } from './test-record.ts';
 import type { TokenKey } from './tokens/token-key.ts';
 import type { TokenRecord } from './tokens/token-record.ts';
 
@@ -49,9 +51,19 @@ export class TestTrail implements AuditWriter {
 /** Keeps what was to be revoked. */
 export class TestRevocations implements RevocationWriter {
   readonly intents: RevocationIntent[] = [];
+  /** The only one that is stored. */
+  record: TokenRecord | null = null;
+  now = 0;
 
   async write(intent: RevocationIntent): Promise<Revocation> {
     this.intents.push(intent);
     return { ...intent, ceiling: null, head: { revision: 1, hash: '' }, requestText: '', recordedAt: 0 };
+  }
+
+  async writeToken({ intentOf, ...wanted }: TokenRevocation): Promise<TokenRevoked> {
+    const stored = new Map(this.record && [[this.record.key.key, this.record]]);
+    const [record = null] = recordsIn(stored, [wanted]);
+    const intent = intentOf(record, this.now);
+    return intent ? this.write(intent) : { revocationId: null, head: genesis };
   }
 }

@@ -6,12 +6,14 @@ import {
   endedText,
   type LockedHistory,
   type Mark,
+  type Revocation,
   type RevocationIntent,
+  targetText,
 } from '@touchstone/core';
 import { eventValues, recording } from './audit-writer.ts';
 import { isSettled, requireSettled } from './census.ts';
 import type { Query, Row } from './database.ts';
-import { markFields, marksOf, marksSelect, raising, targetsOf } from './mark-rows.ts';
+import { markFields, marksOf, marksSelect, raising, readMarks, type Target, targetsOf } from './mark-rows.ts';
 import type { OutboxWriter } from './outbox-rows.ts';
 import {
   revocationColumns,
@@ -37,29 +39,51 @@ const readingStatement = `
          ${isSettled}
     from token_sequence`;
 
+/** Of what is to be revoked it is read, too: the marks of the targets, and what has the key of an intent. */
+interface Concerned {
+  readonly targets: readonly Target[];
+  readonly intents: readonly RevocationIntent[];
+}
+
 /** Statements of their own after the lock, and not before it: what a single one reads can be older than its lock. */
 export async function lockHistory(
   query: Query,
-  intents: readonly RevocationIntent[],
   chain: Chain,
+  { targets, intents }: Concerned = { targets: [], intents: [] },
 ): Promise<LockedHistory> {
-  const cuts = intents.flatMap((intent) => intent.cuts);
   const [[head], [reading], byKey] = await Promise.all([
     query({ name: 'lock', text: 'select revision, hash, digest, mac from history for update' }),
-    query({ name: 'reading', text: readingStatement, values: targetsOf(cuts) }),
+    query({ name: 'reading', text: readingStatement, values: targetsOf(targets) }),
     readByKey(query, intents),
   ]);
   if (!head) throw new Error('the history has not been initialised: run the bootstrap command');
   const [revision, hash, digest, mac] = head as [number, string, string, string];
   const [lastSequence, now, lastPartition] = reading as [number, number, number | null];
-  const marks = marksOf(reading?.[3]);
   // A repeat writes nothing, and what it repeats may have reached this server alone: others are still answered by the one before.
   requireSettled(reading?.[4]);
-  const byTarget = await readByTarget(query, repeatsAmong(intents, marks));
-  // What somebody else has made up counts as not there.
-  const earlier = [...byKey, ...byTarget].flatMap((row) => revocationOf(row, chain) ?? []);
+  const marks = marksOf(reading?.[3]);
+  const earlier = ours(byKey, chain);
   return { head: { revision, hash }, digest, mac, lastSequence, now, lastPartition, marks, earlier };
 }
+
+/** With what else is to be known of these intents, now that they are: further marks, and those that they repeat. */
+export async function knowing(
+  query: Query,
+  chain: Chain,
+  locked: LockedHistory,
+  intents: readonly RevocationIntent[],
+  targets: readonly Target[],
+): Promise<LockedHistory> {
+  const read = new Set(targets.map((target) => targetText(target, target.tokenClass)));
+  const further = intents.flatMap(({ cuts }) => cuts).filter((cut) => !read.has(targetText(cut, cut.tokenClass)));
+  const marks = [...locked.marks, ...(further.length > 0 ? await readMarks(query, further) : [])];
+  const byTarget = await readByTarget(query, repeatsAmong(intents, marks));
+  return { ...locked, marks, earlier: [...locked.earlier, ...ours(byTarget, chain)] };
+}
+
+/** What somebody else has made up counts as not there. */
+const ours = (rows: readonly Row[], chain: Chain): Revocation[] =>
+  rows.flatMap((row) => revocationOf(row, chain) ?? []);
 
 /** Those that may repeat an earlier one without saying so: what they are about is dead for good. */
 function repeatsAmong(intents: readonly RevocationIntent[], marks: readonly Mark[]): RevocationIntent[] {

@@ -21,7 +21,8 @@ export const marksSelect = `
     cross join lateral (select json_build_array(${markColumns}) as mark from watermark w
       where w.token_class = c.token_class and w.kind = c.kind and w.key = c.key limit 1) as m`;
 
-type Target = Pick<Cut, 'tokenClass' | 'kind' | 'key'>;
+/** What a mark is of. */
+export type Target = Pick<Cut, 'tokenClass' | 'kind' | 'key'>;
 
 export const targetsOf = (cuts: readonly Target[]): string[][] => [
   cuts.map((c) => c.tokenClass),

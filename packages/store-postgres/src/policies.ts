@@ -42,7 +42,7 @@ export function policyStore(database: Database, { chain, mac, codec, instanceId 
     const { recordedAt, head } = await outbox.writing(() =>
       database.of([tenantId]).transaction(async (query) => {
         // Before the tenant, as everybody takes them.
-        const revision = change && composeChange(await lockHistory(query, [], chain), change, chain);
+        const revision = change && composeChange(await lockHistory(query, chain), change, chain);
         await raiseVersion(query, tenantId);
         const [row] = await query({
           text: `insert into policy (tenant_id, version, entry, mac)

@@ -8,14 +8,7 @@ import {
   type WantedRecord,
 } from '@touchstone/core';
 import { LRUCache } from 'lru-cache';
-import {
-  type Database,
-  type Query,
-  type Row,
-  StatementRefused,
-  undefinedFunction,
-  undefinedTable,
-} from './database.ts';
+import { type Database, type Query, StatementRefused, undefinedFunction, undefinedTable } from './database.ts';
 import { tailColumnsCount, tailOf, tailSelect } from './history-rows.ts';
 import { recordOf } from './token-rows.ts';
 
@@ -25,6 +18,18 @@ import { recordOf } from './token-rows.ts';
  * or locked; it gives what is asked for by both tenant and id.
  */
 export function recordReader(database: Database): RecordReader {
+  const ofPartitions = partitionsReader(database);
+  return {
+    read: (wanted, revision) =>
+      ofPartitions(wanted, (byPartition) => readFrom(database, byPartition, wanted, revision)),
+  };
+}
+
+/** Reads what is wanted of the partitions that it is told. */
+type Reading<Result> = (byPartition: ByPartition) => Promise<Result>;
+
+/** Has records read of the partitions that are there: of others there are none. It is read anew once it turns out that one is not. */
+export function partitionsReader(database: Database) {
   /** Whose partitions are dropped: who still presents tokens of those makes nobody else's reading fail. */
   const spentDays = new LRUCache<number, true>({ max: 1_000, ttl: spentMilliseconds });
 
@@ -35,21 +40,19 @@ export function recordReader(database: Database): RecordReader {
     return left;
   }
 
-  return {
-    async read(wanted, revision) {
-      const sought = wanted.filter(({ key }) => !spentDays.has(key.partition));
-      let byPartition: ByPartition = Map.groupBy(sought, ({ key }) => key.partition);
-      for (let attempt = 0; attempt < attemptsMax; attempt++) {
-        try {
-          return await readFrom(database, byPartition, wanted, revision);
-        } catch (error) {
-          if (!(error instanceof StatementRefused && isMissing.includes(error.sqlState))) throw error;
-          // A partition that is not there any more, or never was: a string made long ago, or by a stolen key.
-          byPartition = await withoutMissing(byPartition);
-        }
+  return async <Result>(wanted: readonly WantedRecord[], read: Reading<Result>): Promise<Result> => {
+    const sought = wanted.filter(({ key }) => !spentDays.has(key.partition));
+    let byPartition: ByPartition = Map.groupBy(sought, ({ key }) => key.partition);
+    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+      try {
+        return await read(byPartition);
+      } catch (error) {
+        if (!(error instanceof StatementRefused && isMissing.includes(error.sqlState))) throw error;
+        // A partition that is not there any more, or never was: a string made long ago, or by a stolen key.
+        byPartition = await withoutMissing(byPartition);
       }
-      throw new StoreUnavailable(new Error('partitions are dropped faster than they are read'));
-    },
+    }
+    throw new StoreUnavailable(new Error('partitions are dropped faster than they are read'));
   };
 }
 
@@ -58,7 +61,7 @@ const attemptsMax = 5;
 const spentMilliseconds = 10_000;
 const isMissing = [undefinedFunction, undefinedTable];
 
-type ByPartition = ReadonlyMap<number, readonly WantedRecord[]>;
+export type ByPartition = ReadonlyMap<number, readonly WantedRecord[]>;
 
 async function existing(database: Database, byPartition: ByPartition): Promise<ByPartition> {
   const rows = await database.query({
@@ -74,28 +77,42 @@ async function readFrom(
   wanted: readonly WantedRecord[],
   revision: number,
 ): Promise<RecordsRead> {
-  const partitions = [...byPartition.keys()].sort((a, b) => a - b);
+  const partitions = inOrder(byPartition);
   const rows = await database.query({
-    // Tokens of a day, or of two that meet, come again and again. Connections keep what has a name for as long as they last.
-    ...(areNeighbours(partitions) ? { name: `records ${partitions.join(' ')}` } : {}),
+    ...nameOf('records', partitions),
     text: statementFor(partitions),
-    values: [revision, ...partitions.flatMap((partition) => pairsOf(byPartition.get(partition) ?? []))],
+    values: [revision, ...valuesOf(byPartition, partitions)],
   });
-  const records = recordsByKey(rows);
+  const records = recordsByKey(rows.filter(([part]) => part === 2).map((row) => row[tailColumnsCount]));
   return { records: wanted.map((one) => found(records, one)), tail: tailOf(rows) };
 }
 
-/** @param partitions in their order, none twice. */
-const areNeighbours = (partitions: readonly number[]): boolean => (partitions.at(-1) ?? 0) - (partitions[0] ?? 0) <= 1;
+const inOrder = (byPartition: ByPartition): number[] => [...byPartition.keys()].sort((a, b) => a - b);
 
-/** Those that a transaction of somebody else's wants, in no order. */
-export async function recordsOf(query: Query, wanted: readonly WantedRecord[]): Promise<TokenRecord[]> {
-  if (wanted.length === 0) return [];
-  const byPartition = [...Map.groupBy(wanted, ({ key }) => key.partition)];
-  const text = byPartition.map(([partition], i) => `select r from ${call(partition, 2 * i + 1)} r`).join(' union all ');
-  const rows = await query({ text, values: byPartition.flatMap(([, ofPartition]) => pairsOf(ofPartition)) });
-  return rows.map(([values]) => recordOf(values as unknown[]));
+/**
+ * Tokens of a day, or of two that meet, come again and again. Connections keep what has a name for as long as they last.
+ *
+ * @param partitions in their order, none twice.
+ */
+const nameOf = (what: string, partitions: readonly number[]): { name?: string } =>
+  (partitions.at(-1) ?? 0) - (partitions[0] ?? 0) <= 1 ? { name: `${what} ${partitions.join(' ')}` } : {};
+
+/** Those that a transaction of somebody else's wants, by their keys. */
+export async function recordsOf(query: Query, byPartition: ByPartition): Promise<ReadonlyMap<string, TokenRecord>> {
+  const partitions = inOrder(byPartition);
+  if (partitions.length === 0) return new Map();
+  const rows = await query({
+    ...nameOf('records alone', partitions),
+    text: partitions
+      .map((partition, i) => `select json_agg(r) from ${call(partition, 2 * i + 1)} r`)
+      .join(' union all '),
+    values: valuesOf(byPartition, partitions),
+  });
+  return recordsByKey(rows.map(([records]) => records));
 }
+
+const valuesOf = (byPartition: ByPartition, partitions: readonly number[]): unknown[] =>
+  partitions.flatMap((partition) => pairsOf(byPartition.get(partition) ?? []));
 
 /** The tenants and the ids, pair by pair. */
 function pairsOf(wanted: readonly WantedRecord[]): [(string | null)[], string] {
@@ -118,20 +135,14 @@ const statementFor = (partitions: readonly number[]): string =>
     ...partitions.map((partition, i) => `select ${noTail}, json_agg(r) from ${call(partition, 2 * i + 2)} r`),
   ].join(' union all ');
 
-function recordsByKey(rows: readonly Row[]): Map<string, TokenRecord> {
-  const records = new Map<string, TokenRecord>();
-  for (const row of rows) {
-    if (row[0] !== 2) continue;
-    for (const values of (row[tailColumnsCount] as unknown[][] | null) ?? []) {
-      const record = recordOf(values);
-      records.set(record.key.key, record);
-    }
-  }
-  return records;
+/** @param partitions what each tells: null is none. */
+function recordsByKey(partitions: readonly unknown[]): Map<string, TokenRecord> {
+  const records = (partitions as (unknown[][] | null)[]).flatMap((values) => values ?? []).map(recordOf);
+  return new Map(records.map((record) => [record.key.key, record]));
 }
 
-/** Another of the same batch may have wanted it for another tenant. */
-function found(records: ReadonlyMap<string, TokenRecord>, wanted: WantedRecord): TokenRecord | null {
+/** Another of the same batch may have wanted it for another tenant, or of the day that it is of. */
+export function found(records: ReadonlyMap<string, TokenRecord>, wanted: WantedRecord): TokenRecord | null {
   const record = records.get(wanted.key.key);
-  return record && isFor(wanted, record) ? record : null;
+  return record && record.key.partition === wanted.key.partition && isFor(wanted, record) ? record : null;
 }

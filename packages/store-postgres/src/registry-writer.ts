@@ -56,7 +56,7 @@ export function registryWriter(
     const { head } = await outbox.writing(() =>
       database.of([row.tenantId]).transaction(async (query) => {
         // Before the tenant, as everybody takes them.
-        const revision = change && composeChange(await lockHistory(query, [], chain), change, chain);
+        const revision = change && composeChange(await lockHistory(query, chain), change, chain);
         if (replaces === null) await insert(query, row, tenantKey);
         else await replace(query, row, replaces);
         if (revision) await advanceHistory(query, revision, chain, outbox);

@@ -12,10 +12,15 @@ import {
   type RevocationWriter,
   type SealedRevision,
   StoreUnavailable,
+  type TokenRecord,
+  type TokenRevocation,
+  type TokenRevoked,
+  tokenIdOf,
 } from '@touchstone/core';
 import { type Database, type Query, type Row, type Statement, StatementRefused } from './database.ts';
-import { advanceHistory, lockHistory } from './history-writer.ts';
+import { advanceHistory, knowing, lockHistory } from './history-writer.ts';
 import { OutboxWriter } from './outbox-rows.ts';
+import { type ByPartition, found, partitionsReader, recordsOf } from './record-reader.ts';
 import { versionRaised } from './registry.ts';
 
 export interface RevocationWriterOptions {
@@ -26,51 +31,94 @@ export interface RevocationWriterOptions {
   readonly onCommitted?: (sealed: SealedRevision, content: RevisionContent) => void;
 }
 
+type Request = RevocationIntent | TokenRevocation;
+
 /** Writes revocations: what is wanted at the same time becomes one revision. */
 export function revocationWriter(
   database: Database,
   { chain, codec, instanceId, onCommitted = () => {} }: RevocationWriterOptions,
 ): RevocationWriter {
   const outbox = new OutboxWriter(instanceId, codec);
+  const ofPartitions = partitionsReader(database);
 
-  async function writeAll(intents: readonly RevocationIntent[]): Promise<readonly (Revocation | Error)[]> {
-    const { outcomes, write } = await outbox.writing(() =>
-      database.of(tenantsOf(intents)).transaction(async (query) => {
-        const locked = await lockHistory(query, intents, chain);
-        const composed = composeRevision(locked, intents, chain);
-        if (composed.write) await writeRevision(query, composed.write, outbox, chain);
-        return { ...composed, written: composed.write?.events.length ?? 0 };
-      }, 'reads first'),
+  async function writeAll(requests: readonly Request[]): Promise<readonly (TokenRevoked | Error)[]> {
+    const { outcomes, write } = await ofPartitions(requests.filter(isOfToken), (byPartition) =>
+      outbox.writing(() =>
+        database
+          .of(tenantsOf(requests))
+          .transaction((query) => writeInside(query, requests, byPartition), 'reads first'),
+      ),
     );
     if (write) onCommitted(write.revision, write.content);
     return outcomes;
   }
 
-  async function writeEach(intents: readonly RevocationIntent[]): Promise<readonly (Revocation | Error)[]> {
+  async function writeInside(query: Query, requests: readonly Request[], byPartition: ByPartition) {
+    const targets = requests.flatMap((one) => (isOfToken(one) ? [tokenTargetOf(one)] : one.cuts));
+    const [first, records] = await Promise.all([
+      lockHistory(query, chain, { targets, intents: requests.filter(isDecided) }),
+      recordsOf(query, byPartition),
+    ]);
+    const decided = requests.map((one) => (isOfToken(one) ? decide(one, records, first.now) : one));
+    const intents = decided.flatMap((one) => (one === null || one instanceof Error ? [] : one));
+    const locked = await knowing(query, chain, first, intents, targets);
+    const composed = composeRevision(locked, intents, chain);
+    if (composed.write) await writeRevision(query, composed.write, outbox, chain);
+    const written = composed.outcomes.values();
+    const outcomes = decided.map((one) => {
+      if (one === null) return { revocationId: null, head: locked.head };
+      return one instanceof Error ? one : (written.next().value as Revocation | Error);
+    });
+    return { outcomes, write: composed.write, written: composed.write?.events.length ?? 0 };
+  }
+
+  async function writeEach(requests: readonly Request[]): Promise<readonly (TokenRevoked | Error)[]> {
     try {
-      return await writeAll(intents);
+      return await writeAll(requests);
     } catch (error) {
       if (!(error instanceof StatementRefused)) throw error;
-      if (intents.length === 1) throw new StoreUnavailable(error);
+      if (requests.length === 1) throw new StoreUnavailable(error);
       // One that the database refuses must not keep the others from being revoked: alone, each shows which it is.
-      const outcomes: (Revocation | Error)[] = [];
-      for (const intent of intents) {
-        const [outcome] = await writeEach([intent]).catch((failure: Error) => [failure]);
-        outcomes.push(outcome as Revocation | Error);
+      const outcomes: (TokenRevoked | Error)[] = [];
+      for (const request of requests) {
+        const [outcome] = await writeEach([request]).catch((failure: Error) => [failure]);
+        outcomes.push(outcome as TokenRevoked | Error);
       }
       return outcomes;
     }
   }
 
   // The lock lets one transaction at a time through anyway. Tenants take turns: whoever revokes much keeps no other one waiting.
-  const write = gather(writeEach, { batchMax: 500, lanes: 1, waitingMax: 20_000 }, { keyOf: tenantOf });
+  const write = gather(
+    writeEach,
+    { batchMax: 500, lanes: 1, waitingMax: 20_000 },
+    { keyOf: (request) => tenantsOfOne(request)[0] ?? platformTenantId },
+  );
 
-  return { write: (intent) => write(intent) };
+  return {
+    write: (intent) => write(intent) as Promise<Revocation>,
+    writeToken: (token, signal) => write(token, signal),
+  };
 }
 
-/** What is about all tenants is the platform's own. */
-const tenantOf = ({ tenantId }: RevocationIntent): string => tenantId ?? platformTenantId;
-const tenantsOf = (intents: readonly RevocationIntent[]): string[] => [...new Set(intents.map(tenantOf))];
+const isOfToken = (request: Request): request is TokenRevocation => 'intentOf' in request;
+const isDecided = (request: Request): request is RevocationIntent => !isOfToken(request);
+
+const tokenTargetOf = ({ key }: TokenRevocation) =>
+  ({ kind: 'token', key: tokenIdOf(key), tokenClass: 'token' }) as const;
+
+/** Those that it may be about: what is about all tenants is the platform's own. */
+const tenantsOfOne = (request: Request): readonly string[] =>
+  isOfToken(request) ? request.tenantIds : [request.tenantId ?? platformTenantId];
+const tenantsOf = (requests: readonly Request[]): string[] => [...new Set(requests.flatMap(tenantsOfOne))];
+
+function decide(token: TokenRevocation, records: ReadonlyMap<string, TokenRecord>, now: number) {
+  try {
+    return token.intentOf(found(records, token), now);
+  } catch (error) {
+    return error as Error;
+  }
+}
 
 type Write = NonNullable<ComposedRevision['write']>;
 

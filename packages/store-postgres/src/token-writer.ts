@@ -215,11 +215,12 @@ async function lockRoom(query: Query, { record: { appId, userHandle } }: NewToke
 async function takeRoom(query: Query, { record }: NewToken, { max, isAlive, refresh, end }: Room): Promise<void> {
   const { key, tenantId, appId, userHandle, expiresAt } = record;
   const rows = (await query({ text: aliveStatement, values: [appId, userHandle ?? ''] })) as [number, string][];
+  const wanted = rows.map(([partition, id]) => ({ key: { partition, key: id }, tenantIds: [tenantId] }));
   const kept = await recordsOf(
     query,
-    rows.map(([partition, id]) => ({ key: { partition, key: id }, tenantIds: [tenantId] })),
+    Map.groupBy(wanted, ({ key }) => key.partition),
   );
-  const theirs = kept
+  const theirs = [...kept.values()]
     .filter((one) => one.tokenClass === 'token' && one.appId === appId && one.userHandle === userHandle)
     .sort((a, b) => a.sequence - b.sequence);
   // What has just been revoked may be unknown here: nobody goes, or is refused, in its place.

@@ -34,7 +34,7 @@ export interface RevocationContext extends AsyncDisposable {
 export async function openContext(config: RevocationConfig, runtime: ServiceRuntime): Promise<RevocationContext> {
   await using opening = new AsyncDisposableStack();
   const replica = opening.use(await openReplica('revocation', config, runtime));
-  const { database, keys, handles, chain, methods, records, follower, instanceId } = replica;
+  const { database, keys, handles, chain, methods, follower, instanceId } = replica;
   const revocations = revocationWriter(database, {
     chain,
     codec: auditCodec,
@@ -47,7 +47,7 @@ export async function openContext(config: RevocationConfig, runtime: ServiceRunt
   const resources = opening.move();
   return {
     replica,
-    revoking: { methods, records, revocations, follower },
+    revoking: { methods, revocations, follower },
     revokingMany: {
       registry: entries,
       handles,

@@ -1,7 +1,9 @@
+import type { Signal } from '../access/act.ts';
 import type { Actor } from '../audit/audit-event.ts';
 import type { RegisteredKind } from '../register/registration.ts';
 import type { CutTarget, Head } from '../revisions/revision.ts';
-import type { TokenClass } from '../tokens/token-record.ts';
+import type { TokenKey } from '../tokens/token-key.ts';
+import type { TokenClass, TokenRecord } from '../tokens/token-record.ts';
 
 /** What can be ended for good. */
 export type DisabledKind = RegisteredKind | 'consent' | 'signing_key';
@@ -46,6 +48,27 @@ export interface Revocation {
   readonly recordedAt: number;
 }
 
+/** A token that is to be revoked, where its record allows it. */
+export interface TokenRevocation {
+  readonly key: TokenKey;
+  /** Whose it may be: a token of another tenant is as none. */
+  readonly tenantIds: readonly string[];
+  /**
+   * What is to be written, or null where there is nothing to revoke.
+   *
+   * @param record null: there is none.
+   * @param now milliseconds since 1970, by the database's clock.
+   * @throws what the caller is refused with.
+   */
+  intentOf(record: TokenRecord | null, now: number): RevocationIntent | null;
+}
+
+/** The revocation's id is null where there was no token to revoke. */
+export interface TokenRevoked {
+  readonly revocationId: string | null;
+  readonly head: Head;
+}
+
 /** Writes revocations. */
 export interface RevocationWriter {
   /**
@@ -55,6 +78,11 @@ export interface RevocationWriter {
    * @throws IdempotencyKeyReused, StoreUnavailable, Overloaded
    */
   write(intent: RevocationIntent): Promise<Revocation>;
+  /**
+   * Reads the token's record, as it stands while nothing else is being revoked, and writes what that allows as `write` does.
+   * @throws StoreUnavailable, Overloaded, and what `intentOf` throws.
+   */
+  writeToken(token: TokenRevocation, signal?: Signal): Promise<TokenRevoked>;
 }
 
 /** Reads revocations. */

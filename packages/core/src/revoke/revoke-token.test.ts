@@ -7,11 +7,10 @@ import { Follower } from '../revisions/follower.ts';
 import { actOf } from '../test-act.ts';
 import { chain, History, quiet, TestClock } from '../test-history.ts';
 import { methods, plainMethod } from '../test-method.ts';
-import { record, recordsIn } from '../test-record.ts';
+import { record } from '../test-record.ts';
 import { TestRevocations } from '../test-writers.ts';
 import { partitionEnd, tokenIdOf } from '../tokens/token-key.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
-import type { WantedRecord } from '../validate/ports.ts';
 import { revokeToken } from './revoke-token.ts';
 
 const operator: Partial<Caller> = { kind: 'operator', name: 'ops', scopes: ['tokens:revoke'] };
@@ -24,25 +23,14 @@ async function open(over: Partial<TokenRecord> = {}) {
   const follower = await Follower.start(history, chain, new TestClock(), quiet);
   const revocations = new TestRevocations();
   const minted = plainMethod.mint(record(over), { userId: null, claims: {}, principal: null });
-  const database = { record: minted.record as TokenRecord | null, now: 0 };
-  const ports = {
-    methods,
-    revocations,
-    follower,
-    records: async (wanted: readonly WantedRecord[]) => ({
-      records: recordsIn(new Map(database.record && [[database.record.key.key, database.record]]), wanted),
-      now: database.now,
-      head: history.head,
-      watermarks: follower.watermarks,
-      generation: follower.generation,
-    }),
-  };
+  revocations.record = minted.record;
+  const ports = { methods, revocations, follower };
   const tokenId = idOf(minted.record);
   const byString = (caller: Partial<Caller>, token = minted.token) =>
     revokeToken(actOf(caller), { token, reason: 'why' }, ports);
   const byId = (caller: Partial<Caller>, id = tokenId) =>
     revokeToken(actOf(caller), { tokenId: id, reason: 'why' }, ports);
-  return { byString, byId, tokenId, minted, database, intents: revocations.intents };
+  return { byString, byId, tokenId, minted, revocations, intents: revocations.intents };
 }
 
 test('what is written cuts this one token for good, and nothing else', async () => {
@@ -131,11 +119,11 @@ test('what is no token needs no revoking', async () => {
 });
 
 test('one whose record is gone has not been revoked while it may still be alive', async () => {
-  const { byString, byId, database, minted, intents } = await open();
-  database.record = null;
-  database.now = partitionEnd(minted.record.key.partition) - 1;
+  const { byString, byId, revocations, minted, intents } = await open();
+  revocations.record = null;
+  revocations.now = partitionEnd(minted.record.key.partition) - 1;
   await expect(byString(operator)).rejects.toThrow(TokenUnknown);
-  database.now += 1;
+  revocations.now += 1;
   expect(await byString(operator)).toMatchObject({ revocationId: null });
   await expect(byId(operator)).rejects.toThrow(TokenUnknown);
   expect(intents).toEqual([]);

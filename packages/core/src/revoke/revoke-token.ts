@@ -5,27 +5,18 @@ import { actorOf } from '../audit/audit-event.ts';
 import { CallerNotAllowed, InvalidField, TokenUnknown } from '../errors.ts';
 import { newId } from '../new-id.ts';
 import type { Follower } from '../revisions/follower.ts';
-import type { Head } from '../revisions/revision.ts';
 import { parseTokenId, partitionEnd, type TokenKey, tokenIdOf } from '../tokens/token-key.ts';
 import type { TokenMethods } from '../tokens/token-method.ts';
 import { idOf, type TokenRecord } from '../tokens/token-record.ts';
-import type { ConsistentRecords } from '../validate/consistent-records.ts';
-import type { RevocationIntent, RevocationWriter } from './ports.ts';
+import type { RevocationIntent, RevocationWriter, TokenRevoked } from './ports.ts';
 
 /** Which token: by the string, or by the id that logs and the audit trail hold. */
 export type RevokeTokenCommand = ({ readonly token: string } | { readonly tokenId: string }) & {
   readonly reason: string;
 };
 
-/** The revocation's id is null where there was no token to revoke. */
-export interface TokenRevoked {
-  readonly revocationId: string | null;
-  readonly head: Head;
-}
-
 export interface RevokeTokenPorts {
   readonly methods: TokenMethods;
-  readonly records: ConsistentRecords;
   readonly revocations: RevocationWriter;
   readonly follower: Follower;
 }
@@ -47,18 +38,17 @@ export async function revokeToken(
   const key = byId ? keyOfTokenId(command.tokenId) : ports.methods.locate(command.token)?.located.key;
   // RFC 7009 section 2.2: what is no token can't be honoured either, so there is nothing left to do.
   if (!key) return { revocationId: null, head: ports.follower.applied };
-  const {
-    records: [record = null],
-    now,
-    head,
-  } = await ports.records([{ key, tenantIds: tenantsReached(act, key) }], act.signal);
-  if (!record) {
+  const end = partitionEnd(key.partition);
+  const intentOf = (record: TokenRecord | null, now: number): RevocationIntent | null => {
+    if (record) {
+      if (!mayRevoke(act, record)) throw new CallerNotAllowed('this token is not for the caller to revoke');
+      return intentOfToken(act, record, command.reason);
+    }
     // We made it, and it may still be alive: that its record can't be found must not pass for its end.
-    if (byId || now < partitionEnd(key.partition)) throw new TokenUnknown();
-    return { revocationId: null, head };
-  }
-  if (!mayRevoke(act, record)) throw new CallerNotAllowed('this token is not for the caller to revoke');
-  return ports.revocations.write(intentOfToken(act, record, command.reason));
+    if (byId || now < end) throw new TokenUnknown();
+    return null;
+  };
+  return ports.revocations.writeToken({ key, tenantIds: tenantsReached(act, key), intentOf }, act.signal);
 }
 
 /** @throws InvalidField */
