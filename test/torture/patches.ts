@@ -61,7 +61,16 @@ export const pauses: readonly Patch[] = [
     "await committed(client, () => client.query('commit'));",
     'before commit',
   ),
-  before('packages/store-postgres/src/record-reader.ts', 'const records = recordsByKey(rows);', 'after snapshot'),
+  before(
+    'packages/store-postgres/src/record-reader.ts',
+    'const ofPartitions = rows.filter(([part]) => part === 2);',
+    'after snapshot',
+  ),
+  before(
+    'packages/store-postgres/src/revocation-writer.ts',
+    'const locked = await knowing(query, chain, first, intents, targets);',
+    'history locked',
+  ),
   before(validateToken, 'return unread.map((one, i) => {', 'before fill'),
   {
     file: 'services/validator/src/rpc/validate-token.ts',

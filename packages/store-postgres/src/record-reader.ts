@@ -83,7 +83,8 @@ async function readFrom(
     text: statementFor(partitions),
     values: [revision, ...valuesOf(byPartition, partitions)],
   });
-  const records = recordsByKey(rows.filter(([part]) => part === 2).map((row) => row[tailColumnsCount]));
+  const ofPartitions = rows.filter(([part]) => part === 2);
+  const records = recordsByKey(ofPartitions.map((row) => row[tailColumnsCount]));
   return { records: wanted.map((one) => found(records, one)), tail: tailOf(rows) };
 }
 
