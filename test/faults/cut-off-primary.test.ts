@@ -197,7 +197,7 @@ test('a validator that came to the standby too early leaves it, by itself, once 
 });
 
 test('a revocation that it took and that nobody was told of is forgotten, and those that came in its place count', async () => {
-  const replaced = () => metric(services.validator, 'touchstone_histories_replaced');
+  const replaced = () => metric(services.validator, 'touchstone_histories_replaced_total');
   const before = await replaced();
   const [live, lost] = [await issue(), await issue()];
   await using admin = await openAdmin({ postgres: primary });

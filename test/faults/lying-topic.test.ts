@@ -18,7 +18,7 @@ import { kafkaClient, openTopics, type Topics } from './topics.ts';
 import { unreadable } from './unreadable.ts';
 import { untilTrue } from './until.ts';
 
-const distrusted = 'touchstone_revisions_distrusted';
+const distrusted = 'touchstone_revisions_distrusted_total';
 
 /** Messages that are sent together; null is a message without a value. */
 type Lie = (real: readonly SealedRevision[], head: SealedRevision) => readonly (SealedRevision | Buffer | null)[];
@@ -274,6 +274,6 @@ describe.skipIf(!(await ownKafka('lying-topic')))('with Kafka: on the topic of r
 
   test('the history was never replaced', async () => {
     for (const service of allServices(own.stack))
-      expect(await metric(service, 'touchstone_histories_replaced')).toBe(0);
+      expect(await metric(service, 'touchstone_histories_replaced_total')).toBe(0);
   });
 });

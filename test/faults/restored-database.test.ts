@@ -13,7 +13,7 @@ import { allServices, dead, metric, untilAllReady } from './services.ts';
 import { until } from './until.ts';
 
 const hasKafka = await ownKafka('restored-database, as far as Kafka goes,');
-const replaced = 'touchstone_histories_replaced';
+const replaced = 'touchstone_histories_replaced_total';
 
 let own: OwnStack;
 let calls: Calls;

@@ -34,10 +34,10 @@ export interface ReplicaLog extends FollowerEvents {
 /** Tells it to the service's log, metrics and readiness. */
 export function replicaLog({ logger, metrics, readiness }: ReplicaRuntime): ReplicaLog {
   const replaced = metrics.counter(
-    'touchstone_histories_replaced',
+    'touchstone_histories_replaced_total',
     'How often the history of revisions was another one.',
   );
-  const distrusted = metrics.counter('touchstone_revisions_distrusted', 'Revisions that did not continue the chain.');
+  const distrusted = metrics.counter('touchstone_revisions_distrusted_total', 'Revisions that did not continue the chain.');
   let lastWhy = '';
   return {
     historyReplaced(before, after) {

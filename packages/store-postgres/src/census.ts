@@ -8,6 +8,7 @@ import {
 } from '@touchstone/core';
 import type { Database, Row } from './database.ts';
 import { tailOf, tailSelect, thisServer } from './history-rows.ts';
+import { millisecondsOf } from './instants.ts';
 
 /** How a replica is listed in the census. */
 export interface Replica {
@@ -75,17 +76,15 @@ export function census(
   };
 }
 
-const milliseconds = (column: string): string => `(extract(epoch from ${column}) * 1000)::bigint`;
-
 /** By how much the clock may have been set back without a row seeming to be from a time to come. */
 const slack = `interval '1 second'`;
 /** A row from a time to come was committed before the clock was set back: whoever is there has committed another since. */
 const isFromNow = `c.beat_at <= now() + ${slack}`;
 
 const progressStatement = `
-  select c.instance_id, c.address, c.build, c.applied_revision, ${milliseconds('c.beat_at')},
-         ${milliseconds('c.answers_until')}, c.answers_until > now() and ${isFromNow}, p.revision,
-         ${milliseconds('(select complete_at from coverage where revision >= $1 order by revision limit 1)')}
+  select c.instance_id, c.address, c.build, c.applied_revision, ${millisecondsOf('c.beat_at')},
+         ${millisecondsOf('c.answers_until')}, c.answers_until > now() and ${isFromNow}, p.revision,
+         ${millisecondsOf('(select complete_at from coverage where revision >= $1 order by revision limit 1)')}
     from relay_position p left join census c on c.service = 'validator' and not c.has_left
    order by c.address, c.instance_id`;
 

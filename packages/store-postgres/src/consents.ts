@@ -14,12 +14,12 @@ import {
 } from '@touchstone/core';
 import { insertEvents } from './audit-writer.ts';
 import type { Database, Query, Row } from './database.ts';
+import { millisecondsOf } from './instants.ts';
 import { OutboxWriter } from './outbox-rows.ts';
 
 const columns = `
-  c.consent_id, c.tenant_id, c.app_id, c.user_handle, c.grants, (extract(epoch from c.recorded_at) * 1000)::bigint,
-  (extract(epoch from c.expires_at) * 1000)::bigint, c.mac, c.disabled_revision is not null,
-  (extract(epoch from clock_timestamp()) * 1000)::bigint`;
+  c.consent_id, c.tenant_id, c.app_id, c.user_handle, c.grants, ${millisecondsOf('c.recorded_at')},
+  ${millisecondsOf('c.expires_at')}, c.mac, c.disabled_revision is not null, ${millisecondsOf('clock_timestamp()')}`;
 
 const findStatement = `select ${columns} from consent c where c.consent_id = $1`;
 // As for watermarks, `limit` holds the planner to the index.
@@ -134,7 +134,7 @@ export function consentReader(database: Database, mac: Mac): Pick<ConsentStore, 
 
 /** False where the idempotency key has been used, or the tenant has ended: all of it may be erased by now. */
 async function insert(query: Query, wanted: NewConsent, mac: Mac): Promise<boolean> {
-  const [[now]] = (await query({ text: 'select (extract(epoch from now()) * 1000)::bigint' })) as [[number]];
+  const [[now]] = (await query({ text: `select ${millisecondsOf('now()')}` })) as [[number]];
   const consent: Consent = { ...wanted, recordedAt: now, expiresAt: now + wanted.ttl * 1_000 };
   const rows = await query({
     text: `insert into consent (consent_id, tenant_id, app_id, user_handle, grants, recorded_at, expires_at, idempotency_key, mac)

@@ -1,7 +1,8 @@
 import type { DataKeyStore, StoredDataKey } from '@touchstone/core';
 import { type Database, insufficientPrivilege, type Row, StatementRefused } from './database.ts';
+import { millisecondsOf } from './instants.ts';
 
-const columns = `data_key_id, purpose, key_encryption_id, wrapped, (extract(epoch from created_at) * 1000)::bigint`;
+const columns = `data_key_id, purpose, key_encryption_id, wrapped, ${millisecondsOf('created_at')}`;
 
 /** Data keys, wrapped. */
 export function dataKeyStore(database: Database): DataKeyStore {

@@ -10,6 +10,7 @@ import type pg from 'pg';
 import { locks } from './advisory-locks.ts';
 import { insertEvents } from './audit-writer.ts';
 import { close, type Database, run, statementMilliseconds } from './database.ts';
+import { millisecondsOf } from './instants.ts';
 import { OutboxWriter } from './outbox-rows.ts';
 import { drawnSecondsMax } from './token-rows.ts';
 
@@ -43,8 +44,7 @@ export function erasureStore(database: Database, instanceId: string, codec: Audi
 
     async find(erasureId, tenantIds) {
       const text = `
-        select tenant_id, user_handle, (extract(epoch from requested_at) * 1000)::bigint,
-               (extract(epoch from erased_at) * 1000)::bigint
+        select tenant_id, user_handle, ${millisecondsOf('requested_at')}, ${millisecondsOf('erased_at')}
           from erasure where erasure_id = $1`;
       const [row] = await database.of(tenantIds).query({ name: 'erasure', text, values: [erasureId] });
       if (!row) return null;

@@ -2,6 +2,7 @@ import type { Chain, Hashes, HistoryReader } from '@touchstone/core';
 import { genesis, StoreUnavailable } from '@touchstone/core';
 import type { Database, Row } from './database.ts';
 import { tailOf, tailSelect } from './history-rows.ts';
+import { millisecondsOf } from './instants.ts';
 import { markColumns, markOf } from './mark-rows.ts';
 
 /** Marks read at a time: what is done with so many holds up nobody, and their rows take little memory. */
@@ -20,7 +21,7 @@ export function historyReader(database: Database): HistoryReader {
     load: (take) =>
       database.transaction(async (query) => {
         const [row] = await query({
-          text: `select revision, hash, digest, mac, (extract(epoch from now()) * 1000)::bigint,
+          text: `select revision, hash, digest, mac, ${millisecondsOf('now()')},
                         (select coalesce(max(r.revision), 0) from revision r) from history`,
         });
         if (!row) throw new Error('the history has not been initialised: run the bootstrap command');

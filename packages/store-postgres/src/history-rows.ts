@@ -1,5 +1,6 @@
 import type { Head, SealedRevision, Tail } from '@touchstone/core';
 import type { Row } from './database.ts';
+import { millisecondsOf } from './instants.ts';
 
 /** How many revisions one statement brings along. */
 export const missedMax = 500;
@@ -13,7 +14,7 @@ export const thisServer = '(select pg_postmaster_start_time()::text)';
  */
 export const tailSelect = `
   select 0 as part, h.revision as revision, h.hash as hash, null::text as previous_hash, null::bytea as content,
-         (extract(epoch from clock_timestamp()) * 1000)::bigint as now, ${thisServer} as server
+         ${millisecondsOf('clock_timestamp()')} as now, ${thisServer} as server
     from history h
   union all
   (select 1, r.revision, r.hash, r.previous_hash, r.content, null, null

@@ -13,6 +13,7 @@ import {
 import { eventValues, recording } from './audit-writer.ts';
 import { isSettled, requireSettled } from './census.ts';
 import type { Query, Row } from './database.ts';
+import { millisecondsOf } from './instants.ts';
 import { markFields, marksOf, marksSelect, raising, readMarks, type Target, targetsOf } from './mark-rows.ts';
 import type { OutboxWriter } from './outbox-rows.ts';
 import {
@@ -35,7 +36,7 @@ const lastPartitionSelect = `
    order by relname desc limit 1`;
 
 const readingStatement = `
-  select ${lastDrawn}, (extract(epoch from clock_timestamp()) * 1000)::bigint, (${lastPartitionSelect}), (${marksSelect}),
+  select ${lastDrawn}, ${millisecondsOf('clock_timestamp()')}, (${lastPartitionSelect}), (${marksSelect}),
          ${isSettled}
     from token_sequence`;
 

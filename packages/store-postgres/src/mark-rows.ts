@@ -1,10 +1,10 @@
 import type { Cut, Mark } from '@touchstone/core';
 import type { Query, Row } from './database.ts';
-import { instantText } from './instant-text.ts';
+import { instantText, millisecondsOf } from './instants.ts';
 
 export const markColumns = `
   w.token_class, w.kind, w.key, w.ceiling, w.spared_token_id, w.spared_ceiling,
-  (extract(epoch from w.covers_until) * 1000)::bigint`;
+  ${millisecondsOf('w.covers_until')}`;
 
 export function markOf(row: Row): Mark {
   const [tokenClass, kind, key, ceiling, sparedTokenId, sparedCeiling, coversUntil] = row;

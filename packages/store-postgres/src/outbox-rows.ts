@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type AuditCodec, type AuditEvent, drawRandom, StoreUnavailable, TouchstoneError } from '@touchstone/core';
 import { StatementRefused } from './database.ts';
-import { instantText } from './instant-text.ts';
+import { instantText } from './instants.ts';
 
 /**
  * Counts one writer's events, so that a reader sees when one is missing. After a write whose outcome is not known the

@@ -2,6 +2,7 @@ import { type AuditRecord, type Outbox, type OutboxLeader, StoreUnavailable } fr
 import type pg from 'pg';
 import { locks } from './advisory-locks.ts';
 import { close, type Database, type Query, type Row, run } from './database.ts';
+import { millisecondsOf } from './instants.ts';
 import { outboxBlock } from './partitions.ts';
 
 /** Of what is large less is read: one revision or event goes at any rate. */
@@ -12,7 +13,7 @@ const revisionsStatement = `
     select * from revision r where r.revision > (select revision from relay_position) order by r.revision limit $1
   ),
   sized as (select *, sum(octet_length(content)) over (order by revision) as bytes from next)
-  select revision, hash, previous_hash, content, (extract(epoch from recorded_at) * 1000)::bigint
+  select revision, hash, previous_hash, content, ${millisecondsOf('recorded_at')}
     from sized where bytes - octet_length(content) < ${bytesAtOnce} order by revision`;
 
 /** The events that wait to be published. */
@@ -126,7 +127,7 @@ async function readAudit(query: Query, limit: number): Promise<Row[]> {
            ),
            sized as (select *, sum(octet_length(payload)) over (order by transaction_id, id) as bytes from next)
            select transaction_id::text, id, event_id, tenant_id, payload,
-                  (extract(epoch from occurred_at) * 1000)::bigint, writer, writer_sequence
+                  ${millisecondsOf('occurred_at')}, writer, writer_sequence
              from sized where bytes - octet_length(payload) < ${bytesAtOnce} order by sized.transaction_id, id`,
     values: [transactionId, id, limit],
   });

@@ -9,6 +9,7 @@ import {
   queryCanceled,
   undefinedTable,
 } from './database.ts';
+import { millisecondsOf } from './instants.ts';
 import { deleteSpentProofs } from './proof-taker.ts';
 import { deleteSpent } from './spent-rows.ts';
 
@@ -38,7 +39,7 @@ export interface UpkeepDone {
  */
 export async function upkeep(database: Database, wallNow = systemClock.wall()): Promise<UpkeepDone> {
   const [row] = await database.query({
-    text: `select (extract(epoch from now()) * 1000)::bigint, (select last_value from outbox_id),
+    text: `select ${millisecondsOf('now()')}, (select last_value from outbox_id),
                   (select outbox_id from relay_position)`,
   });
   const [now, outboxLast, outboxSent] = row as [number, number, number];

@@ -11,6 +11,7 @@ import {
 import { insertEvents } from './audit-writer.ts';
 import type { Database } from './database.ts';
 import { advanceHistory, lockHistory } from './history-writer.ts';
+import { millisecondsOf } from './instants.ts';
 import { OutboxWriter } from './outbox-rows.ts';
 import { type KeptPolicy, policyColumns, policyMacOf, policyOf, readPolicy } from './policy-rows.ts';
 import { raiseVersion } from './registry-writer.ts';
@@ -48,7 +49,7 @@ export function policyStore(database: Database, { chain, mac, codec, instanceId 
           text: `insert into policy (tenant_id, version, entry, mac)
                  select $1, $2, $3, $4
                   where $2 - 1 = (select coalesce(max(version), 0) from policy where tenant_id = $1)
-                 returning (extract(epoch from recorded_at) * 1000)::bigint`,
+                 returning ${millisecondsOf('recorded_at')}`,
           values: [tenantId, version, text, policyMacOf(mac, tenantId, version, text)],
         });
         if (!row) throw new EtagStale('version');

@@ -1,8 +1,8 @@
 import { type Mac, nothingAllowed, type PolicyVersion } from '@touchstone/core';
 import type { Database, Row } from './database.ts';
+import { millisecondsOf } from './instants.ts';
 
-export const policyColumns =
-  'p.tenant_id, p.version, p.entry, p.mac, (extract(epoch from p.recorded_at) * 1000)::bigint';
+export const policyColumns = `p.tenant_id, p.version, p.entry, p.mac, ${millisecondsOf('p.recorded_at')}`;
 
 const readStatement = `
   select ${policyColumns} from policy p

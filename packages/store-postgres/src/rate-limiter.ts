@@ -1,6 +1,7 @@
 import { type Rate, RateExceeded, type RateLimiter } from '@touchstone/core';
 import { LRUCache } from 'lru-cache';
 import type { Database } from './database.ts';
+import { millisecondsOf } from './instants.ts';
 
 const minuteMilliseconds = 60_000;
 /** A replica takes this part of a minute's tokens at once, and hands them out by itself: what it doesn't is lost with the minute. */
@@ -13,7 +14,7 @@ const rememberedMax = 20_000;
  * how many milliseconds it goes on. A minute that ends later than one can is of a clock that has been set back since.
  */
 const takeStatement = `
-  with clock as (select (extract(epoch from clock_timestamp()) * 1000)::bigint as now)
+  with clock as (select ${millisecondsOf('clock_timestamp()')} as now)
   insert into rate as r (key, points, expire) select $1, $2, now + ${minuteMilliseconds} from clock
   on conflict (key) do update set (points, expire) = (
     select case when goes_on then r.points + excluded.points else excluded.points end,

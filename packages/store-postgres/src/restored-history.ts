@@ -14,7 +14,7 @@ import { insertEvents } from './audit-writer.ts';
 import { promotedUpdate } from './census.ts';
 import type { Database, Query } from './database.ts';
 import { requireWritten } from './history-writer.ts';
-import { instantText } from './instant-text.ts';
+import { instantText } from './instants.ts';
 import { raiseMarks, readMarks } from './mark-rows.ts';
 import { OutboxWriter } from './outbox-rows.ts';
 import { disablingOf } from './revocation-writer.ts';

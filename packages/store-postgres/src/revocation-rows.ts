@@ -1,10 +1,11 @@
 import type { Chain, Revocation, RevocationReader } from '@touchstone/core';
 import type { Database, Row } from './database.ts';
+import { millisecondsOf } from './instants.ts';
 
 export const revocationColumns = `
   v.revocation_id, v.revision, r.hash, v.target_kind, v.target_key, v.tenant_id, v.ceiling, v.include_credentials,
   v.reason, v.actor_kind, v.actor_name, v.actor_credential_id, v.idempotency_key, v.request_text,
-  (extract(epoch from v.recorded_at) * 1000)::bigint, v.mac`;
+  ${millisecondsOf('v.recorded_at')}, v.mac`;
 
 /** Null where the row was not written under our key. */
 export function revocationOf(row: Row, chain: Chain): Revocation | null {

@@ -18,13 +18,13 @@ import {
 } from '@touchstone/core';
 import { insertEvents } from './audit-writer.ts';
 import type { ActingFor, Database, Query, Row } from './database.ts';
+import { millisecondsOf } from './instants.ts';
 import { OutboxWriter } from './outbox-rows.ts';
 import { versionRaised } from './registry.ts';
 
 const publicColumns = `
   k.signing_key_id, k.tenant_id, k.algorithm, k.public_jwk, case when k.disabled_revision is null then k.state else 'revoked' end,
-  (extract(epoch from k.created_at) * 1000)::bigint, (extract(epoch from k.activated_at) * 1000)::bigint,
-  (extract(epoch from k.retired_at) * 1000)::bigint, k.mac`;
+  ${millisecondsOf('k.created_at')}, ${millisecondsOf('k.activated_at')}, ${millisecondsOf('k.retired_at')}, k.mac`;
 
 /** Those that verifiers need to know; the first parameter is for how many seconds they do once one has been retired. */
 const isPublished = `

@@ -1,5 +1,5 @@
 import type { Ancestor, NewTokenRecord, TokenRecord, Usage, WrappedKey } from '@touchstone/core';
-import { instantText } from './instant-text.ts';
+import { instantText } from './instants.ts';
 
 /** Makes the record out of what `token_<day>_records` tells of it: text that is parsed at once costs a third of a value for each column. */
 export function recordOf(values: readonly unknown[]): TokenRecord {

@@ -16,12 +16,13 @@ import {
 import { isSettled, requireSettled } from './census.ts';
 import { type Database, type Query, StatementRefused } from './database.ts';
 import { thisServer } from './history-rows.ts';
+import { millisecondsOf } from './instants.ts';
 import { OutboxWriter, outboxFields } from './outbox-rows.ts';
 import { recordsOf } from './record-reader.ts';
 import { drawnSecondsMax, fieldsOf, insertColumns, lastDrawn, recordFields } from './token-rows.ts';
 
 const drawStatement = `
-  select nextval('token_sequence'), (extract(epoch from now()) * 1000)::bigint, ${thisServer} from generate_series(1, $1::int)`;
+  select nextval('token_sequence'), ${millisecondsOf('now()')}, ${thisServer} from generate_series(1, $1::int)`;
 
 /**
  * Which rows may be stored: those whose tenant's registry still is at the version they were decided under - credentials, which
@@ -78,7 +79,7 @@ const useStatement = `
   on conflict do nothing returning id`;
 
 const usedStatement = `
-  select request, answer, (extract(epoch from clock_timestamp() - used_at) * 1000)::bigint, ${isSettled}
+  select request, answer, ${millisecondsOf('clock_timestamp() - used_at')}, ${isSettled}
     from refresh_use where id = $1`;
 
 /** Takes the transaction back; nobody outside hears of it. */

@@ -1,5 +1,6 @@
 import type { Use, UseReader, UseWriter } from '@touchstone/core';
 import type { Database } from './database.ts';
+import { millisecondsOf } from './instants.ts';
 
 const writeScopes = `
   insert into scope_use (app_id, audience, scope, last_used_at)
@@ -41,21 +42,21 @@ export function useWriter(database: Database): UseWriter {
 export function useReader(database: Database): UseReader {
   return {
     async scopesUsed(appIds) {
-      const text = `select app_id, audience, scope, (extract(epoch from last_used_at) * 1000)::bigint
+      const text = `select app_id, audience, scope, ${millisecondsOf('last_used_at')}
                       from scope_use where app_id = any($1)`;
       const rows = await database.query({ name: 'scopes used', text, values: [appIds] });
       return rows.map(([appId, audience, scope, lastUsedAt]) => ({ appId, audience, scope, lastUsedAt }) as never);
     },
 
     async consentsUsed(consentIds) {
-      const text = `select consent_id, (extract(epoch from last_used_at) * 1000)::bigint
+      const text = `select consent_id, ${millisecondsOf('last_used_at')}
                       from consent_use where consent_id = any($1)`;
       const rows = await database.query({ name: 'consents used', text, values: [consentIds] });
       return new Map(rows as unknown as [string, number][]);
     },
 
     async tokenUsed(key) {
-      const text = 'select (extract(epoch from last_used_at) * 1000)::bigint from token_use where id = $1';
+      const text = `select ${millisecondsOf('last_used_at')} from token_use where id = $1`;
       const [row] = await database.query({ name: 'token used', text, values: [key] });
       return row ? (row[0] as number) : null;
     },

@@ -8,3 +8,6 @@ export function instantText(milliseconds: number): string {
   if (milliseconds !== last.milliseconds) last = { milliseconds, text: new Date(milliseconds).toISOString() };
   return last.text;
 }
+
+/** The SQL of an instant, or of how long something lasts, in milliseconds: an instant since 1970. */
+export const millisecondsOf = (expression: string): string => `(extract(epoch from ${expression}) * 1000)::bigint`;
