@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
-import { controls, guards, losses, patched, pauses, requireFitting } from './patches.ts';
+import { faultsWith } from './faults.ts';
+import { levels } from './history.ts';
+import { controls, guards, losses, patched, pauses, racing, requireFitting, showing } from './patches.ts';
 
 const always = [...pauses, ...losses];
 
@@ -13,6 +15,13 @@ test.each(Object.entries({ ...guards, ...controls }))(
     expect(() => requireFitting([...always, ...patches])).not.toThrow();
   },
 );
+
+test('what a guard is shown by there is', () => {
+  const known = Object.keys({ ...guards, ...controls });
+  expect(known).toEqual(expect.arrayContaining([...Object.keys(showing), ...Object.keys(racing)]));
+  expect(faultsWith(true)).toEqual(expect.arrayContaining(Object.values(showing).flat()));
+  expect([...levels, 'grant']).toEqual(expect.arrayContaining(Object.values(racing)));
+});
 
 test('a patch that does not fit, or fits twice, is told', () => {
   const patch = { file: 'a.ts', find: 'x', replace: 'y' };

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import type { Target } from './history.ts';
 
 /** A change to a service's source, made as it is loaded and nowhere else. */
 export interface Patch {
@@ -280,6 +281,15 @@ export const showing: Readonly<Record<string, readonly string[]>> = {
   'believes only what the installation has sealed': ['somebody lies on the topic'],
   'applies nothing of what it knows in part': ['somebody lies on the topic'],
   'applies no revision before those that precede it': ['revisions are lost on their way to the topic'],
+};
+
+/**
+ * What half of the races are about where the guard is taken out: of few others it is missed. Whatever else ends what an app may do
+ * revokes what it has been given, too, whatever comes late.
+ */
+export const racing: Readonly<Record<string, Target['level']>> = {
+  'looks at the registry when it inserts': 'grant',
+  'looks at the registry when it inserts what was exchanged': 'grant',
 };
 
 /** The file's text with the patches in it. @throws when a patch does not fit any more */

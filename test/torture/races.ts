@@ -23,8 +23,10 @@ const rotatingShareOf = (level: Target['level']): number => (level === 'signing_
 const [earlierShare, earlierMax] = [0.1, 20];
 /** In how many the tokens can be renewed. */
 const renewableShareOf = (level: Target['level']): number => (level === 'family' ? 1 : 0.3);
-/** In how many tokens are derived from others; how many before the revocation, and while it is under way, at most. */
-const [derivingShare, derivedMax, meanwhileMax] = [0.3, 4, 2];
+/** In how many tokens are derived from others: of what a grant allowed nothing else revokes these. */
+const derivingShareOf = (level: Target['level']): number => (level === 'grant' ? 1 : 0.3);
+/** How many before the revocation, and while it is under way, at most. */
+const [derivedMax, meanwhileMax] = [4, 2];
 /** Levels at which anything can be revoked; and those that take preparations, one in a race, each as often as it says. */
 const plainLevels = ['token', 'user', 'app_user', 'app', 'tenant', 'all'] as const;
 const particularLevels = Object.entries({
@@ -65,9 +67,16 @@ export const credentialOf = (appId: string) => ({
 /**
  * One race: some tokens of one user, validated over and over in all modes, and others derived from them, while something that
  * covers them is revoked, once or a few times, and some more times afterwards.
+ *
+ * @param favoured what half of the races are about.
  */
-export async function race(shared: Arena, random: Random, recorded: Recorded): Promise<void> {
-  const { level, order } = drawLevels(random);
+export async function race(
+  shared: Arena,
+  random: Random,
+  recorded: Recorded,
+  favoured: Target['level'] | undefined,
+): Promise<void> {
+  const { level, order } = drawLevels(random, favoured);
   const arena = order.includes('disabled_server') ? await withNewServer(shared, random, recorded) : shared;
   const holder = arena && (await holderFor(level, arena, random, recorded));
   if (!holder) return;
@@ -75,7 +84,7 @@ export async function race(shared: Arena, random: Random, recorded: Recorded): P
   const its: Race = { arena, holder, hoard, random, recorded };
   const isRenewable = random.next() < renewableShareOf(level);
   const issueOne = () => issue(its, methodFor(level, holder, random), isRenewable);
-  const isDeriving = random.next() < derivingShare;
+  const isDeriving = random.next() < derivingShareOf(level);
   const deriveOne = async () => {
     if (isDeriving) await derive(its);
   };
@@ -107,9 +116,9 @@ interface Course {
   readonly order: readonly Target['level'][];
 }
 
-function drawLevels(random: Random): Course {
+function drawLevels(random: Random, favoured: Target['level'] | undefined): Course {
   const others = Array.from({ length: random.below(othersMax + 1) }, () => random.of(plainLevels));
-  const level = drawLevel(random);
+  const level = favoured !== undefined && random.next() < 0.5 ? favoured : drawLevel(random);
   if (lastLevels.includes(level)) return { level, order: [...others, level] };
   const isServerLast = levelsBeforeServer.includes(level) && random.next() < serverShare;
   return { level, order: [level, ...others, ...(isServerLast ? (['disabled_server'] as const) : [])] };

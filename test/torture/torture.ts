@@ -25,6 +25,7 @@ import { faults } from './faults.ts';
 import { fenceMilliseconds } from './history.ts';
 import { judge, type Violation } from './judge.ts';
 import { faultsLogged } from './logged.ts';
+import { racing } from './patches.ts';
 import { appSettings, credentialOf, race, serverSettings } from './races.ts';
 import { type Random, seeded } from './random.ts';
 import { happened, noteRestored, nothingRecorded } from './recorded.ts';
@@ -96,9 +97,9 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   const isOver = () =>
     performance.now() > began + seconds * 1_000 || violations.length > 0 || options.signal?.aborted === true;
 
-  const racing = Array.from({ length: racesAtOnce }, async (_, i) => {
+  const races = Array.from({ length: racesAtOnce }, async (_, i) => {
     const mine = seeded(seed + 1 + i);
-    while (!isOver()) await race(mine.of(arenas), mine, recorded);
+    while (!isOver()) await race(mine.of(arenas), mine, recorded, racing[options.guard ?? '']);
   });
   const faulting = injectFaults(victims, random, options, injected, isOver);
   const every = async (milliseconds: number, work: () => Promise<unknown>) => {
@@ -120,7 +121,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     if (goal?.isReached(done())) seconds = options.seconds;
     onProgress(`${countsText(recorded.events)}; ${[...injected.values()].reduce((sum, n) => sum + n, 0)} faults`);
   });
-  await Promise.all([...racing, faulting, reading, judging, telling]);
+  await Promise.all([...races, faulting, reading, judging, telling]);
   for (const { process } of victims.replicas) noteIfDead(victims, process);
   await untilTrue('all records have been read', () => readRecords(victims.postgres.adminUrl, recorded), 60_000);
   return {
