@@ -1,4 +1,5 @@
 import type { IssueTokenResponse } from '@touchstone/contracts';
+import { parseTokenId, type TokenKey, tokenIdOf } from '@touchstone/core';
 import type { LocalPostgres, ServiceName } from '@touchstone/local-stack';
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -194,6 +195,41 @@ test('a validator that came to the standby too early leaves it, by itself, once 
   );
   doors.validator.leadTo(primary.port);
   await untilTrue('it answers', async () => (await ask(token)).every(({ ok }) => ok));
+});
+
+test('it tells nobody that there is nothing to revoke, nor that they may not: what it has read, it can not commit', async () => {
+  const { token, tokenId } = await issue();
+  await using admin = await openAdmin({ postgres: primary });
+  const at = { ...shared(own.stack), revocation: services.revocation.grpc };
+  const byIdentity = clientsOf(at, own.world.identity.credential).revocation;
+  const known = parseTokenId(tokenId) as TokenKey;
+  const value = tokenIdOf({ ...known, key: 'f'.repeat(32) });
+  const revokeUnknown = () => byIdentity.revokeToken({ tokenOrId: { case: 'tokenId', value } }, { timeoutMs: 30_000 });
+  expect(await outcomeOf(revokeUnknown())).toMatchObject({ ok: false, reason: 'TOKEN_UNKNOWN' });
+  cutOff();
+  let isTold = false;
+  const told = outcomeOf(revokeUnknown()).finally(() => {
+    isTold = true;
+  });
+  await untilTrue('it is told', async () => {
+    await endWaits(admin);
+    return isTold;
+  });
+  expect(await told).toMatchObject({ ok: false, code: 'Unavailable' });
+  await failOver();
+  move('validator');
+  await untilTrue('it is honoured', async () => (await outcomeOf(calls.validate(token))).ok);
+});
+
+test('a revocation service that came to the standby too early leaves it, by itself, once the way leads to the primary again', async () => {
+  const token = await issue();
+  move('revocation');
+  for (let times = 0; times < 5; times++) {
+    expect(await outcomeOf(calls.revoke(token.token))).toMatchObject({ ok: false, code: 'Unavailable' });
+  }
+  doors.revocation.leadTo(primary.port);
+  await revoked(token);
+  await untilTrue('it is refused', () => isRefused(token));
 });
 
 test('a revocation that it took and that nobody was told of is forgotten, and those that came in its place count', async () => {

@@ -1,4 +1,11 @@
-import { CallerNotAllowed, type NewTokenRecord, type TokenRecord, tokenIdOf } from '@touchstone/core';
+import {
+  CallerNotAllowed,
+  type NewTokenRecord,
+  type RevocationIntent,
+  type TokenKey,
+  type TokenRecord,
+  tokenIdOf,
+} from '@touchstone/core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
 import { issuedEvent, mint } from './minted.ts';
@@ -61,58 +68,79 @@ test('whoever revokes much keeps no other tenant waiting', async () => {
   expect(new Set(revisions).size).toBeGreaterThan(1);
 });
 
-/** Revokes it once its record was read, as RevokeToken does. @param also what else is cut. */
-const revokeRead = ({ key, tenantId }: Pick<NewTokenRecord, 'key' | 'tenantId'>, also: readonly string[] = []) =>
+/** Revokes it once its record was read, as RevokeToken does. @param over what of it is otherwise, told its record. */
+const revokeRead = (
+  { key, tenantId }: Pick<NewTokenRecord, 'key' | 'tenantId'>,
+  over: (record: TokenRecord) => Partial<RevocationIntent> = () => ({}),
+) =>
   store.revocations.writeToken({
     key,
     tenantIds: [tenantId],
-    intentOf: (record: TokenRecord | null) =>
-      record && intentOfOne(record, { cuts: [tokenIdOf(key), ...also].map(cutOf) }),
+    intentOf: (record) => record && intentOfOne(record, over(record)),
   });
-const cutOf = (key: string) => ({ kind: 'token', key, tokenClass: 'token' }) as const;
+const cutOf = (key: TokenKey) => ({ kind: 'token', key: tokenIdOf(key), tokenClass: 'token' }) as const;
+/** With another one, of which only the record tells. */
+const together = (root: NewTokenRecord) => (record: TokenRecord) => ({
+  cuts: [record, root].map(({ key }) => cutOf(key)),
+});
 
-async function issue(): Promise<NewTokenRecord> {
-  const record = await mint(store);
+async function issue(over: Partial<NewTokenRecord> = {}): Promise<NewTokenRecord> {
+  const record = await mint(store, over);
   await store.tokens.insert(record, issuedEvent(record));
   return record;
 }
 
 test('of tokens that are revoked together each is decided by its own record', async () => {
   const [alive, other] = [await issue(), await issue()];
-  const refused = store.revocations.writeToken({
-    key: other.key,
-    tenantIds: [other.tenantId],
-    intentOf: () => {
-      throw new CallerNotAllowed('for a test');
-    },
-  });
+  const tomorrow = alive.key.partition + 1;
+  // The same id on two days: a copy of a row could have it.
+  const copy = await issue({ key: { ...alive.key, partition: tomorrow }, tenantId: 'another' });
   const outcomes = await Promise.allSettled([
     revokeRead({ ...alive, tenantId: 'another' }),
-    refused,
+    revokeRead(other, () => {
+      throw new CallerNotAllowed('for a test');
+    }),
     revokeRead({ ...alive, key: { ...alive.key, key: 'f'.repeat(32) } }),
     // Days of which there is no partition: one that is gone, one to come.
     revokeRead({ ...alive, key: { ...alive.key, partition: 12_345 } }),
     revokeRead({ ...alive, key: { ...alive.key, partition: 60_000 } }),
+    revokeRead({ ...alive, key: copy.key }),
     revokeRead(alive),
   ]);
   const nothing = { status: 'fulfilled', value: { revocationId: null } };
   expect(outcomes).toMatchObject([
     nothing,
     { status: 'rejected', reason: expect.any(CallerNotAllowed) },
-    ...[nothing, nothing, nothing],
+    ...[nothing, nothing, nothing, nothing],
     { status: 'fulfilled', value: { revocationId: tokenIdOf(alive.key) } },
   ]);
   const { watermarks } = await store.follow();
-  expect(watermarks.isDead(cutOf(tokenIdOf(alive.key)))).toBe(true);
-  expect(watermarks.isDead(cutOf(tokenIdOf(other.key)))).toBe(false);
+  expect([alive, other, copy].map(({ key }) => watermarks.isDead(cutOf(key)))).toEqual([true, false, false]);
 });
 
 test('what only the record tells to be cut may be dead already, and a repeat returns the first revocation', async () => {
-  const [root, child] = [await issue(), await issue()];
+  const [root, child, sister] = [await issue(), await issue(), await issue()];
   await revokeRead(root);
-  const first = await revokeRead(child, [tokenIdOf(root.key)]);
-  expect(first.revocationId).toBe(tokenIdOf(child.key));
-  expect(await revokeRead(child, [tokenIdOf(root.key)])).toEqual(first);
+  const [first, second] = await Promise.all([revokeRead(child, together(root)), revokeRead(sister, together(root))]);
+  expect([first, second].map(({ revocationId }) => revocationId)).toEqual(
+    [child, sister].map(({ key }) => tokenIdOf(key)),
+  );
+  expect(await revokeRead(child, together(root))).toEqual(first);
   // The digest over all marks is looked at.
-  expect((await store.follow()).applied.revision).toBe(first.head.revision);
+  expect((await store.follow()).applied.revision).toBe(second.head.revision);
+});
+
+test('one that the database refuses, or that makes it begin anew, keeps no other from being revoked, and no event is left out', async () => {
+  const tokens = await Promise.all(Array.from({ length: 4 }, () => issue()));
+  const [spoiled, ...others] = tokens as [NewTokenRecord, ...NewTokenRecord[]];
+  // No text of Postgres has such a character.
+  const refused = revokeRead(spoiled, () => ({ reason: '\u0000' }));
+  const outcomes = await Promise.allSettled([refused, ...others.map((one) => revokeRead(one))]);
+  expect(outcomes.map(({ status }) => status)).toEqual(['rejected', ...others.map(() => 'fulfilled')]);
+  await revokeRead(spoiled);
+  const [row] = await store.database.query({
+    text: `select count(*) = max(writer_sequence) from outbox
+            where writer = (select writer from outbox order by id desc limit 1)`,
+  });
+  expect(row).toEqual([true]);
 });

@@ -69,7 +69,7 @@ export const pauses: readonly Patch[] = [
   ),
   before(
     'packages/store-postgres/src/revocation-writer.ts',
-    'const locked = await knowing(query, chain, first, intents, targets);',
+    'const locked = await completed(query, chain, atLock, intents);',
     'history locked',
   ),
   before(validateToken, 'return unread.map((one, i) => {', 'before fill'),

@@ -46,5 +46,5 @@ export const recordsIn = (
 ): (TokenRecord | null)[] =>
   wanted.map((one) => {
     const found = stored.get(one.key.key);
-    return found && isFor(one, found) ? found : null;
+    return found?.key.partition === one.key.partition && isFor(one, found) ? found : null;
   });

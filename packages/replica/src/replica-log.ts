@@ -37,7 +37,10 @@ export function replicaLog({ logger, metrics, readiness }: ReplicaRuntime): Repl
     'touchstone_histories_replaced_total',
     'How often the history of revisions was another one.',
   );
-  const distrusted = metrics.counter('touchstone_revisions_distrusted_total', 'Revisions that did not continue the chain.');
+  const distrusted = metrics.counter(
+    'touchstone_revisions_distrusted_total',
+    'Revisions that did not continue the chain.',
+  );
   let lastWhy = '';
   return {
     historyReplaced(before, after) {

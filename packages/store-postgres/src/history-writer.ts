@@ -46,12 +46,24 @@ interface Concerned {
   readonly intents: readonly RevocationIntent[];
 }
 
-/** Statements of their own after the lock, and not before it: what a single one reads can be older than its lock. */
+/** The history, locked, before all is known that the intents need. */
+interface AtLock extends Omit<LockedHistory, 'marks' | 'earlier'> {
+  readonly targets: readonly Target[];
+  readonly marksOfTargets: readonly Mark[];
+  readonly earlierByKey: readonly Revocation[];
+}
+
+/**
+ * Statements of their own after the lock, and not before it: what a single one reads can be older than its lock.
+ *
+ * It must be this row's lock: that is written to the log, so that the commit waits for the standby even where nothing else is
+ * written, and a server that was cut off can answer nobody.
+ */
 export async function lockHistory(
   query: Query,
   chain: Chain,
   { targets, intents }: Concerned = { targets: [], intents: [] },
-): Promise<LockedHistory> {
+): Promise<AtLock> {
   const [[head], [reading], byKey] = await Promise.all([
     query({ name: 'lock', text: 'select revision, hash, digest, mac from history for update' }),
     query({ name: 'reading', text: readingStatement, values: targetsOf(targets) }),
@@ -62,24 +74,22 @@ export async function lockHistory(
   const [lastSequence, now, lastPartition] = reading as [number, number, number | null];
   // A repeat writes nothing, and what it repeats may have reached this server alone: others are still answered by the one before.
   requireSettled(reading?.[4]);
-  const marks = marksOf(reading?.[3]);
-  const earlier = ours(byKey, chain);
-  return { head: { revision, hash }, digest, mac, lastSequence, now, lastPartition, marks, earlier };
+  const stand = { head: { revision, hash }, digest, mac, lastSequence, now, lastPartition };
+  return { ...stand, targets, marksOfTargets: marksOf(reading?.[3]), earlierByKey: ours(byKey, chain) };
 }
 
-/** With what else is to be known of these intents, now that they are: further marks, and those that they repeat. */
-export async function knowing(
+/** With what these intents need beside: the marks of further targets, and what they repeat. */
+export async function completed(
   query: Query,
   chain: Chain,
-  locked: LockedHistory,
+  { targets, marksOfTargets, earlierByKey, ...stand }: AtLock,
   intents: readonly RevocationIntent[],
-  targets: readonly Target[],
 ): Promise<LockedHistory> {
   const read = new Set(targets.map((target) => targetText(target, target.tokenClass)));
   const further = intents.flatMap(({ cuts }) => cuts).filter((cut) => !read.has(targetText(cut, cut.tokenClass)));
-  const marks = [...locked.marks, ...(further.length > 0 ? await readMarks(query, further) : [])];
+  const marks = [...marksOfTargets, ...(further.length > 0 ? await readMarks(query, further) : [])];
   const byTarget = await readByTarget(query, repeatsAmong(intents, marks));
-  return { ...locked, marks, earlier: [...locked.earlier, ...ours(byTarget, chain)] };
+  return { ...stand, marks, earlier: [...earlierByKey, ...ours(byTarget, chain)] };
 }
 
 /** What somebody else has made up counts as not there. */

@@ -4,6 +4,7 @@ import {
   type RecordReader,
   type RecordsRead,
   StoreUnavailable,
+  type TokenKey,
   type TokenRecord,
   type WantedRecord,
 } from '@touchstone/core';
@@ -28,28 +29,35 @@ export function recordReader(database: Database): RecordReader {
 /** Reads what is wanted of the partitions that it is told. */
 type Reading<Result> = (byPartition: ByPartition) => Promise<Result>;
 
-/** Has records read of the partitions that are there: of others there are none. It is read anew once it turns out that one is not. */
+/**
+ * Has records read of the partitions that are there: of others there are none. What is not known to be there is asked for first,
+ * for what reads one that is not fails, with all else that it does.
+ */
 export function partitionsReader(database: Database) {
-  /** Whose partitions are dropped: who still presents tokens of those makes nobody else's reading fail. */
+  const knownDays = new Set<number>();
+  /** Whose partitions are dropped: who still presents tokens of those makes nobody ask for them again. */
   const spentDays = new LRUCache<number, true>({ max: 1_000, ttl: spentMilliseconds });
 
   async function withoutMissing(byPartition: ByPartition): Promise<ByPartition> {
-    const left = await existing(database, byPartition);
-    for (const day of byPartition.keys())
-      if (!left.has(day) && partitionEnd(day) < Date.now()) spentDays.set(day, true);
-    return left;
+    const there = await existing(database, byPartition);
+    for (const day of byPartition.keys()) {
+      if (there.has(day)) knownDays.add(day);
+      else if (partitionEnd(day) < Date.now()) spentDays.set(day, true);
+    }
+    return there;
   }
 
   return async <Result>(wanted: readonly WantedRecord[], read: Reading<Result>): Promise<Result> => {
     const sought = wanted.filter(({ key }) => !spentDays.has(key.partition));
     let byPartition: ByPartition = Map.groupBy(sought, ({ key }) => key.partition);
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
+      if (byPartition.keys().some((day) => !knownDays.has(day))) byPartition = await withoutMissing(byPartition);
       try {
         return await read(byPartition);
       } catch (error) {
         if (!(error instanceof StatementRefused && isMissing.includes(error.sqlState))) throw error;
-        // A partition that is not there any more, or never was: a string made long ago, or by a stolen key.
-        byPartition = await withoutMissing(byPartition);
+        // One has been dropped since.
+        knownDays.clear();
       }
     }
     throw new StoreUnavailable(new Error('partitions are dropped faster than they are read'));
@@ -85,7 +93,7 @@ async function readFrom(
   });
   const ofPartitions = rows.filter(([part]) => part === 2);
   const records = recordsByKey(ofPartitions.map((row) => row[tailColumnsCount]));
-  return { records: wanted.map((one) => found(records, one)), tail: tailOf(rows) };
+  return { records: wanted.map((one) => recordFor(one, records)), tail: tailOf(rows) };
 }
 
 const inOrder = (byPartition: ByPartition): number[] => [...byPartition.keys()].sort((a, b) => a - b);
@@ -98,8 +106,8 @@ const inOrder = (byPartition: ByPartition): number[] => [...byPartition.keys()].
 const nameOf = (what: string, partitions: readonly number[]): { name?: string } =>
   (partitions.at(-1) ?? 0) - (partitions[0] ?? 0) <= 1 ? { name: `${what} ${partitions.join(' ')}` } : {};
 
-/** Those that a transaction of somebody else's wants, by their keys. */
-export async function recordsOf(query: Query, byPartition: ByPartition): Promise<ReadonlyMap<string, TokenRecord>> {
+/** Those that a transaction of somebody else's wants. */
+export async function recordsOf(query: Query, byPartition: ByPartition): Promise<RecordsByKey> {
   const partitions = inOrder(byPartition);
   if (partitions.length === 0) return new Map();
   const rows = await query({
@@ -136,14 +144,19 @@ const statementFor = (partitions: readonly number[]): string =>
     ...partitions.map((partition, i) => `select ${noTail}, json_agg(r) from ${call(partition, 2 * i + 2)} r`),
   ].join(' union all ');
 
+/** By what `keyText` makes of their keys. */
+export type RecordsByKey = ReadonlyMap<string, TokenRecord>;
+
+const keyText = ({ partition, key }: TokenKey): string => `${partition} ${key}`;
+
 /** @param partitions what each tells: null is none. */
-function recordsByKey(partitions: readonly unknown[]): Map<string, TokenRecord> {
+function recordsByKey(partitions: readonly unknown[]): RecordsByKey {
   const records = (partitions as (unknown[][] | null)[]).flatMap((values) => values ?? []).map(recordOf);
-  return new Map(records.map((record) => [record.key.key, record]));
+  return new Map(records.map((record) => [keyText(record.key), record]));
 }
 
-/** Another of the same batch may have wanted it for another tenant, or of the day that it is of. */
-export function found(records: ReadonlyMap<string, TokenRecord>, wanted: WantedRecord): TokenRecord | null {
-  const record = records.get(wanted.key.key);
-  return record && record.key.partition === wanted.key.partition && isFor(wanted, record) ? record : null;
+/** Another of the same batch may have wanted it for another tenant. */
+export function recordFor(wanted: WantedRecord, records: RecordsByKey): TokenRecord | null {
+  const record = records.get(keyText(wanted.key));
+  return record && isFor(wanted, record) ? record : null;
 }

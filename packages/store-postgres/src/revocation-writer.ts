@@ -12,15 +12,14 @@ import {
   type RevocationWriter,
   type SealedRevision,
   StoreUnavailable,
-  type TokenRecord,
   type TokenRevocation,
   type TokenRevoked,
   tokenIdOf,
 } from '@touchstone/core';
 import { type Database, type Query, type Row, type Statement, StatementRefused } from './database.ts';
-import { advanceHistory, knowing, lockHistory } from './history-writer.ts';
+import { advanceHistory, completed, lockHistory } from './history-writer.ts';
 import { OutboxWriter } from './outbox-rows.ts';
-import { type ByPartition, found, partitionsReader, recordsOf } from './record-reader.ts';
+import { type ByPartition, partitionsReader, type RecordsByKey, recordFor, recordsOf } from './record-reader.ts';
 import { versionRaised } from './registry.ts';
 
 export interface RevocationWriterOptions {
@@ -32,6 +31,8 @@ export interface RevocationWriterOptions {
 }
 
 type Request = RevocationIntent | TokenRevocation;
+
+const batchMax = 500;
 
 /** Writes revocations: what is wanted at the same time becomes one revision. */
 export function revocationWriter(
@@ -55,19 +56,21 @@ export function revocationWriter(
 
   async function writeInside(query: Query, requests: readonly Request[], byPartition: ByPartition) {
     const targets = requests.flatMap((one) => (isOfToken(one) ? [tokenTargetOf(one)] : one.cuts));
-    const [first, records] = await Promise.all([
-      lockHistory(query, chain, { targets, intents: requests.filter(isDecided) }),
-      recordsOf(query, byPartition),
-    ]);
-    const decided = requests.map((one) => (isOfToken(one) ? decide(one, records, first.now) : one));
-    const intents = decided.flatMap((one) => (one === null || one instanceof Error ? [] : one));
-    const locked = await knowing(query, chain, first, intents, targets);
+    const locking = lockHistory(query, chain, { targets, intents: requests.filter(isDecided) });
+    const reading = recordsOf(query, byPartition);
+    // Why the lock was not had says more than that nothing is read without it.
+    reading.catch(() => {});
+    const atLock = await locking;
+    const records = await reading;
+    const decided = requests.map((one) => (isOfToken(one) ? decide(one, records, atLock.now) : one));
+    const intents = decided.flatMap((one) => (one && !('refused' in one) ? one : []));
+    const locked = await completed(query, chain, atLock, intents);
     const composed = composeRevision(locked, intents, chain);
     if (composed.write) await writeRevision(query, composed.write, outbox, chain);
-    const written = composed.outcomes.values();
+    const outcomeOf = new Map(intents.map((intent, i) => [intent, composed.outcomes[i] as Revocation | Error]));
     const outcomes = decided.map((one) => {
-      if (one === null) return { revocationId: null, head: locked.head };
-      return one instanceof Error ? one : (written.next().value as Revocation | Error);
+      if (!one) return { revocationId: null, head: locked.head };
+      return 'refused' in one ? one.refused : (outcomeOf.get(one) as Revocation | Error);
     });
     return { outcomes, write: composed.write, written: composed.write?.events.length ?? 0 };
   }
@@ -88,11 +91,12 @@ export function revocationWriter(
     }
   }
 
-  // The lock lets one transaction at a time through anyway. Tenants take turns: whoever revokes much keeps no other one waiting.
+  // The lock lets one transaction at a time through anyway. Who asks for the same tenants takes turns with others, so that whoever
+  // revokes much keeps nobody else waiting; nor do single tokens what is revoked at once.
   const write = gather(
     writeEach,
-    { batchMax: 500, lanes: 1, waitingMax: 20_000 },
-    { keyOf: (request) => tenantsOfOne(request)[0] ?? platformTenantId },
+    { batchMax, lanes: 1, waitingMax: 20_000 },
+    { keyOf: (one) => `${isOfToken(one) ? 'token ' : ''}${tenantsOfOne(one).join(' ')}`, sizeOf },
   );
 
   return {
@@ -112,11 +116,18 @@ const tenantsOfOne = (request: Request): readonly string[] =>
   isOfToken(request) ? request.tenantIds : [request.tenantId ?? platformTenantId];
 const tenantsOf = (requests: readonly Request[]): string[] => [...new Set(requests.flatMap(tenantsOfOne))];
 
-function decide(token: TokenRevocation, records: ReadonlyMap<string, TokenRecord>, now: number) {
+/** A record is looked for in each of the tenants. Whoever reaches very many has a batch alone. */
+const sizeOf = (request: Request): number => Math.min(batchMax, Math.max(1, tenantsOfOne(request).length));
+
+function decide(
+  token: TokenRevocation,
+  records: RecordsByKey,
+  now: number,
+): RevocationIntent | null | { readonly refused: Error } {
   try {
-    return token.intentOf(found(records, token), now);
+    return token.intentOf(recordFor(token, records), now);
   } catch (error) {
-    return error as Error;
+    return { refused: error as Error };
   }
 }
 

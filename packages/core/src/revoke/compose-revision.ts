@@ -92,7 +92,7 @@ export function composeRevision(
 
 /** The revision that tells that something is answered otherwise from now on. */
 export function composeChange(
-  locked: LockedHistory,
+  locked: Pick<LockedHistory, 'head' | 'digest' | 'mac' | 'now'>,
   change: Change,
   chain: Chain,
 ): Pick<NonNullable<ComposedRevision['write']>, 'revision' | 'content' | 'digest' | 'mac'> {

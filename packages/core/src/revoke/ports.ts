@@ -54,7 +54,8 @@ export interface TokenRevocation {
   /** Whose it may be: a token of another tenant is as none. */
   readonly tenantIds: readonly string[];
   /**
-   * What is to be written, or null where there is nothing to revoke.
+   * What is to be written, or null where there is nothing to revoke. It may be asked more than once, and what it says come to
+   * nothing: nothing may come of it beside.
    *
    * @param record null: there is none.
    * @param now milliseconds since 1970, by the database's clock.
@@ -80,7 +81,9 @@ export interface RevocationWriter {
   write(intent: RevocationIntent): Promise<Revocation>;
   /**
    * Reads the token's record, as it stands while nothing else is being revoked, and writes what that allows as `write` does.
-   * @throws StoreUnavailable, Overloaded, and what `intentOf` throws.
+   *
+   * @param signal what is aborted before its turn has come is not begun.
+   * @throws StoreUnavailable, Overloaded, Cancelled, and what `intentOf` throws.
    */
   writeToken(token: TokenRevocation, signal?: Signal): Promise<TokenRevoked>;
 }
