@@ -243,7 +243,7 @@ export const guards: Readonly<Record<string, readonly Patch[]>> = {
     {
       file: revisionCodec,
       find: 'decode: (bytes) => decodeExactly(bytes, contentOf, revisionCodec.encode),',
-      replace: 'decode: contentOf,',
+      replace: 'decode: anyContentOf,',
     },
     {
       file: revisionCodec,

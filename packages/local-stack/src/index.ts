@@ -6,5 +6,5 @@ export { freePair, freePorts } from './free-ports.ts';
 export { type KafkaAvailability, type KafkaOptions, kafkaAvailable, type LocalKafka, startKafka } from './kafka.ts';
 export { makeLogins, type ServiceRole } from './logins.ts';
 export { type LocalPostgres, type PostgresOptions, startPostgres } from './postgres.ts';
-export type { ServiceName, ServiceProcess } from './service-process.ts';
+export { nodeArguments, type ServiceName, type ServiceProcess } from './service-process.ts';
 export { type ServicePorts, type Stack, type StackOptions, type StackPorts, startStack } from './stack.ts';

@@ -43,6 +43,9 @@ export interface ServiceProcess extends AsyncDisposable {
   kill(): Promise<void>;
 }
 
+/** A nursery that is large from the beginning, and an old space that may grow: decision 31. */
+export const nodeArguments = ['--min-semi-space-size=32', '--max-semi-space-size=32', '--no-memory-reducer'] as const;
+
 /** Starts a service; it may not be ready yet, and does not outlive this process. */
 export async function startService(options: ServiceOptions): Promise<ServiceProcess> {
   const { name, label, folder, environment, grpcPort, httpPort, signal } = options;
@@ -51,13 +54,7 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
   const command = {
     name: `The ${label} service`,
     file: process.execPath,
-    // A nursery that is large from the beginning, and an old space that may grow: decision 31.
-    args: [
-      '--min-semi-space-size=32',
-      '--max-semi-space-size=32',
-      '--no-memory-reducer',
-      join(servicesFolder, name, 'src', 'main.ts'),
-    ],
+    args: [...nodeArguments, join(servicesFolder, name, 'src', 'main.ts')],
     env: {
       PATH: process.env.PATH,
       NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,

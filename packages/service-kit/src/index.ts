@@ -1,7 +1,6 @@
 export { validateMessage } from './call/field-rules.ts';
 export type { CallContext, Handlers, Refused, Route, StreamHandler, UnaryHandler } from './call/handler.ts';
 export { route } from './call/handler.ts';
-export { type PlainReader, type ReadPlain, readPlain, tagOf } from './call/plain-reader.ts';
 export { toPresentedProof } from './call/presented-proof.ts';
 export { required } from './call/required.ts';
 export { keySettings } from './config/key-settings.ts';

@@ -6,19 +6,22 @@ import { revisionChannel } from './history-writer.ts';
 
 /** Milliseconds between two attempts to listen again. */
 const retryMilliseconds = 1_000;
-/** Milliseconds. While revisions pour in, each replica asks for them so often: for all that came since. */
-const paceMilliseconds = 25;
-
 /**
  * Postgres as a source of revisions: a notification says that there is something new, and at an interval it is asked
  * anyway, for a notification can be lost. Subscribing waits for the first attempt to listen, and never fails.
+ *
+ * @param paceMilliseconds while revisions pour in they are asked for so often: for all that came since.
  */
-export function postgresRevisionSource(database: Database, pollMilliseconds: number): RevisionSource {
+export function postgresRevisionSource(
+  database: Database,
+  pollMilliseconds: number,
+  paceMilliseconds = 25,
+): RevisionSource {
   return {
     async subscribe(deliver) {
       const closing = new AbortController();
       const tried = Promise.withResolvers<void>();
-      const hint = paced(() => deliver('hint'), closing.signal);
+      const hint = paced(() => deliver('hint'), paceMilliseconds, closing.signal);
       const poll = setInterval(hint, pollMilliseconds);
       const listening = listenUntilClosed(database, hint, closing.signal, tried.resolve);
       await tried.promise;
@@ -48,7 +51,7 @@ async function listenUntilClosed(
 }
 
 /** The first at once; those that come within a pace of one that was given are one more, at its end, unless it is closed by then. */
-function paced(hint: () => void, closing: AbortSignal): () => void {
+function paced(hint: () => void, paceMilliseconds: number, closing: AbortSignal): () => void {
   let isDue = false;
   let givenAt = Number.NEGATIVE_INFINITY;
   const give = () => {

@@ -5,9 +5,9 @@ import type {
   MessageInitShape,
   MessageShape,
 } from '@bufbuild/protobuf';
+import type { ReadPlain } from '@touchstone/contracts/plain-reader';
 import type { Act, Awaitable } from '@touchstone/core';
 import type { ItemStatus } from '../errors/item-status.ts';
-import type { ReadPlain } from './plain-reader.ts';
 
 /** What a handler knows of its call: nothing of the transport that brought it. */
 export interface CallContext {

@@ -12,7 +12,7 @@ import {
   Usage,
   UsageSchema,
 } from '@touchstone/contracts';
-import { type PlainReader, readPlain, tagOf } from '@touchstone/service-kit';
+import { type PlainReader, readPlain, tagOf } from '@touchstone/contracts/plain-reader';
 
 const { field } = IssueTokenRequestSchema;
 const requestTags = {

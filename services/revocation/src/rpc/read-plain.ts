@@ -1,7 +1,7 @@
 import { WireType } from '@bufbuild/protobuf/wire';
 import { type RevokeTokenRequest, RevokeTokenRequestSchema } from '@touchstone/contracts';
+import { type PlainReader, readPlain, tagOf } from '@touchstone/contracts/plain-reader';
 import { tokenCharactersMax } from '@touchstone/core/token-strings';
-import { type PlainReader, readPlain, tagOf } from '@touchstone/service-kit';
 
 const { token, tokenId, reason } = RevokeTokenRequestSchema.field;
 const tags = {

@@ -8,8 +8,8 @@ import {
   type ValidateTokenRequest,
   ValidateTokenRequestSchema,
 } from '@touchstone/contracts';
+import { type PlainReader, readPlain, tagOf } from '@touchstone/contracts/plain-reader';
 import { tokenCharactersMax } from '@touchstone/core/token-strings';
-import { type PlainReader, readPlain, tagOf } from '@touchstone/service-kit';
 
 const { token, audience, requiredScopes, consistency } = ValidateTokenRequestSchema.field;
 const requestTags = {
