@@ -74,9 +74,8 @@ export const isKnownTo = (answer: Answered, { revision }: Revoked): boolean =>
   answer.revision !== null && revision !== null && revision <= answer.revision;
 
 export const hadToKnow = (answer: Answered, { end, revision }: Revoked): boolean =>
-  answer.freshness.mode === 'revision'
-    ? revision !== null && revision <= answer.freshness.revision
-    : end < pastOf(answer);
+  end < pastOf(answer) ||
+  (answer.freshness.mode === 'revision' && revision !== null && revision <= answer.freshness.revision);
 
 /** What a refusal of the token can rest on: what it has outlived once it was honoured by who knew of it. */
 export function causesOf({ threats, answers }: Case): (refusal: Answered) => Threat[] {

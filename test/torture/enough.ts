@@ -3,14 +3,16 @@ import type { TortureReport } from './torture.ts';
 
 type Done = Pick<TortureReport, 'counts' | 'faults'>;
 
-/** From so long on a run is to have revoked so often at every level, and to have met every fault. */
-const [minutesWanted, revocationsWanted] = [60, 10_000];
+/** From so long on a run is to have revoked so often at every level, been answered so often each way, and to have met every fault. */
+const [minutesWanted, revocationsWanted, answersWanted] = [60, 10_000, 10_000];
+const answers = ['full', 'bounded', 'revision'].flatMap((mode) => [`${mode} active`, `${mode} refused`]);
 
 /** What a run of so many minutes has done too seldom, and how often. */
 export function tooSeldom(minutes: number, { counts, faults }: Done, faultsWanted: readonly string[]) {
   if (minutes < minutesWanted) return [];
   return [
     ...levels.map((level) => [`revoked ${level}`, counts[`revoked ${level}`] ?? 0, revocationsWanted] as const),
+    ...answers.map((what) => [`answered ${what}`, counts[`answered ${what}`] ?? 0, answersWanted] as const),
     ...faultsWanted.map((name) => [name, faults[name] ?? 0, 1] as const),
   ].flatMap(([what, count, wanted]) => (count < wanted ? [[what, count] as const] : []));
 }

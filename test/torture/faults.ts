@@ -14,7 +14,7 @@ import { fenceMilliseconds, type Interval } from './history.ts';
 import { lieOnTopic } from './lies.ts';
 import { lossFile } from './losses.ts';
 import type { Random } from './random.ts';
-import { suspendWhileAnotherLeads } from './relays.ts';
+import { killRelay, suspendWhileAnotherLeads } from './relays.ts';
 import { replicaOf, startKafkaAgain, startPostgresAgain, startReplicaAgain, type Victims } from './victims.ts';
 
 /** Something that goes wrong, and is right again once it resolves: to false where there was nothing that it could hit. */
@@ -71,7 +71,7 @@ async function revisionsAfter(revision: number, admin: pg.Client): Promise<Set<s
 
 const withoutKafka: Readonly<Record<string, Fault>> = {
   'a validator is killed': killing('validator'),
-  'a revocation service is killed, be it the one that relays': killing('revocation'),
+  'a revocation service is killed': killing('revocation'),
   'an issuer is killed': killing('issuer'),
   'a validator is suspended': suspending('validator', (random) => random.next() * 1_500),
   'a validator is suspended beyond the fence': suspending('validator', () => longSuspensionMilliseconds),
@@ -122,6 +122,7 @@ const ofKafka: Readonly<Record<string, Fault>> = {
     await Promise.all([victims.postgres.kill(), victims.kafka?.kill()]);
     await Promise.all([startPostgresAgain(victims), startKafkaAgain(victims)]);
   },
+  'the relay is killed': killRelay,
   'a relay is suspended while another leads': suspendWhileAnotherLeads,
   'revisions are lost on their way to the topic': async ({ clocksFolder }, random) => {
     const file = lossFile(clocksFolder);

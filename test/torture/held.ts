@@ -5,6 +5,7 @@ import type { Interval, Issued } from './history.ts';
 import { type Presented, presentedOf, signingKeyIdOf } from './presented.ts';
 import type { Random } from './random.ts';
 import { noteIssued, noteRevision, type Recorded } from './recorded.ts';
+import { type Uses, unused } from './uses.ts';
 
 /** Whom a race is about. */
 export interface Holder {
@@ -32,8 +33,7 @@ export interface Renewal {
   readonly token: string;
   /** Of the tokens that it renews. */
   readonly method: TokenMethodName;
-  /** How often it has been presented. */
-  uses: number;
+  readonly uses: Uses;
 }
 
 /** What a race has by now. */
@@ -81,5 +81,5 @@ export function keep(
   if (!refreshToken) return;
   const renewal: Issued = { ...known, tokenId: refreshId, method: 'refresh_token', parentId, signingKeyId: null };
   recorded.events.push(renewal);
-  hoard.renewals.push({ issued: renewal, token: refreshToken, method, uses: 0 });
+  hoard.renewals.push({ issued: renewal, token: refreshToken, method, uses: unused() });
 }

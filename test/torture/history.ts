@@ -76,6 +76,8 @@ export interface Revoked extends Interval {
   readonly target: Target;
   /** Its number; infinite where that was not told; null where it is not known whether it happened. */
   readonly revision: number | null;
+  /** When the call was sent that was answered: others may have been before. */
+  readonly answeredFrom?: number;
 }
 
 /** How fresh an answer had to be. */
@@ -96,15 +98,15 @@ export interface Answered extends Interval {
   readonly active: boolean;
 }
 
-/** What had returned before this instant the answer had to know. */
+/** What had returned before this instant the answer had to know: none is older than the fence. */
 export function pastOf({ start, freshness }: Answered): number {
   switch (freshness.mode) {
     case 'full':
       return start;
     case 'bounded':
-      return start - freshness.milliseconds;
+      return start - Math.min(freshness.milliseconds, fenceMilliseconds);
     case 'revision':
-      return Number.NEGATIVE_INFINITY;
+      return start - fenceMilliseconds;
   }
 }
 

@@ -4,7 +4,8 @@ import { longLife } from '../harness/world.ts';
 import { as, type Server, scopes, within } from './arena.ts';
 import { type Held, keep, type Race, type Renewal } from './held.ts';
 import { type Interval, type Issued, targetOf } from './history.ts';
-import { noteFound, type Outcome, outcomeOf, type Recorded, whileUnderWay } from './recorded.ts';
+import { noteFound, type Outcome, outcomeOf, type Recorded } from './recorded.ts';
+import { reused, whileUsed } from './uses.ts';
 
 export const methods: Readonly<Record<TokenMethodName, TokenMethod>> = {
   reference: TokenMethod.REFERENCE,
@@ -85,22 +86,19 @@ export async function exchange(
 export async function refresh(race: Race, renewal: Renewal): Promise<void> {
   const { arena, holder, random, recorded } = race;
   const { app } = holder;
-  const { issued, method, token: refreshToken } = renewal;
-  renewal.uses++;
+  const { issued, method, token: refreshToken, uses } = renewal;
   const request = { refreshToken, ttl: longLife };
   const call = () => random.of(arena.anyonesIssuers).refreshToken(request, as(app));
   const parentId = issued.parentId ?? issued.tokenId;
   const target = { ...targetOf(issued), level: 'family', tokenId: parentId } as const;
-  const outcome = await whileUnderWay(recorded, target, () =>
+  const outcome = await whileUsed(recorded, uses, target, () =>
     timed(() => outcomeOf(recorded, 'RefreshToken', call, app.life)),
   );
-  const { answer, reason, isUnknown, interval } = outcome;
-  const isReused = reason === 'REFRESH_TOKEN_REUSED';
-  if (isReused && renewal.uses === 1) recorded.unexpected.push('RefreshToken took a first use for a second one');
-  if (isReused || isUnknown) {
+  const { answer, reason, interval } = outcome;
+  if (reason === reused) {
     // Which revision it was nobody tells.
-    const revoked = isReused ? { ...interval, revision: Infinity } : { ...interval, end: Infinity, revision: null };
-    recorded.events.push({ type: 'revoked', target, ...revoked });
+    const start = Math.max(interval.start, Math.min(uses.secondAt, interval.end));
+    recorded.events.push({ type: 'revoked', target, start, end: interval.end, revision: Infinity });
   }
   noteTaken(issued, 'RefreshToken', outcome, recorded);
   if (!answer) return;

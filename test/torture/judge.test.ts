@@ -69,6 +69,16 @@ const answered = (start: number, end: number, active: boolean, freshness: Freshn
 const bounded: Freshness = { mode: 'bounded', milliseconds: 10 };
 const promises = (...events: Event[]) => judge(events).map(({ promise }) => promise);
 
+test.each<Freshness>([
+  { mode: 'revision', revision: 1 },
+  { mode: 'bounded', milliseconds: 60_000 },
+])('no answer is older than the fence: %o', (freshness) => {
+  const at = (start: number) =>
+    promises(issued(0, 1), revoked(2, 3, 'user', {}, 7), answered(start, start + 1, true, freshness));
+  expect(at(3 + fenceMilliseconds)).toEqual([]);
+  expect(at(4 + fenceMilliseconds)).toEqual([`active, ${freshness.mode}, after its revocation returned`]);
+});
+
 describe.each(levels)('%s', (level) => {
   test.each([full, bounded, { mode: 'revision', revision: 1 } as const])(
     'active by a revision that holds the revocation is wrong, however old the answer may be: %o',
@@ -468,6 +478,13 @@ describe('a database that was backed up from 10 to 12 and put back from 20 to 22
     expect(afterwards(meanwhile, issued(26, 27), answered(28, 29, false))).toEqual([
       'refused by a revocation from before it was asked for',
     ]);
+  });
+
+  test('holds to what was under way and was answered by the database that there is now', () => {
+    const repeated = { ...revoked(19, 25, 'all'), answeredFrom: 24 };
+    const wrong = ['active, full, after its revocation returned'];
+    expect(afterwards(kept, repeated, answered(28, 29, true))).toEqual(wrong);
+    expect(afterwards(kept, { ...repeated, answeredFrom: 19 }, answered(28, 29, true))).toEqual([]);
   });
 
   test('is complete of what was so by then, and of nothing that was lost', () => {

@@ -154,7 +154,7 @@ const methodFor = (level: Target['level'], { consentId }: Holder, random: Random
 /** Makes a token out of one, or with a refresh token that has not been used. */
 async function derive(its: Race): Promise<void> {
   const { arena, hoard, random } = its;
-  const unused = hoard.renewals.filter(({ uses }) => uses === 0);
+  const unused = hoard.renewals.filter(({ uses }) => uses.count === 0);
   if (unused.length > 0 && random.next() < 0.4) {
     return refresh(its, random.of(unused));
   }

@@ -41,10 +41,19 @@ export interface Recorded {
   /** How many deadlocks the database has told of since it started. */
   deadlocks: number;
   /** The latest revision that any answer gave. */
-  latest: { readonly number: number; readonly text: string };
+  latest: ToldRevision;
+  /** The last ones that were the latest, each in its time, of the history that there is. */
+  told: ToldRevision[];
 }
 
-const noRevision: Recorded['latest'] = { number: -1, text: '' };
+/** A revision, as it was told. */
+export interface ToldRevision {
+  readonly number: number;
+  readonly text: string;
+}
+
+const noRevision: ToldRevision = { number: -1, text: '' };
+const toldMax = 100;
 
 export const nothingRecorded = (): Recorded => ({
   events: [],
@@ -58,6 +67,7 @@ export const nothingRecorded = (): Recorded => ({
   batched: 0,
   deadlocks: 0,
   latest: noRevision,
+  told: [],
 });
 
 /** All that has happened, and what may have. */
@@ -87,10 +97,18 @@ export function noteIssued({ events, unread }: Recorded, issued: Issued): void {
 export function noteRestored(recorded: Recorded, restored: Restored): void {
   recorded.restores.push(restored);
   recorded.latest = noRevision;
+  recorded.told = [];
 }
 
-/** Whether it was lost when the database was put back: a replica that stands where that began takes it from the topic. */
+/** Whether it was lost when the database was put back. */
 export const isLost = ({ restores }: Recorded, text: string): boolean => restores.some(({ lost }) => lost.has(text));
+
+/** Milliseconds: by then every replica has asked the database, and told others that it stands where that does. */
+const lostMax = 2 * fenceMilliseconds;
+
+/** Whether an answer may rest on what was lost: who stands where that began takes it from the topic, until it asks the database. */
+export const mayRestOnLost = ({ restores }: Recorded, { start, freshness }: Pick<Answered, 'start' | 'freshness'>) =>
+  restores.some(({ putBack }) => start <= putBack.end + (freshness.mode === 'full' ? 0 : lostMax));
 
 /**
  * @param start of the call that was answered with it.
@@ -101,7 +119,10 @@ export function noteRevision(recorded: Recorded, text: string, start: number): n
   const number = parseRevision(text)?.revision ?? null;
   // One that was asked earlier may not have met the database that there is now.
   const isOfNow = recorded.restores.every(({ putBack }) => start > putBack.end + fenceMilliseconds);
-  if (isOfNow && number !== null && number > recorded.latest.number) recorded.latest = { number, text };
+  if (isOfNow && number !== null && number > recorded.latest.number) {
+    recorded.latest = { number, text };
+    recorded.told = [...recorded.told.slice(1 - toldMax), recorded.latest];
+  }
   return number;
 }
 

@@ -1,9 +1,9 @@
 import {
   type Answered,
   type Event,
-  fenceMilliseconds,
   type Issued,
   isForGood,
+  pastOf,
   type Restored,
   type Revoked,
   type Target,
@@ -34,22 +34,14 @@ export function historiesOf(events: readonly Event[], restores: readonly Restore
 }
 
 /** Whether it may not rest any more on what a validator knew before. */
-function isOfNow({ start, freshness }: Answered, { putBack }: Restored): boolean {
-  switch (freshness.mode) {
-    case 'full':
-      return start > putBack.end;
-    case 'bounded':
-      return start - freshness.milliseconds > putBack.end;
-    case 'revision':
-      // It has committed its row since, and met the database that there is now.
-      return start - fenceMilliseconds > putBack.end;
-  }
-}
+const isOfNow = (answer: Answered, { putBack }: Restored): boolean => pastOf(answer) > putBack.end;
 
 /** What is left of an event. */
 function kept(event: Event, { backup, putBack }: Restored): Event[] {
   if (event.type === 'answered') return [];
   if (event.end < backup.start) return [event];
+  // Whatever came of the calls before, this one was answered by the database that there is now.
+  if (event.type === 'revoked' && (event.answeredFrom ?? 0) > putBack.end) return [event];
   const isLost = event.start > backup.end && event.end < putBack.start;
   if (!isLost) return unknown(event);
   // The database gives its number to another one.

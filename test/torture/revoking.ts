@@ -29,14 +29,14 @@ export async function revoke(
 ): Promise<string> {
   const start = performance.now();
   const call = revocationOf(arena, target, token, random);
-  const { answer, reason, isUnknown } = await whileUnderWay(recorded, target, () =>
+  const { answer, reason, isUnknown, sentAt } = await whileUnderWay(recorded, target, () =>
     untilKnown(recorded, `Revoke ${target.level}`, call),
   );
   const end = performance.now();
   if (answer) {
     const told = noteRevision(recorded, answer.revision, start);
     const revision = target.level === 'grant' ? Infinity : told;
-    recorded.events.push({ type: 'revoked', start, end, target, revision });
+    recorded.events.push({ type: 'revoked', start, end, target, revision, answeredFrom: sentAt });
   } else if (isUnknown) {
     recorded.events.push({ type: 'revoked', start, end: Infinity, target, revision: null });
   }
@@ -75,13 +75,14 @@ async function untilKnown<Answer>(
   recorded: Recorded,
   what: string,
   call: () => Promise<Answer>,
-): Promise<Outcome<Answer>> {
+): Promise<Outcome<Answer> & { readonly sentAt: number }> {
   const last = performance.now() + repeatsMax;
   for (let isRepeated = false; ; isRepeated = true) {
+    const sentAt = performance.now();
     const outcome = await outcomeOf(recorded, what, call);
     // What is refused now may have been done before.
-    if (!outcome.isUnknown) return { ...outcome, isUnknown: isRepeated && outcome.answer === null };
-    if (performance.now() > last) return outcome;
+    if (!outcome.isUnknown) return { ...outcome, isUnknown: isRepeated && outcome.answer === null, sentAt };
+    if (sentAt > last) return { ...outcome, sentAt };
     await sleep(repeatPause);
   }
 }

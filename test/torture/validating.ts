@@ -13,7 +13,7 @@ import { as, type Server, scopes } from './arena.ts';
 import type { Held, Race } from './held.ts';
 import type { Answered, Freshness, Issued } from './history.ts';
 import type { Random } from './random.ts';
-import { failureOf, isLost, noteRevision, outcomeOf, type Recorded } from './recorded.ts';
+import { failureOf, isLost, mayRestOnLost, noteRevision, outcomeOf, type Recorded } from './recorded.ts';
 
 /** In how many of the calls several are validated, and how many at most. */
 const [batchShare, batchMax] = [1 / 3, 4];
@@ -87,10 +87,11 @@ async function validateSome(
   if (answer.results.length !== asked.length) recorded.unexpected.push(`${what} did not answer each`);
   for (const [i, question] of asked.entries()) {
     const outcome = answer.results[i]?.outcome;
-    if (outcome?.case === 'validated') noteAnswer(question, outcome.value, made, recorded);
-    else if (outcome?.case === 'error') noteError(what, start, outcome.value, recorded);
+    if (outcome?.case === 'validated') {
+      noteAnswer(question, outcome.value, made, recorded);
+      recorded.batched++;
+    } else if (outcome?.case === 'error') noteError(what, start, outcome.value, recorded);
     else recorded.unexpected.push(`${what} left one out`);
-    recorded.batched++;
   }
 }
 
@@ -110,8 +111,12 @@ function noteAnswer(
   // All that is asked of it, it allows; so there is one reason to refuse it.
   if (!active && reason !== RefusalReason.NOT_HONOURED)
     recorded.unexpected.push(`a validator told ${RefusalReasonSchema.value[reason]?.localName}`);
-  // It rests on what was lost, too, which may have been about this token.
-  if (!active && isLost(recorded, answer.revision)) return;
+  if (isLost(recorded, answer.revision)) {
+    // It rests on what was lost, too, which may have been about this token.
+    if (mayRestOnLost(recorded, { ...call, freshness })) {
+      if (!active) return;
+    } else recorded.unexpected.push(`a validator told of what was lost long ago, ${freshness.mode}`);
+  }
   const known = noteRevision(recorded, answer.revision, call.start);
   recorded.events.push({ type: 'answered', ...call, tokenId: issued.tokenId, freshness, revision: known, active });
 }
@@ -122,7 +127,7 @@ const isOf = (issued: Issued, { tokenId, tenantId, appId, subject, scopes: told 
     [issued.tokenId, issued.tenantId, issued.appId, issued.userId, scopes],
   );
 
-function freshnessOf(random: Random, { latest }: Recorded) {
+function freshnessOf(random: Random, { latest, told }: Recorded) {
   const choice = random.next();
   if (choice < 0.4 || (choice > 0.8 && latest.number < 0)) {
     return {
@@ -131,15 +136,17 @@ function freshnessOf(random: Random, { latest }: Recorded) {
     };
   }
   if (choice <= 0.8) {
-    const milliseconds = random.of([1, 20, 200, 2_000]);
+    const milliseconds = random.of([1, 20, 200, 2_000, 60_000]);
     const value = { seconds: BigInt(Math.floor(milliseconds / 1_000)), nanos: (milliseconds % 1_000) * 1e6 };
     return {
       freshness: { mode: 'bounded', milliseconds } satisfies Freshness,
       consistency: { case: 'maxStaleness', value } as const,
     };
   }
+  // An earlier one may be met by what is remembered.
+  const { number, text } = random.next() < 0.5 ? latest : random.of(told);
   return {
-    freshness: { mode: 'revision', revision: latest.number } satisfies Freshness,
-    consistency: { case: 'atLeastRevision', value: latest.text } as const,
+    freshness: { mode: 'revision', revision: number } satisfies Freshness,
+    consistency: { case: 'atLeastRevision', value: text } as const,
   };
 }
