@@ -229,7 +229,7 @@ test('a revocation service that came to the standby too early leaves it, by itse
   }
   doors.revocation.leadTo(primary.port);
   await revoked(token);
-  await untilTrue('it is refused', () => isRefused(token));
+  await untilTrue('it is refused', async () => (await ask(token)).every((one) => one.ok && !one.answer.active));
 });
 
 test('a revocation that it took and that nobody was told of is forgotten, and those that came in its place count', async () => {

@@ -9,7 +9,7 @@ import { numberOf, openAdmin } from './admin.ts';
 import { atLeast, type Calls, callsOf, type Freshness, full, staleBy } from './calls.ts';
 import { outcomeOf } from './outcome.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
-import { askedOnWaking } from './suspend.ts';
+import { askedOnWaking, suspendedMilliseconds } from './suspend.ts';
 import { broken, inEveryMode, requireRefused, startTraffic } from './traffic.ts';
 import { until, untilPassed, untilTrue } from './until.ts';
 
@@ -83,9 +83,10 @@ test.each([
   const { validator } = own.stack.services;
   validator.signal('SIGSTOP');
   await calls.revoke(token);
-  await untilPassed(1_100);
-  requireRefused(await askedOnWaking(validator, own.postgres, () => calls.validate(token, staleBy(1))));
+  await untilPassed(suspendedMilliseconds);
+  requireRefused(await askedOnWaking(validator, own.postgres, () => calls.validate(token, staleBy(0.3))));
   await untilTrue('it answers', async () => (await outcomeOf(calls.validate(token))).ok);
+  expect(await calls.validate(token, staleBy(0.3))).toMatchObject({ active: false });
 });
 
 test('a token that has expired by it is refused at once, and from the cache as soon as that has asked', async () => {

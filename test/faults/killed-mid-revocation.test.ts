@@ -220,20 +220,28 @@ describe('EraseUser, killed between its revisions, is completed by its repetitio
   });
 });
 
-describe('every revocation returns, and is in force, with all kinds under way at once', () => {
+/** What was revoked, from when on, and what is like it and was not. */
+type Revoked = Pick<Plan, 'meant' | 'spared'> & { readonly revision: string };
+
+const isOfAll = ({ name }: RevocationKind): boolean => name === 'RevokeTokens of all';
+/** What revokes everything would hide what the others do: it has its turn alone. */
+const everything = revocationKinds.filter(isOfAll);
+const others = revocationKinds.filter((kind) => !isOfAll(kind));
+
+describe.each([
+  ['with all kinds under way at once', others],
+  ['where it is of everything', everything],
+])('every revocation returns, and is in force, %s', (_, kinds) => {
   let second: ServiceProcess;
   beforeAll(async () => {
     second = await own.stack.startAnother('validator', await freePair());
     await second.untilReady();
   });
 
-  /** Gives what was revoked, which both validators had remembered, and from when on. */
-  async function killMeanwhile(
-    kill: () => Promise<void>,
-    kinds: readonly RevocationKind[] = revocationKinds,
-  ): Promise<(readonly [Presented, revision: string])[]> {
+  /** Gives what was revoked, which both validators had remembered, from when on, and what was like it. */
+  async function killMeanwhile(kill: () => Promise<void>, made = kinds): Promise<readonly Revoked[]> {
     const plans: Plan[] = [];
-    for (const { plan } of kinds) plans.push(await plan(own));
+    for (const { plan } of made) plans.push(await plan(own));
     for (const { meant } of plans) {
       for (const validator of [services.validator, second]) {
         expect(await honours(meant, validator, staleBy(60))).toBe(true);
@@ -248,39 +256,43 @@ describe('every revocation returns, and is in force, with all kinds under way at
       await kill();
     }
     const revoked = await calls;
-    return plans.map(({ meant }, i) => [meant, revoked[i]?.revision ?? '']);
+    return plans.map(({ meant, spared }, i) => ({ meant, spared, revision: revoked[i]?.revision ?? '' }));
   }
 
   async function refuses(
     validator: ServiceProcess,
-    revoked: readonly (readonly [Presented, string])[],
+    revoked: readonly Revoked[],
     ...more: readonly Freshness[]
   ): Promise<void> {
-    for (const [token, revision] of revoked) {
-      const answers = [full, atLeast(revision), ...more].map((freshness) => honours(token, validator, freshness));
+    for (const { meant, spared, revision } of revoked) {
+      const answers = [full, atLeast(revision), ...more].map((freshness) => honours(meant, validator, freshness));
       expect(new Set(await Promise.all(answers))).toEqual(new Set([false]));
+      if (spared) expect(await honours(spared, validator)).toBe(true);
     }
     expect(await honours(await issueAnother(), validator)).toBe(true);
   }
 
   /** Nothing newer is asked for, for that they would look up: they have to hear of it. */
-  async function bothComeToRefuse(revoked: readonly (readonly [Presented, string])[]): Promise<void> {
-    for (const validator of [services.validator, second]) {
-      for (const [token] of revoked) {
-        await untilTrue('what was remembered is refused', async () => !(await honours(token, validator, staleBy(60))));
-      }
+  async function comesToRefuse(validator: ServiceProcess, revoked: readonly Revoked[]): Promise<void> {
+    for (const { meant } of revoked) {
+      await untilTrue('what was remembered is refused', async () => !(await honours(meant, validator, staleBy(60))));
     }
+  }
+
+  async function bothComeToRefuse(revoked: readonly Revoked[]): Promise<void> {
+    for (const validator of [services.validator, second]) await comesToRefuse(validator, revoked);
   }
 
   test('where a validator is killed; it refuses when it is back, and so does another that had remembered', async () => {
     const revoked = await killMeanwhile(() => services.validator.kill());
-    await refuses(second, revoked);
+    await comesToRefuse(second, revoked);
+    await refuses(second, revoked, staleBy(60));
     services.validator = await startAgain(own.stack, services.validator);
     await refuses(services.validator, revoked, staleBy(60));
   });
 
   test('where the relay is killed in the midst of what others revoke; all validators refuse without it', async () => {
-    const byOthers = revocationKinds.filter(({ by }) => by !== 'revocation');
+    const byOthers = others.filter(({ by }) => by !== 'revocation');
     if (hasKafka) await untilRelayLeads();
     const revoked = await killMeanwhile(() => services.revocation.kill(), byOthers);
     await bothComeToRefuse(revoked);

@@ -3,6 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { LocalPostgres, ServiceProcess } from '@touchstone/local-stack';
 import { type Outcome, outcomeOf } from './outcome.ts';
 
+/** Longer than what may be stale then, and shorter than callers are taken as they are known: to look at them brings the revisions. */
+export const suspendedMilliseconds = 600;
+
 /** Suspends a process and its children, or wakes them up. Linux only. */
 export async function signalTree(pid: number, signal: 'SIGSTOP' | 'SIGCONT'): Promise<void> {
   process.kill(pid, signal); // First, so that it makes no more of them.

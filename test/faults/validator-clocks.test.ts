@@ -8,7 +8,7 @@ import { numberOf, openAdmin } from './admin.ts';
 import { atLeast, type Calls, callsOf, full, staleBy } from './calls.ts';
 import { outcomeOf } from './outcome.ts';
 import { type OwnStack, openOwnStack } from './own-stack.ts';
-import { askedOnWaking } from './suspend.ts';
+import { askedOnWaking, suspendedMilliseconds } from './suspend.ts';
 import { broken, inEveryMode, requireRefused, startTraffic } from './traffic.ts';
 import { untilPassed, untilTrue } from './until.ts';
 
@@ -66,10 +66,10 @@ describe.each(wrong)('a validator %s', (_, clocks) => {
     expect(await say(calls, token, staleBy(1))).toEqual([true]);
     validator.signal('SIGSTOP');
     await calls.revoke(token);
-    await untilPassed(1_100);
-    requireRefused(await askedOnWaking(validator, own.postgres, () => calls.validate(token, staleBy(1))));
+    await untilPassed(suspendedMilliseconds);
+    requireRefused(await askedOnWaking(validator, own.postgres, () => calls.validate(token, staleBy(0.3))));
     await untilTrue('it answers', async () => (await outcomeOf(calls.validate(token))).ok);
-    expect(await say(calls, token, staleBy(1))).toEqual([false]);
+    expect(await say(calls, token, staleBy(0.3))).toEqual([false]);
   });
 
   test("refuses what has expired by the database's clock, also what it remembers", async () => {
@@ -100,9 +100,10 @@ test.each(jumps)(
     validator.signal('SIGSTOP');
     await set(clocks);
     await calls.revoke(token);
-    await untilPassed(1_100);
-    requireRefused(await askedOnWaking(validator, own.postgres, () => calls.validate(token, staleBy(1))));
+    await untilPassed(suspendedMilliseconds);
+    requireRefused(await askedOnWaking(validator, own.postgres, () => calls.validate(token, staleBy(0.3))));
     await untilTrue('it answers', async () => (await outcomeOf(calls.validate(token))).ok);
+    expect(await say(calls, token, staleBy(0.3))).toEqual([false]);
     await validator.stop();
   },
 );

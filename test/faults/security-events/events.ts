@@ -86,11 +86,18 @@ const one = (
   afterwards: honouredAfterwards,
 });
 
-const itself: readonly Kind[] = ['the token', 'token exchanged for it, for another API'];
+const exchanged = 'token exchanged for it, for another API';
+const itself: readonly Kind[] = ['the token', exchanged];
 const family: readonly Kind[] = ['token with a refresh token', 'renewed token', 'refresh token'];
 const another = 'credential of another identity service';
 
 const single: readonly SecurityEvent[] = [
+  one(
+    'RevokeToken of one that was exchanged for another',
+    ({ held }) => ({ case: 'token', value: held[exchanged].text }),
+    [exchanged],
+    ({ tokenIdOf }) => ofToken(tokenIdOf(exchanged)),
+  ),
   one(
     'RevokeToken by the string',
     ({ held }) => ({ case: 'token', value: held['the token'].text }),
