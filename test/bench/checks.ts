@@ -7,7 +7,7 @@ import {
   ValidatorService,
 } from '@touchstone/contracts';
 import { clientOf, type Stack } from '@touchstone/local-stack';
-import { batchConcurrency, batchesOf, batchSize, issueRequest, validateRequest } from './loads.ts';
+import { batchConcurrency, batchesOf, batchSize, issueRequest, stale, validateRequest } from './loads.ts';
 import { revokeAllRequest } from './revoke-all.ts';
 import type { Tokens } from './tokens.ts';
 import { releasedClaims } from './users.ts';
@@ -26,8 +26,19 @@ export interface Checked extends Pick<Stack, 'services'> {
 }
 
 /** A sample of the tokens must be honoured, with the claims that are released and no others. @throws WrongAnswer */
-export async function requireHonoured(stack: Checked, tokens: Tokens): Promise<void> {
-  for (const { active, claims } of await validateAll(stack, tokens.draw(sampleSize))) {
+export const requireHonoured = (stack: Checked, tokens: Tokens): Promise<void> =>
+  requireAllHonoured(stack, tokens.draw(sampleSize));
+
+/** As `requireHonoured`, from the cache. @throws WrongAnswer */
+export const requireRemembered = (stack: Checked, tokens: readonly string[]): Promise<void> =>
+  requireAllHonoured(stack, tokens, stale);
+
+async function requireAllHonoured(
+  stack: Checked,
+  tokens: readonly string[],
+  consistency?: typeof stale,
+): Promise<void> {
+  for (const { active, claims } of await validateAll(stack, tokens, consistency)) {
     if (!active) throw new WrongAnswer('a token that is alive was refused');
     const names = Object.keys(claims ?? {}).toSorted();
     if (names.join() !== releasedClaims.toSorted().join()) throw new WrongAnswer(`released claims: ${names}`);
@@ -73,10 +84,16 @@ export async function requireIssued({ services, demo }: Stack): Promise<void> {
 
 type Answer = MessageShape<typeof ValidateTokenResponseSchema>;
 
-async function validateAll({ services, demo }: Checked, tokens: readonly string[]): Promise<Answer[]> {
+async function validateAll(
+  { services, demo }: Checked,
+  tokens: readonly string[],
+  consistency: typeof stale | undefined = undefined,
+): Promise<Answer[]> {
   const validator = clientOf(ValidatorService, services.validator.grpc, demo.resourceServerToken);
   const batches = batchesOf(tokens).map((batch) =>
-    validator.batchValidateTokens({ requests: batch.map((token) => validateRequest(demo, token)) }),
+    validator.batchValidateTokens({
+      requests: batch.map((token) => ({ ...validateRequest(demo, token), ...(consistency && { consistency }) })),
+    }),
   );
   return (await Promise.all(batches)).flatMap(({ results }) =>
     results.map(({ outcome }) => {

@@ -34,8 +34,9 @@ export interface Compared {
   readonly nullP99: number;
   /** Of the p99 in one round. */
   readonly p99Ratio: number;
-  /** How much of the 70% was carried: clearly below 1 the latencies are those of an overload. */
+  /** How much of the 70% was carried, and of the null RPC's own: clearly below 1 the latencies are those of an overload. */
   readonly carried: number;
+  readonly nullCarried: number;
   /** Microseconds of CPU a call at saturation. */
   readonly cpu: Run['cpu'];
   readonly rounds: readonly Round[];
@@ -86,6 +87,7 @@ function summarise(name: string, tokensPerCall: number, rounds: readonly Round[]
     nullP99: of(({ nullAt70 }) => nullAt70.p99),
     p99Ratio: of(({ at70, nullAt70 }) => at70.p99 / nullAt70.p99),
     carried: of(({ at70, saturated }) => at70.callsPerSecond / (part * saturated.callsPerSecond)),
+    nullCarried: of(({ nullAt70, nullSaturated }) => nullAt70.callsPerSecond / (part * nullSaturated.callsPerSecond)),
     cpu: medianCpu(rounds.map(({ saturated }) => saturated)),
     rounds,
   };

@@ -35,7 +35,7 @@ const batchesMax = 1_000;
 const usersMax = 20_000;
 /** As many as a validator remembers with its usual settings, and a staleness that it always meets. */
 const rememberedMax = 10_000;
-const stale = { requirement: { case: 'maxStaleness', value: { seconds: 5n, nanos: 0 } } } as const;
+export const stale = { requirement: { case: 'maxStaleness', value: { seconds: 5n, nanos: 0 } } } as const;
 
 /** The echo that everything is compared with. */
 export const nullLoad = (server: Server, shape: Shape = single): Load => ({
@@ -53,11 +53,11 @@ export const healthLoad = ({ services }: Stack): Load => ({
   requests: () => [encode(StringValueSchema, {})],
 });
 
-/** ValidateToken and its batch, fully consistent: each call with other tokens, drawn at random from those alive. */
+/** ValidateToken and its batch, fully consistent: each call with other tokens, drawn at random from those alive; and of those that are remembered. */
 export function validateLoads(
   { services, demo }: Stack,
   tokens: Tokens,
-): Record<'one' | 'shared' | 'batch' | 'cached' | 'cachedBatch', Load> {
+): Record<'one' | 'shared' | 'batch' | 'cached' | 'cachedBatch', Load> & { readonly remembered: readonly string[] } {
   const about = { server: serverOf(services.validator), credential: demo.resourceServerToken };
   const requestOf = (token: string) => validateRequest(demo, token);
   const one: Load = {
@@ -82,6 +82,7 @@ export function validateLoads(
     batch: batches,
     cached: { ...one, requests: () => remembered.map((token) => encode(ValidateTokenRequestSchema, bounded(token))) },
     cachedBatch: { ...batches, requests: () => inBatches(remembered, bounded) },
+    remembered,
   };
 }
 

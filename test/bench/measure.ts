@@ -88,7 +88,7 @@ interface Sample extends Readonly<Record<Consumer, number>> {
 /** The share of its rate that what goes on beside has to reach. */
 const besideMin = 0.9;
 const warmUpMilliseconds = 1_000;
-const sampleMilliseconds = 100;
+const sampleMilliseconds = 250;
 
 /** Runs the load once; every call must succeed. */
 export async function measure(bench: Bench, load: Load, { rate, rateMax, seconds }: Pace): Promise<Run> {

@@ -66,7 +66,7 @@ export const revokeRequest = (target: NonNullable<MessageInitShape<typeof Revoca
 export const revokeAllRequest = () => revokeRequest({ case: 'all', value: {} });
 
 /** After one, each page that is touched is written in full once: the same for few and many records. */
-async function checkpoint(adminUrl: string): Promise<void> {
+export async function checkpoint(adminUrl: string): Promise<void> {
   const client = new pg.Client({ connectionString: adminUrl });
   await client.connect();
   await client.query('checkpoint');

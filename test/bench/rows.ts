@@ -1,15 +1,17 @@
 import type { Stack } from '@touchstone/local-stack';
-import { requireHonoured, requireIssued, requireRefused, requireRevokeAllHolds } from './checks.ts';
+import { requireHonoured, requireIssued, requireRefused, requireRemembered, requireRevokeAllHolds } from './checks.ts';
 import { type Compared, compare } from './compare.ts';
 import { batchSize, few, healthLoad, issueLoads, revokeLoad, type Shape, single, validateLoads } from './loads.ts';
 import type { Bench, Load } from './measure.ts';
-import { measureRevokeAll, type RevokedAll } from './revoke-all.ts';
+import { checkpoint, measureRevokeAll, type RevokedAll } from './revoke-all.ts';
 import { seedTokens } from './seed.ts';
 import type { Results } from './targets.ts';
 import { shuffled, type Tokens } from './tokens.ts';
 
 /** The rows that are held to a share of the null RPC are measured so often, by turns with it. */
 const roundsOfTargets = 7;
+/** What is revoked can't be revoked again: there are only so many records. */
+const roundsOfRevoking = 3;
 const fewRecords = 1_000;
 /** A second, while tokens are revoked. */
 const validatedBeside = 500;
@@ -48,6 +50,7 @@ export async function measureRows(
     validateLoad.cachedBatch,
     roundsOfTargets,
   );
+  await requireRemembered(stack, validateLoad.remembered);
   await requireHonoured(stack, tokens);
   const issueLoad = issueLoads(stack);
   const issue = await one('IssueToken', issueLoad.one);
@@ -92,13 +95,14 @@ async function revokeOneByOne(
   how: Shape & Pick<Load, 'beside'>,
 ): Promise<Compared> {
   const revoked: string[] = [];
+  await checkpoint(stack.postgres.adminUrl);
   const load = revokeLoad(stack, tokens, how, (some) => revoked.push(...some.slice(0, sampleSize)));
   const compared = await compare(bench, {
     name,
     load,
     nullShape: { concurrency: how.concurrency, connections: how.connections },
     tokensPerCall: 1,
-    rounds: 1,
+    rounds: how.beside ? roundsOfRevoking : 1,
   });
   await requireRefused(stack, revoked);
   return compared;
