@@ -6,10 +6,11 @@ import { type App, type Arena, exchangesTo, grantsIn, passingLife, type Server, 
 import type { Hoard, Holder, Race } from './held.ts';
 import { type Level, type Target, targetOf } from './history.ts';
 import { exchange, issue, methods, refresh } from './issuing.ts';
+import type { Racing } from './patches.ts';
 import type { Random } from './random.ts';
 import { attempt, type Recorded } from './recorded.ts';
 import { aKeyOf, randomName, revoke, rotate, untilComplete } from './revoking.ts';
-import { validate } from './validating.ts';
+import { validate, validateOld } from './validating.ts';
 
 const userIds = ['ada', 'bob', 'eve'];
 const all = Object.keys(methods) as readonly TokenMethodName[];
@@ -43,8 +44,7 @@ const [grantShare, particularShare, othersMax] = [0.03, 0.88, 2];
 const lastLevels: readonly Target['level'][] = ['consent', 'disabled_app', 'grant'];
 /** Nothing can be issued after these for the resource server in front. */
 const lastOfServer: readonly Target['level'][] = ['grant', 'disabled_server'];
-/** How many races go on until every validator knows of what was revoked in them. */
-const followedShare = 0.03;
+const usualFollowedShare = 0.03;
 /** How many of the exchanges an app asks for. */
 const byAppShare = 0.4;
 
@@ -67,14 +67,12 @@ export const credentialOf = (appId: string) => ({
 /**
  * One race: some tokens of one user, validated over and over in all modes, and others derived from them, while something that
  * covers them is revoked, once or a few times, and some more times afterwards.
- *
- * @param favoured what half of the races are about.
  */
 export async function race(
   shared: Arena,
   random: Random,
   recorded: Recorded,
-  favoured: Target['level'] | undefined,
+  { favoured, followedShare = usualFollowedShare }: Racing = {},
 ): Promise<void> {
   const { level, order } = drawLevels(random, favoured);
   const arena = order.includes('disabled_server') ? await withNewServer(shared, random, recorded) : shared;
@@ -104,7 +102,9 @@ export async function race(
   }
   await Promise.all([issueOne(), deriveOne(), sleep(random.next() * 50)]);
   const isFollowed = random.next() < followedShare;
-  if (isFollowed && revocationId !== '') await untilComplete(arena, revocationId, random, recorded);
+  if (isFollowed && revocationId !== '' && (await untilComplete(arena, revocationId, random, recorded))) {
+    await Promise.all(arena.validators.map((one) => validateOld(its, one)));
+  }
   for (let i = 0; i < 4; i++) await validate(its);
   isOver = true;
   await validating;

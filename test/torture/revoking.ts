@@ -46,28 +46,29 @@ export async function revoke(
   return answer?.revocationId ?? '';
 }
 
-/** Looks until the revocation is complete, and notes that; not for ever. */
+/** Looks until the revocation is complete, and notes that; not for ever. @returns whether it has come to be. */
 export async function untilComplete(
   { revocations }: Arena,
   revocationId: string,
   random: Random,
   recorded: Recorded,
-): Promise<void> {
+): Promise<boolean> {
   const last = performance.now() + looksMax;
   while (performance.now() < last) {
     const start = performance.now();
     const call = () => random.of(revocations).getRevocation({ revocationId }, within);
     const { answer, isUnknown } = await outcomeOf(recorded, 'GetRevocation', call);
     // It went when the database was put back.
-    if (!answer && !isUnknown) return;
+    if (!answer && !isUnknown) return false;
     const { state, revision = '' } = answer?.revocation ?? {};
     if (state === RevocationState.COMPLETE) {
       const number = noteRevision(recorded, revision, start);
       if (number !== null) recorded.events.push({ type: 'completed', start, end: performance.now(), revision: number });
-      return;
+      return true;
     }
     await sleep(lookPause);
   }
+  return false;
 }
 
 /** As callers are told to do, the same call is made again until it is answered: what may have happened at any time hides much. */

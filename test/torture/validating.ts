@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import {
+  type ConsistencySchema,
   ErrorReasonSchema,
   RefusalReason,
   RefusalReasonSchema,
@@ -9,7 +10,7 @@ import {
   type ValidateTokenRequestSchema,
   type ValidateTokenResponse,
 } from '@touchstone/contracts';
-import { as, type Server, scopes } from './arena.ts';
+import { type Arena, as, type Server, scopes } from './arena.ts';
 import type { Held, Race } from './held.ts';
 import type { Answered, Freshness, Issued } from './history.ts';
 import type { Random } from './random.ts';
@@ -31,16 +32,20 @@ export async function validate(race: Race): Promise<void> {
   const tokens = hoard.tokens.filter(({ server }) => !server.isGone);
   if (tokens.length === 0) return sleep(5);
   const one = random.of(tokens);
-  if (random.next() >= batchShare) return validateOne(race, questionOf(one, random, recorded));
+  const ask = (held: Held) => questionOf(held, random, freshnessOf(random, recorded));
+  if (random.next() >= batchShare) return validateOne(ask(one), random.of(race.arena.validators), recorded);
   const others = tokens.filter(({ server }) => server === one.server);
-  const asked = Array.from({ length: 1 + random.below(batchMax) }, () =>
-    questionOf(random.of(others), random, recorded),
-  );
+  const asked = Array.from({ length: 1 + random.below(batchMax) }, () => ask(random.of(others)));
   return validateSome(race, one.server, asked);
 }
 
-function questionOf(held: Held, random: Random, recorded: Recorded): Question {
-  const { freshness, consistency } = freshnessOf(random, recorded);
+/** Validates one of the tokens there, as old as an answer may be. */
+export async function validateOld({ hoard, random, recorded }: Race, validator: Validator): Promise<void> {
+  const tokens = hoard.tokens.filter(({ server }) => !server.isGone);
+  if (tokens.length > 0) await validateOne(questionOf(random.of(tokens), random, within(longest)), validator, recorded);
+}
+
+function questionOf(held: Held, random: Random, { freshness, consistency }: Fresh): Question {
   const request = {
     ...random.of(held.presented),
     audience: held.server.audience,
@@ -50,8 +55,7 @@ function questionOf(held: Held, random: Random, recorded: Recorded): Question {
   return { held, freshness, request };
 }
 
-async function validateOne({ arena, random, recorded }: Race, question: Question): Promise<void> {
-  const { name, client } = random.of(arena.validators);
+async function validateOne(question: Question, { name, client }: Validator, recorded: Recorded): Promise<void> {
   const { server } = question.held;
   const start = performance.now();
   const call = () => client.validateToken(question.request, as(server));
@@ -127,26 +131,29 @@ const isOf = (issued: Issued, { tokenId, tenantId, appId, subject, scopes: told 
     [issued.tokenId, issued.tenantId, issued.appId, issued.userId, scopes],
   );
 
-function freshnessOf(random: Random, { latest, told }: Recorded) {
+/** How fresh an answer is to be, and how that is asked for. */
+type Fresh = Pick<Question, 'freshness'> & { readonly consistency: Requirement };
+type Requirement = NonNullable<MessageInitShape<typeof ConsistencySchema>['requirement']>;
+type Validator = Arena['validators'][number];
+
+/** Milliseconds: longer than the fence, which is the limit then. */
+const longest = 60_000;
+
+const within = (milliseconds: number): Fresh => ({
+  freshness: { mode: 'bounded', milliseconds },
+  consistency: {
+    case: 'maxStaleness',
+    value: { seconds: BigInt(Math.floor(milliseconds / 1_000)), nanos: (milliseconds % 1_000) * 1e6 },
+  },
+});
+
+function freshnessOf(random: Random, { latest, told }: Recorded): Fresh {
   const choice = random.next();
   if (choice < 0.4 || (choice > 0.8 && latest.number < 0)) {
-    return {
-      freshness: { mode: 'full' } satisfies Freshness,
-      consistency: { case: 'fullyConsistent', value: true } as const,
-    };
+    return { freshness: { mode: 'full' }, consistency: { case: 'fullyConsistent', value: true } };
   }
-  if (choice <= 0.8) {
-    const milliseconds = random.of([1, 20, 200, 2_000, 60_000]);
-    const value = { seconds: BigInt(Math.floor(milliseconds / 1_000)), nanos: (milliseconds % 1_000) * 1e6 };
-    return {
-      freshness: { mode: 'bounded', milliseconds } satisfies Freshness,
-      consistency: { case: 'maxStaleness', value } as const,
-    };
-  }
+  if (choice <= 0.8) return within(random.of([1, 20, 200, 2_000, longest]));
   // An earlier one may be met by what is remembered.
   const { number, text } = random.next() < 0.5 ? latest : random.of(told);
-  return {
-    freshness: { mode: 'revision', revision: number } satisfies Freshness,
-    consistency: { case: 'atLeastRevision', value: text } as const,
-  };
+  return { freshness: { mode: 'revision', revision: number }, consistency: { case: 'atLeastRevision', value: text } };
 }
