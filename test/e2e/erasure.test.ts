@@ -14,6 +14,8 @@ beforeAll(async () => {
 });
 afterAll(() => superuser?.end());
 
+// Each waits for half a minute until what was being issued is over: all of them at once.
+
 /** What may keep the handle of a user: the history, and what tells of it. */
 const mayKeep = ['revision', 'revocation', 'watermark', 'outbox', 'erasure'];
 
@@ -32,13 +34,13 @@ async function tablesWith(text: string): Promise<string[]> {
 
 const erase = (userId: string, own = world) =>
   own.operator.revocation.eraseUser({ tenantId: own.tenantId, userId, reason: 'asked for by the user' });
-const untilErased = (erasureId: string) =>
-  vi.waitUntil(async () => (await world.operator.revocation.getErasure({ erasureId })).erasedAt, {
+const untilErased = (erasureId: string, own = world) =>
+  vi.waitUntil(async () => (await own.operator.revocation.getErasure({ erasureId })).erasedAt, {
     timeout: 90_000,
     interval: 500,
   });
 
-test('of a user who is erased nothing is honoured at once, and soon nothing is left but the handle in the history', async () => {
+test.concurrent('of a user who is erased nothing is honoured at once, and soon nothing is left but the handle in the history', async () => {
   const userId = unique('user');
   const methods = Object.values(TokenMethod).filter((method) => method !== TokenMethod.UNSPECIFIED);
   const appId = await world.addApp({ methods, refresh: { ttlMax: { seconds: 600n } } });
@@ -90,7 +92,7 @@ test('of a user who is erased nothing is honoured at once, and soon nothing is l
   expect(await world.validate(token)).toMatchObject({ active: true, subject: userId });
 }, 120_000);
 
-test('what a user gets who comes back before the rows are gone is not taken along', async () => {
+test.concurrent('what a user gets who comes back before the rows are gone is not taken along', async () => {
   const userId = unique('user');
   const { erasureId } = await erase(userId);
   const consentId = await world.consent({ userId });
@@ -100,23 +102,26 @@ test('what a user gets who comes back before the rows are gone is not taken alon
   await world.issue({ userId, consentId });
 }, 120_000);
 
-test('what a user got while the clock was ahead goes, too', async () => {
+test.concurrent('what a user got while the clock was ahead goes, too', async () => {
   const userId = unique('user');
-  await world.issue({ userId });
+  // In a tenant of its own: its token is the last one.
+  const own = await openWorld(stack);
+  const { tenantId } = own;
+  await own.issue({ userId });
   const { rows } = await superuser.query<{ user_handle: string }>(
     `update token set issued_at = issued_at + interval '1 hour'
       where tenant_id = $1 and user_handle is not null
         and sequence = (select max(sequence) from token where tenant_id = $1) returning user_handle`,
-    [world.tenantId],
+    [tenantId],
   );
   expect(rows).toHaveLength(1);
   const handle = rows[0]?.user_handle as string;
-  const { erasureId } = await erase(userId);
-  await untilErased(erasureId);
+  const { erasureId } = await erase(userId, own);
+  await untilErased(erasureId, own);
   expect(await tablesWith(handle)).not.toContain('token');
 }, 120_000);
 
-test('an erasure is told to those who may ask for one in its tenant', async () => {
+test.concurrent('an erasure is told to those who may ask for one in its tenant', async () => {
   const other = await openWorld(stack);
   const { erasureId } = await erase('nobody');
   expect(await outcomeOf(other.operator.revocation.getErasure({ erasureId }))).toBe('NotFound ERASURE_UNKNOWN');
@@ -126,7 +131,7 @@ test('an erasure is told to those who may ask for one in its tenant', async () =
   await untilErased(erasureId);
 }, 120_000);
 
-test('of a tenant that is erased nothing is left but names, which nobody else can have, and handles that nobody can make again', async () => {
+test.concurrent('of a tenant that is erased nothing is left but names, which nobody else can have, and handles that nobody can make again', async () => {
   const own = await openWorld(stack);
   const { tenantId } = own;
   const eraseTenant = () => own.operator.revocation.eraseTenant({ tenantId, reason: 'the contract has ended' });
