@@ -302,6 +302,7 @@ export interface Racing {
 
 /** The races without which some guards are missed by chance alone. */
 export const racing: Readonly<Record<string, Racing>> = {
+  'looks at the consent when it inserts': { favoured: 'consent' },
   // Whatever else ends what an app may do revokes what it has been given, too, whatever comes late.
   'looks at the registry when it inserts': { favoured: 'grant' },
   'looks at the registry when it inserts what was exchanged': { favoured: 'grant' },
