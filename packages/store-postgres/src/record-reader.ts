@@ -30,10 +30,12 @@ export function recordReader(database: Database): RecordReader {
 type Reading<Result> = (byPartition: ByPartition) => Promise<Result>;
 
 /**
- * Has records read of the partitions that are there: of others there are none. What is not known to be there is asked for first,
- * for what reads one that is not fails, with all else that it does.
+ * Has records read of the partitions that are there: of others there are none. What reads one that is not there fails, with all
+ * else that it does, and is done anew once it was asked which are.
+ *
+ * @param asksFirst where to begin anew costs much: what is not known to be there is asked for before it is read.
  */
-export function partitionsReader(database: Database) {
+export function partitionsReader(database: Database, asksFirst = false) {
   const knownDays = new Set<number>();
   /** Whose partitions are dropped: who still presents tokens of those makes nobody ask for them again. */
   const spentDays = new LRUCache<number, true>({ max: 1_000, ttl: spentMilliseconds });
@@ -51,7 +53,8 @@ export function partitionsReader(database: Database) {
     const sought = wanted.filter(({ key }) => !spentDays.has(key.partition));
     let byPartition: ByPartition = Map.groupBy(sought, ({ key }) => key.partition);
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
-      if (byPartition.keys().some((day) => !knownDays.has(day))) byPartition = await withoutMissing(byPartition);
+      const isAsked = (asksFirst || attempt > 0) && byPartition.keys().some((day) => !knownDays.has(day));
+      if (isAsked) byPartition = await withoutMissing(byPartition);
       try {
         return await read(byPartition);
       } catch (error) {

@@ -40,7 +40,7 @@ export function revocationWriter(
   { chain, codec, instanceId, onCommitted = () => {} }: RevocationWriterOptions,
 ): RevocationWriter {
   const outbox = new OutboxWriter(instanceId, codec);
-  const ofPartitions = partitionsReader(database);
+  const ofPartitions = partitionsReader(database, true);
 
   async function writeAll(requests: readonly Request[]): Promise<readonly (TokenRevoked | Error)[]> {
     const { outcomes, write } = await ofPartitions(requests.filter(isOfToken), (byPartition) =>
