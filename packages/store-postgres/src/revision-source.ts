@@ -15,7 +15,7 @@ const retryMilliseconds = 1_000;
 export function postgresRevisionSource(
   database: Database,
   pollMilliseconds: number,
-  paceMilliseconds = 25,
+  paceMilliseconds: number,
 ): RevisionSource {
   return {
     async subscribe(deliver) {

@@ -9,6 +9,8 @@ import { untilTrue } from '../until.ts';
 import { describeRevisionSource, type SourceWorld } from './contract.ts';
 
 const never = 3_600_000;
+/** Milliseconds, as of a validator. */
+const pace = 25;
 const applicationName = 'source under test';
 
 async function openPostgres(): Promise<SourceWorld> {
@@ -21,7 +23,7 @@ async function openPostgres(): Promise<SourceWorld> {
   const resources = opening.move();
   return {
     // Not by the poll: what is told is told by notifications.
-    source: postgresRevisionSource(database, never),
+    source: postgresRevisionSource(database, never, pace),
     brings: 'hints',
     write: () => revoke(store),
     async breakConnections() {
@@ -61,7 +63,7 @@ test('where notifications get lost, Postgres is asked at an interval', async () 
   const url = 'postgres://nobody@127.0.0.1:1/nothing';
   await using database = openDatabase({ url, applicationName, connectionsMax: 1 });
   let hints = 0;
-  await using _ = await postgresRevisionSource(database, 20).subscribe(() => hints++);
+  await using _ = await postgresRevisionSource(database, 20, pace).subscribe(() => hints++);
   await untilTrue('some hints', () => hints > 5, 2_000);
   expect(hints).toBeGreaterThan(5);
 });
@@ -71,7 +73,7 @@ test('notifications that come close together are told at a pace, the last of the
   await using _postgres = { [Symbol.asyncDispose]: () => store.postgres.stop() };
   await using database = openDatabase({ url: store.postgres.adminUrl, applicationName, connectionsMax: 1 });
   const hints: number[] = [];
-  await using _ = await postgresRevisionSource(database, never).subscribe(() => hints.push(performance.now()));
+  await using _ = await postgresRevisionSource(database, never, pace).subscribe(() => hints.push(performance.now()));
   const begun = performance.now();
   let last = begun;
   for (let count = 0; count < 300; count++) {
@@ -101,7 +103,7 @@ test('closed while it tries to connect, it leaves no connection behind', async (
     applicationName,
     connectionsMax: 1,
   });
-  const subscription = await postgresRevisionSource(database, never).subscribe(() => {});
+  const subscription = await postgresRevisionSource(database, never, pace).subscribe(() => {});
   await untilTrue('it tries again', () => connections === 2, 10_000);
   await subscription[Symbol.asyncDispose]();
   await untilTrue('the connection is gone', async () => (await open()) === 0);
