@@ -1,4 +1,8 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+
+/** Of what starts servers that nobody shares, and mostly waits: two on two cores, where there would be one. */
+const maxWorkers = Math.max(2, availableParallelism() - 1);
 
 export default defineConfig({
   test: {
@@ -13,12 +17,13 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['{packages,services}/*/src/**/*.test.ts'] },
+        test: { name: 'unit', include: ['{packages,services}/*/src/**/*.test.ts'], maxWorkers },
       },
       {
         extends: true,
         test: {
           name: 'repository',
+          maxWorkers,
           include: [
             'test/repository/**/*.test.ts',
             'test/harness/**/*.test.ts',
@@ -30,11 +35,12 @@ export default defineConfig({
       },
       {
         extends: true,
-        // One stack serves all of these; each file works in a tenant of its own.
+        // One stack serves all of these; each file works in a tenant of its own, and some revoke all there are.
         test: {
           name: 'system',
           include: ['test/e2e/**/*.test.ts', 'test/interop/*.test.ts'],
           globalSetup: 'test/harness/shared-stack.ts',
+          fileParallelism: false,
         },
       },
       {

@@ -93,7 +93,7 @@ export async function present(
   copy = (whole: string): string => whole,
 ): Promise<Presented> {
   const own = await openWorld(stack);
-  const { appId, audience, app } = own;
+  const { appId, audience } = own;
   await own.changeApp(appId, {
     methods: [...new Set([TokenMethod.REFERENCE, method])],
     refresh: create(RefreshPolicySchema, { ttlMax: { seconds: 3_600n } }),
@@ -104,6 +104,10 @@ export async function present(
   const token = copy(whole);
   let { refreshToken } = issued;
   const validators = waysTo(stack, 'validator', ValidatorService, own.resourceServer.credential);
+  const exchangers = {
+    app: waysTo(stack, 'issuer', IssuerService, own.app.credential),
+    'the resource server': waysTo(stack, 'issuer', IssuerService, own.resourceServer.credential),
+  };
   return {
     own,
     consentId,
@@ -130,14 +134,24 @@ export async function present(
       return Object.fromEntries(await Promise.all(asked));
     },
     async renewed() {
-      const exchanging = app.issuer.exchangeToken({ token, audience, scopes: ['orders:read'] });
-      const refreshing = app.issuer.refreshToken({ refreshToken }).then((renewed) => {
-        ({ refreshToken } = renewed);
-        return renewed;
-      });
-      return Object.fromEntries(
-        await Promise.all([answered('ExchangeToken', exchanging), answered('RefreshToken', refreshing)]),
+      const exchanged = Object.entries(exchangers).flatMap(([caller, issuers]) =>
+        issuers.map(([way, issuer]) =>
+          answered(
+            `ExchangeToken, ${way}, by ${caller}`,
+            issuer.exchangeToken({ token, audience, scopes: ['orders:read'] }),
+          ),
+        ),
       );
+      const answers = await Promise.all(exchanged);
+      // One after the other: each makes the one that the next one uses.
+      for (const [way, issuer] of exchangers.app) {
+        const refreshing = issuer.refreshToken({ refreshToken }).then((renewed) => {
+          ({ refreshToken } = renewed);
+          return renewed;
+        });
+        answers.push(await answered(`RefreshToken, ${way}`, refreshing));
+      }
+      return Object.fromEntries(answers);
     },
   };
 }
@@ -178,12 +192,17 @@ export async function expectEnd(
 ): Promise<void> {
   const before = await presented.validated(presented.revision);
   expect(before).toEqual(everywhere(before, 'honoured'));
-  expect(await presented.renewed()).toEqual({ ExchangeToken: 'honoured', RefreshToken: 'honoured' });
+  const renewed = await presented.renewed();
+  expect(renewed).toEqual(everywhere(renewed, 'honoured'));
   const { revision } = await revoke(presented);
   const orUnknown = (answer: string) => (takesCallers ? expect.toBeOneOf([answer, unknownCaller]) : answer);
   const refused = everywhere(before, orUnknown('refused'));
   expect(atOnce(await presented.validated(revision))).toEqual(atOnce(refused));
-  expect(await presented.renewed()).toEqual({ ExchangeToken: orUnknown('refused'), RefreshToken: orUnknown(refresh) });
+  const ofRefresh = Object.entries(renewed).filter(([entrance]) => entrance.startsWith('RefreshToken'));
+  expect(await presented.renewed()).toEqual({
+    ...everywhere(renewed, orUnknown('refused')),
+    ...everywhere(Object.fromEntries(ofRefresh), orUnknown(refresh)),
+  });
   await sleep(staleness);
   expect(await presented.validated(revision)).toEqual(refused);
 }

@@ -29,6 +29,7 @@ export async function startAnother(
     stdio: 'ignore',
     env: {
       PATH: process.env.PATH,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
       [`${name.toUpperCase()}_GRPC_PORT`]: String(grpc),
       [`${name.toUpperCase()}_HTTP_PORT`]: String(http),
       DATABASE_URL: stack.adminUrl,

@@ -9,12 +9,12 @@ beforeAll(async () => {
   world = await openWorld(stack);
 });
 
-const unused = async (days = 0) =>
-  (await world.operator.registry.listUnusedScopes({ tenantId: world.tenantId, days })).unusedScopes;
-const of = async (appId: string) =>
-  (await unused()).filter((one) => one.appId === appId).map(({ audience, scope }) => [audience, scope]);
+const unused = async ({ operator, tenantId }: World) =>
+  (await operator.registry.listUnusedScopes({ tenantId, days: 0 })).unusedScopes;
+const of = async (appId: string, where = world) =>
+  (await unused(where)).filter((one) => one.appId === appId).map(({ audience, scope }) => [audience, scope]);
 
-test('what an app was granted is told until a token of it has been honoured for that, in whichever mode', async () => {
+test.concurrent('what an app was granted is told until a token of it has been honoured for that, in whichever mode', async () => {
   const { audience } = world;
   const other = await addAudience(world);
   const appId = await world.addApp({
@@ -40,7 +40,7 @@ test('what an app was granted is told until a token of it has been honoured for 
   expect(await of(appId)).toEqual([[other, 'orders:read']]);
 });
 
-test('a consent tells when it was used last', async () => {
+test.concurrent('a consent tells when it was used last', async () => {
   const consentId = await world.consent();
   const used = async () => (await world.identity.consents.getConsent({ consentId })).consent?.lastUsedAt;
   const { token } = await world.issue({ consentId });
@@ -52,7 +52,7 @@ test('a consent tells when it was used last', async () => {
   expect(consents.find((one) => one.consentId === consentId)?.lastUsedAt).toEqual(await used());
 });
 
-test('a token tells when it was used last, to whoever may ask in its tenant', async () => {
+test.concurrent('a token tells when it was used last, to whoever may ask in its tenant', async () => {
   const { registry } = world.operator;
   const { token, tokenId, expiresAt } = await world.issue();
   const unused = await registry.getTokenUse({ tokenId });
@@ -76,13 +76,14 @@ test('a token tells when it was used last, to whoever may ask in its tenant', as
   expect(await failureOf(registry.getTokenUse({ tokenId: 'tok_' }))).toMatchObject({ reason: 'INVALID_FIELD' });
 });
 
-test('they are told page by page, and none is left out', async () => {
-  const appId = await world.addApp();
-  const { token } = await world.issue({ appId });
-  await world.validate(token);
-  await vi.waitUntil(async () => (await of(appId)).length === 1, { timeout: 15_000, interval: 200 });
-  const { registry } = world.operator;
-  const { tenantId } = world;
+test.concurrent('they are told page by page, and none is left out', async () => {
+  // Nothing else is used there between one page and the next.
+  const own = await openWorld(stack);
+  const { appId, tenantId } = own;
+  const { token } = await own.issue();
+  await own.validate(token);
+  await vi.waitUntil(async () => (await of(appId, own)).length === 1, { timeout: 15_000, interval: 200 });
+  const { registry } = own.operator;
   const listed = async (pageSize: number, pageToken = '') =>
     registry.listUnusedScopes({ tenantId, pageSize, pageToken });
   const paged: string[] = [];

@@ -8,7 +8,7 @@ import { type OwnStack, openOwnStack } from './own-stack.ts';
 import { allServices, dead, untilAllReady } from './services.ts';
 import { until, untilTrue } from './until.ts';
 
-const fenceMilliseconds = 2_000;
+const fenceMilliseconds = 3_000;
 const paceMilliseconds = 10;
 /** Seconds; less than the fence. */
 const staleness = 1;

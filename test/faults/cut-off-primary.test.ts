@@ -269,21 +269,25 @@ test('reads that still go to it are not believed once the validator has committe
   const counted = `select count(*) from census where service = 'validator' and answers_until > now()`;
   const door = doors.validator;
 
-  await untilTrue('it has committed at the new one while a question waits at the old one', async () => {
-    door.leadTo(null);
-    await admin.query(
-      `select pg_terminate_backend(pid, 10000) from pg_stat_activity where application_name like 'touchstone%'`,
-    );
-    await inTheWay.query('rollback; begin; lock table history in access exclusive mode');
-    door.leadTo(primary.port);
-    await untilTrue('it waits', async () => (await numberOf(admin, waiting)) > 0);
-    door.leadTo(standby.port);
-    return until('one or the other', async () => {
-      await admin.query(`select pg_terminate_backend(pid) from ${mine} and query like '%with beat%'`);
-      const isCounted = (await numberOf(elsewhere, counted)) > 0;
-      return (await numberOf(admin, waiting)) > 0 ? isCounted || undefined : false;
-    });
-  });
+  await untilTrue(
+    'it has committed at the new one while a question waits at the old one',
+    async () => {
+      door.leadTo(null);
+      await admin.query(
+        `select pg_terminate_backend(pid, 10000) from pg_stat_activity where application_name like 'touchstone%'`,
+      );
+      await inTheWay.query('rollback; begin; lock table history in access exclusive mode');
+      door.leadTo(primary.port);
+      await untilTrue('it waits', async () => (await numberOf(admin, waiting)) > 0);
+      door.leadTo(standby.port);
+      return until('one or the other', async () => {
+        await admin.query(`select pg_terminate_backend(pid) from ${mine} and query like '%with beat%'`);
+        const isCounted = (await numberOf(elsewhere, counted)) > 0;
+        return (await numberOf(admin, waiting)) > 0 ? isCounted || undefined : false;
+      });
+    },
+    90_000,
+  );
   await inTheWay.query('rollback');
   const left = async () => numberOf(admin, `select count(*) from ${mine} and query not like 'listen%'`);
   await untilTrue('nothing of it is left at the old one', async () => {

@@ -41,11 +41,11 @@ describe.skipIf(!isPossible)('with Kafka: the relay is killed with -9 in mid-str
       const lead = await until('one leads', () => leadOf(admin, [before, added]));
       const other = lead.service === before ? added : before;
       const [dying, staying] = [trafficAt(lead.service), trafficAt(other)];
-      await untilTrue('both revoke', () => [dying, staying].every(({ report }) => report.revoked.length > 100));
+      await untilTrue('both revoke', () => [dying, staying].every(({ report }) => report.revoked.length > 40));
       await killWithRevisionsInHand(admin, lead);
       reports.push(await dying.stop());
       const { length } = staying.report.revoked;
-      await untilTrue('the other goes on', () => staying.report.revoked.length > length + 100);
+      await untilTrue('the other goes on', () => staying.report.revoked.length > length + 40);
       reports.push(await staying.stop());
       before = other;
     }

@@ -35,6 +35,7 @@ export async function spawnService(
   const child = spawn(process.execPath, [fileURLToPath(import.meta.resolve(`../../services/${name}/src/main.ts`))], {
     env: {
       PATH: process.env.PATH,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
       [`${prefix}_GRPC_PORT`]: String(grpcPort),
       [`${prefix}_HTTP_PORT`]: String(httpPort),
       DATABASE_URL: stack.databaseUrls[name],

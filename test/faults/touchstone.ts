@@ -15,7 +15,8 @@ export interface Command {
 /** Runs the touchstone command, as an operator does. */
 export function touchstone(args: readonly string[], environment: Readonly<Record<string, string>>): Command {
   const main = fileURLToPath(import.meta.resolve('../../packages/cli/src/main.ts'));
-  const child = spawn(process.execPath, [main, ...args], { env: { PATH: process.env.PATH, ...environment } });
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
+  const child = spawn(process.execPath, [main, ...args], { env: { PATH, NODE_COMPILE_CACHE, ...environment } });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => (output += bytes));
   const exited = once(child, 'close').then(([code]: (number | null)[]) => code ?? null);

@@ -26,6 +26,8 @@ export async function* kafkaTopics(brokers: readonly string[], topics: readonly 
     readUncommitted: true,
     allowAutoTopicCreation: false,
     sessionTimeout: 120_000,
+    // Whoever disconnects waits for the answer to what it has asked for.
+    maxWaitTimeInMs: 100,
   });
   try {
     for await (const batch of batches(consumer, topics, missing)) yield* messages(batch);
@@ -37,7 +39,8 @@ export async function* kafkaTopics(brokers: readonly string[], topics: readonly 
 
 /** For each partition that holds something, the offset up to which it must be read. */
 async function ends(kafka: Kafka, topics: readonly string[]): Promise<Map<string, bigint>> {
-  const admin = kafka.admin();
+  // Of a topic that is unknown it would ask for ten seconds.
+  const admin = kafka.admin({ retry: { retries: 2 } });
   await admin.connect();
   try {
     const found = new Map<string, bigint>();

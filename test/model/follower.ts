@@ -94,8 +94,14 @@ export function absorb(
   if (wentBack || contradicts(configuration, validator.applied, answer.head)) return reload(next, validator, exchange);
   const at = instantOf(next, validator);
   prove(validator, guards.provenFromSending ? question.sentAt : at);
-  validator.databaseTime = { now: answer.now, at: guards.databaseTimeFromSending ? question.sentAt : at };
+  tellTime(validator, guards.databaseTimeFromSending ? question.sentAt : at, answer.now);
   return true;
+}
+
+/** An older question says nothing new. */
+function tellTime(validator: Validator, at: Instant, now: number): void {
+  const isOld = validator.databaseTime !== null && at.monotonic < validator.databaseTime.at.monotonic;
+  if (!isOld) validator.databaseTime = { now, at };
 }
 
 /** Reads on where revisions are missing. False: what is there does not continue the chain held. */

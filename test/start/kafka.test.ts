@@ -17,6 +17,7 @@ test.runIf(available.ok || process.env.CI === 'true')('--kafka starts a Kafka th
   const { tokenId } = await issue(local, local.identity_token);
   const consumer = new Kafka({ brokers: [...(local.kafka ?? [])], logLevel: logLevel.NOTHING }).consumer({
     groupId: 'a-test',
+    maxWaitTimeInMs: 100,
   });
   const messages: string[] = [];
   await consumer.connect();

@@ -122,8 +122,8 @@ export function npmStart(place: Place, ...args: readonly string[]): Run {
 
   async function untilSaid(text: string, milliseconds?: number): Promise<void> {
     const isSaid = async () => {
-      await processes();
       if (output.includes(text)) return true;
+      await processes();
       if (child.exitCode !== null) throw new Error(`it ended with:\n${output}`);
       return undefined;
     };

@@ -15,7 +15,7 @@ const replica = { instanceId: 'one', service: 'validator', address: '', build: '
 /** What the census says that the replica has applied, once it has said this. */
 async function appliedAfter(applied: Head): Promise<number | undefined> {
   await census(store.database, replica, 5_000).beat(applied);
-  const { validators } = await censusReader(store.database).progressOf(1);
+  const { validators } = await censusReader(store.database).progressOf(applied);
   return validators[0]?.appliedRevision;
 }
 

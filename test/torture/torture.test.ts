@@ -53,7 +53,7 @@ test('through faults of every kind no answer is wrong, and no call fails as none
   const seed = Math.floor(Math.random() * 1e9);
   const report = await torture({
     seconds: 90,
-    goal: { secondsMax: 360, isReached: (done) => missing(done).length === 0 },
+    goal: { secondsMax: 450, isReached: (done) => missing(done).length === 0 },
     seed,
     kafka,
     faults: faultsWith(kafka),
@@ -80,7 +80,7 @@ describe.each(Object.keys(controls))('a service that %s', (guard) => {
     const isReached = (done: Pick<TortureReport, 'counts' | 'faults'>) =>
       faults.every((name) => name in done.faults) && Math.min(...activesIn(done)) > 50;
     const goal = { secondsMax: 240, isReached };
-    const options = { seconds: 60, goal, seed: 1, kafka: isOfKafka(guard), faults, guard, onProgress: silent };
+    const options = { seconds: 40, goal, seed: 1, kafka: isOfKafka(guard), faults, guard, onProgress: silent };
     const report = await torture(options);
     expect(report.violations, again(report)).toEqual([]);
     expect(report.unexpected, again(report)).toEqual([]);

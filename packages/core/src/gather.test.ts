@@ -155,3 +155,41 @@ test('where too many wait, the key gives way of which the most do: its last one 
   expect(refused).toEqual(['a2', 'a3', 'a4', 'b2']);
   expect(outcomes[1]).toMatchObject({ reason: expect.any(Overloaded) });
 });
+
+test('what gives way is told by how large it is, not by how many there are', async () => {
+  const ask = gather(
+    async (requests: readonly [name: string, size: number][]) => [...requests],
+    { ...limits, waitingMax: 20 },
+    { keyOf: ([name]) => name, sizeOf: ([, size]) => size },
+  );
+  const many = Array.from({ length: 6 }, () => ['many', 1] as [string, number]);
+  const large: [string, number][] = [
+    ['large', 7],
+    ['large', 7],
+  ];
+  const asked = [...many, ...large, ['large', 6], ['new', 1]] as [string, number][];
+  const outcomes = await Promise.allSettled(asked.map((one) => ask(one)));
+  const refused = asked.filter((_, i) => outcomes[i]?.status === 'rejected');
+  expect(refused).toEqual([
+    ['large', 7],
+    ['large', 6],
+  ]);
+});
+
+test('where there can be no room nobody gives way', async () => {
+  const ask = gather(
+    async (requests: readonly [name: string, size: number][]) => [...requests],
+    { ...limits, waitingMax: 10 },
+    { keyOf: ([name]) => name, sizeOf: ([, size]) => size },
+  );
+  const asked: [string, number][] = [...Array.from({ length: 9 }, () => ['a', 1] as [string, number]), ['b', 6]];
+  const outcomes = await Promise.allSettled(asked.map((one) => ask(one)));
+  expect(outcomes.map(({ status }) => status)).toEqual([...Array(9).fill('fulfilled'), 'rejected']);
+  const refused = await Promise.allSettled(
+    [
+      ['a', 1],
+      ['b', 11],
+    ].map((one) => ask(one as [string, number])),
+  );
+  expect(refused.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+});

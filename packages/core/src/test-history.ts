@@ -1,8 +1,9 @@
 import { createHmac } from 'node:crypto';
+import { vi } from 'vitest';
 import type { Clock } from './clock.ts';
 import { StoreUnavailable } from './errors.ts';
 import { Chain } from './revisions/chain.ts';
-import type { FollowerEvents } from './revisions/follower.ts';
+import type { Follower, FollowerEvents } from './revisions/follower.ts';
 import type { Hashes, HistoryReader, Mac, RevisionCodec, Tail } from './revisions/ports.ts';
 import { type Change, type Cut, genesis, type Head, type SealedRevision } from './revisions/revision.ts';
 import { type Mark, raise } from './revisions/watermarks.ts';
@@ -93,6 +94,18 @@ export class History implements HistoryReader {
     const wanted = this.revisions.filter(({ revision }) => revisions.includes(revision));
     return { hashes: new Map(wanted.map(({ revision, hash }) => [revision, hash])), tail };
   }
+}
+
+/** Another history begins to be loaded. @returns what lets it come. */
+export async function replaceSlowly(history: History, follower: Follower): Promise<() => void> {
+  const other = new History();
+  other.write('bob', 1);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  vi.spyOn(history, 'load').mockImplementationOnce(async (take) => promise.then(() => other.load(take)));
+  Object.assign(history, { head: other.head, revisions: other.revisions, marks: other.marks, digest: other.digest });
+  void follower.refresh();
+  await vi.waitUntil(() => follower.age === Infinity);
+  return resolve;
 }
 
 /** A census that nobody reads. */

@@ -13,7 +13,7 @@ interface WaitingOptions<Request> {
   readonly keyOf: (request: Request) => string;
   /** How much a request counts. */
   readonly sizeOf: (request: Request) => number;
-  /** The most that wait. Beyond that the key gives way of which the most wait: its last one is refused. */
+  /** The most that waits. Beyond that the key gives way of which the most does: its last ones are refused. */
   readonly sizeMax: number;
 }
 
@@ -21,7 +21,7 @@ interface WaitingOptions<Request> {
 export class WaitingInTurns<Request, Result> {
   readonly #options: WaitingOptions<Request>;
   /** None is empty; the one whose turn it is comes first. */
-  readonly #queues = new Map<string, Queue<Waiting<Request, Result>>>();
+  readonly #queues = new Map<string, Queue<Request, Result>>();
   #size = 0;
 
   constructor(options: WaitingOptions<Request>) {
@@ -36,14 +36,12 @@ export class WaitingInTurns<Request, Result> {
   add(one: Waiting<Request, Result>): void {
     const { keyOf, sizeOf } = this.#options;
     const key = keyOf(one.request);
-    const queue = this.#queues.get(key) ?? new Queue();
-    const size = sizeOf(one.request);
-    if (!this.#makeRoom(size, queue)) {
+    const queue = this.#queues.get(key) ?? new Queue(sizeOf);
+    if (!this.#makeRoom(sizeOf(one.request), queue)) {
       one.reject(new Overloaded());
       return;
     }
-    this.#size += size;
-    queue.push(one);
+    this.#push(queue, one);
     if (queue.length === 1) this.#queues.set(key, queue);
   }
 
@@ -68,51 +66,71 @@ export class WaitingInTurns<Request, Result> {
   }
 
   /** The first one whose caller has not gone. */
-  #nextOf(queue: Queue<Waiting<Request, Result>>): Waiting<Request, Result> | undefined {
+  #nextOf(queue: Queue<Request, Result>): Waiting<Request, Result> | undefined {
     let next = queue.first;
     for (; next?.signal?.aborted; next = queue.first) this.#shift(queue).reject(new Cancelled());
     return next;
   }
 
-  #shift(queue: Queue<Waiting<Request, Result>>): Waiting<Request, Result> {
+  #push(queue: Queue<Request, Result>, one: Waiting<Request, Result>): void {
+    queue.push(one);
+    this.#size += this.#options.sizeOf(one.request);
+  }
+
+  #shift(queue: Queue<Request, Result>): Waiting<Request, Result> {
     const first = queue.shift();
     this.#size -= this.#options.sizeOf(first.request);
     return first;
   }
 
-  #makeRoom(size: number, own: Queue<Waiting<Request, Result>>): boolean {
-    const { sizeOf, sizeMax } = this.#options;
-    while (this.#size + size > sizeMax) {
-      const most = this.#queues.values().reduce((most, one) => (one.length > most.length ? one : most), own);
-      if (most.length <= own.length + 1) return false;
-      const last = most.pop();
-      this.#size -= sizeOf(last.request);
-      last.reject(new Overloaded());
+  /** False where there is none: then nobody has given way. */
+  #makeRoom(size: number, own: Queue<Request, Result>): boolean {
+    const given: (readonly [queue: Queue<Request, Result>, last: Waiting<Request, Result>])[] = [];
+    while (this.#size + size > this.#options.sizeMax) {
+      const queue = this.#queues.values().reduce((most, one) => (one.size > most.size ? one : most), own);
+      if (queue.size <= own.size + size) {
+        for (const [before, last] of given.toReversed()) this.#push(before, last);
+        return false;
+      }
+      const last = queue.pop();
+      this.#size -= this.#options.sizeOf(last.request);
+      given.push([queue, last]);
     }
+    for (const [, last] of given) last.reject(new Overloaded());
+    if (given.length > 0) for (const [key, { length }] of this.#queues) if (length === 0) this.#queues.delete(key);
     return true;
   }
 }
 
 /** First in, first out, at the same cost however many there are: an array's own `shift` moves all of a long one. */
-class Queue<Item> {
-  #items: Item[] = [];
+class Queue<Request, Result> {
+  readonly #sizeOf: (request: Request) => number;
+  #items: Waiting<Request, Result>[] = [];
   #gone = 0;
+  /** Of all that wait in it. */
+  size = 0;
+
+  constructor(sizeOf: (request: Request) => number) {
+    this.#sizeOf = sizeOf;
+  }
 
   get length(): number {
     return this.#items.length - this.#gone;
   }
 
-  get first(): Item | undefined {
+  get first(): Waiting<Request, Result> | undefined {
     return this.#items[this.#gone];
   }
 
-  push(item: Item): void {
+  push(item: Waiting<Request, Result>): void {
     this.#items.push(item);
+    this.size += this.#sizeOf(item.request);
   }
 
   /** Only where there is one. */
-  shift(): Item {
-    const first = this.#items[this.#gone++] as Item;
+  shift(): Waiting<Request, Result> {
+    const first = this.#items[this.#gone++] as Waiting<Request, Result>;
+    this.size -= this.#sizeOf(first.request);
     if (this.#gone * 2 >= this.#items.length) {
       this.#items = this.#items.slice(this.#gone);
       this.#gone = 0;
@@ -121,7 +139,9 @@ class Queue<Item> {
   }
 
   /** The last one. Only where there is one. */
-  pop(): Item {
-    return this.#items.pop() as Item;
+  pop(): Waiting<Request, Result> {
+    const last = this.#items.pop() as Waiting<Request, Result>;
+    this.size -= this.#sizeOf(last.request);
+    return last;
   }
 }

@@ -42,7 +42,7 @@ async function produce(kafka: Kafka, values: readonly string[]): Promise<void> {
 
 /** The first `count` messages of the topic, read by a consumer group that has read none. */
 async function consume(kafka: Kafka, groupId: string, count: number): Promise<string[]> {
-  const consumer = kafka.consumer({ groupId });
+  const consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 100 });
   const values: string[] = [];
   await consumer.connect();
   await consumer.subscribe({ topic, fromBeginning: true });

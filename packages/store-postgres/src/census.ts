@@ -81,18 +81,20 @@ const slack = `interval '1 second'`;
 /** A row from a time to come was committed before the clock was set back: whoever is there has committed another since. */
 const isFromNow = `c.beat_at <= now() + ${slack}`;
 
+/** A server that was cut off knows of others under such a number: of this one nothing is complete there. */
 const progressStatement = `
   select c.instance_id, c.address, c.build, c.applied_revision, ${millisecondsOf('c.beat_at')},
          ${millisecondsOf('c.answers_until')}, c.answers_until > now() and ${isFromNow}, p.revision,
-         ${millisecondsOf('(select complete_at from coverage where revision >= $1 order by revision limit 1)')}
+         ${millisecondsOf(`(select v.complete_at from coverage v join revision r on r.revision = $1 and r.hash = $2
+                              where v.revision >= $1 order by v.revision limit 1)`)}
     from relay_position p left join census c on c.service = 'validator' and not c.has_left
    order by c.address, c.instance_id`;
 
 /** What the census says of a revision. For the role touchstone_revocation. */
 export function censusReader(database: Database): CensusReader {
   return {
-    async progressOf(revision) {
-      const rows = await database.query({ name: 'progress', text: progressStatement, values: [revision] });
+    async progressOf({ revision, hash }) {
+      const rows = await database.query({ name: 'progress', text: progressStatement, values: [revision, hash] });
       const [published, completeAt] = (rows[0] as Row).slice(7) as [number, number | null];
       const validators = rows.filter(([instanceId]) => instanceId !== null).map(validatorOf);
       return { isPublished: published >= revision, completeAt, validators };

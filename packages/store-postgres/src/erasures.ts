@@ -5,6 +5,7 @@ import {
   type ErasureRequest,
   type ErasureStore,
   inTurnOfEach,
+  NotDisabled,
 } from '@touchstone/core';
 import type pg from 'pg';
 import { locks } from './advisory-locks.ts';
@@ -13,6 +14,13 @@ import { close, type Database, run, statementMilliseconds } from './database.ts'
 import { millisecondsOf } from './instants.ts';
 import { OutboxWriter } from './outbox-rows.ts';
 import { drawnSecondsMax } from './token-rows.ts';
+
+/** Of a tenant that has been disabled, or of a user. */
+const requestStatement = `
+  insert into erasure (erasure_id, tenant_id, user_handle, ceiling, revision)
+  select $1::text, $2::text, $3::text, $4::bigint, $5::bigint
+   where $3 is not null or exists (select from tenant where tenant_id = $2 and disabled_revision is not null)
+  returning erasure_id`;
 
 interface Requested {
   readonly erasure: ErasureRequest;
@@ -25,13 +33,12 @@ export function erasureStore(database: Database, instanceId: string, codec: Audi
   const request = inTurnOfEach(
     ({ erasure }: Requested) => erasure.tenantId,
     async ({ erasure, event }: Requested) => {
-      const text =
-        'insert into erasure (erasure_id, tenant_id, user_handle, ceiling, revision) values ($1, $2, $3, $4, $5)';
       const { erasureId, tenantId, userHandle, revocation } = erasure;
       const values = [erasureId, tenantId, userHandle, revocation?.ceiling, revocation?.head.revision];
       await outbox.writing(() =>
         database.of([tenantId]).transaction(async (query) => {
-          await query({ text, values });
+          // Whoever was read to have disabled the tenant may have been a server that is not in force.
+          if ((await query({ text: requestStatement, values })).length === 0) throw new NotDisabled('tenant');
           await insertEvents(query, outbox, [event], Date.now());
           return { written: 1 };
         }),

@@ -56,7 +56,10 @@ export async function upkeep(database: Database, wallNow = systemClock.wall()): 
   const postponed: string[] = [];
   for (const partition of spent) ((await drop(database, partition)) ? dropped : postponed).push(partition.name);
   await deleteSpentProofs(database, wallNow);
-  await database.query({ text: `delete from census where beat_at < now() - interval '1 day'` });
+  await database.query({
+    text: `delete from census where beat_at < least(now(), $1) - interval '1 day'`,
+    values: [new Date(wallNow)],
+  });
   // Their tokens are refused anyway, by both clocks.
   const ended = [new Date(Math.min(now, wallNow) - daysKept * 86_400_000)];
   for (const table of besideTokens) await deleteSpent(database, table, 'id', 'expires_at < $1', ended);

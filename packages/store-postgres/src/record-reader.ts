@@ -17,9 +17,11 @@ import { recordOf } from './token-rows.ts';
  * Gathered reads: one statement, hence one snapshot, gives the records wanted, the head of the history and what came
  * after the revision that is known. Each partition is read by a function of its own, so that none but those wanted is planned
  * or locked; it gives what is asked for by both tenant and id.
+ *
+ * @param asksFirst as `partitionsReader` does.
  */
-export function recordReader(database: Database): RecordReader {
-  const ofPartitions = partitionsReader(database);
+export function recordReader(database: Database, asksFirst = false): RecordReader {
+  const ofPartitions = partitionsReader(database, asksFirst);
   return {
     read: (wanted, revision) =>
       ofPartitions(wanted, (byPartition) => readFrom(database, byPartition, wanted, revision)),

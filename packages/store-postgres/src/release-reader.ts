@@ -101,11 +101,11 @@ export function releaseReader(
   }
 
   // Two at a time: a change of a policy makes those of all resource servers of its tenant be asked for at once.
-  const read = gather<Wanted, Release>(async ([wanted]) => [await readOne(wanted as Wanted)], {
-    batchMax: 1,
-    lanes: 2,
-    waitingMax: 20_000,
-  });
+  const read = gather<Wanted, Release>(
+    async ([wanted]) => [await readOne(wanted as Wanted)],
+    { batchMax: 1, lanes: 2, waitingMax: 20_000 },
+    { keyOf: ({ tenantId }) => tenantId },
+  );
 
   async function readOne({ tenantId, audience, generation }: Wanted): Promise<Release> {
     const statement = { name: 'release', text: releaseStatement };

@@ -6,6 +6,7 @@
  */
 import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { attenuate } from '@touchstone/client';
 import { type TokenMethodName, type TokenRecord, tokenCharactersMax } from '@touchstone/core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -200,7 +201,10 @@ test('no string that was not minted opens anything, throws or takes long', {
     count++;
     let milliseconds = await timed(text, one);
     // Again: it may have been the machine.
-    for (let left = 3; left > 0 && milliseconds > millisecondsMax; left--) milliseconds = await timed(text, one);
+    for (let left = 3; left > 0 && milliseconds > millisecondsMax; left--) {
+      await sleep(100);
+      milliseconds = await timed(text, one);
+    }
     if (milliseconds > slowest.milliseconds) slowest = { milliseconds, length: text.length };
     if (milliseconds > millisecondsMax) expect.fail(`seed ${seed}: ${milliseconds} ms for ${JSON.stringify(text)}`);
   }

@@ -1,6 +1,7 @@
 import { IssuerService } from '@touchstone/contracts';
 import {
   type CredentialPorts,
+  consistentRecords,
   type DisablePorts,
   type ExchangePorts,
   type IssuePorts,
@@ -13,7 +14,7 @@ import {
   type RefreshPorts,
   type RegisterPorts,
   type SigningKeyPorts,
-  type UseReader,
+  type TokenUsePorts,
 } from '@touchstone/core';
 import { auditCodec } from '@touchstone/events';
 import { openReplica, type Replica } from '@touchstone/replica';
@@ -24,6 +25,7 @@ import {
   policyStore,
   proofTaker,
   rateLimiter,
+  recordReader,
   registry,
   registryWriter,
   releaseReader,
@@ -53,7 +55,7 @@ export interface IssuerContext extends AsyncDisposable {
   readonly exchanging: ExchangePorts;
   readonly refreshing: RefreshPorts;
   readonly registering: DisablePorts & RegisterPorts;
-  readonly deciding: PolicyPorts & PreviewPorts & { readonly uses: UseReader };
+  readonly deciding: PolicyPorts & PreviewPorts & TokenUsePorts;
   readonly credentials: CredentialPorts;
   readonly consenting: RecordConsentPorts & ReadConsentPorts;
   readonly signing: SigningKeyPorts;
@@ -122,6 +124,12 @@ export async function openContext(config: IssuerConfig, runtime: ServiceRuntime)
       policies: policyStore(database, { ...stored, chain }),
       tokenCounter: tokenCounter(database),
       uses,
+      // Apart from what others wait for: ids can be made up, of days of which there is no partition.
+      records: consistentRecords(recordReader(database, true), follower, {
+        batchMax: 100,
+        lanes: 1,
+        waitingMax: 1_000,
+      }),
     },
     credentials: { registry: registered, methods, handles, tokens, audit, follower },
     consenting: { registry: registered, handles, consents, consentKeys, follower, uses },

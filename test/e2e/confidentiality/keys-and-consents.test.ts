@@ -38,6 +38,8 @@ describe("signing keys: the attacker's own is never taken for a tenant's when", 
     readonly issuing: string;
     readonly rotating: string;
   }
+  /** Once all that is done is done. */
+  let published: Awaited<ReturnType<typeof its.own.published>>;
   const { caseOf, validators } = sideBySide(its, async () => {
     const cases = new Map<string, Case>();
     for (const { name, attack } of keyAttacks) {
@@ -57,13 +59,14 @@ describe("signing keys: the attacker's own is never taken for a tenant's when", 
       const rotating = await outcomeOf(scene.operator.registry.rotateSigningKey({ tenantId: scene.tenantId }));
       cases.set(name, { scene, own, activeId, victim, issued, issuing, rotating });
     }
+    published = await its.own.published();
     return cases;
   });
 
   test.each(keyAttacks)('$name', async ({ name, issuing, rotating }) => {
     const { scene, own, activeId, victim, issued, ...answered } = caseOf(name);
     expect(answered).toEqual({ issuing, rotating });
-    for (const { kid, x } of await its.own.published()) {
+    for (const { kid, x } of published) {
       expect(kid).not.toBe(own.keyId);
       expect(x).not.toBe(JSON.parse(own.publicJwk).x);
     }
@@ -101,6 +104,8 @@ describe('signing keys: what a revoked one has signed stays dead, and it is publ
     readonly revokedId: string;
     readonly victims: readonly Held[];
   }
+  /** Once all that is done is done. */
+  let published: Awaited<ReturnType<typeof its.own.published>>;
   const { caseOf, validators } = sideBySide(its, async () => {
     const cases = new Map<string, Case>();
     for (const { name, attack } of keyRevivals) {
@@ -116,13 +121,14 @@ describe('signing keys: what a revoked one has signed stays dead, and it is publ
       await lookAgain(attacker, scene);
       cases.set(name, { scene, revokedId: activeId, victims });
     }
+    published = await its.own.published();
     return cases;
   });
 
   test.each(keyRevivals)('$name', async ({ name }) => {
     const { scene, revokedId, victims } = caseOf(name);
     for (const { token } of victims) await expectAnswered('NOT_HONOURED', validators(), token, scene);
-    expect((await its.own.published()).map(({ kid }) => kid)).not.toContain(revokedId);
+    expect(published.map(({ kid }) => kid)).not.toContain(revokedId);
   });
 
   test.each(keyRevivals)('$name, and it is listed as revoked', async ({ name }) => {
@@ -148,9 +154,9 @@ describe('consents: nobody gets more than the user has permitted by an edit of',
     readonly scene: Scene;
   }
   const { caseOf, validators } = sideBySide(its, async () => {
-    const cases = new Map<string, Case>();
-    for (const { name, attack, gain } of consentAttacks) {
-      const { attacker, abroad } = its;
+    const { attacker, abroad } = its;
+    const prepared = [];
+    for (const one of consentAttacks) {
       const scene = await its.openScene();
       const grants = [{ audience: scene.audience, scopes: ['orders:read'] }];
       const given = (ttl: bigint) =>
@@ -164,6 +170,11 @@ describe('consents: nobody gets more than the user has permitted by an edit of',
         }),
       ];
       await expectActive(held[0]?.token ?? '', scene);
+      prepared.push({ ...one, at, held });
+    }
+    const cases = new Map<string, Case>();
+    for (const { name, attack, gain, at, held } of prepared) {
+      const { scene } = at;
       const under = () => outcomeOf(scene.issue({ appId: scene.manyApp, userId: 'mallory', consentId: at.endedId }));
       await vi.waitUntil(async () => (await under()) === 'FailedPrecondition CONSENT_ENDED', { timeout: 5_000 });
       await attack(at);

@@ -21,7 +21,7 @@ export interface ErasureRequest extends Pick<Erasure, 'erasureId' | 'tenantId' |
 
 /** Keeps what is to be erased, until it has been. */
 export interface ErasureStore {
-  /** Stores it and its event, or neither. @throws StoreUnavailable */
+  /** Stores it and its event, or neither. @throws NotDisabled where it is of a tenant that is not, StoreUnavailable */
   request(erasure: ErasureRequest, event: AuditEvent): Promise<void>;
   /** Null where these tenants have none such. @throws StoreUnavailable */
   find(erasureId: string, tenantIds: readonly string[]): Promise<Erasure | null>;

@@ -15,6 +15,11 @@ export interface TokenUse {
   readonly lastUsedAt: number | null;
 }
 
+export interface TokenUsePorts {
+  readonly records: ConsistentRecords;
+  readonly uses: UseReader;
+}
+
 /**
  * When a token was used last, as far as that was noted.
  * @throws CallerNotAllowed, InvalidField, TokenUnknown, StoreUnavailable, Overloaded
@@ -22,7 +27,7 @@ export interface TokenUse {
 export async function getTokenUse(
   { caller, signal }: Act,
   tokenId: string,
-  { records, uses }: { readonly records: ConsistentRecords; readonly uses: UseReader },
+  { records, uses }: TokenUsePorts,
 ): Promise<TokenUse> {
   requireKind(caller, 'operator');
   requireScope(caller, 'registry:read');

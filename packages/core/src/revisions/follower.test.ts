@@ -321,6 +321,21 @@ test('the age counts from the sending of the question, on whichever clock more t
   expect(follower.age).toBe(140);
 });
 
+test("the database's clock goes on from the youngest question, however late the answer to an older one comes", async () => {
+  const [history, clock] = [new History(), new TestClock()];
+  const follower = await follow(history, clock);
+  const questionNow = () => ({ sentAt: { ...clock.time }, revision: 0, generation: follower.generation });
+  const answered = async (now: number) => ({ ...(await history.readAfter(0)), now });
+  const older = questionNow();
+  clock.pass(1_900);
+  const younger = questionNow();
+  clock.pass(100);
+  await follower.absorb(younger, await answered(11_900));
+  // It has waited for a connection.
+  await follower.absorb(older, await answered(12_000));
+  expect([follower.age, follower.databaseNow]).toEqual([100, 12_000]);
+});
+
 test('without the database there is no proof and no answer', async () => {
   const history = new History();
   const follower = await follow(history);

@@ -230,7 +230,7 @@ export class Follower {
     // The clock has been set back so far that what was forgotten may be needed.
     if (!this.#watermarks.isWholeAt(tail.now)) return this.#reload();
     this.#prove(question.sentAt);
-    this.#databaseTime = { now: tail.now, at: question.sentAt };
+    this.#tellTime(question.sentAt, tail.now);
     this.#forget(tail.now);
     return generation;
   }
@@ -348,6 +348,11 @@ export class Follower {
 
   #prove(sentAt: Instant): void {
     if (!this.#provenAt || sentAt.monotonic > this.#provenAt.monotonic) this.#provenAt = sentAt;
+  }
+
+  /** The older a question, the longer it may have waited before the database said its time. */
+  #tellTime(sentAt: Instant, now: number): void {
+    if (sentAt.monotonic >= this.#databaseTime.at.monotonic) this.#databaseTime = { now, at: sentAt };
   }
 
   #reload(): Promise<null> {

@@ -24,7 +24,7 @@ export async function getRevocation(
   requireKind(act.caller, 'operator', 'identity_service');
   const revocation = await revocations.find(revocationId, tenantsSeen(act));
   if (!revocation || !maySee(act, revocation)) throw new RevocationUnknown();
-  return { revocation, progress: await census.progressOf(revocation.head.revision) };
+  return { revocation, progress: await census.progressOf(revocation.head) };
 }
 
 /** What revokes the tokens of all tenants is the platform's own. */
@@ -39,6 +39,7 @@ function maySee({ caller }: Act, { tenantId, target, includeCredentials }: Revoc
   if (!isThere) return false;
   if (caller.kind === 'operator') return caller.scopes.includes('tokens:revoke');
   // An identity service sees what concerns its tenant's users: those of its scopes that would let it do the same.
+  // Whether a token had a user is not kept.
   if (target.kind === 'consent') return caller.scopes.includes('consents:write');
   const ofUsers =
     target.kind === 'user' || target.kind === 'app_user' || (target.kind === 'token' && !includeCredentials);

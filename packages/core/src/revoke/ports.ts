@@ -74,8 +74,8 @@ export interface TokenRevoked {
 export interface RevocationWriter {
   /**
    * Writes the revocation, its revision and its events together, or none of them; once this resolves, a fully consistent
-   * validation refuses. A repeat (the same idempotency key, or a target that is dead for good already) does nothing and
-   * returns the first one.
+   * validation refuses. A repeat (the same idempotency key; without one, a target that is dead for good already) does
+   * nothing and returns the first one.
    * @throws IdempotencyKeyReused, StoreUnavailable, Overloaded
    */
   write(intent: RevocationIntent): Promise<Revocation>;
@@ -120,7 +120,7 @@ export interface Progress {
 /** Reads the census. */
 export interface CensusReader {
   /** @throws StoreUnavailable */
-  progressOf(revision: number): Promise<Progress>;
+  progressOf(head: Head): Promise<Progress>;
 }
 
 /** The row of a validator, as it was committed once: whatever is committed again has another version. */

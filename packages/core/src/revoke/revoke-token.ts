@@ -22,7 +22,7 @@ export interface RevokeTokenPorts {
 }
 
 /**
- * Takes back one token, and whatever was derived from it. Repeating it returns the first revocation.
+ * Takes back one token, and whatever was derived from it. Repeating it takes back nothing more, and tells the revision that did.
  * @throws CallerNotAllowed, InvalidField, TokenUnknown, StoreUnavailable, Overloaded
  */
 export async function revokeToken(
@@ -61,7 +61,7 @@ export function keyOfTokenId(tokenId: string): TokenKey {
 /** The tenants of whose tokens the caller may know: one of any other is unknown. */
 function tenantsReached({ caller }: Act, key: TokenKey): readonly string[] {
   const own = caller.tenantIds.filter((tenantId) => tenantId !== platformTenantId);
-  // Credentials that act in several tenants, or revoke everything, are at home in none: but everyone may give up their own.
+  // Credentials that act in several tenants, or revoke everything, are at home in none: but an operator may give up its own.
   const mayBeThere = caller.scopes.includes('tokens:revoke_all') || tokenIdOf(key) === caller.credentialId;
   return mayBeThere ? [...own, platformTenantId] : own;
 }

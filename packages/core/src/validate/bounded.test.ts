@@ -4,7 +4,7 @@ import { Follower } from '../revisions/follower.ts';
 import type { Head } from '../revisions/revision.ts';
 import { formatRevision, parseRevision } from '../revisions/revision-text.ts';
 import { actOf } from '../test-act.ts';
-import { censusIn, chain, History, quiet, TestClock } from '../test-history.ts';
+import { censusIn, chain, History, quiet, replaceSlowly, TestClock } from '../test-history.ts';
 import { methods, plainMethod } from '../test-method.ts';
 import { TestProofs } from '../test-proofs.ts';
 import { record, recordsIn } from '../test-record.ts';
@@ -336,18 +336,6 @@ test('a revision of another history, and one that is not there yet, are refused,
     expect.any(RevisionUnknown),
   ]);
 });
-
-/** Another history begins to be loaded. @returns what lets it come. */
-async function replaceSlowly(history: History, follower: Follower): Promise<() => void> {
-  const other = new History();
-  other.write('bob', 1);
-  const { promise, resolve } = Promise.withResolvers<void>();
-  vi.spyOn(history, 'load').mockImplementationOnce(async (take) => promise.then(() => other.load(take)));
-  Object.assign(history, { head: other.head, revisions: other.revisions, marks: other.marks, digest: other.digest });
-  void follower.refresh();
-  await vi.waitUntil(() => follower.age === Infinity);
-  return resolve;
-}
 
 const reaching = ({ revision, hash }: Head): Consistency => ({
   kind: 'at_least_revision',

@@ -62,7 +62,7 @@ test('it counts from the sending of the commit, however long that took', async (
   clock.pass(1);
   expect(isCurrent()).toBe(false);
   commit.milliseconds = fenceMilliseconds + 1;
-  await presence.beat();
+  await expect(presence.beat()).rejects.toThrow(StoreUnavailable);
   expect(isCurrent()).toBe(false);
 });
 

@@ -1,5 +1,5 @@
 import { ageOf, type Clock, type Instant, instantOf } from '../clock.ts';
-import { Fenced } from '../errors.ts';
+import { Fenced, StoreUnavailable } from '../errors.ts';
 import type { Follower } from '../revisions/follower.ts';
 import type { Census } from './ports.ts';
 
@@ -40,7 +40,8 @@ export class Presence {
   }
 
   async #commitUntilCounted(): Promise<void> {
-    if (!(await this.#commit())) await this.#commit();
+    if ((await this.#commit()) || (await this.#commit())) return;
+    throw new StoreUnavailable(new Error('commits take too long for the fence'));
   }
 
   /** Stops answering, and has others know. @throws StoreUnavailable */

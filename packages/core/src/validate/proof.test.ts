@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { Fenced, StoreUnavailable } from '../errors.ts';
 import { Follower } from '../revisions/follower.ts';
 import { actOf } from '../test-act.ts';
-import { censusIn, chain, History, quiet, TestClock } from '../test-history.ts';
+import { censusIn, chain, History, quiet, replaceSlowly, TestClock } from '../test-history.ts';
 import { methods, plainMethod } from '../test-method.ts';
 import { dpopOf, TestProofs } from '../test-proofs.ts';
 import { record, recordsIn } from '../test-record.ts';
@@ -51,7 +51,7 @@ async function open() {
     cache: new TokenCache(follower, 1_000_000),
     uses: new Uses(),
     records: consistentRecords(reader, follower, { batchMax: 100, lanes: 2, waitingMax: 100 }),
-    releases: { releaseOf: () => shown },
+    releases: { releaseOf: () => ({ ...shown, revision: follower.applied.revision }) },
     handles,
   };
   function issue(confirmation: Confirmation | null, over: Partial<TokenRecord> = {}) {
@@ -205,6 +205,18 @@ test.each(modes)(
     expect(proofs.taken).toHaveLength(2);
   },
 );
+
+test('a history that is loaded while a proof is taken is the one that is answered by', async () => {
+  const { issue, ask, proofs, history, follower } = await open();
+  const token = issue({ key });
+  history.write('eve', 1);
+  await follower.refresh();
+  await ask(token, dpopOf(token, key), { consistency: stale });
+  proofs.taking = async () => void setTimeout(await replaceSlowly(history, follower));
+  const answer = await ask(token, dpopOf(token, key, 'two'), { consistency: stale });
+  expect(answer).toMatchObject({ active: true, head: history.head });
+  expect(answer.asOf).toBeGreaterThanOrEqual(0);
+});
 
 const thing = fc.constantFrom(certificate, key, 'x'.repeat(43), '');
 const confirmation: fc.Arbitrary<Confirmation> = fc.oneof(

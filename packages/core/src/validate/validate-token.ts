@@ -105,6 +105,8 @@ async function finish(call: Call, known: readonly (Answer | Unread | Error)[]): 
   const read = unread.length > 0 ? await readAll(call, unread).catch((error: Error) => unread.map(() => error)) : [];
   let next = 0;
   const answers = await settled(known.map((one) => (isUnread(one) ? (read[next++] as (typeof read)[number]) : one)));
+  // Another history has been loaded since: only what is asked next tells how old it is.
+  if (!Number.isFinite(call.ports.follower.age)) await call.ports.follower.refresh();
   // The fence may have run out meanwhile, and what was remembered have been revoked.
   call.recollection = recollect(call.ports);
   return tell(answers);

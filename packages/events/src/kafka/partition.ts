@@ -1,6 +1,7 @@
 import { type KafkaConnection, kafkaConfig } from './connection.ts';
-import { type Fetched, fetch, isolationLevel, partition } from './fetch.ts';
+import { fetch, isolationLevel, partition } from './fetch.ts';
 import { Cluster, createLogger } from './kafkajs-internals.ts';
+import { Position } from './position.ts';
 import type { PartitionMessage } from './record-batches.ts';
 import { Sockets } from './sockets.ts';
 
@@ -34,7 +35,7 @@ export async function openPartition(
   opening.defer(() => signal.removeEventListener('abort', onAbort));
   const cluster = await connect(connection, sockets, topic);
   const end = await offsetOf(cluster, topic, 'end');
-  const position = new Position(typeof from === 'bigint' ? from : await offsetOf(cluster, topic, from));
+  const position = new Position(typeof from === 'bigint' ? from : await offsetOf(cluster, topic, from), end);
   const resources = opening.move();
   return {
     end,
@@ -67,23 +68,4 @@ async function offsetOf(cluster: Cluster, topic: string, of: 'beginning' | 'end'
   const offset = found?.partitions[0]?.offset;
   if (offset === undefined) throw new Error('the partition has no leader');
   return BigInt(offset);
-}
-
-/** Up to where a partition has been read. */
-class Position {
-  next: bigint;
-
-  constructor(from: bigint) {
-    this.next = from;
-  }
-
-  advance({ messages, end, highWatermark }: Fetched): PartitionMessage[] {
-    const from = this.next;
-    // A batch may begin before.
-    const isRead = end !== null && end > from;
-    // Compacted away, or skipped otherwise: asking again would bring the same, at once.
-    if (!isRead && highWatermark !== null && highWatermark > from) throw new Error(`nothing can be read at ${from}`);
-    if (isRead) this.next = end;
-    return messages.filter(({ offset }) => offset >= from);
-  }
 }

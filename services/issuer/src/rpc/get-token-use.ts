@@ -5,10 +5,9 @@ import type { UnaryHandler } from '@touchstone/service-kit';
 import type { IssuerContext } from '../context.ts';
 
 export const getTokenUseHandler =
-  ({ deciding, replica }: IssuerContext): UnaryHandler<typeof RegistryService.method.getTokenUse> =>
+  ({ deciding }: IssuerContext): UnaryHandler<typeof RegistryService.method.getTokenUse> =>
   async ({ tokenId }, { act }) => {
-    const { records } = replica;
-    const { issuedAt, expiresAt, lastUsedAt } = await getTokenUse(act, tokenId, { ...deciding, records });
+    const { issuedAt, expiresAt, lastUsedAt } = await getTokenUse(act, tokenId, deciding);
     return {
       issuedAt: timestampFromMs(issuedAt),
       expiresAt: timestampFromMs(expiresAt),
