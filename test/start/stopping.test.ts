@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { npmStart, openPlace, type Place, pressCtrlC, signal } from './npm-start.ts';
+import { npmStart, openPlace, type Place, pressCtrlC, type Run, signal } from './npm-start.ts';
 
 let place: Place;
 
@@ -11,66 +11,89 @@ beforeEach(async () => {
 
 afterEach(() => place[Symbol.asyncDispose]());
 
-test.each([
-  ['Making a Postgres cluster', 'Bringing the database up to date'],
-  ['Starting Postgres', 'Starting the issuer'],
-  ['Bringing the database up to date', 'Registering the demo tenant'],
-  ['Starting the issuer', 'Registering the demo tenant'],
-  ['Registering the demo tenant', 'is up'],
-])('Ctrl-C during the start leaves nothing running: %s', async (step, notReached) => {
-  await using run = npmStart(place);
-  await run.untilSaid(step);
-  pressCtrlC(run);
-  const asked = performance.now();
-  await run.exited;
-  await run.untilNothingIsLeft();
-  expect(performance.now() - asked).toBeLessThan(20_000);
-  expect(run.output()).not.toContain(notReached);
-  await using again = npmStart(place);
-  await again.untilUp();
-});
+/** How a run that is up ends. */
+type Ending = (run: Run) => Promise<void>;
 
-test.each([
-  ['npm', 'npm start'],
-  ['the launcher', 'scripts/run.mjs'],
-  ['the stack', 'local-stack/src/main.ts'],
-])('SIGKILL of %s leaves nothing running', async (_, program) => {
-  await using run = npmStart(place);
-  await run.untilUp();
+const kill = async (run: Run, program: string): Promise<void> => {
   const killed = (await run.processes()).findLast(({ command }) => command.includes(program));
   signal(killed?.pid as number, 'SIGKILL');
-  await run.untilNothingIsLeft();
-});
+};
 
-test('a start right after SIGKILL waits for what is left to end', async () => {
-  await using run = npmStart(place);
-  await run.untilUp();
-  const stack = (await run.processes()).findLast(({ command }) => command.includes('local-stack/src/main.ts'));
-  signal(stack?.pid as number, 'SIGKILL');
-  await using again = npmStart(place);
-  await again.untilUp();
-});
+const killOf =
+  (program: string): Ending =>
+  async (run) => {
+    await kill(run, program);
+    await run.untilNothingIsLeft();
+  };
+
+/** It ends all, and says where to look. */
+const endOf =
+  (program: string, which: string): Ending =>
+  async (run) => {
+    await kill(run, program);
+    expect(await run.exited).toBe(1);
+    const [said] = run.output().match(/Touchstone stopped: .*/) ?? [];
+    expect(said).toContain(`what has ended, and why its log says: ${which}: ${place.folder}`);
+    expect(said).toMatch(/\.log$/);
+    await run.untilNothingIsLeft();
+  };
 
 test.each([
-  ['a service', 'services/validator/src/main.ts', 'the validator'],
-  ['Postgres', '/postgres -D', 'Postgres'],
-])('the end of %s ends all, and says where to look', async (_, program, which) => {
-  await using run = npmStart(place);
-  await run.untilUp();
-  const killed = (await run.processes()).find(({ command }) => command.includes(program));
-  signal(killed?.pid as number, 'SIGKILL');
-  expect(await run.exited).toBe(1);
-  const [said] = run.output().match(/Touchstone stopped: .*/) ?? [];
-  expect(said).toContain(`what has ended, and why its log says: ${which}: ${place.folder}`);
-  expect(said).toMatch(/\.log$/);
-  await run.untilNothingIsLeft();
-});
+  {
+    step: 'Making a Postgres cluster',
+    notReached: 'Bringing the database up to date',
+    ending: 'SIGKILL of npm',
+    end: killOf('npm start'),
+  },
+  {
+    step: 'Starting Postgres',
+    notReached: 'Starting the issuer',
+    ending: 'SIGKILL of the launcher',
+    end: killOf('scripts/run.mjs'),
+  },
+  {
+    step: 'Bringing the database up to date',
+    notReached: 'Registering the demo tenant',
+    ending: 'SIGKILL of the stack',
+    end: killOf('local-stack/src/main.ts'),
+  },
+  {
+    step: 'Starting the issuer',
+    notReached: 'Registering the demo tenant',
+    ending: 'the end of a service',
+    end: endOf('services/validator/src/main.ts', 'the validator'),
+  },
+  {
+    step: 'Registering the demo tenant',
+    notReached: 'is up',
+    ending: 'the end of Postgres',
+    end: endOf('/postgres -D', 'Postgres'),
+  },
+])(
+  'Ctrl-C during the start leaves nothing running: $step; nor does $ending, once it was started again',
+  async ({ step, notReached, end }) => {
+    await using run = npmStart(place);
+    await run.untilSaid(step);
+    pressCtrlC(run);
+    const asked = performance.now();
+    await run.exited;
+    await run.untilNothingIsLeft();
+    expect(performance.now() - asked).toBeLessThan(20_000);
+    expect(run.output()).not.toContain(notReached);
+    await using again = npmStart(place);
+    await again.untilUp();
+    await end(again);
+  },
+);
 
-test('SIGTERM of npm ends it', async () => {
+test('a start right after SIGKILL waits for what is left to end, and SIGTERM of npm ends it', async () => {
   await using run = npmStart(place);
   await run.untilUp();
-  signal(run.pid, 'SIGTERM');
-  await run.untilNothingIsLeft();
+  await kill(run, 'local-stack/src/main.ts');
+  await using again = npmStart(place);
+  await again.untilUp();
+  signal(again.pid, 'SIGTERM');
+  await again.untilNothingIsLeft();
 });
 
 test.each(['ISSUER_GRPC_PORT', 'VALIDATOR_HTTP_PORT', 'POSTGRES_PORT'])(

@@ -1,3 +1,4 @@
+import { timestampMs } from '@bufbuild/protobuf/wkt';
 import type { IssueTokenResponse } from '@touchstone/contracts';
 import type { TokenMethodName } from '@touchstone/core';
 import type { App, Arena, Server } from './arena.ts';
@@ -25,6 +26,8 @@ export interface Held {
   readonly depth: number;
   /** Whether it may end by itself while it is raced. */
   readonly isBrief: boolean;
+  /** From then on it is refused: milliseconds since 1970, by the database's clock. */
+  readonly expiresAt: number;
 }
 
 /** A refresh token. */
@@ -52,7 +55,9 @@ export interface Race {
 }
 
 /** What any call that makes a token returns. */
-type Answer = Pick<IssueTokenResponse, 'token' | 'tokenId' | 'revision'> & { readonly refreshToken?: string };
+type Answer = Pick<IssueTokenResponse, 'token' | 'tokenId' | 'revision' | 'expiresAt'> & {
+  readonly refreshToken?: string;
+};
 
 /** How a token was made. */
 interface Made extends Pick<Held, 'server' | 'depth' | 'isBrief'>, Pick<Issued, 'parentId' | 'grantedAt'> {
@@ -63,7 +68,7 @@ interface Made extends Pick<Held, 'server' | 'depth' | 'isBrief'>, Pick<Issued, 
 /** Takes note of a token that a call has returned, and of the refresh token beside it. */
 export function keep(
   { arena: { tenantId }, holder, hoard, random, recorded }: Race,
-  { token, tokenId, refreshToken, revision }: Answer,
+  { token, tokenId, refreshToken, revision, expiresAt }: Answer,
   { interval, method, parentId, grantedAt, ...made }: Made,
 ): void {
   const { app, userId, consentId } = holder;
@@ -77,7 +82,8 @@ export function keep(
   const issued: Issued = { ...known, tokenId, method, parentId: root, signingKeyId: signingKeyIdOf(token, { method }) };
   noteIssued(recorded, issued);
   noteRevision(recorded, revision, interval.start);
-  hoard.tokens.push({ issued, presented: presentedOf(token, issued, random), ...made });
+  const ends = expiresAt ? timestampMs(expiresAt) : Number.NaN;
+  hoard.tokens.push({ issued, presented: presentedOf(token, issued, random), expiresAt: ends, ...made });
   if (!refreshToken) return;
   const renewal: Issued = { ...known, tokenId: refreshId, method: 'refresh_token', parentId, signingKeyId: null };
   recorded.events.push(renewal);

@@ -127,6 +127,9 @@ export interface Restored {
 /** A validator whose last commit was sent longer ago answers nothing. */
 export const fenceMilliseconds = 5_000;
 
+/** Milliseconds: by then every replica has asked a database that was put back, and told others that it stands where that does. */
+export const lostMax = 2 * fenceMilliseconds;
+
 export type Event = Issued | Revoked | Answered | Completed;
 
 const levelsForGood: readonly Target['level'][] = [

@@ -18,8 +18,8 @@ export const methods: Readonly<Record<TokenMethodName, TokenMethod>> = {
 
 /** By how much what is derived from a token lives less than that, in seconds: the clock may have been set back and ahead. */
 const stepSeconds = 7_900n;
-/** In seconds: the longest life of one that is verified without asking. */
-const briefSeconds = 60n;
+/** In seconds: the longest life of one that is verified without asking; and one that ends while it is raced. */
+const briefSeconds = [60n, 2n];
 const signedShare = 0.2;
 
 /** Whom a token is exchanged to; by the app that holds it, or by the resource server that got it. */
@@ -61,7 +61,7 @@ export async function exchange(
   const { arena, holder, random, recorded } = race;
   const isBrief = random.next() < signedShare;
   const method = isBrief ? 'signed' : 'reference';
-  const seconds = isBrief ? briefSeconds : longLife.seconds - BigInt(depth + 1) * stepSeconds;
+  const seconds = isBrief ? random.of(briefSeconds) : longLife.seconds - BigInt(depth + 1) * stepSeconds;
   // No request comes to an app, so it can't exchange what is narrowed to one.
   const exchangeable = byApp ? presented.filter(({ request }) => request === '') : presented;
   const request = {

@@ -454,6 +454,14 @@ describe('a database that was backed up from 10 to 12 and put back from 20 to 22
     expect(afterwards(lost, answered(23, 24, true))).toHaveLength(1);
   });
 
+  test('may refuse for a while by what it lost, where there is any, and honour nothing by it', () => {
+    const something: Restored = { ...restored, lost: new Set(['one']) };
+    const wrongIn = (...events: Event[]) => judge(events, [something]).length;
+    expect(wrongIn(kept, answered(23, 24, false))).toBe(0);
+    expect(wrongIn(kept, answered(23 + 2 * fenceMilliseconds, 24 + 2 * fenceMilliseconds, false))).toBe(1);
+    expect(wrongIn(kept, revoked(2, 3, 'all'), answered(23, 24, true))).toBe(1);
+  });
+
   test('goes on: what is issued and revoked after it holds as ever', () => {
     const token = issued(23, 24);
     expect(afterwards(token, revoked(25, 26, 'all'), answered(27, 28, false))).toEqual([]);

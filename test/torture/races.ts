@@ -9,7 +9,7 @@ import { exchange, issue, methods, refresh } from './issuing.ts';
 import type { Racing } from './patches.ts';
 import type { Random } from './random.ts';
 import { attempt, type Recorded } from './recorded.ts';
-import { aKeyOf, randomName, revoke, rotate, untilComplete } from './revoking.ts';
+import { aKeyOf, type Followed, randomName, revoke, rotate, untilComplete } from './revoking.ts';
 import { validate, validateOld } from './validating.ts';
 
 const userIds = ['ada', 'bob', 'eve'];
@@ -92,17 +92,17 @@ export async function race(
     while (!isOver) await validate(its);
   })();
   for (let left = random.below(derivedMax + 1); left > 0; left--) await deriveOne();
-  let revocationId = '';
+  let followed: Followed | null = null;
   for (const one of order) {
     const meanwhile = [issueOne(), ...Array.from({ length: random.below(meanwhileMax + 1) }, deriveOne)];
     await sleep(random.next() * 30);
-    revocationId = (await revokeOne(its, one)) || revocationId;
+    followed = (await revokeOne(its, one)) ?? followed;
     if (lastOfServer.includes(one)) await useFront(its);
     await Promise.all(meanwhile);
   }
   await Promise.all([issueOne(), deriveOne(), sleep(random.next() * 50)]);
   const isFollowed = random.next() < followedShare;
-  if (isFollowed && revocationId !== '' && (await untilComplete(arena, revocationId, random, recorded))) {
+  if (isFollowed && followed && (await untilComplete(arena, followed, random, recorded))) {
     await Promise.all(arena.validators.map((one) => validateOld(its, one)));
   }
   for (let i = 0; i < 4; i++) await validate(its);
@@ -178,27 +178,27 @@ async function useFront(its: Race): Promise<void> {
   await Promise.all([one(), one(), one()]);
 }
 
-/** @returns the revocation's id; empty where none was told. */
-async function revokeOne(its: Race, level: Target['level']): Promise<string> {
+/** @returns what can be looked up; null where nothing was told. */
+async function revokeOne(its: Race, level: Target['level']): Promise<Followed | null> {
   const { arena, hoard, random, recorded } = its;
   const { tokens, renewals } = hoard;
-  if (tokens.length === 0) return '';
+  if (tokens.length === 0) return null;
   if (level === 'family' && renewals.length > 0) return endFamily(its);
   const { issued, presented } = random.of(tokens);
   const signingKeyId = level === 'signing_key' ? await aKeyOf(arena, random, recorded) : '';
-  if (level === 'signing_key' && signingKeyId === '') return '';
+  if (level === 'signing_key' && signingKeyId === '') return null;
   const { audience } = arena.front;
   const target = { ...targetOf(issued), level, signingKeyId, audience, grantedAt: audience };
   if (level === 'disabled_app' || level === 'grant') its.holder.app.life.isEnding = true;
   if (level === 'disabled_server') arena.front.life.isEnding = true;
   const rotating = random.next() < rotatingShareOf(level) ? rotate(arena, random, recorded) : null;
-  const revocationId = await revoke(arena, target, random.of(presented).token, random, recorded);
+  const revoked = await revoke(arena, target, random.of(presented).token, random, recorded);
   await rotating;
-  return revocationId;
+  return revoked;
 }
 
 /** By using a refresh token more than once, or by revoking it. */
-async function endFamily(its: Race): Promise<string> {
+async function endFamily(its: Race): Promise<Followed | null> {
   const { arena, hoard, random, recorded } = its;
   const renewal = random.of(hoard.renewals);
   const { issued, token } = renewal;
@@ -207,7 +207,7 @@ async function endFamily(its: Race): Promise<string> {
     return revoke(arena, target, token, random, recorded);
   }
   await Promise.all(Array.from({ length: 3 }, () => refresh(its, renewal)));
-  return '';
+  return null;
 }
 
 /** The arena, with a resource server in front that is the race's alone. */

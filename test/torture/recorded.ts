@@ -6,7 +6,9 @@ import {
   type Answered,
   type Event,
   fenceMilliseconds,
+  type Interval,
   type Issued,
+  lostMax,
   type Restored,
   type Revoked,
   type Target,
@@ -44,6 +46,8 @@ export interface Recorded {
   latest: ToldRevision;
   /** The last ones that were the latest, each in its time, of the history that there is. */
   told: ToldRevision[];
+  /** All that any answer gave. */
+  readonly revisions: Set<string>;
 }
 
 /** A revision, as it was told. */
@@ -68,6 +72,7 @@ export const nothingRecorded = (): Recorded => ({
   deadlocks: 0,
   latest: noRevision,
   told: [],
+  revisions: new Set(),
 });
 
 /** All that has happened, and what may have. */
@@ -103,8 +108,9 @@ export function noteRestored(recorded: Recorded, restored: Restored): void {
 /** Whether it was lost when the database was put back. */
 export const isLost = ({ restores }: Recorded, text: string): boolean => restores.some(({ lost }) => lost.has(text));
 
-/** Milliseconds: by then every replica has asked the database, and told others that it stands where that does. */
-const lostMax = 2 * fenceMilliseconds;
+/** Whether what a call has made may have gone when the database was put back. */
+export const mayBeLost = ({ restores }: Recorded, { start, end }: Interval): boolean =>
+  restores.some(({ backup, putBack }) => end >= backup.start && start <= putBack.end);
 
 /** Whether an answer may rest on what was lost: who stands where that began takes it from the topic, until it asks the database. */
 export const mayRestOnLost = ({ restores }: Recorded, { start, freshness }: Pick<Answered, 'start' | 'freshness'>) =>
@@ -115,6 +121,7 @@ export const mayRestOnLost = ({ restores }: Recorded, { start, freshness }: Pick
  * @returns its number; null where it counts for nothing.
  */
 export function noteRevision(recorded: Recorded, text: string, start: number): number | null {
+  if (text !== '') recorded.revisions.add(text);
   if (isLost(recorded, text)) return null;
   const number = parseRevision(text)?.revision ?? null;
   // One that was asked earlier may not have met the database that there is now.

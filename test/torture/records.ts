@@ -1,6 +1,6 @@
-import { parseTokenId, tokenIdOf } from '@touchstone/core';
+import { formatRevision, genesis, parseTokenId, tokenIdOf } from '@touchstone/core';
 import pg from 'pg';
-import type { Recorded } from './recorded.ts';
+import { isLost, mayBeLost, type Recorded } from './recorded.ts';
 
 const statement = `
   select expiry_day, replace(id::text, '-', '') as key, sequence, signing_key_id
@@ -29,10 +29,17 @@ export async function readRecords(adminUrl: string, recorded: Recorded): Promise
     const read = new Map(rows.map((row) => [tokenIdOf({ partition: row.expiry_day, key: row.key }), row]));
     for (const [tokenId, at] of wanted) {
       const [issued, row] = [events[at], read.get(tokenId)];
-      if (issued?.type === 'issued' && row) {
-        events[at] = { ...issued, sequence: Number(row.sequence), signingKeyId: row.signing_key_id };
-      }
       unread.delete(tokenId);
+      if (issued?.type !== 'issued') continue;
+      if (!row) {
+        if (!mayBeLost(recorded, issued)) recorded.unexpected.push('a token that was issued has no record');
+        continue;
+      }
+      const { signingKeyId } = issued;
+      // Empty: its string does not tell.
+      if (signingKeyId !== '' && signingKeyId !== row.signing_key_id)
+        recorded.unexpected.push('a record names another key than its token');
+      events[at] = { ...issued, sequence: Number(row.sequence), signingKeyId: row.signing_key_id };
     }
     const [{ deadlocks }] = (await client.query(deadlocksStatement)).rows;
     // Who revokes waits for a second then, with all who revoke anything else, and fails.
@@ -44,5 +51,31 @@ export async function readRecords(adminUrl: string, recorded: Recorded): Promise
     return false;
   } finally {
     await client.end().catch(() => {});
+  }
+}
+
+const atOnce = 5_000;
+
+/** Whether all that was issued is there in the end, and every revision that was told: what else there is, is noted. */
+export async function requireKept(adminUrl: string, recorded: Recorded): Promise<void> {
+  const client = new pg.Client({ connectionString: adminUrl });
+  await client.connect();
+  try {
+    const issued = recorded.events.filter((event) => event.type === 'issued' && event.method !== 'refresh_token');
+    const kept = issued.flatMap((event) =>
+      event.type === 'issued' && !mayBeLost(recorded, event) ? (parseTokenId(event.tokenId)?.key ?? []) : [],
+    );
+    for (let from = 0; from < kept.length; from += atOnce) {
+      const keys = kept.slice(from, from + atOnce);
+      const { rows } = await client.query(statement, [keys]);
+      if (rows.length < keys.length) recorded.unexpected.push('a token that was issued has no record in the end');
+    }
+    const { rows } = await client.query('select revision::int, hash from touchstone.revision');
+    const there = new Set([genesis, ...rows].map(formatRevision));
+    for (const text of recorded.revisions) {
+      if (!there.has(text) && !isLost(recorded, text)) recorded.unexpected.push('a revision was told that is none');
+    }
+  } finally {
+    await client.end();
   }
 }

@@ -3,6 +3,7 @@ import {
   type Event,
   type Issued,
   isForGood,
+  lostMax,
   pastOf,
   type Restored,
   type Revoked,
@@ -33,8 +34,12 @@ export function historiesOf(events: readonly Event[], restores: readonly Restore
   return [...histories, [...before, ...rest]];
 }
 
-/** Whether it may not rest any more on what a validator knew before. */
-const isOfNow = (answer: Answered, { putBack }: Restored): boolean => pastOf(answer) > putBack.end;
+/**
+ * Whether it may not rest any more on what was known before; nor a refusal on what was lost, which may have come late from the topic
+ * to whoever stands where that began.
+ */
+const isOfNow = (answer: Answered, { putBack, lost }: Restored): boolean =>
+  pastOf(answer) > putBack.end && (answer.active || lost.size === 0 || answer.start > putBack.end + lostMax);
 
 /** What is left of an event. */
 function kept(event: Event, { backup, putBack }: Restored): Event[] {

@@ -16,9 +16,12 @@ interface Told {
   readonly revocationId?: string;
 }
 
+/** A revocation that can be looked up, as it was told. */
+export type Followed = Required<Told>;
+
 /**
  * @param token the target, where it is a token; one of its refresh tokens, where it is a family.
- * @returns the revocation's id; empty where none was told.
+ * @returns what can be looked up; null where nothing was told.
  */
 export async function revoke(
   arena: Arena,
@@ -26,7 +29,7 @@ export async function revoke(
   token: string,
   random: Random,
   recorded: Recorded,
-): Promise<string> {
+): Promise<Followed | null> {
   const start = performance.now();
   const call = revocationOf(arena, target, token, random);
   const { answer, reason, isUnknown, sentAt } = await whileUnderWay(recorded, target, () =>
@@ -43,13 +46,13 @@ export async function revoke(
   // Whoever does not find it would refuse it, too.
   const found = { start, end, tokenId: target.tokenId, by: 'RevokeToken', active: false };
   if (reason === 'TOKEN_UNKNOWN') noteFound(recorded, found);
-  return answer?.revocationId ?? '';
+  return answer?.revocationId ? { revocationId: answer.revocationId, revision: answer.revision } : null;
 }
 
 /** Looks until the revocation is complete, and notes that; not for ever. @returns whether it has come to be. */
 export async function untilComplete(
   { revocations }: Arena,
-  revocationId: string,
+  { revocationId, revision }: Followed,
   random: Random,
   recorded: Recorded,
 ): Promise<boolean> {
@@ -60,8 +63,10 @@ export async function untilComplete(
     const { answer, isUnknown } = await outcomeOf(recorded, 'GetRevocation', call);
     // It went when the database was put back.
     if (!answer && !isUnknown) return false;
-    const { state, revision = '' } = answer?.revocation ?? {};
-    if (state === RevocationState.COMPLETE) {
+    const { revocation } = answer ?? {};
+    if (revocation && revocation.revision !== revision)
+      recorded.unexpected.push('GetRevocation told another revision than had been told');
+    if (revocation?.state === RevocationState.COMPLETE) {
       const number = noteRevision(recorded, revision, start);
       if (number !== null) recorded.events.push({ type: 'completed', start, end: performance.now(), revision: number });
       return true;

@@ -53,7 +53,7 @@ test('through faults of every kind no answer is wrong, and no call fails as none
   const seed = Math.floor(Math.random() * 1e9);
   const report = await torture({
     seconds: 90,
-    goal: { secondsMax: 450, isReached: (done) => missing(done).length === 0 },
+    goal: { secondsMax: 420, isReached: (done) => missing(done).length === 0 },
     seed,
     kafka,
     faults: faultsWith(kafka),

@@ -29,7 +29,8 @@ import { racing } from './patches.ts';
 import { appSettings, credentialOf, race, serverSettings } from './races.ts';
 import { type Random, seeded } from './random.ts';
 import { happened, noteRestored, nothingRecorded } from './recorded.ts';
-import { readRecords } from './records.ts';
+import { readRecords, requireKept } from './records.ts';
+import { requireRecovered } from './recovery.ts';
 import { noteIfDead, type Replica, type Victims } from './victims.ts';
 
 export interface TortureOptions {
@@ -123,7 +124,10 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   });
   await Promise.all([...races, faulting, reading, judging, telling]);
   for (const { process } of victims.replicas) noteIfDead(victims, process);
+  // One that is wrong on purpose need not.
+  if (options.guard === null) await requireRecovered(arenas[0] as Arena, recorded);
   await untilTrue('all records have been read', () => readRecords(victims.postgres.adminUrl, recorded), 60_000);
+  await requireKept(victims.postgres.adminUrl, recorded);
   return {
     seed,
     counts: countsOf(recorded),

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { timestampMs } from '@bufbuild/protobuf/wkt';
 import {
   type ConsistencySchema,
   ErrorReasonSchema,
@@ -104,13 +105,20 @@ function noteError(what: string, start: number, { code, reason, message }: Statu
 }
 
 function noteAnswer(
-  { held: { issued, isBrief }, freshness }: Question,
+  { held: { issued, isBrief, expiresAt }, freshness }: Question,
   answer: ValidateTokenResponse,
   call: Pick<Answered, 'start' | 'end' | 'by'>,
   recorded: Recorded,
 ): void {
   const { active, reason } = answer;
-  if (isBrief && reason === RefusalReason.EXPIRED) return;
+  const asOf = answer.asOf ? timestampMs(answer.asOf) : Number.NaN;
+  if (active && !(asOf < expiresAt)) recorded.unexpected.push('a validator honoured a token that had ended');
+  if (isBrief && reason === RefusalReason.EXPIRED) {
+    // A string holds whole seconds. What is remembered is held against a clock that may just have been put right.
+    if (freshness.mode === 'full' && !(asOf > expiresAt - 1_000))
+      recorded.unexpected.push('a validator told EXPIRED of a token that lived');
+    return;
+  }
   if (active && !isOf(issued, answer)) recorded.unexpected.push(`a validator told of another token`);
   // All that is asked of it, it allows; so there is one reason to refuse it.
   if (!active && reason !== RefusalReason.NOT_HONOURED)
