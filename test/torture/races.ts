@@ -28,8 +28,16 @@ const renewableShareOf = (level: Target['level']): number => (level === 'family'
 const derivingShareOf = (level: Target['level']): number => (level === 'grant' ? 1 : 0.3);
 /** How many before the revocation, and while it is under way, at most. */
 const [derivedMax, meanwhileMax] = [4, 2];
+/**
+ * Milliseconds: for so long nothing wider than an app is revoked, so that what is old may be alive; then, for as long, that comes twice
+ * as often.
+ */
+const quietMilliseconds = 20_000;
+/** How many tokens that may be alive are left to be presented by other races. */
+const leftMax = 100;
 /** Levels at which anything can be revoked; and those that take preparations, one in a race, each as often as it says. */
-const plainLevels = ['token', 'user', 'app_user', 'app', 'tenant', 'all'] as const;
+const narrowLevels = ['token', 'user', 'app_user', 'app'] as const;
+const wideLevels = ['tenant', 'all'] as const;
 const particularLevels = Object.entries({
   consent: 21,
   signing_key: 23,
@@ -45,6 +53,12 @@ const lastLevels: readonly Target['level'][] = ['consent', 'disabled_app', 'gran
 /** Nothing can be issued after these for the resource server in front. */
 const lastOfServer: readonly Target['level'][] = ['grant', 'disabled_server'];
 const usualFollowedShare = 0.03;
+
+/** Each comes as often as every other, in the end. */
+function plainLevels(): readonly Level[] {
+  const isQuiet = Math.floor(performance.now() / quietMilliseconds) % 2 === 0;
+  return isQuiet ? narrowLevels : [...narrowLevels, ...Array.from({ length: 4 }, () => wideLevels).flat()];
+}
 /** How many of the exchanges an app asks for. */
 const byAppShare = 0.4;
 
@@ -108,6 +122,15 @@ export async function race(
   for (let i = 0; i < 4; i++) await validate(its);
   isOver = true;
   await validating;
+  leaveLast(its);
+}
+
+/** The one that was made last: after everything else was revoked. */
+function leaveLast({ hoard, recorded }: Race): void {
+  const last = hoard.tokens.at(-1);
+  // What calls, and what it is for, must be there for as long.
+  if (last && !last.isBrief && last.server.life.since === null)
+    recorded.left = [...recorded.left, last].slice(-leftMax);
 }
 
 /** What a race is about, and at which levels something is revoked in it, one after the other. */
@@ -117,7 +140,7 @@ interface Course {
 }
 
 function drawLevels(random: Random, favoured: Target['level'] | undefined): Course {
-  const others = Array.from({ length: random.below(othersMax + 1) }, () => random.of(plainLevels));
+  const others = Array.from({ length: random.below(othersMax + 1) }, () => random.of(plainLevels()));
   const level = favoured !== undefined && random.next() < 0.5 ? favoured : drawLevel(random);
   if (lastLevels.includes(level)) return { level, order: [...others, level] };
   const isServerLast = levelsBeforeServer.includes(level) && random.next() < serverShare;
@@ -127,7 +150,7 @@ function drawLevels(random: Random, favoured: Target['level'] | undefined): Cour
 function drawLevel(random: Random): Target['level'] {
   const draw = random.next();
   if (draw < grantShare) return 'grant';
-  return random.of(draw < grantShare + particularShare ? particularLevels : plainLevels);
+  return random.of(draw < grantShare + particularShare ? particularLevels : plainLevels());
 }
 
 /** Null where there can be no race. */

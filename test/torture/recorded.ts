@@ -2,6 +2,7 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { ErrorInfoSchema } from '@touchstone/contracts/google-rpc';
 import { parseRevision } from '@touchstone/core';
 import { type App, type Life, mayBeGone } from './arena.ts';
+import type { Held } from './held.ts';
 import {
   type Answered,
   type Event,
@@ -28,6 +29,8 @@ export interface Recorded {
   /** Revocations that have not been answered: some of them have happened. */
   readonly underWay: Set<Revoked>;
   readonly consents: Consent[];
+  /** Tokens that the last races have left behind: they may be alive for longer than a race lasts. */
+  left: Held[];
   /** Tokens whose record has not been read yet: where in the events each is, by its id. */
   readonly unread: Map<string, number>;
   /** Calls that failed as they may, by the reason. */
@@ -63,6 +66,7 @@ export const nothingRecorded = (): Recorded => ({
   events: [],
   underWay: new Set(),
   consents: [],
+  left: [],
   unread: new Map(),
   failures: new Map(),
   unexpected: [],

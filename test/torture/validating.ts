@@ -20,6 +20,9 @@ import { failureOf, isLost, mayRestOnLost, noteRevision, outcomeOf, type Recorde
 /** In how many of the calls several are validated, and how many at most. */
 const [batchShare, batchMax] = [1 / 3, 4];
 
+/** In how many it is what other races have left. */
+const leftShare = 0.15;
+
 /** What is asked of a token, and how fresh the answer must be. */
 interface Question {
   readonly held: Held;
@@ -27,10 +30,11 @@ interface Question {
   readonly request: MessageInitShape<typeof ValidateTokenRequestSchema>;
 }
 
-/** Validates one of the tokens, or some for one server at once. */
+/** Validates one of the tokens, or of those that others have left, or some for one server at once. */
 export async function validate(race: Race): Promise<void> {
   const { hoard, random, recorded } = race;
-  const tokens = hoard.tokens.filter(({ server }) => !server.isGone);
+  const some = random.next() < leftShare ? recorded.left : hoard.tokens;
+  const tokens = some.filter(({ server }) => !server.isGone);
   if (tokens.length === 0) return sleep(5);
   const one = random.of(tokens);
   const ask = (held: Held) => questionOf(held, random, freshnessOf(random, recorded));

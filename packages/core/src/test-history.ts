@@ -1,5 +1,4 @@
 import { createHmac } from 'node:crypto';
-import { vi } from 'vitest';
 import type { Clock } from './clock.ts';
 import { StoreUnavailable } from './errors.ts';
 import { Chain } from './revisions/chain.ts';
@@ -101,10 +100,15 @@ export async function replaceSlowly(history: History, follower: Follower): Promi
   const other = new History();
   other.write('bob', 1);
   const { promise, resolve } = Promise.withResolvers<void>();
-  vi.spyOn(history, 'load').mockImplementationOnce(async (take) => promise.then(() => other.load(take)));
+  const { load } = history;
+  history.load = async (take) => {
+    history.load = load;
+    await promise;
+    return other.load(take);
+  };
   Object.assign(history, { head: other.head, revisions: other.revisions, marks: other.marks, digest: other.digest });
   void follower.refresh();
-  await vi.waitUntil(() => follower.age === Infinity);
+  while (follower.age !== Infinity) await new Promise((resolve) => setImmediate(resolve));
   return resolve;
 }
 
