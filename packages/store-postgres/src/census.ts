@@ -111,7 +111,8 @@ function validatorOf(row: Row): Validator {
 const coverageStatement = `
   with lapsed as (select * from unnest($2::text[], $3::text[]) as l (instance_id, version)),
   counted as (
-    select c.instance_id, c.xmin::text as version, c.applied_revision
+    select c.instance_id, c.xmin::text as version, c.applied_revision,
+           ${millisecondsOf('c.answers_until - c.beat_at')} as fence
       from census c where c.service = 'validator' and not c.has_left
   ),
   covered as (
@@ -124,7 +125,7 @@ const coverageStatement = `
      where $1 = ${thisServer} and revision > coalesce((select max(revision) from coverage), -1)
     on conflict do nothing
   )
-  select ${thisServer}, c.instance_id, c.version from (values (true)) one left join counted c on true`;
+  select ${thisServer}, c.instance_id, c.version, c.fence from (values (true)) one left join counted c on true`;
 
 /** For the role touchstone_revocation. Any number of replicas may do it. */
 export function coverageWriter(database: Database): CoverageWriter {
@@ -144,4 +145,5 @@ export function coverageWriter(database: Database): CoverageWriter {
   };
 }
 
-const versionOf = ([, instanceId, version]: Row): CensusVersion => ({ instanceId, version }) as CensusVersion;
+const versionOf = ([, instanceId, version, fence]: Row): CensusVersion =>
+  ({ instanceId, version, fence }) as CensusVersion;

@@ -12,7 +12,7 @@ const lapse = 8;
 function open() {
   const clock = new TestClock();
   const database = { server: 'first', revision: 1, covered: 0, milliseconds: 0, isAway: false };
-  const rows = new Map<string, { readonly version: string; readonly applied: number }>();
+  const rows = new Map<string, { readonly version: string; readonly applied: number; readonly fence: number }>();
   let commits = 0;
   const writer = {
     async advance(server: string | null, lapsed: readonly CensusVersion[]) {
@@ -22,13 +22,14 @@ function open() {
       const waitedFor = [...rows].filter(([name, row]) => !isLapsed(name, row));
       const applied = Math.min(database.revision, ...waitedFor.map(([, row]) => row.applied));
       if (server === database.server) database.covered = Math.max(database.covered, applied);
-      const validators = [...rows].map(([instanceId, { version }]) => ({ instanceId, version }));
+      const validators = [...rows].map(([instanceId, { version, fence }]) => ({ instanceId, version, fence }));
       clock.pass(database.milliseconds);
       return { server: database.server, validators };
     },
   };
   const coverage = new Coverage(writer, clock, fenceMilliseconds);
-  const beat = (name: string, applied: number) => rows.set(name, { version: String(++commits), applied });
+  const beat = (name: string, applied: number, fence = fenceMilliseconds) =>
+    rows.set(name, { version: String(++commits), applied, fence });
   /** Looks every second, at what is committed then; gives what is complete. */
   async function look(times: number, beats: () => void = () => {}): Promise<number> {
     for (let i = 0; i < times; i++) {
@@ -63,6 +64,19 @@ test('who commits no more is waited for until it can answer nothing', async () =
   expect(await look(lapse - 2)).toBe(1);
   expect(await look(1)).toBe(2);
 });
+
+test.each([60_000, 1_000])(
+  'whose fence is %d ms long is waited for that long, and for no less than ours is',
+  async (fence) => {
+    const { look, beat, database } = open();
+    const looks = 2 + Math.max(fence, fenceMilliseconds) / 1_000;
+    await look(lapse, () => beat('b', 1));
+    await look(1, () => beat('b', 1, fence));
+    database.revision = 2;
+    expect(await look(looks - 1)).toBe(1);
+    expect(await look(1)).toBe(2);
+  },
+);
 
 test('who has committed while nobody could look is waited for', async () => {
   const { look, beat, database } = open();

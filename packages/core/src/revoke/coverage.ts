@@ -6,13 +6,14 @@ const slack = 1_000;
 
 /**
  * Notes from when on every live validator has applied a revision. A validator answers for a fence from when it sent its last commit,
- * so for no longer than that from when its row was first seen here as it is. That is told by this machine's monotonic clock alone:
- * the database's may be set, to and fro between two looks, and this machine's wall clock together with it.
+ * so for no longer than that from when its row was first seen here as it is; the row tells how long its fence is. That is told by
+ * this machine's monotonic clock alone: the database's may be set, to and fro between two looks, and this machine's wall clock
+ * together with it.
  */
 export class Coverage {
   readonly #writer: CoverageWriter;
   readonly #clock: Clock;
-  readonly #lapseMilliseconds: number;
+  readonly #fenceMilliseconds: number;
   /** The rows of validators as they are, by their names; and since when each has been seen like that. */
   #seen = new Map<string, Seen>();
   /** The server that was asked, and since when. The census of another one may be older: of a backup that was put back. */
@@ -21,15 +22,19 @@ export class Coverage {
   constructor(writer: CoverageWriter, clock: Clock, fenceMilliseconds: number) {
     this.#writer = writer;
     this.#clock = clock;
-    this.#lapseMilliseconds = fenceMilliseconds + slack;
+    this.#fenceMilliseconds = fenceMilliseconds;
   }
 
   /** Looks once; to be called every so often. @throws StoreUnavailable */
   async advance(): Promise<void> {
     const now = this.#clock.monotonic();
-    const isOver = ({ at }: { readonly at: number }): boolean => now - at > this.#lapseMilliseconds;
-    const lapsed = [...this.#seen.values()].filter(isOver);
-    const known = this.#met && isOver(this.#met) ? this.#met.server : null;
+    const seen = [...this.#seen.values()];
+    // Fences differ while they are being changed: of a row its own counts, of a server the longest.
+    const isOver = (at: number, ...fences: readonly number[]): boolean =>
+      now - at > Math.max(this.#fenceMilliseconds, ...fences) + slack;
+    const lapsed = seen.filter(({ at, fence }) => isOver(at, fence));
+    const fences = seen.map(({ fence }) => fence);
+    const known = this.#met && isOver(this.#met.at, ...fences) ? this.#met.server : null;
     const { server, validators } = await this.#writer.advance(known, lapsed);
     // When the answer is there: what it shows was committed before.
     const at = this.#clock.monotonic();

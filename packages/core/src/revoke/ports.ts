@@ -127,6 +127,8 @@ export interface CensusReader {
 export interface CensusVersion {
   readonly instanceId: string;
   readonly version: string;
+  /** For how many milliseconds after a commit it answers. */
+  readonly fence: number;
 }
 
 /** Keeps account of what every live validator has applied. */

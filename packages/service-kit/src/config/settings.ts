@@ -57,9 +57,7 @@ export const commonSettings = <Name extends string>(service: Name, grpcPort: num
       KAFKA_BROKERS: brokerList.describe(
         'Kafka brokers, host:port, separated by commas; none: revisions come from PostgreSQL, and audit events wait.',
       ),
-      FENCE_MILLISECONDS: fenceMilliseconds(
-        "After this long without a commit to the census nothing is answered. To change it, raise it at the revocation service first, or lower it there last: a validator's must not be longer.",
-      ),
+      FENCE_MILLISECONDS: fenceMilliseconds('After this long without a commit to the census nothing is answered.'),
       ...tlsSettings,
       MESSAGE_BYTES_MAX: wholeNumber(4_194_304, 1_024, 'The largest request, in bytes.'),
       DRAIN_MILLISECONDS: wholeNumber(0, 0, 'How long to go on serving after having told that it stops.'),
