@@ -298,6 +298,8 @@ export interface Racing {
   readonly favoured?: Target['level'];
   /** How many go on until every validator knows of what was revoked in them. */
   readonly followedShare?: number;
+  /** How long it rests between two validations, at most. */
+  readonly restMilliseconds?: number;
 }
 
 /** The races without which some guards are missed by chance alone. */

@@ -86,7 +86,7 @@ export async function race(
   shared: Arena,
   random: Random,
   recorded: Recorded,
-  { favoured, followedShare = usualFollowedShare }: Racing = {},
+  { favoured, followedShare = usualFollowedShare, restMilliseconds = 0 }: Racing = {},
 ): Promise<void> {
   const { level, order } = drawLevels(random, favoured);
   const arena = order.includes('disabled_server') ? await withNewServer(shared, random, recorded) : shared;
@@ -103,7 +103,10 @@ export async function race(
   await issueOne();
   let isOver = false;
   const validating = (async () => {
-    while (!isOver) await validate(its);
+    while (!isOver) {
+      await validate(its);
+      if (restMilliseconds > 0) await sleep(random.next() * restMilliseconds);
+    }
   })();
   for (let left = random.below(derivedMax + 1); left > 0; left--) await deriveOne();
   let followed: Followed | null = null;

@@ -76,6 +76,8 @@ const tellMilliseconds = 5_000;
  */
 const judgeMillisecondsOf = ({ guard }: TortureOptions): number => (guard === null ? 5_000 : 1_000);
 const judgingShare = 0.03;
+/** A long run is answered often enough: it is to revoke often. */
+const restMillisecondsOf = (seconds: number): number => (seconds < 3_600 ? 0 : 120);
 const preload = pathToFileURL(`${import.meta.dirname}/patching.ts`).href;
 
 /** Runs real services under load and faults, and judges every answer. */
@@ -100,7 +102,8 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
 
   const races = Array.from({ length: racesAtOnce }, async (_, i) => {
     const mine = seeded(seed + 1 + i);
-    while (!isOver()) await race(mine.of(arenas), mine, recorded, racing[options.guard ?? '']);
+    const its = { restMilliseconds: restMillisecondsOf(options.seconds), ...racing[options.guard ?? ''] };
+    while (!isOver()) await race(mine.of(arenas), mine, recorded, its);
   });
   const faulting = injectFaults(victims, random, options, injected, isOver);
   const every = async (milliseconds: number, work: () => Promise<unknown>) => {
