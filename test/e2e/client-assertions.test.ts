@@ -172,7 +172,7 @@ test('keys are exchanged without a gap, and one that was removed is refused with
   expect(await outcomeOf(validate(before, world))).toBe('ok');
   expect(await outcomeOf(validate(after, world))).toBe(stranger);
   await identify(world, 'resource_server', [byKey(key), byKey(next)]);
-  await vi.waitUntil(async () => (await outcomeOf(validate(after, world))) === 'ok', { timeout: 20_000 });
+  await vi.waitUntil(async () => (await outcomeOf(validate(after, world))) === 'ok', { timeout: 2_000 });
   expect(await outcomeOf(validate(before, world))).toBe('ok');
   await identify(world, 'resource_server', [byKey(next)]);
   const removedAt = performance.now();

@@ -248,7 +248,7 @@ test('certificates are exchanged without a gap, and one that was removed is refu
   const [before, after] = [showing(first, client), showing(next, client)];
   expect(await outcomeOf(validate(before, world))).toBe('ok');
   await identify(world, 'resource_server', [byCertificate(first), byCertificate(next)]);
-  await vi.waitUntil(async () => (await outcomeOf(validate(after, world))) === 'ok', { timeout: 20_000 });
+  await vi.waitUntil(async () => (await outcomeOf(validate(after, world))) === 'ok', { timeout: 2_000 });
   expect(await outcomeOf(validate(before, world))).toBe('ok');
   await identify(world, 'resource_server', [byCertificate(next)]);
   const removedAt = performance.now();

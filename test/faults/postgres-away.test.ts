@@ -133,7 +133,7 @@ describe.skipIf(process.platform !== 'linux')('a database that is suspended for 
       for (const answer of [...first, ...fenced]) expect(answer).toMatchObject(unavailable);
       const short = await outcomeOf(hasty.validate(live.token));
       expect(short.ok).toBe(false);
-      expect(short.milliseconds).toBeLessThan(3_000);
+      expect(short.milliseconds).toBeLessThan(1_500);
     } finally {
       await signalTree(own.postgres.pid, 'SIGCONT');
     }

@@ -122,7 +122,7 @@ describe.each(kafkas)('%s', (_, kafka) => {
         const after = await Promise.all(services.map((service) => metric(service, replaced)));
         return after.map((count, i) => count - (before[i] ?? 0));
       };
-      await expect.poll(noticed).toEqual([1, 1, 1]);
+      await expect.poll(noticed, { timeout: 5_000 }).toEqual([1, 1, 1]);
       // What was remembered is of the history that is no more.
       for (const mode of [staleBy(60), atLeast(anew.at(-1)?.revision ?? '')]) {
         expect(await say(earlier, mode)).toEqual([true, false, false, false, false]);

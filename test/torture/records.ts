@@ -61,10 +61,10 @@ export async function requireKept(adminUrl: string, recorded: Recorded): Promise
   const client = new pg.Client({ connectionString: adminUrl });
   await client.connect();
   try {
-    const issued = recorded.events.filter((event) => event.type === 'issued' && event.method !== 'refresh_token');
-    const kept = issued.flatMap((event) =>
-      event.type === 'issued' && !mayBeLost(recorded, event) ? (parseTokenId(event.tokenId)?.key ?? []) : [],
-    );
+    const kept = recorded.events.flatMap((event) => {
+      if (event.type !== 'issued' || event.method === 'refresh_token' || mayBeLost(recorded, event)) return [];
+      return parseTokenId(event.tokenId)?.key ?? [];
+    });
     for (let from = 0; from < kept.length; from += atOnce) {
       const keys = kept.slice(from, from + atOnce);
       const { rows } = await client.query(statement, [keys]);

@@ -20,8 +20,8 @@ export interface SourceWorld extends AsyncDisposable {
 }
 
 /** Longer than a source may take to tell, and to be back once its server is. */
-const tellMilliseconds = 15_000;
-const backMilliseconds = 60_000;
+const tellMilliseconds = 5_000;
+const backMilliseconds = 15_000;
 
 /** What has been told to one subscriber, in order. */
 interface Subscriber extends AsyncDisposable {

@@ -24,7 +24,7 @@ function open() {
 test('a call that was answered is in the log soon after, without anybody asking', async () => {
   const { lines, events } = open();
   events.answered(call);
-  await vi.waitUntil(() => lines.length === 1, { timeout: 10_000 });
+  await vi.waitUntil(() => lines.length === 1, { timeout: 1_000 });
   expect(lines).toEqual([expect.objectContaining({ code: 'OK', ms: 1.23, caller: 'resource_server:orders' })]);
 });
 
