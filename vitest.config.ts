@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 
 /** Of what starts servers that nobody shares, and mostly waits: two on two cores, where there would be one. */
 const maxWorkers = Math.max(2, availableParallelism() - 1);
+/** It does nothing for a minute: beside others. */
+const upkeep = 'test/faults/upkeep.test.ts';
 
 export default defineConfig({
   test: {
@@ -30,6 +32,7 @@ export default defineConfig({
             'test/store/**/*.test.ts',
             'test/model/**/*.test.ts',
             'test/interop/jose/**/*.test.ts',
+            upkeep,
           ],
         },
       },
@@ -38,10 +41,14 @@ export default defineConfig({
         // One stack serves all of these; each file works in a tenant of its own, and some revoke all there are.
         test: {
           name: 'system',
-          include: ['test/e2e/**/*.test.ts', 'test/interop/*.test.ts'],
+          include: ['test/e2e/*.test.ts', 'test/interop/*.test.ts'],
           globalSetup: 'test/harness/shared-stack.ts',
           fileParallelism: false,
         },
+      },
+      {
+        extends: true,
+        test: { name: 'confidentiality', include: ['test/e2e/confidentiality/*.test.ts'], maxWorkers },
       },
       {
         extends: true,
@@ -58,6 +65,7 @@ export default defineConfig({
         test: {
           name: 'faults',
           include: ['test/faults/**/*.test.ts', 'test/start/**/*.test.ts'],
+          exclude: [upkeep],
           fileParallelism: false,
           testTimeout: 120_000,
         },

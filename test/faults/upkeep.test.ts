@@ -39,11 +39,11 @@ test('Hydra issue 3784: a service drops the days that are spent by itself, and m
   // Once a minute.
   await untilKept(90_000);
   expect((await own.world.validate(token)).active).toBe(true);
-});
+}, 120_000);
 
 test('one that starts does so at once', async () => {
   await neglect();
   await own.stack.startAnother('revocation', await freePair());
   await untilKept(30_000);
   expect((await own.world.validate((await own.world.issue()).token)).active).toBe(true);
-});
+}, 60_000);

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { type Canary, findCanaries, type Source } from '../../harness/canary.ts';
-import { fixtureCanary, kafkaSnappyJava, kafkaZstd, lz4Cli } from '../../harness/canary-fixtures.ts';
-import { kafkaTopics } from '../../harness/canary-sources.ts';
+import { type Canary, findCanaries, type Source } from '../harness/canary.ts';
+import { fixtureCanary, kafkaSnappyJava, kafkaZstd, lz4Cli } from '../harness/canary-fixtures.ts';
+import { kafkaTopics } from '../harness/canary-sources.ts';
 
 const brokers = inject('stack').kafkaBrokers;
 const secretNamed = (name: string): string => `canary-${name}-5f0c1b7a@example.org`;
