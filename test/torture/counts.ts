@@ -54,8 +54,16 @@ function onlyCausesIn(histories: readonly Event[][]): string[] {
   });
 }
 
-/** The same in a line. */
-export function countsText(events: readonly Event[]): string {
-  const count = (type: Event['type']) => events.filter((event) => event.type === type).length.toLocaleString('en');
-  return `${count('issued')} issued, ${count('revoked')} revoked, ${count('answered')} answers`;
+/** Tells, in a line, how many there are by now. Only what is new is looked at: all that a long run has done is too much. */
+export function tellingCounts(events: readonly Event[]): () => string {
+  const counts = { issued: 0, revoked: 0, answered: 0, completed: 0 } satisfies Record<Event['type'], number>;
+  let counted = 0;
+  return () => {
+    for (const { type } of events.slice(counted)) counts[type]++;
+    counted = events.length;
+    const [issued, revoked, answered] = [counts.issued, counts.revoked, counts.answered].map((n) =>
+      n.toLocaleString('en'),
+    );
+    return `${issued} issued, ${revoked} revoked, ${answered} answers`;
+  };
 }

@@ -21,7 +21,7 @@ const longerLife = { seconds: 2n * longLife.seconds };
 /** In how many of the races the signing key is rotated. */
 const rotatingShareOf = (level: Target['level']): number => (level === 'signing_key' ? 0.5 : 0.05);
 /** How many take a consent from before, be it one that has been withdrawn, and of how many. */
-const [earlierShare, earlierMax] = [0.1, 20];
+const [earlierShare, earlierMax] = [0.1, 80];
 /** In how many the tokens can be renewed. */
 const renewableShareOf = (level: Target['level']): number => (level === 'family' ? 1 : 0.3);
 /** In how many tokens are derived from others: of what a grant allowed nothing else revokes these. */
@@ -163,7 +163,7 @@ async function holderFor(
   random: Random,
   recorded: Recorded,
 ): Promise<Holder | null> {
-  const earlier = recorded.consents.filter(({ tenantId }) => tenantId === arena.tenantId).slice(-earlierMax);
+  const earlier = recorded.consents.filter(({ tenantId }) => tenantId === arena.tenantId);
   const isOfNew = level === 'disabled_app' || level === 'grant' || arena.front.life.since !== null;
   if (!isOfNew && earlier.length > 0 && random.next() < earlierShare) return random.of(earlier);
   const userId = random.of(userIds);
@@ -289,6 +289,8 @@ async function consent(
   const consentId = (await attempt(recorded, 'RecordConsent', call))?.consent?.consentId;
   if (consentId === undefined) return null;
   // Other races have another server in front.
-  if (arena.front.life.since === null) recorded.consents.push({ tenantId, app, userId, consentId });
+  if (arena.front.life.since === null) {
+    recorded.consents = [...recorded.consents, { tenantId, app, userId, consentId }].slice(-earlierMax);
+  }
   return consentId;
 }

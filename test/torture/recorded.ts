@@ -28,7 +28,8 @@ export interface Recorded {
   readonly events: Event[];
   /** Revocations that have not been answered: some of them have happened. */
   readonly underWay: Set<Revoked>;
-  readonly consents: Consent[];
+  /** The last ones. */
+  consents: Consent[];
   /** Tokens that the last races have left behind: they may be alive for longer than a race lasts. */
   left: Held[];
   /** Tokens whose record has not been read yet: where in the events each is, by its id. */

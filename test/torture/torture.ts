@@ -20,7 +20,7 @@ import { clocksPreload } from '../harness/machine-clocks.ts';
 import { shared } from '../harness/shared-stack.ts';
 import { bootstrapped, longLife, openWorld, type World } from '../harness/world.ts';
 import { type App, type Arena, grantsIn, lastingLife } from './arena.ts';
-import { countsOf, countsText } from './counts.ts';
+import { countsOf, tellingCounts } from './counts.ts';
 import { faults } from './faults.ts';
 import { fenceMilliseconds } from './history.ts';
 import { judge, type Violation } from './judge.ts';
@@ -99,16 +99,20 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   let violations: Violation[] = [];
   const isOver = () =>
     performance.now() > began + seconds * 1_000 || violations.length > 0 || options.signal?.aborted === true;
+  const over = new AbortController();
+  /** Ends early where the run does. */
+  const pause = (milliseconds: number) => sleep(milliseconds, undefined, { signal: over.signal }).catch(() => {});
 
-  const races = Array.from({ length: racesAtOnce }, async (_, i) => {
+  const racers = Array.from({ length: racesAtOnce }, async (_, i) => {
     const mine = seeded(seed + 1 + i);
     const its = { restMilliseconds: restMillisecondsOf(options.seconds), ...racing[options.guard ?? ''] };
     while (!isOver()) await race(mine.of(arenas), mine, recorded, its);
   });
-  const faulting = injectFaults(victims, random, options, injected, isOver);
+  const races = Promise.all(racers).finally(() => over.abort());
+  const faulting = injectFaults(victims, random, options, injected, pause, isOver);
   const every = async (milliseconds: number, work: () => Promise<unknown>) => {
     while (!isOver()) {
-      await sleep(milliseconds);
+      await pause(milliseconds);
       await work();
     }
   };
@@ -120,12 +124,13 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     violations = judge(happened(recorded), recorded.restores);
     judgedNext = start + (performance.now() - start) / judgingShare;
   });
+  const countsText = tellingCounts(recorded.events);
   const telling = every(tellMilliseconds, async () => {
     const done = () => ({ counts: countsOf(recorded), faults: Object.fromEntries(injected) });
     if (goal?.isReached(done())) seconds = options.seconds;
-    onProgress(`${countsText(recorded.events)}; ${[...injected.values()].reduce((sum, n) => sum + n, 0)} faults`);
+    onProgress(`${countsText()}; ${[...injected.values()].reduce((sum, n) => sum + n, 0)} faults`);
   });
-  await Promise.all([...races, faulting, reading, judging, telling]);
+  await Promise.all([races, faulting, reading, judging, telling]);
   for (const { process } of victims.replicas) noteIfDead(victims, process);
   // One that is wrong on purpose need not.
   if (options.guard === null) await requireRecovered(arenas[0] as Arena, recorded);
@@ -240,11 +245,13 @@ async function injectFaults(
   random: Random,
   { faults: wanted, seconds }: TortureOptions,
   injected: Map<string, number>,
+  pause: (milliseconds: number) => Promise<void>,
   isOver: () => boolean,
 ): Promise<void> {
   let waiting: string[] = [];
   while (wanted.length > 0 && !isOver()) {
-    await sleep(random.next() * calmMillisecondsOf(seconds));
+    await pause(random.next() * calmMillisecondsOf(seconds));
+    if (isOver()) return;
     // Each comes as often as every other.
     if (waiting.length === 0) waiting = [...wanted];
     const [name = ''] = waiting.splice(random.below(waiting.length), 1);
