@@ -35,7 +35,7 @@ const kindsStatement = `
 /** Of how many policies the rules that hold for issued tokens are remembered: all resource servers of a tenant share them. */
 const policiesMax = 1_000;
 /** Of how many resource servers it is remembered what they are shown. */
-const releasesMax = 10_000;
+const releasesMax = 20_000;
 
 /**
  * What resource servers are shown, remembered for as long as no revision has changed it. It is asked for as records are: of
