@@ -11,7 +11,7 @@ export interface System<State, Invariant> {
   readonly initial: State;
   /** Every step that is possible in the state, which is left as it is. */
   readonly steps: (state: State) => readonly Step<State, Invariant>[];
-  /** The same for equal states and for no others. */
+  /** The same for equal states and for no others, or for others as seldom as two texts have the same hash. */
   readonly key: (state: State) => string;
 }
 
