@@ -97,9 +97,9 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   const began = performance.now();
   let seconds = goal?.secondsMax ?? options.seconds;
   let violations: Violation[] = [];
-  const isOver = () =>
-    performance.now() > began + seconds * 1_000 || violations.length > 0 || options.signal?.aborted === true;
   const over = new AbortController();
+  const hasEnough = () => performance.now() > began + seconds * 1_000 || violations.length > 0;
+  const isOver = () => hasEnough() || over.signal.aborted || options.signal?.aborted === true;
   /** Ends early where the run does. */
   const pause = (milliseconds: number) => sleep(milliseconds, undefined, { signal: over.signal }).catch(() => {});
 
