@@ -175,11 +175,9 @@ export function adopt(configuration: Configuration, next: State, validator: Vali
   validator.watermarks = guards.watermarksDropped ? loaded.watermarks : theHigher(before, loaded.watermarks);
   validator.load = null;
   if (shownOf(configuration).length > 0) validator.releasedAt = loaded.head.length;
-  if (validator.isUp) {
-    raiseGeneration(validator);
-    // Whichever server told it: only the next question proves that it is the one in force.
-    validator.provenAt = null;
-  } else prove(validator, loaded.sentAt);
+  if (validator.isUp) raiseGeneration(validator);
+  // Whichever server told another history: only the next question proves that it is the one in force.
+  validator.provenAt = validator.isUp ? null : loaded.sentAt;
   validator.isUp = true;
   for (const exchange of validator.exchanges) {
     if (!exchange.question && !exchange.read) exchange.question = questionOf(next, validator);
