@@ -186,6 +186,23 @@ test('what is shown is read once for all who want it, and the follower is as far
   expect(reads.count()).toBe(2);
 });
 
+test('what resource servers of several tenants are shown is read together, each by the policy of its own', async () => {
+  const [strict, open] = [await addTenant(), await addTenant()];
+  await writePolicy(strict, 1, 'held', { holdsForIssuedTokens: true });
+  const asked = await Promise.all(
+    [strict, open, strict].map(async (tenantId) => [tenantId, await addServer(tenantId)] as const),
+  );
+  const follower = await store.follow();
+  const reads = countingReads();
+  const releases = releaseReader(reads.database, store.keys.mac, follower);
+  const shown = await Promise.all(
+    asked.map(([tenantId, audience]) => releases.releaseOf(tenantId, audience, 0, follower.generation)),
+  );
+  expect(shown.map(({ holds }) => holds !== null)).toEqual([true, false, true]);
+  expect(shown.map(({ stalenessMax }) => stalenessMax)).toEqual([Infinity, Infinity, Infinity]);
+  expect(reads.count()).toBe(1);
+});
+
 test('a resource server that was not written under our key is shown nobody, and nothing that is old', async () => {
   const tenantId = await addTenant();
   const audience = await addServer(tenantId, { releasedClaims: ['email'], pairwiseSector: 'sector.example.com' });

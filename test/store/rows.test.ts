@@ -359,3 +359,18 @@ test('an audience is one in all tenants, also for who can see its own alone', as
 test('upkeep works on all tenants', async () => {
   expect(await said(as.upkeep, 'select distinct tenant_id from consent order by 1')).toEqual([['ours'], ['theirs']]);
 });
+
+test('what is shown, read together, is shown of its own tenant alone', async () => {
+  const follower = await store.follow();
+  const releases = releaseReader(as.validator, store.keys.mac, follower);
+  const asked = [
+    ['theirs', theirs.audience],
+    ['ours', theirs.audience],
+    ['theirs', ours.audience],
+    ['ours', ours.audience],
+  ] as const;
+  const shown = await Promise.all(
+    asked.map(([tenantId, audience]) => releases.releaseOf(tenantId, audience, 0, follower.generation)),
+  );
+  expect(shown.map(({ claims }) => claims)).toEqual([['email'], [], [], ['email']]);
+});
