@@ -186,21 +186,50 @@ test('what is shown is read once for all who want it, and the follower is as far
   expect(reads.count()).toBe(2);
 });
 
-test('what resource servers of several tenants are shown is read together, each by the policy of its own', async () => {
-  const [strict, open] = [await addTenant(), await addTenant()];
-  await writePolicy(strict, 1, 'held', { holdsForIssuedTokens: true });
-  const asked = await Promise.all(
-    [strict, open, strict].map(async (tenantId) => [tenantId, await addServer(tenantId)] as const),
-  );
+test('what resource servers of several tenants are shown is read together, each by the policy and the apps of its own', async () => {
+  const tenantIds = [await addTenant(), await addTenant(), await addTenant()];
+  const [strict = '', harsh = '', open = ''] = tenantIds;
+  const [{ limits }] = defaultPolicy(open).rules as [Rule];
+  for (const tenantId of tenantIds) await addApps(tenantId, `${tenantId}-app`);
+  await writePolicy(strict, 1, 'strict', { holdsForIssuedTokens: true });
+  await writePolicy(harsh, 1, 'harsh', { holdsForIssuedTokens: true, limits: { ...limits, scopes: ['read'] } });
+  const homes = [strict, harsh, open, strict];
+  const asked = await Promise.all(homes.map(async (tenantId) => [tenantId, await addServer(tenantId)] as const));
   const follower = await store.follow();
   const reads = countingReads();
   const releases = releaseReader(reads.database, store.keys.mac, follower);
   const shown = await Promise.all(
     asked.map(([tenantId, audience]) => releases.releaseOf(tenantId, audience, 0, follower.generation)),
   );
-  expect(shown.map(({ holds }) => holds !== null)).toEqual([true, false, true]);
-  expect(shown.map(({ stalenessMax }) => stalenessMax)).toEqual([Infinity, Infinity, Infinity]);
   expect(reads.count()).toBe(1);
+  const capsOf = (ofTenant: string) => {
+    const token = { appId: `${ofTenant}-app`, audience: 's', usage: 'test', scopes: ['read'], lineage: [] } as never;
+    return Promise.all(shown.map(async ({ holds }) => (await holds?.capsOf([token]))?.[0]?.scopes ?? 'any'));
+  };
+  const nothing = new Set();
+  expect(await capsOf(strict)).toEqual(['any', nothing, 'any', 'any']);
+  expect(await capsOf(harsh)).toEqual([nothing, new Set(['read']), 'any', nothing]);
+  expect(reads.count()).toBe(3);
+});
+
+test('of what a resource server was shown under another policy of its tenant nothing is remembered', async () => {
+  const tenantId = await addTenant();
+  const [one, other] = [await addServer(tenantId), await addServer(tenantId)];
+  await writePolicy(tenantId, 1, 'first', { holdsForIssuedTokens: true });
+  const follower = await store.follow();
+  const reads = countingReads();
+  const releases = releaseReader(reads.database, store.keys.mac, follower);
+  const shown = (audience: string, revision: number) =>
+    releases.releaseOf(tenantId, audience, revision, follower.generation);
+  await Promise.all([shown(one, 0), shown(other, 0)]);
+  await Promise.all([shown(one, 0), shown(other, 0)]);
+  expect(reads.count()).toBe(1);
+  await writePolicy(tenantId, 2, 'second', { holdsForIssuedTokens: true });
+  await follower.refresh();
+  await shown(one, follower.releasedAt(tenantId, one));
+  expect(reads.count()).toBe(2);
+  await shown(other, 0);
+  expect(reads.count()).toBe(3);
 });
 
 test('a resource server that was not written under our key is shown nobody, and nothing that is old', async () => {

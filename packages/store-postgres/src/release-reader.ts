@@ -5,7 +5,6 @@ import {
   Holds,
   holdsForIssued,
   type Mac,
-  nothingAllowed,
   type Release,
   type ReleaseReader,
   type ResourceServer,
@@ -31,20 +30,47 @@ const releasesStatement = `
       select ${policyColumns} from policy p where p.tenant_id = w.policy_of order by p.version desc limit 1
     ) p on true`;
 
-/** It stands in the rows of the head. */
 const kindsStatement = `
   select tail.*, ${columnsOf('app', 'a')}
     from (${tailSelect}) tail
-    left join app a on tail.part = 0 and a.app_id = any($2) and a.tenant_id = $3`;
+    left join unnest($2::text[], $3::text[]) as w (app_id, tenant_id) on tail.part = 0
+    left join lateral (select * from app e where e.app_id = w.app_id limit 1) a on a.tenant_id = w.tenant_id`;
 
-/** Of how many policies the rules that hold for issued tokens are remembered: all resource servers of a tenant share them. */
-const policiesMax = 1_000;
-/** Of how many resource servers it is remembered what they are shown. */
-const releasesMax = 20_000;
+/**
+ * How much is read together, and how much of that at a time: a transaction for each would cost more than what is in it, but
+ * entries and policies can be large.
+ */
+const gathering = { batchMax: 32, lanes: 2, waitingMax: 20_000 };
 
-/** What resource servers are sought by. */
-const keyOf = ({ tenantId, audience }: { readonly tenantId: string; readonly audience: string }): string =>
-  JSON.stringify([tenantId, audience]);
+/** How many characters the policies and entries have of which something is remembered: in memory that takes a few times as much. */
+const charactersMax = 128 * 1_048_576;
+/** What is remembered of one counts as much, however short it is. */
+const charactersMin = 500;
+
+/** What is remembered of a tenant. */
+interface OfTenant {
+  /** Of its policy; null: nobody has made any. */
+  readonly policyMac: string | null;
+  /** The rules of it that hold for issued tokens; null: there are none. */
+  readonly rules: RuleIndex | null;
+  /** By audience, under that policy. */
+  readonly releases: Map<string, { readonly release: Release; readonly characters: number }>;
+  /** Of all that. */
+  readonly characters: number;
+}
+
+interface Wanted {
+  readonly tenantId: string;
+  readonly audience: string;
+  readonly generation: number;
+}
+
+interface WantedKind {
+  readonly tenantId: string;
+  readonly appId: string;
+}
+
+const keyOf = (tenantId: string, id: string): string => JSON.stringify([tenantId, id]);
 
 /**
  * What resource servers are shown, remembered for as long as no revision has changed it. It is asked for as records are: of
@@ -56,11 +82,11 @@ export function releaseReader(
   follower: Pick<Follower, 'askUntilCovered' | 'generation'>,
 ): ReleaseReader {
   let rememberedOf = -1;
-  const remembered = new LRUCache<string, { readonly tenantId: string; readonly release: Release }>({
-    max: releasesMax,
+  const remembered = new LRUCache<string, OfTenant>({
+    maxSize: charactersMax,
+    sizeCalculation: ({ characters }) => characters,
   });
   const underWay = new Map<string, Promise<Release>>();
-  const indexes = new LRUCache<string, { readonly key: string; readonly index: RuleIndex }>({ max: policiesMax });
 
   /** The rows of the head, with what was asked for. */
   async function ask(
@@ -73,7 +99,7 @@ export function releaseReader(
       tail,
       generation: asRead,
     } = await follower.askUntilCovered(async ({ revision }) => {
-      const rows = await database.of(tenantIds).query({ ...statement, values: [revision, ...values] });
+      const rows = await database.of([...new Set(tenantIds)]).query({ ...statement, values: [revision, ...values] });
       return { rows, tail: tailOf(rows) };
     });
     return {
@@ -83,78 +109,86 @@ export function releaseReader(
     };
   }
 
-  async function kindsOf(tenantId: string, appIds: readonly string[]): Promise<ReadonlyMap<string, AppKind>> {
-    const { found } = await ask([tenantId], { name: 'app kinds', text: kindsStatement }, [appIds, tenantId]);
-    const stored = found.map((columns) => storedOf('app', columns, mac)).filter((one) => one !== null);
-    return new Map(
-      stored.map(({ entry: { appId, clientType, hostingType, environment } }) => [
-        appId,
-        { clientType, hostingType, environment },
-      ]),
-    );
-  }
-
-  /** The rules that hold for issued tokens; null: there are none. */
-  function indexOf(tenantId: string, policy: Row): RuleIndex | null {
-    const [, version, text, storedMac] = policy as [string, number | null, string, string];
-    if (version === null) return null;
-    const key = policyMacOf(mac, tenantId, version, text);
-    const isOurs = key === storedMac;
-    const rules = isOurs ? policyOf(policy, mac).policy.rules.filter(holdsForIssued) : nothingAllowed;
-    if (rules.length === 0) return null;
-    const known = indexes.get(tenantId);
-    const index = known?.key === key ? known.index : new RuleIndex(rules);
-    if (isOurs) indexes.set(tenantId, { key, index });
-    return index;
-  }
-
-  interface Wanted {
-    readonly tenantId: string;
-    readonly audience: string;
-    readonly generation: number;
-  }
-
-  // A transaction for each would cost more than what is in it.
-  const read = gather(
-    readAll,
-    { batchMax: 64, lanes: 2, waitingMax: 20_000 },
-    { keyOf: ({ tenantId }: Wanted) => tenantId },
-  );
-
-  async function readAll(wanted: readonly Wanted[]): Promise<Release[]> {
+  async function readKinds(wanted: readonly WantedKind[]): Promise<(AppKind | null)[]> {
     const tenantIds = wanted.map(({ tenantId }) => tenantId);
-    const each = [...new Set(tenantIds)];
+    const appIds = wanted.map(({ appId }) => appId);
+    const { found } = await ask(tenantIds, { name: 'app kinds', text: kindsStatement }, [appIds, tenantIds]);
+    const kinds = new Map<string, AppKind>();
+    for (const columns of found) {
+      const stored = storedOf('app', columns, mac);
+      if (!stored) continue;
+      const { tenantId, appId, clientType, hostingType, environment } = stored.entry;
+      kinds.set(keyOf(tenantId, appId), { clientType, hostingType, environment });
+    }
+    return wanted.map(({ tenantId, appId }) => kinds.get(keyOf(tenantId, appId)) ?? null);
+  }
+  const readKind = gather(readKinds, gathering, { keyOf: ({ tenantId }) => tenantId });
+
+  async function readReleases(wanted: readonly Wanted[]): Promise<Release[]> {
+    const tenantIds = wanted.map(({ tenantId }) => tenantId);
     const policiesOf = tenantIds.map((tenantId, at) => (tenantIds.indexOf(tenantId) === at ? tenantId : null));
     const audiences = wanted.map(({ audience }) => audience);
     const statement = { name: 'releases', text: releasesStatement };
-    const { found, revision, asRead } = await ask(each, statement, [audiences, tenantIds, policiesOf]);
+    const { found, revision, asRead } = await ask(tenantIds, statement, [audiences, tenantIds, policiesOf]);
     const policies = new Map<string, Row>();
-    const shown = new Map<string, ResourceServer | null>();
+    const servers = new Map<string, Row>();
     for (const [audience, tenantId, owner, ...columns] of found as [string, string, string | null, ...unknown[]][]) {
       if (owner !== null) policies.set(owner, columns.slice(columnsCount));
-      const stored = storedOf('resource_server', columns.slice(0, columnsCount), mac);
-      shown.set(keyOf({ audience, tenantId }), stored?.entry ?? null);
+      servers.set(keyOf(tenantId, audience), columns.slice(0, columnsCount));
     }
-    const held = new Map(each.map((tenantId) => [tenantId, indexOf(tenantId, policies.get(tenantId) ?? [])]));
+    const under = new Map<string, OfTenant>();
     return wanted.map(({ tenantId, audience, generation }) => {
-      const resourceServer = shown.get(keyOf({ audience, tenantId })) ?? null;
-      const release = releaseFrom(tenantId, resourceServer, held.get(tenantId) ?? null, revision);
-      if (resourceServer && generation === rememberedOf && generation === asRead) {
-        remembered.set(audience, { tenantId, release });
-      }
+      const ofTenant = under.get(tenantId) ?? underPolicy(tenantId, policies.get(tenantId) ?? []);
+      const server = servers.get(keyOf(tenantId, audience)) ?? [];
+      const resourceServer = storedOf('resource_server', server, mac)?.entry ?? null;
+      const release = releaseFrom(tenantId, resourceServer, ofTenant.rules, revision);
+      const isKept = resourceServer && generation === rememberedOf && generation === asRead;
+      under.set(tenantId, isKept ? remember(tenantId, ofTenant, audience, release, server) : ofTenant);
       return release;
     });
+  }
+  const readRelease = gather(readReleases, gathering, { keyOf: ({ tenantId }) => tenantId });
+
+  /** What is remembered of the tenant; nothing of what was under another policy. */
+  function underPolicy(tenantId: string, policy: Row): OfTenant {
+    const [, version, text, storedMac] = policy as [string, number | null, string, string];
+    const policyMac = version === null ? null : policyMacOf(mac, tenantId, version, text);
+    const isOurs = policyMac === null || policyMac === storedMac;
+    const known = remembered.get(tenantId);
+    if (isOurs && known?.policyMac === policyMac) return known;
+    const held = version === null ? [] : policyOf(policy, mac).policy.rules.filter(holdsForIssued);
+    return {
+      policyMac,
+      rules: held.length > 0 ? new RuleIndex(held) : null,
+      releases: new Map(),
+      characters: charactersMin + (held.length > 0 ? String(text).length : 0),
+    };
+  }
+
+  function remember(
+    tenantId: string,
+    ofTenant: OfTenant,
+    audience: string,
+    release: Release,
+    [, , text]: Row,
+  ): OfTenant {
+    const before = ofTenant.releases.get(audience)?.characters ?? 0;
+    const characters = charactersMin + (text as string).length;
+    ofTenant.releases.set(audience, { release, characters });
+    const grown = { ...ofTenant, characters: ofTenant.characters - before + characters };
+    remembered.set(tenantId, grown);
+    return grown;
   }
 
   /** One that is not known is told nothing, in nobody's terms, and nothing that is old. */
   function releaseFrom(
     tenantId: string,
     resourceServer: ResourceServer | null,
-    index: RuleIndex | null,
+    rules: RuleIndex | null,
     revision: number,
   ): Release {
     const { releasedClaims: claims = [], pairwiseSector = '', scopes = [] } = resourceServer ?? {};
-    const holds = index && new Holds(index, scopes, (appIds) => kindsOf(tenantId, appIds));
+    const holds = rules && new Holds(rules, scopes, (appId) => readKind({ tenantId, appId }));
     const stalenessMax = resourceServer ? (resourceServer.stalenessMax ?? Infinity) * 1_000 : 0;
     return { claims, pairwiseSector, holds, stalenessMax, revision };
   }
@@ -162,7 +196,7 @@ export function releaseReader(
   /** Whoever wants it meanwhile looks at its revision, and asks again where something has changed since. */
   function shared(wanted: Wanted): Promise<Release> {
     const key = JSON.stringify([wanted.tenantId, wanted.audience, wanted.generation]);
-    const reading = underWay.get(key) ?? read(wanted).finally(() => underWay.delete(key));
+    const reading = underWay.get(key) ?? readRelease(wanted).finally(() => underWay.delete(key));
     underWay.set(key, reading);
     return reading;
   }
@@ -171,9 +205,8 @@ export function releaseReader(
     releaseOf(tenantId, audience, revision, generation) {
       if (generation !== rememberedOf) remembered.clear();
       rememberedOf = generation;
-      const known = remembered.get(audience);
-      const isGood = known?.tenantId === tenantId && known.release.revision >= revision;
-      return isGood ? known.release : shared({ tenantId, audience, generation });
+      const known = remembered.get(tenantId)?.releases.get(audience)?.release;
+      return known && known.revision >= revision ? known : shared({ tenantId, audience, generation });
     },
   };
 }

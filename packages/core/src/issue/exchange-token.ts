@@ -1,5 +1,5 @@
 import type { Act } from '../access/act.ts';
-import { actsIn, requireKind, requireScope } from '../access/rights.ts';
+import { actsIn, refreshAudience, requireKind, requireScope } from '../access/rights.ts';
 import type { ConsentAsOf } from '../consents/ports.ts';
 import { withEnd } from '../consents/withdrawn.ts';
 import {
@@ -105,6 +105,8 @@ async function findParent(act: Act, command: ExchangeCommand, ports: ExchangePor
     now,
     watermarks,
   } = await ports.records([{ key: found.located.key, tenantIds: caller.tenantIds }], act.signal);
+  // Of what is for no resource server no policy need be asked.
+  if (record && (record.tokenClass !== 'token' || record.audience === refreshAudience)) throw new TokenNotHonoured();
   const opened = record && !watermarks.revokes(record) ? await found.method.open(found.located, record) : null;
   const audience = caller.kind === 'resource_server' ? caller.name : (record?.audience ?? '');
   const request = caller.kind === 'resource_server' ? command.request : null;

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { StoreUnavailable } from '../errors.ts';
 import type { App } from '../register/registration.ts';
 import { ancestor, record } from '../test-record.ts';
 import { registration } from '../test-registry.ts';
@@ -17,10 +18,10 @@ const rule = (match: Partial<Match>, limits: Partial<Limits> = { scopes: [] }): 
   match: { ...anything, ...match },
   limits: { ...unlimited, ...limits },
 });
-const kinds = async () => new Map([['a1', app]]);
+const kindOf = async (appId: string) => (appId === 'a1' ? app : null);
 
 async function refuses(rules: readonly Rule[], token: TokenRecord, owned = registration.resourceServer?.scopes ?? []) {
-  const [cap = null] = await new Holds(new RuleIndex(rules), owned, kinds).capsOf([token]);
+  const [cap = null] = await new Holds(new RuleIndex(rules), owned, kindOf).capsOf([token]);
   return cap !== null && isBeyond(cap, token);
 }
 
@@ -76,19 +77,33 @@ test('of an app that is not known nothing is honoured', async () => {
   expect(await refuses([rule({ usage: ['batch'] })], record({ appId: 'a9' }))).toBe(true);
 });
 
-test('of what kind an app is, is read once, for all that are asked for at once', async () => {
-  const asked: (readonly string[])[] = [];
-  const holds = new Holds(new RuleIndex([rule({})]), registration.resourceServer?.scopes ?? [], async (appIds) => {
-    asked.push(appIds);
-    return kinds();
+test('of what kind an app is, is read once, also for those who ask at once', async () => {
+  const asked: string[] = [];
+  const holds = new Holds(new RuleIndex([rule({})]), registration.resourceServer?.scopes ?? [], (appId) => {
+    asked.push(appId);
+    return kindOf(appId);
   });
   const token = record();
   expect(holds.capOf(token)).toBeUndefined();
-  const caps = await holds.capsOf([token, null, record({ appId: 'a9' }), token]);
+  const [caps] = await Promise.all([
+    holds.capsOf([token, null, record({ appId: 'a9' }), token]),
+    holds.capsOf([token]),
+  ]);
   expect(caps.map((cap) => cap && isBeyond(cap, token))).toEqual([true, null, true, true]);
   expect(holds.capOf(token)).toBe(caps[0]);
   await holds.capsOf([token]);
-  expect(asked).toEqual([['a1', 'a9']]);
+  expect(asked).toEqual(['a1', 'a9']);
+});
+
+test('of what kind an app is, is asked anew where that failed', async () => {
+  let isAway = true;
+  const holds = new Holds(new RuleIndex([rule({})]), registration.resourceServer?.scopes ?? [], async (appId) => {
+    if (isAway) throw new StoreUnavailable();
+    return kindOf(appId);
+  });
+  await expect(holds.capsOf([record()])).rejects.toThrow(StoreUnavailable);
+  isAway = false;
+  expect(await holds.capsOf([record()])).toEqual([expect.anything()]);
 });
 
 const orAny = <Value>(...values: readonly Value[]) => fc.option(fc.subarray([...values]));

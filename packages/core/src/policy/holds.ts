@@ -1,4 +1,3 @@
-import { gather } from '../gather.ts';
 import type { Scope } from '../register/registration.ts';
 import type { TokenRecord, Usage } from '../tokens/token-record.ts';
 import type { Cap } from './cap.ts';
@@ -9,11 +8,8 @@ import type { RuleIndex } from './rule-index.ts';
 /** What rules tell apps apart by. */
 export type AppKind = Pick<Dimensions, 'clientType' | 'hostingType' | 'environment'>;
 
-/**
- * What kinds of apps these are; those that are not known are left out.
- * @throws StoreUnavailable
- */
-export type ReadAppKinds = (appIds: readonly string[]) => Promise<ReadonlyMap<string, AppKind>>;
+/** Of what kind an app is; null: there is no such app. @throws StoreUnavailable, Overloaded */
+export type ReadAppKind = (appId: string) => Promise<AppKind | null>;
 
 /** Of how many apps it is remembered of what kind they are. */
 const rememberedMax = 10_000;
@@ -27,25 +23,19 @@ const nothing: Cap = { by: 'policy', scopes: new Set() };
 export class Holds {
   readonly #rules: RuleIndex;
   readonly #owned: readonly Scope[];
-  /** Null: there is no such app. */
-  readonly #readKind: (appId: string) => Promise<AppKind | null>;
+  readonly #readKind: ReadAppKind;
   /** Null: there is no such app. */
   readonly #kinds = new Map<string, AppKind | null>();
+  readonly #underWay = new Map<string, Promise<AppKind | null>>();
 
   /**
    * @param rules those that hold for issued tokens.
    * @param owned the scopes of the resource server; none where it is not known, for nobody can tell then how much harm they do.
    */
-  constructor(rules: RuleIndex, owned: readonly Scope[], readKinds: ReadAppKinds) {
+  constructor(rules: RuleIndex, owned: readonly Scope[], readKind: ReadAppKind) {
     this.#rules = rules;
     this.#owned = owned;
-    this.#readKind = gather(
-      async (appIds) => {
-        const kinds = await readKinds(appIds);
-        return appIds.map((appId) => kinds.get(appId) ?? null);
-      },
-      { batchMax: 500, lanes: 1, waitingMax: 20_000 },
-    );
+    this.#readKind = readKind;
   }
 
   /** The cap that holds for the token; null: none; undefined: of what kind its app is has yet to be read. */
@@ -54,7 +44,7 @@ export class Holds {
     return kind === undefined ? undefined : this.#capFor(record, kind);
   }
 
-  /** The caps that hold for tokens, in order; null where none does. @throws StoreUnavailable */
+  /** The caps that hold for tokens, in order; null where none does. @throws StoreUnavailable, Overloaded */
   async capsOf(records: readonly (TokenRecord | null)[]): Promise<readonly (Cap | null)[]> {
     const kinds = await this.#kindsOf([...new Set(records.flatMap((record) => record?.appId ?? []))]);
     return records.map((record) => record && this.#capFor(record, kinds.get(record.appId ?? '') ?? null));
@@ -64,7 +54,7 @@ export class Holds {
     // Taken before others are read: those may push it out of what is remembered.
     const kinds = new Map(appIds.map((appId) => [appId, this.#kinds.get(appId)]));
     const unknown = appIds.filter((appId) => kinds.get(appId) === undefined);
-    const read = await Promise.all(unknown.map((appId) => this.#readKind(appId)));
+    const read = await Promise.all(unknown.map((appId) => this.#shared(appId)));
     if (this.#kinds.size + unknown.length > rememberedMax) this.#kinds.clear();
     unknown.forEach((appId, i) => {
       const kind = read[i] ?? null;
@@ -72,6 +62,12 @@ export class Holds {
       this.#kinds.set(appId, kind);
     });
     return kinds as ReadonlyMap<string, AppKind | null>;
+  }
+
+  #shared(appId: string): Promise<AppKind | null> {
+    const reading = this.#underWay.get(appId) ?? this.#readKind(appId).finally(() => this.#underWay.delete(appId));
+    this.#underWay.set(appId, reading);
+    return reading;
   }
 
   /** Of an app that is not known nothing can be said: it has nothing. */

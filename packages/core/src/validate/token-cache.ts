@@ -28,8 +28,8 @@ export interface KnownToken {
   /** Without what was sealed. */
   readonly record: TokenRecord;
   readonly opened: Opened;
-  /** What its resource server was told of it last, and what it was shown then; null: nothing yet. */
-  lastTold: { readonly release: Release; readonly told: Told } | null;
+  /** What its resource server was told of it last, and by what it is shown; null: nothing yet. */
+  lastTold: (Pick<Release, 'claims' | 'pairwiseSector'> & { readonly told: Told }) | null;
 }
 
 /** What an entry takes beside what is counted of its texts and claims: objects, and its place in the cache. */

@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { CallerNotAllowed, Fenced, StoreUnavailable } from '../errors.ts';
-import { Holds, type ReadAppKinds } from '../policy/holds.ts';
+import { Holds, type ReadAppKind } from '../policy/holds.ts';
 import { defaultPolicy, type Rule } from '../policy/policy.ts';
 import { RuleIndex } from '../policy/rule-index.ts';
 import type { App } from '../register/registration.ts';
@@ -233,10 +233,10 @@ test('what was shown in a history that has been replaced meanwhile is not', asyn
 });
 
 /** What a policy holds against all tokens that have more than these scopes. */
-const holding = (scopes: readonly string[], readKinds: ReadAppKinds = async () => new Map([['a1', app]])) => {
+const holding = (scopes: readonly string[], readKind: ReadAppKind = async () => app) => {
   const [rule] = defaultPolicy('t1').rules as [Rule];
   const limited = { ...rule, limits: { ...rule.limits, scopes } };
-  return new Holds(new RuleIndex([limited]), registration.resourceServer?.scopes ?? [], readKinds);
+  return new Holds(new RuleIndex([limited]), registration.resourceServer?.scopes ?? [], readKind);
 };
 const app = registration.app as App;
 const explaining = actOf({ scopes: ['tokens:validate', 'tokens:explain'] });
@@ -275,14 +275,14 @@ test('of what kind an app is has been read before anything is answered from memo
   const token = keep(mint());
   const consistency = { kind: 'max_staleness', milliseconds: 1_000 } as const;
   await ask(token, { consistency });
-  const asked: (readonly string[])[] = [];
-  const readKinds = async (appIds: readonly string[]) => {
-    asked.push(appIds);
-    return new Map([['a1', app]]);
+  const asked: string[] = [];
+  const readKind = async (appId: string) => {
+    asked.push(appId);
+    return app;
   };
-  shown.release = { ...shown.release, holds: holding(['read'], readKinds) };
+  shown.release = { ...shown.release, holds: holding(['read'], readKind) };
   for (let i = 0; i < 3; i++) expect((await ask(token, { consistency })).active).toBe(false);
-  expect([asked, database.reads]).toEqual([[['a1']], 2]);
+  expect([asked, database.reads]).toEqual([['a1'], 2]);
 });
 
 test('the list is never older than what is known to have changed it: else nothing is answered', async () => {

@@ -312,8 +312,11 @@ function answer(
   // Audiences belong to one tenant, so this can't differ; were it to, nothing crosses tenants.
   if (!actsIn(act.caller, record.tenantId) || record.appId === null) return refusal('audience_mismatch');
   ports.uses.note(record, requiredScopes);
+  const { claims, pairwiseSector } = release;
   const last = known?.lastTold;
-  if (last?.release === release) return { active: true, told: last.told, asOf: now, head };
+  if (last?.claims === claims && last.pairwiseSector === pairwiseSector) {
+    return { active: true, told: last.told, asOf: now, head };
+  }
   const told: Told = {
     tokenId: idOf(record),
     tenantId: record.tenantId,
@@ -321,11 +324,11 @@ function answer(
     subject: subjectOf(opened.userId, release, pseudonyms) ?? record.appId,
     scopes: opened.scopes,
     expiresAt: opened.expiresAt,
-    claims: released(opened.claims, release.claims),
+    claims: released(opened.claims, claims),
     actors: opened.actors ?? [],
     encoded: null,
   };
-  if (known) known.lastTold = { release, told };
+  if (known) known.lastTold = { claims, pairwiseSector, told };
   return { active: true, told, asOf: now, head };
 }
 

@@ -120,7 +120,7 @@ test.each([
       return heapUsed + arrayBuffers;
     }
     const bytesMax = 20_000_000;
-    const release = {};
+    const shown = { claims: [], pairwiseSector: null };
     const head = { revision: 1, hash: 'a'.repeat(64) };
     const cache = new TokenCache({ generation: 0 }, bytesMax);
     function remember(i) {
@@ -139,7 +139,7 @@ test.each([
         ...{ tokenId: 'tok_' + i, tenantId: 'acme', appId: 'app', subject: opened.userId, scopes: one.record.scopes },
         ...{ expiresAt: 2, claims: { ...opened.claims }, actors: [], encoded: null },
       };
-      cache.get('tks_' + i).lastTold = { release, told };
+      cache.get('tks_' + i).lastTold = { ...shown, told };
       encodeValidation({ active: true, told, asOf: 1, head });
     }
     remember(0);
