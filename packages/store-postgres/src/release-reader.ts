@@ -49,7 +49,7 @@ const charactersMin = 500;
 
 /** What is remembered of a tenant. */
 interface OfTenant {
-  /** Of its policy; null: nobody has made any. */
+  /** Of its policy, where that is ours; null: nobody has made any. */
   readonly policyMac: string | null;
   /** The rules of it that hold for issued tokens; null: there are none. */
   readonly rules: RuleIndex | null;
@@ -69,6 +69,9 @@ interface WantedKind {
   readonly tenantId: string;
   readonly appId: string;
 }
+
+/** No mac is that: what is not ours is looked at anew each time. */
+const notOurs = '';
 
 const keyOf = (tenantId: string, id: string): string => JSON.stringify([tenantId, id]);
 
@@ -158,7 +161,7 @@ export function releaseReader(
     if (isOurs && known?.policyMac === policyMac) return known;
     const held = version === null ? [] : policyOf(policy, mac).policy.rules.filter(holdsForIssued);
     return {
-      policyMac,
+      policyMac: isOurs ? policyMac : notOurs,
       rules: held.length > 0 ? new RuleIndex(held) : null,
       releases: new Map(),
       characters: charactersMin + (held.length > 0 ? String(text).length : 0),
