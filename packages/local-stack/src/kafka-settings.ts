@@ -5,14 +5,21 @@ export interface KafkaNode {
   readonly port: number;
   /** Port of the listener for the node's own controller. */
   readonly controllerPort: number;
+  /** A single node that it is to be the second broker of; absent: it is one itself. Its controller port is not used then. */
+  readonly joins?: KafkaNode;
 }
 
-/** The `server.properties` of a single node that is broker and controller in one, on 127.0.0.1 alone. */
-export function kafkaSettings({ dataDir, port, controllerPort }: KafkaNode): string {
+/** The `server.properties` of a single node that is broker and controller in one, or of a broker beside it, on 127.0.0.1 alone. */
+export function kafkaSettings({ dataDir, port, joins, controllerPort: ownControllerPort }: KafkaNode): string {
+  const { controllerPort } = joins ?? { controllerPort: ownControllerPort };
+  const roles = joins
+    ? { 'process.roles': 'broker', 'node.id': 2, listeners: `BROKER://127.0.0.1:${port}` }
+    : {
+        ...{ 'process.roles': 'broker,controller', 'node.id': 1 },
+        listeners: `BROKER://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+      };
   const settings: Readonly<Record<string, string | number | boolean>> = {
-    'process.roles': 'broker,controller',
-    'node.id': 1,
-    listeners: `BROKER://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    ...roles,
     'listener.security.protocol.map': 'BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT',
     'inter.broker.listener.name': 'BROKER',
     'controller.listener.names': 'CONTROLLER',

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ServerUnavailable } from './errors.ts';
@@ -57,8 +57,8 @@ export async function kafkaAvailable(): Promise<KafkaAvailability> {
 }
 
 /**
- * Starts Apache Kafka, a single KRaft node that creates no topic unasked, and resolves when it answers. The data
- * folder may be started again on other ports.
+ * Starts Apache Kafka, a single KRaft node, or a second broker beside one, that creates no topic unasked, and resolves when
+ * it answers. The data folder may be started again on other ports.
  *
  * @throws ServerUnavailable when Java or the jars are missing and cannot be fetched.
  * @throws PortTaken when another process listens on a port.
@@ -72,7 +72,7 @@ export async function startKafka(options: KafkaOptions): Promise<LocalKafka> {
   const node = { ...options, dataDir: await makeParents(options.dataDir) };
   await untilKafkaLeft(node.dataDir, onProgress);
   await requireFreePort(node.port);
-  await requireFreePort(node.controllerPort);
+  if (!node.joins) await requireFreePort(node.controllerPort);
   const jars = await fetchKafkaJars(onProgress, signal);
   await prepareNode(node, jars, onProgress);
   onProgress(`Starting Kafka on port ${node.port} ...`);
@@ -97,9 +97,16 @@ async function prepareNode(node: KafkaNode, jars: string, onProgress: (line: str
 async function format(node: KafkaNode, jars: string): Promise<void> {
   const settings = settingsFile(node.dataDir);
   await writeFile(settings, kafkaSettings(node));
-  const clusterId = randomBytes(16).toString('base64url');
-  const tool = ['kafka.tools.StorageTool', 'format', '--standalone', `--cluster-id=${clusterId}`, '--config', settings];
+  const clusterId = node.joins ? await clusterIdOf(node.joins) : randomBytes(16).toString('base64url');
+  const controllers = node.joins ? '--no-initial-controllers' : '--standalone';
+  const tool = ['kafka.tools.StorageTool', 'format', controllers, `--cluster-id=${clusterId}`, '--config', settings];
   await run(javaProgram(), [...javaArguments(jars), ...tool], { env: javaEnvironment() });
+}
+
+async function clusterIdOf({ dataDir }: KafkaNode): Promise<string> {
+  const id = /^cluster\.id=(.+)$/m.exec(await readFile(join(dataDir, 'meta.properties'), 'utf8'))?.[1];
+  if (!id) throw new ServerUnavailable(`${dataDir} is of no Kafka cluster`);
+  return id;
 }
 
 async function startServer(

@@ -136,10 +136,10 @@ async function relay(
       logger[level](details, message),
   };
   const look = lookAtTopics(connection, logger);
-  await untilTopics(look, logger, signal);
-  const looking = every(lookMilliseconds, signal, look, (err) =>
-    logger.debug({ err }, 'the topics could not be looked at'),
-  );
+  const looked = Promise.withResolvers<void>();
+  const looking = keepLooking(look, looked.resolve, logger, signal);
+  // Where they can not be looked at, or not all of them are there, what can be published is.
+  await looked.promise;
   await using publisher = openKafkaPublisher(connection);
   await runRelay(outbox(database), publisher, {
     pollMilliseconds: relayPollMilliseconds,
@@ -165,9 +165,10 @@ function lookAtTopics(
   };
 }
 
-/** Waits for Kafka. */
-async function untilTopics(
+/** @param onLooked is called once it has been tried. */
+async function keepLooking(
   look: () => Promise<void>,
+  onLooked: () => void,
   logger: ServiceRuntime['logger'],
   signal: AbortSignal,
 ): Promise<void> {
@@ -175,9 +176,15 @@ async function untilTopics(
   await every(
     topicsMilliseconds,
     AbortSignal.any([signal, ready.signal]),
-    () => look().then(() => ready.abort()),
-    (err) => logger.warn({ err }, 'the topics could not be looked at: until then events wait in the database'),
+    () =>
+      look()
+        .then(() => ready.abort())
+        .finally(onLooked),
+    (err) =>
+      logger.warn({ err }, 'the topics could not be looked at: where they are missing, events wait in the database'),
   );
+  onLooked();
+  await every(lookMilliseconds, signal, look, (err) => logger.debug({ err }, 'the topics could not be looked at'));
 }
 
 /** Does something at once and again after each pause, until the signal aborts. */

@@ -3,7 +3,7 @@
 // the broker's defaults) and heartbeats, and needs the group's coordinator besides the topic. What kafkajs's consumer
 // stands on reads without one, but is not exported. All that we use of it is declared here.
 import { createRequire } from 'node:module';
-import type { ISocketFactory, logCreator, logLevel, RetryOptions } from 'kafkajs';
+import type { ICustomPartitioner, ISocketFactory, logCreator, logLevel, Producer, RetryOptions } from 'kafkajs';
 
 const require = createRequire(import.meta.url);
 
@@ -82,6 +82,15 @@ export interface Cluster {
 }
 
 export const Cluster: new (options: ClusterOptions) => Cluster = require('kafkajs/src/cluster/index.js');
+
+/** As the client makes them, but each with a cluster that it makes by itself. */
+export const createProducer: (options: {
+  readonly cluster: Cluster;
+  readonly logger: unknown;
+  readonly retry: RetryOptions;
+  readonly idempotent: boolean;
+  readonly createPartitioner: ICustomPartitioner;
+}) => Producer = require('kafkajs/src/producer/index.js');
 
 export const {
   createLogger,

@@ -1,9 +1,12 @@
-import { type KafkaConnection, kafkaConfig } from './connection.ts';
-import { fetch, isolationLevel, partition } from './fetch.ts';
-import { Cluster, createLogger } from './kafkajs-internals.ts';
+import { connectFor } from './cluster.ts';
+import type { KafkaConnection } from './connection.ts';
+import { fetch, partition } from './fetch.ts';
+import type { Cluster } from './kafkajs-internals.ts';
 import { Position } from './position.ts';
 import type { PartitionMessage } from './record-batches.ts';
 import { Sockets } from './sockets.ts';
+
+const requestMilliseconds = 3_000;
 
 /** Reads a partition. */
 export interface Partition extends Disposable {
@@ -33,7 +36,7 @@ export async function openPartition(
   const onAbort = () => sockets[Symbol.dispose]();
   signal.addEventListener('abort', onAbort);
   opening.defer(() => signal.removeEventListener('abort', onAbort));
-  const cluster = await connect(connection, sockets, topic);
+  const { cluster } = await connectFor(topic, connection, sockets, requestMilliseconds);
   const end = await offsetOf(cluster, topic, 'end');
   const position = new Position(typeof from === 'bigint' ? from : await offsetOf(cluster, topic, from), end);
   const resources = opening.move();
@@ -45,21 +48,6 @@ export async function openPartition(
     read: async () => position.advance(await fetch(cluster, topic, position.next, answerMilliseconds)),
     [Symbol.dispose]: () => resources.dispose(),
   };
-}
-
-async function connect(connection: KafkaConnection, sockets: Sockets, topic: string): Promise<Cluster> {
-  const config = kafkaConfig(connection, sockets);
-  const cluster = new Cluster({
-    ...config,
-    logger: createLogger({ level: config.logLevel, logCreator: config.logCreator }),
-    requestTimeout: 3_000,
-    metadataMaxAge: 300_000,
-    allowAutoTopicCreation: false,
-    isolationLevel,
-  });
-  await cluster.connect();
-  await cluster.addTargetTopic(topic);
-  return cluster;
 }
 
 async function offsetOf(cluster: Cluster, topic: string, of: 'beginning' | 'end'): Promise<bigint> {

@@ -1,7 +1,9 @@
-import kafkajs, { type Producer } from 'kafkajs';
+import type { Producer } from 'kafkajs';
 import { pause } from '../backoff.ts';
 import type { CloudEvent } from './cloud-event.ts';
+import { connectFor } from './cluster.ts';
 import { type KafkaConnection, KafkaUnavailable, kafkaConfig } from './connection.ts';
+import { createProducer } from './kafkajs-internals.ts';
 import { choosingOnce } from './partitioner.ts';
 import { Sockets } from './sockets.ts';
 
@@ -55,7 +57,7 @@ export class Sender implements AsyncDisposable {
   }
 
   async #sendBatch(messages: Message[]): Promise<void> {
-    this.#producer ??= await openProducer(this.#connection);
+    this.#producer ??= await openProducer(this.#connection, this.#topic);
     const { producer, chosen } = this.#producer;
     chosen.clear();
     const acks = await producer.send({ topic: this.#topic, messages, acks: -1, timeout: ackMilliseconds });
@@ -71,15 +73,15 @@ export class Sender implements AsyncDisposable {
   }
 }
 
-async function openProducer(connection: KafkaConnection): Promise<OpenProducer> {
+async function openProducer(connection: KafkaConnection, topic: string): Promise<OpenProducer> {
   using opening = new DisposableStack();
   const sockets = opening.use(new Sockets());
   const chosen = new Map<object, number>();
-  const config = kafkaConfig(connection, sockets);
-  const producer = new kafkajs.Kafka(config).producer({
+  const { retry, requestTimeout } = kafkaConfig(connection, sockets);
+  const producer = createProducer({
+    ...(await connectFor(topic, connection, sockets, requestTimeout)),
+    retry,
     idempotent: true,
-    allowAutoTopicCreation: false,
-    retry: config.retry,
     createPartitioner: choosingOnce(chosen),
   });
   await producer.connect();
