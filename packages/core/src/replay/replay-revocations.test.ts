@@ -139,6 +139,16 @@ test('an empty topic, and one of another history, prove nothing', async () => {
   await expect(replay(new Restored(all.slice(0, 4)), other)).rejects.toThrow(/another history/);
 });
 
+test('where nothing has ever been revoked, naming where it stands ends the families of refresh tokens', async () => {
+  const restored = new Restored([]);
+  restored.isWithoutFamilies = false;
+  const refused = await replay(restored, []).catch((error: Error) => error);
+  expect((refused as Error).message).toContain(formatRevision(genesis));
+  expect(restored.revocations.intents).toEqual([]);
+  await replay(restored, [], genesis);
+  expect(restored.revocations.intents).toHaveLength(1);
+});
+
 test('a backup that is ahead of the topic has lost nothing', async () => {
   expect(await replay(new Restored(all), all.slice(0, 7))).toMatchObject({ revisions: 0, head: { revision: 9 } });
 });

@@ -3,7 +3,7 @@ import { refreshAudience } from '../access/rights.ts';
 import { newId } from '../new-id.ts';
 import type { Chain } from '../revisions/chain.ts';
 import type { CutTarget, Head, SealedRevision } from '../revisions/revision.ts';
-import type { RevisionName } from '../revisions/revision-text.ts';
+import { formatRevision, type RevisionName } from '../revisions/revision-text.ts';
 import type { RevocationWriter } from '../revoke/ports.ts';
 import { type LostRevision, LostRevisions } from './lost-revisions.ts';
 import { type PublishedRevisions, ReplayRefused, type RestoredHistory } from './ports.ts';
@@ -66,7 +66,7 @@ export async function replayRevocations(
     lost.noteStrange(await history.strangeAmong(lost.takeBefore()));
     events.read((messages.at(-1)?.offset ?? -1n) + 1n, end);
   }
-  const way = to && (await isThere(to, head, history)) ? [] : wayOf(lost, to);
+  const way = to && (await isThere(to, head, history)) ? [] : wayOf(lost, to, head);
   const releases = [...new Set(way.flatMap((one) => one.releases))];
   const policies = [...new Set(way.flatMap((one) => one.policies))];
   const { revision, hash } = way.at(-1) ?? head;
@@ -100,11 +100,11 @@ const endFamilies = (revocations: RevocationWriter) =>
     idempotencyKey: null,
   });
 
-function wayOf(lost: LostRevisions, to: RevisionName | null): readonly LostRevision[] {
+function wayOf(lost: LostRevisions, to: RevisionName | null, head: Head): readonly LostRevision[] {
   if (!to && lost.isEmpty) {
     throw new ReplayRefused(
       'the topic holds no revision of this installation: check KAFKA_BROKERS, and the key; ' +
-        'where nothing has ever been revoked, there is nothing to replay',
+        `where nothing has ever been revoked, --to ${formatRevision(head)} ends the families of refresh tokens, and does nothing else`,
     );
   }
   return lost.wayTo(to);
