@@ -10,7 +10,10 @@ interface Lane<Event> {
   mark(batch: readonly Event[]): Promise<void>;
 }
 
-export type LaneOptions = Required<RelayOptions>;
+export interface LaneOptions extends Required<RelayOptions> {
+  /** A batch could not be published. */
+  readonly onFailed: () => void;
+}
 
 export const revisionLane = (
   leader: OutboxLeader,
@@ -52,7 +55,7 @@ async function publishes<Event>(
   { what, publish }: Lane<Event>,
   batch: readonly Event[],
   backoff: Backoff,
-  { log }: LaneOptions,
+  { log, onFailed }: LaneOptions,
   stop: AbortSignal,
 ): Promise<boolean> {
   try {
@@ -63,6 +66,7 @@ async function publishes<Event>(
   } catch (error) {
     if (!stop.aborted)
       log(backoff.failures === 0 ? 'warn' : 'debug', 'the relay could not publish', { what, err: error });
+    onFailed();
     await backoff.wait(stop);
     return false;
   }

@@ -155,6 +155,22 @@ test('of two replicas one publishes, and the other when the first has ended', as
   expect(world.published.revisions).toEqual([1, 2, 3]);
 });
 
+test('a replica that can publish nothing lets another one lead', async () => {
+  const world = new World();
+  world.write(3);
+  const cutOff = {
+    publishRevisions: () => Promise.reject(new Error('no way to Kafka')),
+    publishAudit: () => Promise.reject(new Error('no way to Kafka')),
+  };
+  const ended = new AbortController();
+  const running = runRelay(world, cutOff, { ...quick, resignMilliseconds: 10, signal: ended.signal });
+  await until(() => world.leaders === 1);
+  await relaying(world, () => done(world));
+  ended.abort();
+  await running;
+  expect(world.published.revisions).toEqual(upTo(3));
+});
+
 test('it ends at once, also while a publication hangs', async () => {
   const world = new World();
   world.write(1);
