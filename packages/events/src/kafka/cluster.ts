@@ -5,7 +5,7 @@ import type { Sockets } from './sockets.ts';
 
 export interface TopicCluster {
   readonly cluster: Cluster;
-  /** As it takes one. */
+  /** Of kafkajs, for what is made over the cluster. */
   readonly logger: unknown;
 }
 

@@ -83,7 +83,7 @@ export interface Cluster {
 
 export const Cluster: new (options: ClusterOptions) => Cluster = require('kafkajs/src/cluster/index.js');
 
-/** As the client makes them, but each with a cluster that it makes by itself. */
+/** Over a cluster that is given: the one that kafkajs's client would make for it asks about all topics. */
 export const createProducer: (options: {
   readonly cluster: Cluster;
   readonly logger: unknown;
