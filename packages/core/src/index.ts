@@ -61,6 +61,7 @@ export * from './revoke/ports.ts';
 export * from './revoke/revoke-token.ts';
 export * from './revoke/revoke-tokens.ts';
 export * from './revoke/watch-revocation.ts';
+export * from './sharing.ts';
 export * from './tokens/bytes-of-values.ts';
 export * from './tokens/confirmation.ts';
 export * from './tokens/token-key.ts';

@@ -10,16 +10,14 @@ export interface KafkaNode {
 }
 
 /** The `server.properties` of a single node that is broker and controller in one, or of a broker beside it, on 127.0.0.1 alone. */
-export function kafkaSettings({ dataDir, port, joins, controllerPort: ownControllerPort }: KafkaNode): string {
-  const { controllerPort } = joins ?? { controllerPort: ownControllerPort };
-  const roles = joins
-    ? { 'process.roles': 'broker', 'node.id': 2, listeners: `BROKER://127.0.0.1:${port}` }
-    : {
-        ...{ 'process.roles': 'broker,controller', 'node.id': 1 },
-        listeners: `BROKER://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-      };
+export function kafkaSettings(node: KafkaNode): string {
+  const { dataDir, port, joins } = node;
+  const { controllerPort } = joins ?? node;
+  const listeners = [`BROKER://127.0.0.1:${port}`, ...(joins ? [] : [`CONTROLLER://127.0.0.1:${controllerPort}`])];
   const settings: Readonly<Record<string, string | number | boolean>> = {
-    ...roles,
+    'process.roles': joins ? 'broker' : 'broker,controller',
+    'node.id': joins ? 2 : 1,
+    listeners: listeners.join(),
     'listener.security.protocol.map': 'BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT',
     'inter.broker.listener.name': 'BROKER',
     'controller.listener.names': 'CONTROLLER',

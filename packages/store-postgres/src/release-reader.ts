@@ -9,6 +9,7 @@ import {
   type ReleaseReader,
   type ResourceServer,
   RuleIndex,
+  sharing,
 } from '@touchstone/core';
 import { LRUCache } from 'lru-cache';
 import type { Database, Row } from './database.ts';
@@ -89,7 +90,6 @@ export function releaseReader(
     maxSize: charactersMax,
     sizeCalculation: ({ characters }) => characters,
   });
-  const underWay = new Map<string, Promise<Release>>();
 
   /** The rows of the head, with what was asked for. */
   async function ask(
@@ -197,12 +197,9 @@ export function releaseReader(
   }
 
   /** Whoever wants it meanwhile looks at its revision, and asks again where something has changed since. */
-  function shared(wanted: Wanted): Promise<Release> {
-    const key = JSON.stringify([wanted.tenantId, wanted.audience, wanted.generation]);
-    const reading = underWay.get(key) ?? readRelease(wanted).finally(() => underWay.delete(key));
-    underWay.set(key, reading);
-    return reading;
-  }
+  const shared = sharing(readRelease, ({ tenantId, audience, generation }) =>
+    JSON.stringify([tenantId, audience, generation]),
+  );
 
   return {
     releaseOf(tenantId, audience, revision, generation) {

@@ -1,4 +1,5 @@
 import type { Scope } from '../register/registration.ts';
+import { sharing } from '../sharing.ts';
 import type { TokenRecord, Usage } from '../tokens/token-record.ts';
 import type { Cap } from './cap.ts';
 import { capOfRules } from './caps-of.ts';
@@ -26,7 +27,6 @@ export class Holds {
   readonly #readKind: ReadAppKind;
   /** Null: there is no such app. */
   readonly #kinds = new Map<string, AppKind | null>();
-  readonly #underWay = new Map<string, Promise<AppKind | null>>();
 
   /**
    * @param rules those that hold for issued tokens.
@@ -35,7 +35,7 @@ export class Holds {
   constructor(rules: RuleIndex, owned: readonly Scope[], readKind: ReadAppKind) {
     this.#rules = rules;
     this.#owned = owned;
-    this.#readKind = readKind;
+    this.#readKind = sharing(readKind, (appId) => appId);
   }
 
   /** The cap that holds for the token; null: none; undefined: of what kind its app is has yet to be read. */
@@ -54,7 +54,7 @@ export class Holds {
     // Taken before others are read: those may push it out of what is remembered.
     const kinds = new Map(appIds.map((appId) => [appId, this.#kinds.get(appId)]));
     const unknown = appIds.filter((appId) => kinds.get(appId) === undefined);
-    const read = await Promise.all(unknown.map((appId) => this.#shared(appId)));
+    const read = await Promise.all(unknown.map((appId) => this.#readKind(appId)));
     if (this.#kinds.size + unknown.length > rememberedMax) this.#kinds.clear();
     unknown.forEach((appId, i) => {
       const kind = read[i] ?? null;
@@ -62,12 +62,6 @@ export class Holds {
       this.#kinds.set(appId, kind);
     });
     return kinds as ReadonlyMap<string, AppKind | null>;
-  }
-
-  #shared(appId: string): Promise<AppKind | null> {
-    const reading = this.#underWay.get(appId) ?? this.#readKind(appId).finally(() => this.#underWay.delete(appId));
-    this.#underWay.set(appId, reading);
-    return reading;
   }
 
   /** Of an app that is not known nothing can be said: it has nothing. */
